@@ -1,0 +1,253 @@
+//! The contract for everything that is not measures.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use carbonara::Timestamp;
+
+use crate::error::IndexerError;
+use crate::model::{
+    ArchivePolicy, ArchivePolicyRule, Metric, MetricId, MetricStatus, NewMetric, NewResource, Page, Resource, ResourceId,
+    ResourceType, ResourceUpdate,
+};
+
+/// Which metrics a listing holds: those that fit every condition given. Only active ones unless `status` says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MetricFilter {
+    /// Exactly these metrics.
+    pub ids: Option<Vec<MetricId>>,
+    /// This name.
+    pub name: Option<String>,
+    /// This unit.
+    pub unit: Option<String>,
+    /// These creators: all of them must fit.
+    pub creators: Vec<String>,
+    /// This archive policy.
+    pub archive_policy_name: Option<String>,
+    /// This resource.
+    pub resource_id: Option<ResourceId>,
+    /// This status; `None` means active.
+    pub status: Option<MetricStatus>,
+}
+
+/// Which resources a listing holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceQuery {
+    /// The type; [`GENERIC`](crate::model::GENERIC) means every type.
+    pub resource_type: String,
+    /// Exactly these resources.
+    pub ids: Option<Vec<ResourceId>>,
+    /// Whether past revisions are listed too.
+    pub history: bool,
+    /// Which part of the listing. Sort keys are the names of the properties of a resource, with `id` and (in history)
+    /// `revision` appended; the default order is `revision_start`, `started_at`. A marker is an id, in history `id@revision`
+    /// with -1 for the current one.
+    pub page: Page,
+}
+
+/// Keeps archive policies and the rules that choose them.
+#[async_trait]
+pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
+    /// Stores a new policy.
+    ///
+    /// # Errors
+    /// [`IndexerError::ArchivePolicyExists`] when the name is taken.
+    async fn create_archive_policy(&self, policy: &ArchivePolicy) -> Result<(), IndexerError>;
+
+    /// Returns a policy.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicy`] when there is none of that name.
+    async fn archive_policy(&self, name: &str) -> Result<ArchivePolicy, IndexerError>;
+
+    /// Returns every policy, by name.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn archive_policies(&self) -> Result<Vec<ArchivePolicy>, IndexerError>;
+
+    /// Replaces the policy of the same name.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicy`] when there is none of that name.
+    async fn update_archive_policy(&self, policy: &ArchivePolicy) -> Result<(), IndexerError>;
+
+    /// Removes a policy.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicy`] when there is none, [`IndexerError::ArchivePolicyInUse`] when a metric (also a
+    /// deleted one whose data is still there) or a rule refers to it.
+    async fn delete_archive_policy(&self, name: &str) -> Result<(), IndexerError>;
+
+    /// Stores a new rule.
+    ///
+    /// # Errors
+    /// [`IndexerError::ArchivePolicyRuleExists`] when the name is taken, [`IndexerError::NoSuchArchivePolicy`] when its policy does
+    /// not exist.
+    async fn create_archive_policy_rule(&self, rule: &ArchivePolicyRule) -> Result<(), IndexerError>;
+
+    /// Returns a rule.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicyRule`] when there is none of that name.
+    async fn archive_policy_rule(&self, name: &str) -> Result<ArchivePolicyRule, IndexerError>;
+
+    /// Returns every rule, by pattern descending, then by name: the order in which they are tried.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn archive_policy_rules(&self) -> Result<Vec<ArchivePolicyRule>, IndexerError>;
+
+    /// Gives a rule another name.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicyRule`] when there is none, [`IndexerError::ArchivePolicyRuleExists`] when the new name is
+    /// taken by another rule.
+    async fn rename_archive_policy_rule(&self, name: &str, new_name: &str) -> Result<ArchivePolicyRule, IndexerError>;
+
+    /// Removes a rule.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicyRule`] when there is none.
+    async fn delete_archive_policy_rule(&self, name: &str) -> Result<(), IndexerError>;
+}
+
+/// Keeps metrics.
+#[async_trait]
+pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
+    /// Creates metrics, all or none, and returns them in order.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`] when something referred to does not exist,
+    /// [`IndexerError::NamedMetricExists`] when its resource has an active metric of that name.
+    async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError>;
+
+    /// Returns the active metrics with these ids; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn metrics(&self, ids: &[MetricId]) -> Result<Vec<Option<Metric>>, IndexerError>;
+
+    /// Returns the active metrics with these names on these resources; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Metric>>, IndexerError>;
+
+    /// Lists metrics. Sort keys are `id`, `name`, `unit`, `creator`, `archive_policy_name`, `resource_id`, `status`; `id` is the
+    /// default, and is appended where absent.
+    ///
+    /// # Errors
+    /// [`IndexerError::InvalidMarker`], [`IndexerError::InvalidSortKey`].
+    async fn list_metrics(&self, filter: &MetricFilter, page: &Page) -> Result<Vec<Metric>, IndexerError>;
+
+    /// Marks metrics as deleted and detaches them from their resources, so that their names can be used again at once.
+    /// Absent metrics are fine.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn delete_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError>;
+
+    /// Returns up to `limit` metrics that are marked as deleted.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn deleted_metrics(&self, limit: usize) -> Result<Vec<MetricId>, IndexerError>;
+
+    /// Forgets deleted metrics whose data is gone. Active and absent metrics are left alone.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn expunge_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError>;
+}
+
+/// Keeps resources and their history.
+#[async_trait]
+pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
+    /// Creates a resource with its metrics, all or nothing; `now` begins its first revision.
+    ///
+    /// # Errors
+    /// [`IndexerError::ResourceExists`], [`IndexerError::NoSuchResourceType`], [`IndexerError::ResourceEndsBeforeStart`],
+    /// [`IndexerError::NoSuchMetric`] for an attached metric that is not active or has another creator,
+    /// [`IndexerError::NoSuchArchivePolicy`].
+    async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Result<Resource, IndexerError>;
+
+    /// Returns the current revision of resources of a type ([`GENERIC`](crate::model::GENERIC): of any type), with their
+    /// attributes; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, IndexerError>;
+
+    /// Lists resources.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResourceType`], [`IndexerError::InvalidMarker`], [`IndexerError::InvalidSortKey`].
+    async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError>;
+
+    /// Changes a resource of a type ([`GENERIC`](crate::model::GENERIC): of any type), all or nothing. When a property
+    /// really changes, the state before becomes a past revision that ended at `now`.
+    ///
+    /// # Errors
+    /// As [`create_resource`](Self::create_resource), and [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`] for
+    /// an added metric whose name is taken.
+    async fn update_resource(
+        &self,
+        resource_type: &str,
+        id: ResourceId,
+        update: &ResourceUpdate,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError>;
+
+    /// Removes resources with their history and marks their metrics as deleted; returns how many there were.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError>;
+}
+
+/// Keeps types of resources. The type [`GENERIC`](crate::model::GENERIC) always exists.
+#[async_trait]
+pub trait ResourceTypeIndexer: fmt::Debug + Send + Sync + 'static {
+    /// Stores a new type.
+    ///
+    /// # Errors
+    /// [`IndexerError::ResourceTypeExists`] when the name is taken.
+    async fn create_resource_type(&self, resource_type: &ResourceType) -> Result<(), IndexerError>;
+
+    /// Returns a type.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResourceType`] when there is none of that name.
+    async fn resource_type(&self, name: &str) -> Result<ResourceType, IndexerError>;
+
+    /// Returns every type, by name.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn resource_types(&self) -> Result<Vec<ResourceType>, IndexerError>;
+
+    /// Removes a type.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResourceType`] when there is none, [`IndexerError::ResourceTypeInUse`] when a resource or a past
+    /// revision is of this type, and always for the generic one.
+    async fn delete_resource_type(&self, name: &str) -> Result<(), IndexerError>;
+}
+
+/// Keeps everything that is not measures: archive policies, metrics, resources and their types.
+///
+/// # Contract
+/// - Every call is one transaction: all or nothing.
+/// - Text is compared exactly, case and accents included.
+#[async_trait]
+pub trait Indexer: ArchivePolicyIndexer + MetricIndexer + ResourceIndexer + ResourceTypeIndexer {
+    /// Creates or migrates the schema; may be repeated and run by several processes at once.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer or holds a newer schema.
+    async fn upgrade(&self) -> Result<(), IndexerError>;
+
+    /// Tells whether this process is the only writer, so that what it read stays true until it writes.
+    fn is_exclusive(&self) -> bool;
+}

@@ -1,0 +1,259 @@
+//! Errors of the four contracts.
+//!
+//! Domain outcomes are variants that carry their data; everything else that can go wrong in a back-end is one
+//! [`BackendError`], whose [kind](BackendErrorKind) tells a caller what to do.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::model::{MetricId, ResourceId};
+
+/// What kind of failure a back-end met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BackendErrorKind {
+    /// It cannot be reached or is shutting down; later may work.
+    Unavailable,
+    /// It did not answer in time; the work may have been done.
+    Timeout,
+    /// Somebody else changed the same thing; trying again may work.
+    Conflict,
+    /// It refuses this client.
+    Denied,
+    /// It has no room left; nothing was stored.
+    Full,
+    /// What it holds cannot be decoded.
+    Corrupt,
+    /// It is set up in a way that cannot work.
+    Config,
+    /// Anything else.
+    Unexpected,
+}
+
+impl BackendErrorKind {
+    /// Tells whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Timeout | Self::Conflict)
+    }
+}
+
+impl fmt::Display for BackendErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timed out",
+            Self::Conflict => "conflicting change",
+            Self::Denied => "access denied",
+            Self::Full => "no space left",
+            Self::Corrupt => "damaged data",
+            Self::Config => "wrong configuration",
+            Self::Unexpected => "unexpected failure",
+        })
+    }
+}
+
+/// A failure of a back-end: which driver, doing what, of what kind, and why.
+#[derive(Debug, Error)]
+#[error("{driver} cannot {operation}: {kind}")]
+pub struct BackendError {
+    driver: &'static str,
+    operation: String,
+    kind: BackendErrorKind,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl BackendError {
+    /// Describes a failure; `operation` reads on from "cannot", for example "read block 7 of metric ...".
+    pub fn new(driver: &'static str, operation: impl Into<String>, kind: BackendErrorKind) -> Self {
+        Self { driver, operation: operation.into(), kind, source: None }
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns the name of the driver.
+    #[must_use]
+    pub fn driver(&self) -> &'static str {
+        self.driver
+    }
+
+    /// Returns what was attempted.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// Returns what kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> BackendErrorKind {
+        self.kind
+    }
+}
+
+/// Why measures could not be taken or handed over.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IncomingError {
+    /// Too much waits to be processed already; nothing of this call was stored.
+    #[error("the backlog of {pending_bytes} bytes has reached its limit of {limit_bytes}")]
+    BacklogFull {
+        /// How much waits.
+        pending_bytes: usize,
+        /// How much may wait.
+        limit_bytes: usize,
+    },
+    /// The back-end failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Why aggregates could not be stored or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// Somebody with a newer lease owns the sack; nothing of this commit was stored.
+    #[error("the lease {fence} of this writer is older than {current}")]
+    StaleFence {
+        /// The fencing number of the refused writer.
+        fence: u64,
+        /// The newest fencing number seen.
+        current: u64,
+    },
+    /// The back-end failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Why the indexer refused or failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IndexerError {
+    /// There is no such archive policy.
+    #[error("archive policy {name} does not exist")]
+    NoSuchArchivePolicy {
+        /// Its name.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("archive policy {name} already exists")]
+    ArchivePolicyExists {
+        /// The name.
+        name: String,
+    },
+    /// Metrics or rules refer to it.
+    #[error("archive policy {name} is still in use")]
+    ArchivePolicyInUse {
+        /// Its name.
+        name: String,
+    },
+    /// There is no such rule.
+    #[error("archive policy rule {name} does not exist")]
+    NoSuchArchivePolicyRule {
+        /// Its name.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("archive policy rule {name} already exists")]
+    ArchivePolicyRuleExists {
+        /// The name.
+        name: String,
+    },
+    /// There is no such resource type.
+    #[error("resource type {name} does not exist")]
+    NoSuchResourceType {
+        /// Its name.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("resource type {name} already exists")]
+    ResourceTypeExists {
+        /// The name.
+        name: String,
+    },
+    /// Resources or their history are of this type.
+    #[error("resource type {name} is still in use")]
+    ResourceTypeInUse {
+        /// Its name.
+        name: String,
+    },
+    /// There is no such resource, or not of the wanted type.
+    #[error("resource {id} does not exist")]
+    NoSuchResource {
+        /// Its id.
+        id: ResourceId,
+    },
+    /// The id is taken, in whatever type.
+    #[error("resource {id} already exists")]
+    ResourceExists {
+        /// The id.
+        id: ResourceId,
+    },
+    /// A resource would end before it starts.
+    #[error("resource {id} cannot end before it starts")]
+    ResourceEndsBeforeStart {
+        /// Its id.
+        id: ResourceId,
+    },
+    /// There is no such active metric.
+    #[error("metric {id} does not exist")]
+    NoSuchMetric {
+        /// Its id.
+        id: MetricId,
+    },
+    /// The resource has an active metric of this name.
+    #[error("named metric {name} already exists")]
+    NamedMetricExists {
+        /// The name.
+        name: String,
+    },
+    /// The listing has no item with this identifier.
+    #[error("invalid marker {marker}")]
+    InvalidMarker {
+        /// The marker.
+        marker: String,
+    },
+    /// The listed type has no such property to sort by.
+    #[error("invalid sort key {key}")]
+    InvalidSortKey {
+        /// The key.
+        key: String,
+    },
+    /// The back-end failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Why leases or groups could not be served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CoordinationError {
+    /// This coordinator keeps no groups.
+    #[error("this coordinator has no groups")]
+    NoGroups,
+    /// The back-end failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl IncomingError {
+    /// Returns the failure of the back-end, if that is what it is.
+    #[must_use]
+    pub fn backend(&self) -> Option<&BackendError> {
+        if let Self::Backend(error) = self { Some(error) } else { None }
+    }
+}
+
+impl StorageError {
+    /// Returns the failure of the back-end, if that is what it is.
+    #[must_use]
+    pub fn backend(&self) -> Option<&BackendError> {
+        if let Self::Backend(error) = self { Some(error) } else { None }
+    }
+}

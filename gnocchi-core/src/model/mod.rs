@@ -1,0 +1,26 @@
+//! The data model: validated plain data, without wire formats and without storage.
+//!
+//! Every type here is correct by construction. Adapters convert their wire structs into these types by hand, so that a
+//! change of a protocol never reaches the domain.
+
+mod archive_policy;
+mod archive_policy_rule;
+mod glob;
+mod id;
+mod measures;
+mod metric;
+mod page;
+mod resource;
+mod resource_type;
+
+pub use archive_policy::{
+    ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition, MethodSelection, default_aggregation_methods,
+};
+pub use archive_policy_rule::{ArchivePolicyRule, match_rule};
+pub use glob::Glob;
+pub use id::{MetricId, ResourceId, ResourceIdError};
+pub use measures::Measures;
+pub use metric::{METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX};
+pub use page::{NullOrder, Page, SortDirection, SortKey};
+pub use resource::{Change, NewResource, Resource, ResourceMetric, ResourceUpdate};
+pub use resource_type::{Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType};

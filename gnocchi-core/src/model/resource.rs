@@ -1,0 +1,125 @@
+//! Resources: what metrics hang on.
+
+use std::collections::BTreeMap;
+
+use carbonara::Timestamp;
+
+use super::{AttributeValue, MetricId, NewMetric, ResourceId};
+
+/// One resource, as it is now or as it was in one revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of its type.
+    pub resource_type: String,
+    /// Who made it; `None` when that is not known.
+    pub creator: Option<String>,
+    /// The id as its creator wrote it.
+    pub original_resource_id: String,
+    /// When its life began. Resource times have microseconds.
+    pub started_at: Timestamp,
+    /// When its life ended.
+    pub ended_at: Option<Timestamp>,
+    /// When this revision began.
+    pub revision_start: Timestamp,
+    /// When this revision ended; `None` for the current one.
+    pub revision_end: Option<Timestamp>,
+    /// The number of a past revision; `None` for the current one.
+    pub revision: Option<i64>,
+    /// The user that it belongs to.
+    pub user_id: Option<String>,
+    /// The project that it belongs to.
+    pub project_id: Option<String>,
+    /// The attributes of its type, by name.
+    pub attributes: BTreeMap<String, Option<AttributeValue>>,
+    /// Its active metrics, by name.
+    pub metrics: BTreeMap<String, MetricId>,
+}
+
+/// A metric under one name of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceMetric {
+    /// An existing, active metric of the same creator is attached.
+    Existing(MetricId),
+    /// A metric is created; its name and resource are set by where it stands.
+    New(NewMetric),
+}
+
+/// A resource to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewResource {
+    /// Its identifier.
+    pub id: ResourceId,
+    /// The name of an existing type.
+    pub resource_type: String,
+    /// Who makes it.
+    pub creator: Option<String>,
+    /// The id as its creator wrote it.
+    pub original_resource_id: String,
+    /// When its life begins.
+    pub started_at: Timestamp,
+    /// When its life ended.
+    pub ended_at: Option<Timestamp>,
+    /// The user that it belongs to.
+    pub user_id: Option<String>,
+    /// The project that it belongs to.
+    pub project_id: Option<String>,
+    /// Values for the attributes of its type.
+    pub attributes: BTreeMap<String, Option<AttributeValue>>,
+    /// Its metrics, by name.
+    pub metrics: BTreeMap<String, ResourceMetric>,
+}
+
+/// A property that an update sets or leaves alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Change<T> {
+    /// Left as it is.
+    #[default]
+    Keep,
+    /// Set to this value.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// Sets `target` when there is something to set.
+    pub fn apply(self, target: &mut T) {
+        if let Self::Set(value) = self {
+            *target = value;
+        }
+    }
+}
+
+/// What an update does to a resource.
+///
+/// A changed property makes a new revision; metrics alone never do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ResourceUpdate {
+    /// When its life began.
+    pub started_at: Change<Timestamp>,
+    /// When its life ended.
+    pub ended_at: Change<Option<Timestamp>>,
+    /// The user that it belongs to.
+    pub user_id: Change<Option<String>>,
+    /// The project that it belongs to.
+    pub project_id: Change<Option<String>>,
+    /// Attributes of its type that are set.
+    pub attributes: BTreeMap<String, Option<AttributeValue>>,
+    /// `Set` replaces its metrics: those not listed are detached. `Keep` leaves them.
+    pub metrics: Change<BTreeMap<String, ResourceMetric>>,
+    /// Metrics that are added to those it has.
+    pub added_metrics: BTreeMap<String, ResourceMetric>,
+}
+
+impl Resource {
+    /// Applies the properties of an update (not its metrics) and tells whether anything is different.
+    pub fn apply(&mut self, update: &ResourceUpdate) -> bool {
+        let before = self.clone();
+        update.started_at.clone().apply(&mut self.started_at);
+        update.ended_at.clone().apply(&mut self.ended_at);
+        update.user_id.clone().apply(&mut self.user_id);
+        update.project_id.clone().apply(&mut self.project_id);
+        self.attributes.extend(update.attributes.clone());
+        *self != before
+    }
+}
