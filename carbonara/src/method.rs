@@ -285,6 +285,7 @@ impl ComponentSet {
     }
 
     /// Iterates over the components in the order of their codes.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Component> + '_ {
         self.0.iter().copied()
     }

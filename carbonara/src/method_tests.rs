@@ -39,8 +39,21 @@ fn names() {
         Some(AggregationMethod::of_values(Statistic::Percentile(p95))),
     );
     for text in [
-        "", "Mean", " mean", "rate:", "rate", "rate:rate:mean", "0pct", "100pct", "05pct", "+5pct",
-        "-5pct", "pct", "1.5pct", "300pct", "95 pct",
+        "",
+        "Mean",
+        " mean",
+        "rate:",
+        "rate",
+        "rate:rate:mean",
+        "0pct",
+        "100pct",
+        "05pct",
+        "+5pct",
+        "-5pct",
+        "pct",
+        "1.5pct",
+        "300pct",
+        "95 pct",
     ] {
         check(text, None);
     }

@@ -141,6 +141,7 @@ impl Series {
     }
 
     /// Iterates over the points, oldest first.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Point> + DoubleEndedIterator + Clone + '_ {
         self.timestamps_ns
             .iter()
@@ -249,6 +250,16 @@ impl Series {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.timestamps_ns.capacity() * size_of::<i64>() + self.values.capacity() * size_of::<f64>()
+    }
+
+    /// Gives back memory when most of it is unused.
+    pub(crate) fn shrink_spare(&mut self) {
+        const SPARE_FACTOR: usize = 4;
+        const SPARE_POINTS: usize = 4096;
+        if self.values.capacity() > self.len() * SPARE_FACTOR + SPARE_POINTS {
+            self.timestamps_ns.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
     }
 
     /// Wraps columns that are known to be sorted, unique and of one length.

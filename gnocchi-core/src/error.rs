@@ -8,7 +8,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::model::{MetricId, ResourceId};
+use carbonara::codec::DecodeError;
+use carbonara::{AggregationMethod, Timespan};
+
+use crate::model::{ArchivePolicyError, MetricId, ResourceId};
 
 /// What kind of failure a back-end met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -256,4 +259,67 @@ impl StorageError {
     pub fn backend(&self) -> Option<&BackendError> {
         if let Self::Backend(error) = self { Some(error) } else { None }
     }
+}
+
+/// Why the store could not do what it was asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Measures could not be taken.
+    #[error(transparent)]
+    Incoming(#[from] IncomingError),
+    /// Aggregates could not be stored or read.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The indexer refused or failed.
+    #[error(transparent)]
+    Indexer(#[from] IndexerError),
+    /// Leases or groups failed.
+    #[error(transparent)]
+    Coordination(#[from] CoordinationError),
+    /// An archive policy cannot change that way.
+    #[error("archive policy {name} does not support change")]
+    ArchivePolicyChange {
+        /// Its name.
+        name: String,
+        /// What doesn't fit.
+        source: ArchivePolicyError,
+    },
+    /// No archive policy was named and no rule matches.
+    #[error("no archive policy name specified and no archive policy rule found matching the metric name {}", metric_name.as_deref().unwrap_or("None"))]
+    NoArchivePolicyRule {
+        /// The name of the metric, if it has one.
+        metric_name: Option<String>,
+    },
+    /// The archive policy of the metric doesn't keep this method.
+    #[error("metric {metric} has no aggregation {method}")]
+    UnknownAggregation {
+        /// The metric.
+        metric: MetricId,
+        /// The method.
+        method: AggregationMethod,
+    },
+    /// The archive policy of the metric doesn't keep this granularity.
+    #[error("metric {metric} has no granularity of {} s", granularity.as_second_f64())]
+    UnknownGranularity {
+        /// The metric.
+        metric: MetricId,
+        /// The method that was asked for with it.
+        method: AggregationMethod,
+        /// The granularity.
+        granularity: Timespan,
+    },
+    /// Resampling starts from one granularity and none is given.
+    #[error("a granularity must be specified to resample")]
+    ResampleWithoutGranularity,
+    /// Stored data does not decode.
+    #[error("{place} of metric {metric} is damaged: {source}")]
+    Damaged {
+        /// The metric.
+        metric: MetricId,
+        /// Which block of what.
+        place: String,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
 }

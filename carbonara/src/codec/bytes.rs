@@ -61,7 +61,10 @@ pub(super) fn split_varint(input: &[u8]) -> Result<Option<(u64, usize)>, Corrupt
     Ok(None)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "only the low byte is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "only the low byte is wanted"
+)]
 fn low_byte(value: u64) -> u8 {
     value as u8
 }
@@ -111,7 +114,10 @@ impl<'a> Reader<'a> {
 
     /// Takes `length` bytes.
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Corruption> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Corruption::Layout)?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(Corruption::Layout)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -127,7 +133,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn array<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH], Corruption> {
-        let (taken, rest) = self.rest.split_first_chunk::<WIDTH>().ok_or(Corruption::Layout)?;
+        let (taken, rest) = self
+            .rest
+            .split_first_chunk::<WIDTH>()
+            .ok_or(Corruption::Layout)?;
         self.rest = rest;
         Ok(*taken)
     }
@@ -158,7 +167,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn f64s(&mut self, count: usize) -> Result<Vec<f64>, Corruption> {
         let items = self.take_bulk::<8>(count)?;
-        Ok(items.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
+        Ok(items
+            .iter()
+            .map(|&bytes| f64::from_le_bytes(bytes))
+            .collect())
     }
 
     /// Checks that the body was read to its last byte.
@@ -178,7 +190,12 @@ mod tests {
     #[test]
     fn varints_round_trip_in_their_shortest_form() {
         for shift in 0..64 {
-            for value in [(1_u64 << shift) - 1, 1 << shift, (1 << shift) + 1, u64::MAX >> shift] {
+            for value in [
+                (1_u64 << shift) - 1,
+                1 << shift,
+                (1 << shift) + 1,
+                u64::MAX >> shift,
+            ] {
                 let mut out = Vec::new();
                 put_varint(&mut out, value);
                 assert_eq!(out.len(), varint_bytes(value));
@@ -205,7 +222,10 @@ mod tests {
             let values: Vec<f64> = (0_u32..).take(count).map(|n| f64::from(n) * 0.3).collect();
             let mut bulk = Vec::new();
             put_f64s(&mut bulk, &values);
-            let single: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let single: Vec<u8> = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
             assert_eq!(bulk, single);
             assert_eq!(Reader::new(&bulk).f64s(count), Ok(values));
         }

@@ -1,10 +1,8 @@
 //! One column of floats, in the cheapest of its forms.
 
-use pco::DecompressorScratch;
-
 use super::Encoding;
 use super::bytes::{Reader, put_bulk, put_f64s, put_varint, varint_bytes};
-use super::compression::{compress, decompress};
+use super::compression::{Scratch, compress, decompress};
 use super::error::Corruption;
 
 /// Every value as eight bytes.
@@ -52,7 +50,7 @@ pub(super) fn put_column(out: &mut Vec<u8>, values: &[f64], content: Content, en
 pub(super) fn take_column(
     reader: &mut Reader<'_>,
     count: usize,
-    scratch: &mut DecompressorScratch,
+    scratch: &mut Scratch,
 ) -> Result<Vec<f64>, Corruption> {
     match reader.byte()? {
         PLAIN => reader.f64s(count),
@@ -87,12 +85,15 @@ fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
         }
         return;
     }
-    let mut scratch = DecompressorScratch::default();
+    let mut scratch = Scratch::default();
     let floats = compress(values, &mut scratch).map(|bytes| (COMPRESSED, bytes));
     let whole = integers
         .and_then(|integers| compress(&integers, &mut scratch))
         .map(|bytes| (COMPRESSED_INTEGERS, bytes));
-    let shortest = floats.into_iter().chain(whole).min_by_key(|(_, bytes)| bytes.len());
+    let shortest = floats
+        .into_iter()
+        .chain(whole)
+        .min_by_key(|(_, bytes)| bytes.len());
     match shortest {
         Some((tag, bytes)) if bytes.len() < size_of_val(values) => {
             out.push(tag);
@@ -118,9 +119,15 @@ pub(super) fn take_compressed<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], C
 fn integers(values: &[f64]) -> Option<Vec<i64>> {
     let mut integers = Vec::with_capacity(values.len());
     for &value in values {
-        #[expect(clippy::cast_possible_truncation, reason = "compared with the float below")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "compared with the float below"
+        )]
         let integer = value as i64;
-        #[expect(clippy::cast_precision_loss, reason = "limited to integers without rounding")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "limited to integers without rounding"
+        )]
         let exact = (integer as f64).to_bits() == value.to_bits();
         if !exact || integer.abs() > EXACT_INTEGER_MAX {
             return None;
@@ -180,25 +187,40 @@ pub(super) fn take_unsigned<T>(
     convert: impl Fn(u64) -> T,
 ) -> Result<Vec<T>, Corruption> {
     Ok(match reader.byte()? {
-        1 => reader.take_bulk(count)?.iter().map(|&[byte]| convert(byte.into())).collect(),
+        1 => reader
+            .take_bulk(count)?
+            .iter()
+            .map(|&[byte]| convert(byte.into()))
+            .collect(),
         2 => {
             let items = reader.take_bulk(count)?;
-            items.iter().map(|&bytes| convert(u16::from_le_bytes(bytes).into())).collect()
+            items
+                .iter()
+                .map(|&bytes| convert(u16::from_le_bytes(bytes).into()))
+                .collect()
         }
         4 => {
             let items = reader.take_bulk(count)?;
-            items.iter().map(|&bytes| convert(u32::from_le_bytes(bytes).into())).collect()
+            items
+                .iter()
+                .map(|&bytes| convert(u32::from_le_bytes(bytes).into()))
+                .collect()
         }
         8 => {
             let items = reader.take_bulk(count)?;
-            items.iter().map(|&bytes| convert(u64::from_le_bytes(bytes))).collect()
+            items
+                .iter()
+                .map(|&bytes| convert(u64::from_le_bytes(bytes)))
+                .collect()
         }
         _ => return Err(Corruption::Layout),
     })
 }
 
 fn take_integers(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, Corruption> {
-    let integers = take_unsigned(reader, count, |integer| i64::try_from(integer).unwrap_or(i64::MAX))?;
+    let integers = take_unsigned(reader, count, |integer| {
+        i64::try_from(integer).unwrap_or(i64::MAX)
+    })?;
     exact_floats(&integers)
 }
 
@@ -212,7 +234,10 @@ fn exact_float(integer: i64) -> Result<f64, Corruption> {
 }
 
 fn exact_floats(integers: &[i64]) -> Result<Vec<f64>, Corruption> {
-    integers.iter().map(|&integer| exact_float(integer)).collect()
+    integers
+        .iter()
+        .map(|&integer| exact_float(integer))
+        .collect()
 }
 
 /// Returns about how many bytes a fresh column of `count` rows takes.

@@ -19,6 +19,12 @@ const DICTIONARY_MODE: u8 = 4;
 /// than the longest run that we compress.
 const WINDOW_LOG_MAX: u32 = 16;
 
+/// Buffers of the decompressor, shared by the columns of a payload.
+///
+/// Made on first use: they cost more than the decoding of a whole fresh frame of one row.
+#[derive(Debug, Default)]
+pub(super) struct Scratch(Option<DecompressorScratch>);
+
 /// Compresses numbers into one header, one chunk and one page.
 ///
 /// `None` where `pco` refuses, or where reading the bytes back gives other numbers: then the caller
@@ -26,7 +32,7 @@ const WINDOW_LOG_MAX: u32 = 16;
 /// last moment at which the numbers are known.
 pub(super) fn compress<T: Number + SameBits>(
     numbers: &[T],
-    scratch: &mut DecompressorScratch,
+    scratch: &mut Scratch,
 ) -> Option<Vec<u8>> {
     let config = ChunkConfig::default()
         .with_compression_level(LEVEL)
@@ -39,7 +45,10 @@ pub(super) fn compress<T: Number + SameBits>(
     chunk.write_page(0, &mut bytes).ok()?;
 
     let read_back = decompress::<T>(&bytes, numbers.len(), scratch).ok()?;
-    let equal = numbers.iter().zip(&read_back).all(|(&before, &after)| before.same_bits(after));
+    let equal = numbers
+        .iter()
+        .zip(&read_back)
+        .all(|(&before, &after)| before.same_bits(after));
     equal.then_some(bytes)
 }
 
@@ -49,20 +58,25 @@ pub(super) fn compress<T: Number + SameBits>(
 pub(super) fn decompress<T: Number>(
     bytes: &[u8],
     count: usize,
-    scratch: &mut DecompressorScratch,
+    scratch: &mut Scratch,
 ) -> Result<Vec<T>, Corruption> {
     let (file, rest) = FileDecompressor::new(bytes).map_err(|_| Corruption::Column)?;
-    if rest.first().is_none_or(|&mode| mode & 0x0f == DICTIONARY_MODE) {
+    if rest
+        .first()
+        .is_none_or(|&mode| mode & 0x0f == DICTIONARY_MODE)
+    {
         return Err(Corruption::Column);
     }
-    let (chunk, rest) = file.chunk_decompressor::<T, _>(rest).map_err(|_| Corruption::Column)?;
+    let (chunk, rest) = file
+        .chunk_decompressor::<T, _>(rest)
+        .map_err(|_| Corruption::Column)?;
     if let DeltaEncoding::Lookback { config, .. } = &chunk.meta().delta_encoding
         && config.window_n_log > WINDOW_LOG_MAX
     {
         return Err(Corruption::Limit);
     }
     let mut page = chunk
-        .page_decompressor_with_scratch(rest, count, scratch)
+        .page_decompressor_with_scratch(rest, count, scratch.0.get_or_insert_default())
         .map_err(|_| Corruption::Column)?;
     let mut numbers = vec![T::default(); count];
     let progress = page.read(&mut numbers).map_err(|_| Corruption::Column)?;
@@ -109,7 +123,7 @@ mod tests {
             f64::MAX,
             0.1,
         ];
-        let mut scratch = DecompressorScratch::default();
+        let mut scratch = Scratch::default();
         for length in [1, 2, 11, 256, 257, 3_600] {
             let numbers: Vec<f64> = patterns.into_iter().cycle().take(length).collect();
             let bytes = compress(&numbers, &mut scratch).unwrap();
@@ -121,27 +135,33 @@ mod tests {
 
     #[test]
     fn another_count_is_refused() {
-        let mut scratch = DecompressorScratch::default();
+        let mut scratch = Scratch::default();
         let numbers: Vec<i64> = (0..1_000).map(|n| n * n % 977).collect();
         let bytes = compress(&numbers, &mut scratch).unwrap();
         for count in [1, 999, 1_001, 1_300] {
-            assert!(decompress::<i64>(&bytes, count, &mut scratch).is_err(), "{count}");
+            assert!(
+                decompress::<i64>(&bytes, count, &mut scratch).is_err(),
+                "{count}"
+            );
         }
         let mut longer = bytes;
         longer.push(0);
-        assert_eq!(decompress::<i64>(&longer, 1_000, &mut scratch), Err(Corruption::Column));
+        assert_eq!(
+            decompress::<i64>(&longer, 1_000, &mut scratch),
+            Err(Corruption::Column)
+        );
     }
 
     #[test]
     fn a_dictionary_is_refused_unread() {
         // Format 4.1, a dictionary of 2^25 - 1 entries, and nothing behind it.
         let bytes = [4, 1, 0xf4, 0xff, 0xff, 0x1f];
-        let result = decompress::<f64>(&bytes, 1, &mut DecompressorScratch::default());
+        let result = decompress::<f64>(&bytes, 1, &mut Scratch::default());
         assert_eq!(result, Err(Corruption::Column));
     }
 
     #[test]
     fn nothing_is_not_compressed() {
-        assert_eq!(compress::<f64>(&[], &mut DecompressorScratch::default()), None);
+        assert_eq!(compress::<f64>(&[], &mut Scratch::default()), None);
     }
 }

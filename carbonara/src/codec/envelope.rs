@@ -39,7 +39,10 @@ impl Envelope {
         let start = out.len();
         out.extend_from_slice(&[kind as u8, version]);
         out.resize(out.len() + length_bytes, 0);
-        Self { start, length_bytes }
+        Self {
+            start,
+            length_bytes,
+        }
     }
 
     /// Fills in the length and appends the checksum.
@@ -71,8 +74,9 @@ pub(super) fn open(input: &[u8], kind: Kind) -> Result<Opened<'_>, DecodeError> 
     if first != kind as u8 {
         return Err(Corruption::Kind.into());
     }
-    let (&[_, version], rest) =
-        input.split_first_chunk::<HEADER_BYTES>().ok_or(DecodeError::Truncated)?;
+    let (&[_, version], rest) = input
+        .split_first_chunk::<HEADER_BYTES>()
+        .ok_or(DecodeError::Truncated)?;
     let (body_bytes, length_bytes) = split_varint(rest)?.ok_or(DecodeError::Truncated)?;
     let consumed = usize::try_from(body_bytes)
         .ok()
@@ -80,13 +84,20 @@ pub(super) fn open(input: &[u8], kind: Kind) -> Result<Opened<'_>, DecodeError> 
         .filter(|&bytes| bytes <= input.len())
         .ok_or(DecodeError::Truncated)?;
     let payload = input.get(..consumed).ok_or(DecodeError::Truncated)?;
-    let (covered, checksum) =
-        payload.split_last_chunk::<CHECKSUM_BYTES>().ok_or(DecodeError::Truncated)?;
+    let (covered, checksum) = payload
+        .split_last_chunk::<CHECKSUM_BYTES>()
+        .ok_or(DecodeError::Truncated)?;
     if crc32c::crc32c(covered) != u32::from_le_bytes(*checksum) {
         return Err(Corruption::Checksum.into());
     }
-    let body = covered.get(HEADER_BYTES + length_bytes..).ok_or(Corruption::Layout)?;
-    Ok(Opened { version, body, consumed })
+    let body = covered
+        .get(HEADER_BYTES + length_bytes..)
+        .ok_or(Corruption::Layout)?;
+    Ok(Opened {
+        version,
+        body,
+        consumed,
+    })
 }
 
 #[cfg(test)]
@@ -122,7 +133,10 @@ mod tests {
     #[test]
     fn another_kind_is_named_before_the_checksum() {
         let payload = sealed(b"body", 4);
-        assert_eq!(open(&payload, Kind::Frame).unwrap_err(), Corruption::Kind.into());
+        assert_eq!(
+            open(&payload, Kind::Frame).unwrap_err(),
+            Corruption::Kind.into()
+        );
         assert_eq!(open(&[], Kind::Frame).unwrap_err(), DecodeError::Truncated);
     }
 
@@ -130,6 +144,9 @@ mod tests {
     fn a_length_beyond_memory_is_truncation() {
         let mut payload = vec![b'P', 1];
         put_varint(&mut payload, u64::MAX);
-        assert_eq!(open(&payload, Kind::Points).unwrap_err(), DecodeError::Truncated);
+        assert_eq!(
+            open(&payload, Kind::Points).unwrap_err(),
+            DecodeError::Truncated
+        );
     }
 }

@@ -76,7 +76,13 @@ mod tests {
     fn messages_name_the_thing_in_lower_case() {
         let check = |error: DecodeError, expected: &str| assert_eq!(error.to_string(), expected);
         check(DecodeError::Truncated, "truncated payload");
-        check(Corruption::Checksum.into(), "corrupt payload: checksum mismatch");
-        check(DecodeError::UnsupportedVersion(9), "unsupported payload version 9");
+        check(
+            Corruption::Checksum.into(),
+            "corrupt payload: checksum mismatch",
+        );
+        check(
+            DecodeError::UnsupportedVersion(9),
+            "unsupported payload version 9",
+        );
     }
 }

@@ -9,7 +9,9 @@ mod glob;
 mod id;
 mod measures;
 mod metric;
+mod metric_assignment;
 mod page;
+mod rejection;
 mod resource;
 mod resource_type;
 
@@ -21,6 +23,8 @@ pub use glob::Glob;
 pub use id::{MetricId, ResourceId, ResourceIdError};
 pub use measures::Measures;
 pub use metric::{METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX};
+pub use metric_assignment::MetricAssignment;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
+pub use rejection::{RejectReason, Rejection};
 pub use resource::{Change, NewResource, Resource, ResourceMetric, ResourceUpdate};
 pub use resource_type::{Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType};

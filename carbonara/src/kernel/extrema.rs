@@ -1,0 +1,101 @@
+//! Smallest and largest value.
+
+/// Smallest and largest value of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Extrema {
+    /// Smallest value; NaN only when there is nothing else. Of equal zeros the earlier.
+    pub min: f64,
+    /// Largest value; NaN as soon as there is one. Of equal zeros the earlier.
+    pub max: f64,
+}
+
+impl Extrema {
+    /// Adds the extremes of values that come later in time.
+    pub fn absorb(&mut self, later: Self) {
+        if later.min < self.min || self.min.is_nan() {
+            self.min = later.min;
+        }
+        if later.max > self.max || (later.max.is_nan() && !self.max.is_nan()) {
+            self.max = later.max;
+        }
+    }
+}
+
+/// Returns the extremes of a group in the order of time, `None` for an empty one.
+#[must_use]
+pub fn extrema(values: &[f64]) -> Option<Extrema> {
+    let (first, rest) = values.split_first()?;
+    let mut extrema = Extrema {
+        min: *first,
+        max: *first,
+    };
+    for value in rest {
+        extrema.absorb(Extrema {
+            min: *value,
+            max: *value,
+        });
+    }
+    Some(extrema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(values: &[f64], min: f64, max: f64) {
+        let found = extrema(values).expect("not empty");
+        let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value }.to_bits();
+        assert_eq!(canonical(found.min), canonical(min), "min of {values:?}");
+        assert_eq!(canonical(found.max), canonical(max), "max of {values:?}");
+        for cut in 1..values.len() {
+            let mut parts = extrema(&values[..cut]).expect("not empty");
+            parts.absorb(extrema(&values[cut..]).expect("not empty"));
+            assert_eq!(
+                canonical(parts.min),
+                canonical(min),
+                "min of {values:?} cut at {cut}"
+            );
+            assert_eq!(
+                canonical(parts.max),
+                canonical(max),
+                "max of {values:?} cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn nan_is_above_all_numbers() {
+        let (nan, inf) = (f64::NAN, f64::INFINITY);
+        check(&[2.0, 1.0, 3.0], 1.0, 3.0);
+        check(&[nan], nan, nan);
+        check(&[nan, nan], nan, nan);
+        check(&[nan, 1.0, 2.0], 1.0, nan);
+        check(&[1.0, nan, 2.0], 1.0, nan);
+        check(&[1.0, 2.0, -nan], 1.0, nan);
+        check(&[inf, nan], inf, nan);
+        check(&[-inf, 5.0, inf], -inf, inf);
+        check(&[inf, inf], inf, inf);
+        check(&[-inf], -inf, -inf);
+    }
+
+    #[test]
+    fn the_earlier_of_two_zeros_is_kept() {
+        check(&[0.0, -0.0], 0.0, 0.0);
+        check(&[-0.0, 0.0], -0.0, -0.0);
+        check(&[1.0, -0.0, 0.0], -0.0, 1.0);
+        check(&[1.0, 0.0, -0.0], 0.0, 1.0);
+        check(&[-1.0, -0.0, 0.0], -1.0, -0.0);
+        check(&[-1.0, -2.0, 0.0, -3.0, -0.0, -4.0], -4.0, 0.0);
+        let mut long = vec![5.0; 40];
+        long[17] = -0.0;
+        long[18] = 0.0;
+        check(&long, -0.0, 5.0);
+        long.iter_mut().for_each(|value| *value = -*value);
+        check(&long, -5.0, 0.0);
+    }
+
+    #[test]
+    fn empty() {
+        assert_eq!(extrema(&[]), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Arithmetic on the values of a group: slices in, numbers out.
+//!
+//! # Rules
+//! - **Sums run in the order of time**, one addition after the other. Continuing a group with more
+//!   points gives the same bits as computing it at once.
+//! - A NaN anywhere makes sum, mean and standard deviation NaN. The smallest value ignores NaN (a
+//!   group of nothing else gives NaN); the largest value is NaN as soon as one is present, as if NaN were above infinity.
+//!   For the same reason percentiles and medians see NaN behind all numbers, and are NaN only where they touch one.
+//! - Zeros of both signs are equal for smallest and largest: the earlier in time is kept. Percentiles order -0.0 before 0.0.
+//! - Infinities are values like others; their deviations from anything are NaN or infinite, and so is the standard deviation.
+//! - Which NaN comes out is not specified here; frames hold only the canonical one.
+
+mod accumulator;
+mod extrema;
+mod moment;
+mod rank;
+mod rate;
+mod statistic;
+
+pub use accumulator::Accumulator;
+pub(crate) use accumulator::Extent;
+pub use extrema::{Extrema, extrema};
+pub use moment::{Moments, extend_levels};
+pub use rank::{Quantile, RankScratch, quantiles};
+pub use rate::differences;
+pub use statistic::statistic;

@@ -1,0 +1,87 @@
+//! Settings of the HTTP API: plain data, built by whoever reads the configuration.
+
+use std::time::Duration;
+
+/// How callers are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AuthMode {
+    /// The user name of the `Authorization` header is believed; the password is ignored.
+    #[default]
+    Basic,
+}
+
+/// Which web pages of other origins may call the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorsSettings {
+    /// Origins that may call, each as `scheme://host[:port]`, or `*`; none by default.
+    pub allowed_origins: Vec<String>,
+    /// Whether such a page may send credentials.
+    pub allow_credentials: bool,
+    /// Response headers that such a page may read.
+    pub expose_headers: Vec<String>,
+    /// For how long a browser may remember the answer to a preflight request, in seconds.
+    pub max_age_seconds: u64,
+    /// Methods that such a page may use.
+    pub allow_methods: Vec<String>,
+    /// Request headers that such a page may send.
+    pub allow_headers: Vec<String>,
+}
+
+/// Settings of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The largest page of a listing, and the default one.
+    pub max_limit: usize,
+    /// How long a request may wait for another one that creates the same thing.
+    pub operation_timeout: Duration,
+    /// The longest request body, in bytes; a longer one is refused with 413.
+    pub body_bytes_max: usize,
+    /// The largest number of points in one request; more are refused with 413.
+    pub points_max: usize,
+    /// Whether `Forwarded` and `X-Forwarded-*` headers are believed. Only safe behind a proxy that sets them.
+    pub proxy_headers: bool,
+    /// Access by web pages of other origins.
+    pub cors: CorsSettings,
+    /// How callers are told apart.
+    pub auth_mode: AuthMode,
+}
+
+impl Default for CorsSettings {
+    fn default() -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            allowed_origins: Vec::new(),
+            allow_credentials: true,
+            expose_headers: Vec::new(),
+            max_age_seconds: 3600,
+            allow_methods: owned(&[
+                "OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH",
+            ]),
+            allow_headers: owned(&[
+                "Authorization",
+                "X-Auth-Token",
+                "X-Subject-Token",
+                "X-User-Id",
+                "X-Domain-Id",
+                "X-Project-Id",
+                "X-Roles",
+            ]),
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            max_limit: 1000,
+            operation_timeout: Duration::from_secs(10),
+            // A million points of 60 bytes of JSON each fit.
+            body_bytes_max: 64 << 20,
+            points_max: 2_000_000,
+            proxy_headers: false,
+            cors: CorsSettings::default(),
+            auth_mode: AuthMode::Basic,
+        }
+    }
+}

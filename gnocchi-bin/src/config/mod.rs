@@ -1,0 +1,103 @@
+//! The configuration: `gnocchi.conf`, the environment and flags.
+//!
+//! One file per section. A flag wins over the environment (`GNOCCHI_<SECTION>__<OPTION>`), which wins over files (later
+//! ones over earlier ones), which win over defaults. Unknown names are warned about; a value that an option doesn't take
+//! is an error that names the place, the section and the option. Secrets are never shown.
+
+mod api;
+mod archive_policy;
+mod backend;
+mod cors;
+mod error;
+mod foreign;
+mod general;
+mod incoming;
+mod indexer;
+mod ini;
+mod metricd;
+mod option;
+mod reader;
+mod source;
+mod storage;
+
+pub use api::Api;
+pub use archive_policy::ArchivePolicyDefaults;
+pub use error::{BadValue, ConfigError, Origin};
+pub use general::{General, LogLevel};
+pub use incoming::Incoming;
+pub use metricd::Metricd;
+pub use option::{Effect, OptionSpec, SectionSpec};
+pub use source::{FlagValue, Sources};
+pub use storage::Storage;
+
+use reader::Reader;
+
+/// Every section, in the order of the documentation.
+pub static SECTIONS: [&SectionSpec; 15] = [
+    &general::SECTION,
+    &api::SECTION,
+    &cors::SECTION,
+    &storage::SECTION,
+    &incoming::SECTION,
+    &indexer::SECTION,
+    &metricd::SECTION,
+    &archive_policy::SECTION,
+    &foreign::STATSD,
+    &foreign::AMQP1D,
+    &foreign::OSLO_POLICY,
+    &foreign::HEALTHCHECK,
+    &foreign::KEYSTONE_AUTHTOKEN,
+    &foreign::DATABASE,
+    &foreign::OSLO_MIDDLEWARE,
+];
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `[DEFAULT]`
+    pub general: General,
+    /// `[api]` and `[cors]`
+    pub api: Api,
+    /// `[storage]`
+    pub storage: Storage,
+    /// `[incoming]`
+    pub incoming: Incoming,
+    /// `[metricd]`
+    pub metricd: Metricd,
+    /// `[archive_policy]`
+    pub archive_policy: ArchivePolicyDefaults,
+}
+
+/// A configuration and what its writer should know about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Names that are ignored, in sentences for the log.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the sources and checks every option.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a file cannot be read or understood, or an option doesn't take its value.
+    pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+        let reader = Reader::new(sources.layers()?);
+        let warnings = reader.check_names()?;
+        indexer::check(&reader)?;
+        let config = Self {
+            general: General::read(&reader)?,
+            api: Api::read(&reader)?,
+            storage: Storage::read(&reader)?,
+            incoming: Incoming::read(&reader)?,
+            metricd: Metricd::read(&reader)?,
+            archive_policy: ArchivePolicyDefaults::read(&reader)?,
+        };
+        Ok(Loaded { config, warnings })
+    }
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

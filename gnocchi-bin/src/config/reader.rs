@@ -1,0 +1,311 @@
+//! Typed access to the options of one section.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::SECTIONS;
+use super::error::{BadValue, ConfigError, Origin};
+use super::ini;
+use super::option::{Effect, OptionSpec, SectionSpec};
+use super::source::{Given, Layer};
+
+/// How deep one value may refer to another by `$name`.
+const REFERENCE_DEPTH_MAX: usize = 8;
+
+/// All that was given, and the descriptions of all options.
+pub(super) struct Reader {
+    layers: Vec<Layer>,
+}
+
+impl Reader {
+    /// Takes the layers, the weakest first.
+    pub(super) fn new(layers: Vec<Layer>) -> Self {
+        Self { layers }
+    }
+
+    /// Returns the options of a section.
+    pub(super) fn section(&self, spec: &'static SectionSpec) -> Section<'_> {
+        Section { reader: self, spec }
+    }
+
+    /// Returns what the strongest source gives for an option.
+    fn strongest(&self, section: &str, option: &str) -> &[Given] {
+        let key = (section.to_owned(), option.to_owned());
+        self.layers.iter().rev().find_map(|layer| layer.get(&key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Refuses options that ask for what this build does not have, and lists those that change nothing.
+    pub(super) fn check_names(&self) -> Result<Vec<String>, ConfigError> {
+        let mut warnings = BTreeSet::new();
+        for ((section, option), givens) in self.layers.iter().flatten() {
+            let origin = &givens.last().expect("a layer holds at least one text for each of its options").origin;
+            let Some(spec) = SECTIONS.iter().find(|spec| spec.name == section) else {
+                if !is_old_name(section, option) {
+                    warnings.insert(format!("{origin}: there is no section [{section}]; {option} is ignored"));
+                }
+                continue;
+            };
+            match spec.option(option).map(|option| option.effect) {
+                None if spec.open => {
+                    warnings.insert(format!("section [{section}] is accepted and has no effect in this build"));
+                }
+                None if is_old_name(section, option) => {}
+                None => {
+                    warnings.insert(format!("{origin}: section [{section}] has no option {option}; it is ignored"));
+                }
+                Some(Effect::Accepted) => {
+                    warnings.insert(format!("{origin}: [{section}] {option} is accepted and has no effect in this build"));
+                }
+                Some(Effect::Unsupported) => {
+                    let problem = "this is not part of this build; remove the option".to_owned();
+                    let (section, option) = (section.clone(), option.clone());
+                    let bad = BadValue { origin: origin.clone(), section, option, value: None, problem };
+                    return Err(ConfigError::Value(Box::new(bad)));
+                }
+                Some(Effect::Active) => {}
+            }
+        }
+        Ok(warnings.into_iter().collect())
+    }
+
+    /// Puts the values of other options in place of `$name`, `${name}` and `${section.name}`; `$$` and `\$` are a dollar sign.
+    fn expand(&self, section: &str, text: &str, depth: usize) -> Result<String, String> {
+        if depth > REFERENCE_DEPTH_MAX {
+            return Err("references form a circle or are nested too deep".into());
+        }
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            let (before, from) = rest.split_at(at);
+            let after = &from[1..];
+            if let Some(literal) = before.strip_suffix('\\') {
+                expanded.push_str(literal);
+                expanded.push('$');
+                rest = after;
+                continue;
+            }
+            expanded.push_str(before);
+            if let Some(tail) = after.strip_prefix('$') {
+                expanded.push('$');
+                rest = tail;
+                continue;
+            }
+            let (name, tail) = reference(after)?;
+            if name.is_empty() {
+                expanded.push('$');
+            } else {
+                expanded.push_str(&self.referred(section, name, depth)?);
+            }
+            rest = tail;
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+
+    /// Finds the value that a reference names: in the section that it says, else in its own one, else in `[DEFAULT]`.
+    fn referred(&self, section: &str, name: &str, depth: usize) -> Result<String, String> {
+        let name = ini::normalize(name);
+        let places = match name.split_once('.') {
+            Some((other, option)) => vec![(other.to_owned(), option.to_owned())],
+            None => vec![(section.to_owned(), name.clone()), (ini::DEFAULT_SECTION.to_owned(), name.clone())],
+        };
+        for (section, option) in &places {
+            if let Some(given) = self.strongest(section, option).last() {
+                return self.expand(section, &given.text, depth + 1);
+            }
+            let spec = SECTIONS.iter().find(|spec| spec.name == section).and_then(|spec| spec.option(option));
+            if let Some(default) = spec.and_then(|spec| spec.default) {
+                return Ok(default.to_owned());
+            }
+        }
+        Err("refers to an option that has no value; write $$ for a dollar sign".into())
+    }
+}
+
+fn is_old_name(section: &str, option: &str) -> bool {
+    SECTIONS.iter().flat_map(|spec| spec.all()).any(|spec| spec.old_name == Some((section, option)))
+}
+
+/// Splits the name of a reference from what follows it; the name is empty where a `$` stands alone.
+fn reference(after: &str) -> Result<(&str, &str), String> {
+    let end = |text: &str, dots: bool| {
+        let belongs = |c: char| c.is_ascii_alphanumeric() || c == '_' || (dots && (c == '.' || c == '-'));
+        text.find(|c| !belongs(c)).unwrap_or(text.len())
+    };
+    if let Some(braced) = after.strip_prefix('{') {
+        let (name, tail) = braced.split_once('}').ok_or("a ${ has no }; write $$ for a dollar sign")?;
+        if name.is_empty() || end(name, true) != name.len() {
+            return Err("what stands between ${ and } is not the name of an option".into());
+        }
+        return Ok((name, tail));
+    }
+    if !after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return Ok(("", after));
+    }
+    Ok(after.split_at(end(after, false)))
+}
+
+/// The options of one section.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'a> {
+    reader: &'a Reader,
+    spec: &'static SectionSpec,
+}
+
+/// The value of an option and where it was found.
+struct Found {
+    text: String,
+    origin: Origin,
+}
+
+impl Section<'_> {
+    /// Returns a text, if there is one.
+    pub(super) fn text(&self, option: &str) -> Result<Option<String>, ConfigError> {
+        Ok(self.found(self.option(option))?.map(|found| found.text))
+    }
+
+    /// Returns what `convert` makes of the value, if there is one; its error says what is wrong.
+    pub(super) fn with<T>(&self, option: &str, convert: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
+        let spec = self.option(option);
+        let Some(found) = self.found(spec)? else {
+            return Ok(None);
+        };
+        match convert(&found.text) {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) => Err(self.bad(spec, found.origin, Some(found.text), problem)),
+        }
+    }
+
+    /// Returns true or false; the option has a default.
+    pub(super) fn boolean(&self, option: &str) -> Result<bool, ConfigError> {
+        self.with(option, |text| match text.to_lowercase().as_str() {
+            "true" | "1" | "on" | "yes" => Ok(true),
+            "false" | "0" | "off" | "no" => Ok(false),
+            _ => Err("must be true or false".into()),
+        })
+        .map(defaulted)
+    }
+
+    /// Returns a whole number in a range, if there is one.
+    pub(super) fn integer<T>(&self, option: &str, range: RangeInclusive<T>) -> Result<Option<T>, ConfigError>
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
+        self.with(option, |text| {
+            let value = text.parse().ok().filter(|value| range.contains(value));
+            value.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+
+    /// Returns a whole number of seconds; the option has a default.
+    pub(super) fn seconds(&self, option: &str) -> Result<Duration, ConfigError> {
+        self.integer(option, 0..=u64::from(u32::MAX)).map(defaulted).map(Duration::from_secs)
+    }
+
+    /// Returns a number of bytes in a range, `K`, `M` and `G` (or `KiB`, ...) multiplying by powers of 1024, if there is one.
+    pub(super) fn bytes(&self, option: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, ConfigError> {
+        self.with(option, |text| {
+            let value = byte_count(text).filter(|value| range.contains(value));
+            let (low, high) = (range.start(), range.end());
+            value.ok_or_else(|| format!("must be a number of bytes from {low} to {high}, like 1048576, 1024K or 1M"))
+        })
+    }
+
+    /// Returns the items of a list: separated by commas or lines, also over repeated keys of the strongest source.
+    pub(super) fn list(&self, option: &str) -> Result<Vec<String>, ConfigError> {
+        let spec = self.option(option);
+        let mut items = Vec::new();
+        for found in self.all_found(spec)? {
+            items.extend(found.text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned));
+        }
+        Ok(items)
+    }
+
+    /// As [`list`](Self::list), with each item converted.
+    pub(super) fn list_of<T>(&self, option: &str, convert: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, ConfigError> {
+        let converted: Result<Vec<T>, (String, String)> =
+            self.list(option)?.into_iter().map(|item| convert(&item).map_err(|problem| (item, problem))).collect();
+        converted.map_err(|(item, problem)| {
+            let spec = self.option(option);
+            self.bad(spec, self.origin(spec), Some(item), problem)
+        })
+    }
+
+    /// Makes the error of a value that parsed but cannot be used.
+    pub(super) fn refuse(&self, option: &str, problem: impl Into<String>) -> ConfigError {
+        let spec = self.option(option);
+        let value = self.reader.strongest(self.spec.name, option).last().map(|given| given.text.clone());
+        self.bad(spec, self.origin(spec), value, problem.into())
+    }
+
+    /// Makes the error of an option whose value names a back-end that is not compiled in.
+    pub(super) fn not_built(&self, option: &str, what: &str, supported: &str) -> ConfigError {
+        self.refuse(option, format!("{what} is not part of this build; supported: {supported}"))
+    }
+
+    fn option(&self, name: &str) -> &'static OptionSpec {
+        self.spec.option(name).unwrap_or_else(|| panic!("[{}] {name} is described in its section", self.spec.name))
+    }
+
+    fn bad(&self, spec: &OptionSpec, origin: Origin, value: Option<String>, problem: String) -> ConfigError {
+        let value = value.filter(|_| !spec.secret);
+        ConfigError::Value(Box::new(BadValue { origin, section: self.spec.name.into(), option: spec.name.into(), value, problem }))
+    }
+
+    fn givens(&self, spec: &OptionSpec) -> &[Given] {
+        let givens = self.reader.strongest(self.spec.name, spec.name);
+        match spec.old_name {
+            Some((section, option)) if givens.is_empty() => self.reader.strongest(section, option),
+            _ => givens,
+        }
+    }
+
+    fn origin(&self, spec: &OptionSpec) -> Origin {
+        self.givens(spec).last().map_or(Origin::Default, |given| given.origin.clone())
+    }
+
+    fn all_found(&self, spec: &OptionSpec) -> Result<Vec<Found>, ConfigError> {
+        let givens = self.givens(spec);
+        if givens.is_empty() {
+            return Ok(default_of(spec).into_iter().collect());
+        }
+        givens
+            .iter()
+            .map(|given| {
+                let expanded = self.reader.expand(self.spec.name, &given.text, 0);
+                let text = expanded.map_err(|problem| self.bad(spec, given.origin.clone(), Some(given.text.clone()), problem))?;
+                Ok(Found { text: text.trim().to_owned(), origin: given.origin.clone() })
+            })
+            .collect()
+    }
+
+    /// Returns the last value of the strongest source, else the default. An empty value counts as none.
+    fn found(&self, spec: &OptionSpec) -> Result<Option<Found>, ConfigError> {
+        Ok(self.all_found(spec)?.pop().filter(|found| !found.text.is_empty()).or_else(|| default_of(spec)))
+    }
+}
+
+fn default_of(spec: &OptionSpec) -> Option<Found> {
+    spec.default.map(|text| Found { text: text.to_owned(), origin: Origin::Default })
+}
+
+/// Unwraps the value of an option that has a default.
+pub(super) fn defaulted<T>(value: Option<T>) -> T {
+    value.expect("an option that has a default has a value")
+}
+
+fn byte_count(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_lowercase().trim_end_matches('b').trim_end_matches('i') {
+        "" => 1,
+        "k" => 1024,
+        "m" => 1024 * 1024,
+        "g" => 1024 * 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}

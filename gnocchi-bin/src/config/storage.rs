@@ -1,0 +1,43 @@
+//! `[storage]`: where aggregates are kept.
+
+use std::path::PathBuf;
+
+use super::backend;
+use super::error::ConfigError;
+use super::option::{OptionSpec, SectionSpec};
+use super::reader::{Reader, defaulted};
+
+/// The options of this section.
+pub(super) static SECTION: SectionSpec = SectionSpec::new(
+    "storage",
+    &[
+        OptionSpec::new("driver", "back-end for aggregates").or(backend::EMBEDDED),
+        OptionSpec::new("data_dir", "directory of the embedded back-end").or("gnocchi-data"),
+        OptionSpec::new("block_cache_bytes", "memory for blocks read from the embedded back-end").or("32M"),
+        OptionSpec::new("window_cache_bytes", "memory for the open windows of metrics").or("256M"),
+    ],
+)
+.with_shared(&backend::OPTIONS);
+
+/// Settings of `[storage]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// The directory of the embedded back-end.
+    pub data_dir: PathBuf,
+    /// How much memory blocks read from it may take.
+    pub block_cache_bytes: usize,
+    /// How much memory the open windows of metrics may take.
+    pub window_cache_bytes: usize,
+}
+
+impl Storage {
+    pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
+        let section = reader.section(&SECTION);
+        backend::check_driver(section, "storage")?;
+        Ok(Self {
+            data_dir: section.text("data_dir").map(defaulted)?.into(),
+            block_cache_bytes: section.bytes("block_cache_bytes", 0..=usize::MAX).map(defaulted)?,
+            window_cache_bytes: section.bytes("window_cache_bytes", 0..=usize::MAX).map(defaulted)?,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Which metrics come to a resource and which leave it.
+
+use std::collections::BTreeMap;
+
+use super::{Change, MetricId, NewMetric, NewResource, ResourceId, ResourceMetric, ResourceUpdate};
+use crate::error::IndexerError;
+
+/// What creating or updating a resource does to metrics.
+///
+/// An indexer applies the parts in this order: detach, attach, create. A metric that stands under two names is attached
+/// under the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MetricAssignment {
+    /// Metrics of the resource that leave it.
+    pub detached: Vec<MetricId>,
+    /// Existing metrics and the names that they get; some may be metrics of this resource already.
+    pub attached: BTreeMap<MetricId, String>,
+    /// Metrics to create, with their final name and resource.
+    pub created: Vec<NewMetric>,
+}
+
+impl MetricAssignment {
+    /// Works out what creating a resource does.
+    #[must_use]
+    pub fn of_new(resource: &NewResource) -> Self {
+        let mut assignment = Self::default();
+        assignment.add(resource.id, &resource.metrics);
+        assignment
+    }
+
+    /// Works out what an update of a resource does, given the metrics that it has now.
+    ///
+    /// # Errors
+    /// [`IndexerError::NamedMetricExists`] when an added metric has the name of another metric that stays.
+    pub fn of_update(
+        id: ResourceId,
+        current: &BTreeMap<String, MetricId>,
+        update: &ResourceUpdate,
+    ) -> Result<Self, IndexerError> {
+        let mut assignment = Self::default();
+        let mut staying = current.clone();
+        if let Change::Set(metrics) = &update.metrics {
+            assignment.add(id, metrics);
+            assignment.detached =
+                staying.values().filter(|metric| !assignment.attached.contains_key(metric)).copied().collect();
+            staying.clear();
+            if let Some(name) = update.added_metrics.keys().find(|name| metrics.contains_key(*name)) {
+                return Err(IndexerError::NamedMetricExists { name: name.clone() });
+            }
+        }
+        assignment.add(id, &update.added_metrics);
+        staying.retain(|_, metric| !assignment.attached.contains_key(metric));
+        if let Some(name) = update.added_metrics.keys().find(|name| staying.contains_key(*name)) {
+            return Err(IndexerError::NamedMetricExists { name: name.clone() });
+        }
+        Ok(assignment)
+    }
+
+    /// Tells whether nothing happens to any metric.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.detached.is_empty() && self.attached.is_empty() && self.created.is_empty()
+    }
+
+    fn add(&mut self, resource: ResourceId, metrics: &BTreeMap<String, ResourceMetric>) {
+        for (name, metric) in metrics {
+            match metric {
+                ResourceMetric::Existing(id) => {
+                    self.attached.insert(*id, name.clone());
+                }
+                ResourceMetric::New(metric) => self.created.push(NewMetric {
+                    name: Some(name.clone()),
+                    resource_id: Some(resource),
+                    ..metric.clone()
+                }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESOURCE: ResourceId = ResourceId::from_u128(1);
+
+    fn metric(number: u128) -> MetricId {
+        MetricId::from_u128(number)
+    }
+
+    fn existing(metrics: &[(&str, u128)]) -> BTreeMap<String, ResourceMetric> {
+        metrics.iter().map(|(name, id)| ((*name).to_owned(), ResourceMetric::Existing(metric(*id)))).collect()
+    }
+
+    fn current() -> BTreeMap<String, MetricId> {
+        BTreeMap::from([("cpu".to_owned(), metric(1)), ("disk".to_owned(), metric(2))])
+    }
+
+    #[test]
+    fn a_replacement_detaches_what_it_does_not_list() {
+        let update = ResourceUpdate { metrics: Change::Set(existing(&[("cpu", 1)])), ..Default::default() };
+        let assignment = MetricAssignment::of_update(RESOURCE, &current(), &update).unwrap();
+        assert_eq!(assignment.detached, [metric(2)]);
+        assert_eq!(assignment.attached, BTreeMap::from([(metric(1), "cpu".to_owned())]));
+    }
+
+    #[test]
+    fn added_names_must_be_free() {
+        let check = |added: &[(&str, u128)], expected: Option<&str>| {
+            let update = ResourceUpdate { added_metrics: existing(added), ..Default::default() };
+            let taken = match MetricAssignment::of_update(RESOURCE, &current(), &update) {
+                Ok(_) => None,
+                Err(IndexerError::NamedMetricExists { name }) => Some(name),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(taken.as_deref(), expected, "{added:?}");
+        };
+        check(&[("memory", 3)], None);
+        check(&[("cpu", 3)], Some("cpu"));
+        // The metric that has the name already, and a metric that gives its name away.
+        check(&[("cpu", 1)], None);
+        check(&[("cpu", 3), ("old", 1)], None);
+    }
+
+    #[test]
+    fn new_metrics_get_name_and_resource_from_where_they_stand() {
+        let described = NewMetric::new(None, "low", Some("ignored".into()), None, None).unwrap();
+        let metrics = BTreeMap::from([("cpu".to_owned(), ResourceMetric::New(described))]);
+        let update = ResourceUpdate { added_metrics: metrics, ..Default::default() };
+        let assignment = MetricAssignment::of_update(RESOURCE, &BTreeMap::new(), &update).unwrap();
+        assert_eq!(assignment.created[0].name.as_deref(), Some("cpu"));
+        assert_eq!(assignment.created[0].resource_id, Some(RESOURCE));
+        assert!(!assignment.is_empty());
+    }
+}

@@ -1,0 +1,38 @@
+//! Measures that are not taken.
+
+use super::MetricId;
+
+/// Why a measure is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// It is older than the back window of its metric.
+    TooLate,
+    /// It lies further in the future than the store allows.
+    TooFarAhead,
+    /// Its metric was deleted before it was folded.
+    MetricDeleted,
+}
+
+impl RejectReason {
+    /// Returns the name that counters and reports use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLate => "too_late",
+            Self::TooFarAhead => "too_far_ahead",
+            Self::MetricDeleted => "metric_deleted",
+        }
+    }
+}
+
+/// Measures of one metric that are not taken, for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejection {
+    /// The metric.
+    pub metric: MetricId,
+    /// Why.
+    pub reason: RejectReason,
+    /// How many points.
+    pub points: usize,
+}

@@ -1,0 +1,5 @@
+//! Reading aggregates.
+
+mod measures;
+
+pub use measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
