@@ -1,4 +1,61 @@
 //! Pure time-series aggregation engine: series, aggregation methods, frames and blocks.
+//!
+//! Measures of a metric come in; for each granularity of its archive policy the aggregates of the touched buckets
+//! come out, as columns that can be encoded, stored, merged and read again. Every function depends on its arguments alone: there is no
+//! I/O in this crate, no clock, no thread and no global state. Where the bytes are kept is up to the caller.
+//!
+//! # Example
+//!
+//! ```
+//! use carbonara::{AggregationPlan, Level, Series, Timespan, Window};
+//!
+//! let minute = Level { granularity: Timespan::from_second(60)?, timespan: Some(Timespan::from_second(3600)?) };
+//! let mean = "mean".parse()?;
+//! let plan = AggregationPlan::new(vec![minute], &[mean, "max".parse()?], 1)?;
+//!
+//! let mut window = Window::empty(&plan);
+//! let measures = Series::from_points(vec![61_000_000_000, 62_000_000_000], vec![1.0, 4.0])?;
+//! let folded = window.fold(&plan, &[&measures])?;
+//!
+//! let means = folded.frames[0].series(mean).ok_or("the plan has no such method")?;
+//! assert_eq!((means.timestamps_ns(), means.values()), (&[60_000_000_000][..], &[2.5][..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Concepts
+//!
+//! - A [`Series`] holds points: timestamps in nanoseconds, strictly ascending, and values.
+//! - An [`AggregationPlan`] is what an archive policy asks for: levels (granularity and timespan), methods, and a back window.
+//! - A [`Window`] is what must be known of a metric to [`fold`](Window::fold) more points into its aggregates, late ones included. Whatever the order of
+//!   arrival within the back window, the aggregates have the same bits as those of one batch.
+//! - A [`Frame`] holds aggregated points of one granularity: a row for each bucket, a column for each [`Component`]. An
+//!   [`AggregationMethod`] is computed from components when it is read: `mean` is `sum / count`.
+//! - A [`block`] is the part of all frames of a granularity that falls into one aligned span of 3600 buckets; [`codec`] turns frames, points and
+//!   batches of measures into bytes.
+//! - [`aggregate()`] is the pass underneath: points in, a frame for each level out. The rules for NaN, infinities and zeros are those of [`kernel`].
+//! - [`resample()`] groups a series anew, by a span or by a [`CalendarUnit`].
+//!
+//! # Names
+//!
+//! | in Gnocchi's Python | here |
+//! |---|---|
+//! | `carbonara.TimeSerie` | [`Series`] |
+//! | `carbonara.BoundTimeSerie` | [`Window`] |
+//! | `carbonara.AggregatedTimeSerie` | one method of a [`Frame`] |
+//! | `carbonara.SplitKey` | [`block::BlockKey`] |
+//! | `POINTS_PER_SPLIT` | [`constants::POINTS_PER_BLOCK`] |
+//! | `Aggregation(method, granularity, timespan)` | [`AggregationMethod`] and [`Level`] |
+//! | `ArchivePolicyItem` | [`Level`] |
+//! | `round_timestamp` | [`Timestamp::floor`] |
+//! | `group_serie(...).mean()` and its siblings | [`aggregate()`] |
+//! | `serie.resample` | [`resample()`] |
+//! | `first_block_timestamp()` | [`Window::first_block`] |
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `serde` | no | (de)serialization of [`AggregationMethod`] as its text |
 
 pub mod aggregate;
 pub mod block;

@@ -13,7 +13,7 @@ const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Why a text or number is not a moment that can be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimestampError {
     /// It cannot be read, or lies after the year 2262.
     Unparsable,

@@ -82,12 +82,22 @@ impl Indexer for MemoryIndexer {
 
 #[cfg(all(test, feature = "conformance"))]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+    use crate::conformance::indexer::IndexerFixture;
 
-    async fn fixture() -> (Arc<dyn Indexer>, ()) {
-        (Arc::new(MemoryIndexer::new()), ())
+    #[async_trait]
+    impl IndexerFixture for MemoryIndexer {
+        fn driver(&self) -> &dyn Indexer {
+            self
+        }
+
+        async fn reopen(&mut self) {
+            unreachable!("nothing survives in memory, so no property asks for it");
+        }
+    }
+
+    async fn fixture() -> MemoryIndexer {
+        MemoryIndexer::new()
     }
 
     crate::indexer_conformance!(fixture);

@@ -102,29 +102,26 @@ impl SackOwner {
     async fn store(&mut self, processor: &Processor, done: Vec<Done>, receipt: Receipt) -> Result<Vec<Rewrite>, Error> {
         let started = Instant::now();
         let mut rewrites = Vec::new();
-        let mut states = Vec::with_capacity(done.len());
+        let mut folded = Vec::with_capacity(done.len());
         let mut changes = Vec::with_capacity(done.len());
-        let (mut accepted, mut frames) = (0, 0);
-        for item in done {
-            accepted += item.accepted;
-            frames += item.outcome.changes.put.len();
-            for rejected in &item.rejected {
-                telemetry::rejected(reason_name(rejected.reason), 1);
-            }
-            if let Some(first) = item.rejected.first() {
-                warn!(metric = %item.metric, points = item.rejected.len(), reason = reason_name(first.reason), "measures rejected");
-            }
-            rewrites.extend(item.outcome.rewrites);
-            changes.push(item.outcome.changes);
-            states.push((item.metric, item.state));
+        let mut frames = 0;
+        for Done { metric, state, outcome, accepted, rejected } in done {
+            frames += outcome.changes.put.len();
+            rewrites.extend(outcome.rewrites);
+            changes.push(outcome.changes);
+            folded.push((metric, state, accepted, rejected));
         }
         let commit = Commit { receipt: Some(receipt.clone()), sequence: self.sequence + 1, metrics: changes };
         processor.storage.commit(self.sack, self.fence, commit).await?;
         self.sequence += 1;
-        for (metric, state) in states {
+        // Counted only now: what fails to commit is folded, and counted, again.
+        let mut accepted_points = 0;
+        for (metric, state, accepted, rejected) in folded {
+            accepted_points += accepted;
+            report_rejected(metric, &rejected);
             processor.windows.put(metric, state, self.fence);
         }
-        telemetry::committed(started.elapsed(), accepted, frames);
+        telemetry::committed(started.elapsed(), accepted_points, frames);
         processor.statistics.add("splits update", "splits update time", frames, started.elapsed());
         processor.incoming.acknowledge(self.sack, &receipt).await?;
         Ok(rewrites)
@@ -151,6 +148,15 @@ impl SackOwner {
             Err(error) => warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks"),
         }
     }
+}
+
+/// Counts rejected points and names the metric in the log.
+fn report_rejected(metric: MetricId, rejected: &[Rejected]) {
+    let Some(first) = rejected.first() else { return };
+    for point in rejected {
+        telemetry::rejected(reason_name(point.reason), 1);
+    }
+    warn!(%metric, points = rejected.len(), reason = reason_name(first.reason), "measures rejected");
 }
 
 /// Names the engine's reasons as reports do.

@@ -1,0 +1,17 @@
+//! Properties that hold for any input whatever.
+//!
+//! Each public function is a property: it panics when the property is broken. The programs in `fuzz_targets/` feed it from
+//! libFuzzer (`cargo +nightly fuzz run frame_codec --features libfuzzer`); `cargo test` replays what
+//! is saved under `corpus/<property>/` with any compiler. An input that broke a property is saved there
+//! with the fix.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a property that is broken panics; nothing else does"
+)]
+
+mod aggregation;
+mod codecs;
+
+pub use aggregation::aggregate;
+pub use codecs::{frame_codec, measures_codec, points_codec};

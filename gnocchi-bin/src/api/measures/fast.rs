@@ -1,0 +1,192 @@
+//! The parser for bodies as nearly every client writes them.
+//!
+//! It knows objects of exactly a timestamp (ISO 8601 or a number) and a value (a number), and gives up at anything else:
+//! escapes, other keys, texts as values, errors. `None` only means that the complete parser has to look.
+
+use carbonara::{Series, Timestamp};
+use gnocchi_core::model::MetricId;
+
+use super::number::Number;
+use super::{Columns, Context, NamedMeasures, ResourceMeasures};
+use crate::api::timestamp;
+
+/// The first guess at the length of a list.
+const POINTS_GUESSED: usize = 16;
+
+pub(super) fn list(body: &[u8], context: Context) -> Option<Series> {
+    let mut scanner = Scanner::new(body, context);
+    let series = scanner.measures()?;
+    scanner.end()?;
+    Some(series)
+}
+
+pub(super) fn by_metric(body: &[u8], context: Context) -> Option<Vec<(MetricId, Series)>> {
+    let mut scanner = Scanner::new(body, context);
+    let mut metrics = Vec::new();
+    scanner.object(|scanner, key| {
+        let metric = key.parse().ok()?;
+        metrics.push((metric, scanner.measures()?));
+        Some(())
+    })?;
+    scanner.end()?;
+    Some(metrics)
+}
+
+pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceMeasures>> {
+    let mut scanner = Scanner::new(body, context);
+    let mut resources = Vec::new();
+    scanner.object(|scanner, key| {
+        let mut metrics = Vec::new();
+        scanner.object(|scanner, name| {
+            metrics.push(NamedMeasures {
+                name: name.to_owned(),
+                archive_policy_name: None,
+                unit: None,
+                series: scanner.measures()?,
+            });
+            Some(())
+        })?;
+        resources.push(ResourceMeasures { original_id: key.to_owned(), metrics });
+        Some(())
+    })?;
+    scanner.end()?;
+    Some(resources)
+}
+
+/// How the timestamps of a list are written; they do not mix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    AsText,
+    AsNumber,
+}
+
+#[derive(Debug)]
+struct Scanner<'a> {
+    rest: &'a [u8],
+    points_left: usize,
+    /// The length of the list before: lists of one body are mostly of one length.
+    points_guessed: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(body: &'a [u8], context: Context) -> Self {
+        Self {
+            rest: body,
+            points_left: context.points_max,
+            points_guessed: POINTS_GUESSED,
+        }
+    }
+
+    /// Reads a list of measures.
+    fn measures(&mut self) -> Option<Series> {
+        self.expect(b'[')?;
+        let mut columns = Columns::with_capacity(self.points_guessed);
+        if self.peek()? == b']' {
+            self.rest = &self.rest[1..];
+            return Some(columns.into_series());
+        }
+        let mut written = None;
+        loop {
+            self.points_left = self.points_left.checked_sub(1)?;
+            let style = self.measure(&mut columns)?;
+            if written.is_some_and(|before| before != style) {
+                return None;
+            }
+            written = Some(style);
+            if self.either(b',', b']')? == b']' {
+                break;
+            }
+        }
+        self.points_guessed = columns.values.len();
+        Some(columns.into_series())
+    }
+
+    /// Reads one measure: an object of exactly the two members, in either order.
+    fn measure(&mut self, columns: &mut Columns) -> Option<Written> {
+        self.expect(b'{')?;
+        let (mut timestamp, mut value) = (None, None);
+        self.member(&mut timestamp, &mut value)?;
+        self.expect(b',')?;
+        self.member(&mut timestamp, &mut value)?;
+        self.expect(b'}')?;
+        let ((timestamp, written), value) = (timestamp?, value?);
+        columns.push(timestamp, value);
+        Some(written)
+    }
+
+    /// Reads one member of a measure.
+    fn member(&mut self, timestamp: &mut Option<(Timestamp, Written)>, value: &mut Option<f64>) -> Option<()> {
+        let key = self.text()?;
+        self.expect(b':')?;
+        let next = self.peek()?;
+        match key {
+            b"timestamp" => {
+                *timestamp = Some(if next == b'"' {
+                    (timestamp::parse_iso(self.text()?).ok()?, Written::AsText)
+                } else {
+                    (self.number()?.to_timestamp()?, Written::AsNumber)
+                });
+            }
+            b"value" => *value = Some(self.number()?.to_f64()?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Reads an object and hands each key to `member`, which reads the value.
+    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.expect(b'{')?;
+        if self.peek()? == b'}' {
+            self.rest = &self.rest[1..];
+            return Some(());
+        }
+        loop {
+            let key = std::str::from_utf8(self.text()?).ok()?;
+            self.expect(b':')?;
+            member(self, key)?;
+            if self.either(b',', b'}')? == b'}' {
+                return Some(());
+            }
+        }
+    }
+
+    /// Reads a text without escapes, in ASCII.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        self.expect(b'"')?;
+        let length = self.rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..))?;
+        let (text, rest) = self.rest.split_at(length);
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(text)
+    }
+
+    fn number(&mut self) -> Option<Number<'a>> {
+        let (number, length) = Number::scan(self.rest)?;
+        self.rest = &self.rest[length..];
+        Some(number)
+    }
+
+    /// Skips white space and returns what follows.
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.rest.first()? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.rest = &self.rest[1..],
+                other => return Some(*other),
+            }
+        }
+    }
+
+    fn expect(&mut self, wanted: u8) -> Option<()> {
+        (self.peek()? == wanted).then(|| self.rest = &self.rest[1..])
+    }
+
+    fn either(&mut self, one: u8, other: u8) -> Option<u8> {
+        let found = self.peek()?;
+        self.rest = &self.rest[1..];
+        (found == one || found == other).then_some(found)
+    }
+
+    /// Makes sure that nothing follows.
+    fn end(&mut self) -> Option<()> {
+        self.peek().is_none().then_some(())
+    }
+}

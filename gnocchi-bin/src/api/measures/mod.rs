@@ -1,0 +1,169 @@
+//! Bodies that carry measures, parsed from bytes straight into columns.
+//!
+//! Two parsers stand behind each function. The [fast one](fast) reads the shape that nearly every client sends and gives up
+//! at the first surprise. The [complete one](complete) then reads everything that is allowed and says what is wrong with
+//! the rest. Whatever the fast one accepts, the complete one reads the same way.
+
+mod complete;
+mod fast;
+mod number;
+mod shape;
+mod tokens;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+
+use carbonara::{Series, Timestamp};
+use gnocchi_core::model::MetricId;
+
+use super::schema::Invalid;
+use super::timestamp::TimestampError;
+
+pub use tokens::quote_bare_tokens;
+
+/// What a parser needs to know beside the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// What relative timestamps count from.
+    pub now: Timestamp,
+    /// The largest number of points in one body.
+    pub points_max: usize,
+}
+
+/// Why a body with measures cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is no JSON; the text says what the decoder met.
+    Malformed(String),
+    /// It is JSON of another shape.
+    Invalid(Invalid),
+    /// It holds more points than are allowed.
+    TooManyPoints,
+}
+
+/// What is wrong with a list of measures. Of several, the first in this order is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    /// It is no list of objects, or one of them has no timestamp.
+    Format,
+    /// A timestamp cannot be used.
+    Timestamp(TimestampError),
+    /// A value is no number.
+    Value,
+}
+
+/// The measures of one named metric of a resource.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NamedMeasures {
+    /// The name of the metric.
+    pub name: String,
+    /// The archive policy that it gets if it must be created.
+    pub archive_policy_name: Option<String>,
+    /// The unit that it gets if it must be created.
+    pub unit: Option<String>,
+    /// Its measures.
+    pub series: Series,
+}
+
+/// The measures of the metrics of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResourceMeasures {
+    /// The id of the resource as its creator writes it.
+    pub original_id: String,
+    /// Its metrics.
+    pub metrics: Vec<NamedMeasures>,
+}
+
+/// Parses a list of measures.
+///
+/// # Errors
+/// [`BodyError`] when the body is no such list.
+pub fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {
+    match fast::list(body, context) {
+        Some(series) => Ok(series),
+        None => complete::list(body, context),
+    }
+}
+
+/// Parses a mapping of metrics to lists of measures. Measures of a metric that stands twice are put together.
+///
+/// # Errors
+/// [`BodyError`] when the body is no such mapping.
+pub fn by_metric(body: &[u8], context: Context) -> Result<Vec<(MetricId, Series)>, BodyError> {
+    let parsed = match fast::by_metric(body, context) {
+        Some(parsed) => parsed,
+        None => complete::by_metric(body, context)?,
+    };
+    Ok(unite(parsed, |(metric, _)| *metric, |(_, series), (_, later)| *series = series.merge(&later)))
+}
+
+/// Parses a mapping of resources to mappings of names of metrics to lists of measures, or to objects that hold such a list.
+///
+/// # Errors
+/// [`BodyError`] when the body is no such mapping.
+pub fn by_resource(body: &[u8], context: Context) -> Result<Vec<ResourceMeasures>, BodyError> {
+    match fast::by_resource(body, context) {
+        Some(parsed) => Ok(parsed),
+        None => complete::by_resource(body, context),
+    }
+}
+
+/// Puts items with the same key together, in the order in which keys first appear.
+pub fn unite<T, K: Eq + Hash>(items: Vec<T>, key: impl Fn(&T) -> K, merge: impl Fn(&mut T, T)) -> Vec<T> {
+    if items.len() < 2 {
+        return items;
+    }
+    let mut places = HashMap::with_capacity(items.len());
+    let mut united: Vec<T> = Vec::with_capacity(items.len());
+    for item in items {
+        match places.get(&key(&item)) {
+            Some(place) => merge(&mut united[*place], item),
+            None => {
+                places.insert(key(&item), united.len());
+                united.push(item);
+            }
+        }
+    }
+    united
+}
+
+/// Timestamps and values in the order of the body.
+#[derive(Debug, Default)]
+struct Columns {
+    timestamps_ns: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Columns {
+    fn with_capacity(points: usize) -> Self {
+        Self {
+            timestamps_ns: Vec::with_capacity(points),
+            values: Vec::with_capacity(points),
+        }
+    }
+
+    fn push(&mut self, timestamp: Timestamp, value: f64) {
+        self.timestamps_ns.push(timestamp.as_nanosecond());
+        self.values.push(value);
+    }
+
+    fn into_series(self) -> Series {
+        Series::from_points(self.timestamps_ns, self.values)
+            .expect("every push adds to both columns, and a `Timestamp` is not before the epoch")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format => f.write_str("unexpected measures format"),
+            Self::Timestamp(error) => write!(f, "unexpected timestamp '{error}'"),
+            Self::Value => f.write_str("unexpected measures value"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "measures_tests.rs"]
+mod tests;

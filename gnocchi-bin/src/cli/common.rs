@@ -1,0 +1,61 @@
+//! Flags that every tool has, and what they set.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{FlagValue, Sources};
+
+/// Where the configuration is, and what is logged.
+#[derive(Debug, Clone, Default, Args)]
+pub struct CommonArgs {
+    /// A configuration file; may be repeated, later ones win. Default: gnocchi.conf of the user or of the system, if there is one.
+    #[arg(long, value_name = "FILE")]
+    config_file: Vec<PathBuf>,
+    /// A directory whose *.conf files are read after the configuration files; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    config_dir: Vec<PathBuf>,
+    /// Log everything.
+    #[arg(long, short, overrides_with = "no_debug")]
+    debug: bool,
+    #[arg(long = "nodebug", hide = true, overrides_with = "debug")]
+    no_debug: bool,
+    /// Log what an operator may want to know (the default).
+    #[arg(long, short, overrides_with = "no_verbose")]
+    verbose: bool,
+    /// Log only what needs attention.
+    #[arg(long = "noverbose", overrides_with = "verbose")]
+    no_verbose: bool,
+    /// The directory of the log file.
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
+    /// A file to log to instead of the standard error stream.
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+}
+
+impl CommonArgs {
+    /// Returns the sources of the configuration: files, environment, these flags and those of one tool.
+    pub(super) fn sources(self, tool: Vec<FlagValue>) -> Sources {
+        let flag = |flag, option, value: &str| FlagValue { flag, section: "DEFAULT", option, value: value.into() };
+        let mut flags = tool;
+        for (given, value) in [
+            (self.debug, flag("--debug", "debug", "true")),
+            (self.no_debug, flag("--nodebug", "debug", "false")),
+            (self.verbose, flag("--verbose", "verbose", "true")),
+            (self.no_verbose, flag("--noverbose", "verbose", "false")),
+        ] {
+            flags.extend(given.then_some(value));
+        }
+        flags.extend(self.log_dir.map(|path| path_flag("--log-dir", "DEFAULT", "log_dir", &path)));
+        flags.extend(self.log_file.map(|path| path_flag("--log-file", "DEFAULT", "log_file", &path)));
+        let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Sources { files: self.config_file, directories: self.config_dir, environment: env::vars_os().filter_map(readable).collect(), flags }
+    }
+}
+
+/// Makes the value of a path given by a flag. A dollar sign in it is no reference.
+pub(super) fn path_flag(flag: &'static str, section: &'static str, option: &'static str, path: &std::path::Path) -> FlagValue {
+    FlagValue { flag, section, option, value: path.to_string_lossy().replace('$', "$$") }
+}

@@ -1,0 +1,209 @@
+//! One CSV file: columns, lines, points.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use carbonara::Series;
+use csv::{ReaderBuilder, StringRecord, Trim};
+use thiserror::Error;
+
+use super::instant::{self, EpochUnit};
+
+/// A file that cannot be imported at all.
+#[derive(Debug, Error)]
+pub(super) enum FileError {
+    /// It cannot be read.
+    #[error("{}: cannot read the file: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its first line names columns, but not those that are needed.
+    #[error("{}:1: the columns need names, among them timestamp and value (and maybe metric); found: {found}", path.display())]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// The first line.
+        found: String,
+    },
+}
+
+/// A line that is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadLine {
+    /// Its number in the file, counted from one.
+    pub(super) line: u64,
+    /// What is wrong with it.
+    pub(super) problem: String,
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct ParsedFile {
+    /// The number of lines that should hold a measure.
+    pub(super) lines: usize,
+    /// The first bad lines.
+    pub(super) bad_lines: Vec<BadLine>,
+    /// The number of all bad lines.
+    pub(super) bad_count: usize,
+    /// The number of lines whose timestamp a later line repeats.
+    pub(super) repeated: usize,
+    /// The points of each metric, sorted.
+    pub(super) metrics: Vec<(String, Series)>,
+}
+
+impl ParsedFile {
+    /// Returns the number of points to send.
+    pub(super) fn points(&self) -> usize {
+        self.metrics.iter().map(|(_, series)| series.len()).sum()
+    }
+
+    fn add_bad_line(&mut self, line: u64, problem: impl Into<String>, shown_max: usize) {
+        self.bad_count += 1;
+        if self.bad_lines.len() < shown_max {
+            self.bad_lines.push(BadLine { line, problem: problem.into() });
+        }
+    }
+}
+
+/// Where the columns stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Columns {
+    timestamp: usize,
+    value: usize,
+    metric: Option<usize>,
+}
+
+impl Columns {
+    /// Reads the first line; `None` when it names no columns.
+    fn of_header(header: &StringRecord) -> Option<Self> {
+        let position = |names: &[&str]| {
+            header.iter().position(|field| names.iter().any(|name| field.eq_ignore_ascii_case(name)))
+        };
+        Some(Self {
+            timestamp: position(&["timestamp", "time"])?,
+            value: position(&["value"])?,
+            metric: position(&["metric", "name"]),
+        })
+    }
+
+    /// The columns of a file without header.
+    const PLAIN: Self = Self { timestamp: 0, value: 1, metric: None };
+}
+
+/// Returns the name that the metric of a file has: its name without the extension. A slash cannot occur.
+pub(super) fn metric_name(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Tells whether the lines of a file name their metric. An unreadable file doesn't; reading it later tells why.
+pub(super) fn has_metric_column(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let mut first = StringRecord::new();
+    let read = reader(file).read_record(&mut first);
+    matches!(read, Ok(true)) && Columns::of_header(&first).is_some_and(|columns| columns.metric.is_some())
+}
+
+/// Reads a whole file; keeps the first `bad_lines_max` bad lines.
+pub(super) fn read(path: &Path, unit: EpochUnit, bad_lines_max: usize) -> Result<ParsedFile, FileError> {
+    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut lines = reader(file);
+    let mut parsed = ParsedFile::default();
+    let mut points: BTreeMap<String, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+    let mut columns: Option<Columns> = None;
+    let mut record = StringRecord::new();
+    let file_metric = metric_name(path);
+    loop {
+        match lines.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                match error.into_kind() {
+                    csv::ErrorKind::Io(source) => return Err(unreadable(source)),
+                    _ => {
+                        parsed.lines += 1;
+                        parsed.add_bad_line(line, "the line is not UTF-8 text", bad_lines_max);
+                        continue;
+                    }
+                }
+            }
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        if columns.is_none() {
+            columns = Columns::of_header(&record);
+            if columns.is_some() {
+                continue;
+            }
+            let problem = point(&record, Columns::PLAIN, &file_metric, unit).err();
+            if let Some(found) = problem.map(|_| record.iter().collect::<Vec<_>>().join(",")) {
+                return Err(FileError::Columns { path: path.to_owned(), found });
+            }
+            columns = Some(Columns::PLAIN);
+        }
+        parsed.lines += 1;
+        match point(&record, columns.unwrap_or(Columns::PLAIN), &file_metric, unit) {
+            Ok((metric, timestamp_ns, value)) => {
+                if !points.contains_key(metric) {
+                    points.insert(metric.to_owned(), Default::default());
+                }
+                let (timestamps_ns, values) = points.get_mut(metric).expect("it was inserted above");
+                timestamps_ns.push(timestamp_ns);
+                values.push(value);
+            }
+            Err(problem) => parsed.add_bad_line(line, problem, bad_lines_max),
+        }
+    }
+    for (metric, (timestamps_ns, values)) in points {
+        let lines = timestamps_ns.len();
+        let series = Series::from_points(timestamps_ns, values).expect("timestamps and values were pushed in pairs, none before 1970");
+        parsed.repeated += lines - series.len();
+        parsed.metrics.push((metric, series));
+    }
+    Ok(parsed)
+}
+
+fn reader(file: File) -> csv::Reader<File> {
+    ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).comment(Some(b'#')).from_reader(file)
+}
+
+/// Reads one line: metric, timestamp in nanoseconds, value.
+fn point<'a>(
+    record: &'a StringRecord,
+    columns: Columns,
+    file_metric: &'a str,
+    unit: EpochUnit,
+) -> Result<(&'a str, i64, f64), String> {
+    let field = |column: usize, name: &str| record.get(column).ok_or_else(|| format!("the {name} is missing"));
+    let timestamp = instant::parse(field(columns.timestamp, "timestamp")?, unit)?;
+    let text = field(columns.value, "value")?;
+    if text.is_empty() {
+        return Err("the value is missing".into());
+    }
+    let value: f64 = text.parse().map_err(|_| format!("the value {text:?} is not a number"))?;
+    if !value.is_finite() {
+        return Err(format!("the value {text:?} is not a finite number"));
+    }
+    let metric = match columns.metric {
+        None => file_metric,
+        Some(column) => field(column, "metric")?,
+    };
+    if metric.is_empty() {
+        return Err("the name of the metric is missing".into());
+    }
+    if metric.contains('/') {
+        return Err(format!("the name of a metric has no slash: {metric:?}"));
+    }
+    Ok((metric, timestamp.as_nanosecond(), value))
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

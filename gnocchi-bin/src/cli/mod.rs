@@ -1,0 +1,111 @@
+//! The command line: one file a tool.
+
+mod common;
+mod import;
+mod progress;
+mod serve;
+mod verify;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::runtime::telemetry::TelemetryError;
+use crate::runtime::{DataDirectoryError, ServeError};
+use import::Outcome;
+
+/// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.
+#[derive(Debug, Parser)]
+#[command(name = "gnocchi", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API and process measures (what happens without a command, too)
+    Serve(serve::ServeArgs),
+    /// Send measures of CSV files to a running server
+    Import(import::ImportArgs),
+    /// Check every stored byte of a data directory while no server runs on it
+    Verify(verify::VerifyArgs),
+}
+
+/// Why a tool ended without doing its work.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Logs or metrics cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The system refuses to watch signals.
+    #[error("cannot watch signals")]
+    Signals(#[source] io::Error),
+    /// The server could not start or failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
+    /// The import could not be done.
+    #[error(transparent)]
+    Import(Box<dyn Error + Send + Sync>),
+    /// The result cannot be printed.
+    #[error("cannot print the result")]
+    Output(#[from] io::Error),
+}
+
+/// Reads the command line, runs the tool that it names and returns the exit status of the program: 0 for success, 1 for a
+/// failure, 2 for a wrong command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(Failure::Output(error)),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("gnocchi: {}", chain(&failure));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Import(arguments) => match import::run(arguments).await? {
+            Outcome::Complete => Ok(ExitCode::SUCCESS),
+            Outcome::Incomplete => Ok(ExitCode::FAILURE),
+        },
+        Command::Verify(arguments) => verify::run(arguments).await,
+    }
+}
+
+/// Joins an error and its sources; a source that only repeats what was said is left out.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

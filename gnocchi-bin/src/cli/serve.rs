@@ -1,0 +1,66 @@
+//! `gnocchi serve`: the whole store in one process.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use gnocchi_core::DefaultPolicies;
+use tracing::warn;
+
+use super::Failure;
+use super::common::{CommonArgs, path_flag};
+use crate::config::{Config, FlagValue, Loaded};
+use crate::runtime::{self, signal, telemetry};
+
+/// Serves the HTTP API and processes measures, in one process on one data directory.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// The port to listen on [default: 8041]; 0 takes a free one.
+    #[arg(long, short, value_name = "PORT")]
+    port: Option<u16>,
+    /// The address or name to listen on [default: 0.0.0.0].
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// The directory that holds everything; created when it is missing [default: gnocchi-data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Don't create the default archive policies and their rule in a new store.
+    #[arg(long)]
+    no_default_policies: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+impl ServeArgs {
+    fn flags(&self) -> Vec<FlagValue> {
+        let mut flags = Vec::new();
+        let api = |flag, option, value| FlagValue { flag, section: "api", option, value };
+        flags.extend(self.port.map(|port| api("--port", "port", port.to_string())));
+        flags.extend(self.host.clone().map(|host| api("--host", "host", host)));
+        flags.extend(self.data_dir.as_deref().map(|path| path_flag("--data-dir", "storage", "data_dir", path)));
+        flags
+    }
+}
+
+/// Reads the configuration and serves until a signal ends the program.
+///
+/// # Errors
+/// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
+pub async fn run(arguments: ServeArgs) -> Result<(), Failure> {
+    let flags = arguments.flags();
+    let default_policies = if arguments.no_default_policies { DefaultPolicies::Skip } else { DefaultPolicies::Create };
+    let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;
+    telemetry::start_logs(&config.general)?;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let metrics = telemetry::start_metrics()?;
+    let shutdown = signal::shutdown_token().map_err(Failure::Signals)?;
+    let announce = |url: &str| {
+        let mut out = io::stdout().lock();
+        // A closed standard output is no reason not to serve.
+        let _ = writeln!(out, "Gnocchi listens on {url}").and_then(|()| out.flush());
+    };
+    runtime::serve(&config, default_policies, metrics, shutdown, announce).await?;
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! The data directory: it must exist, be writable and belong to one process.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The file whose lock says that a process works in the directory.
+const LOCK_FILE: &str = "lock";
+
+/// A data directory that cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DataDirectoryError {
+    /// It cannot be created or written to.
+    #[error("cannot write to the data directory {}; choose another one (--data-dir) or make it writable for this user", path.display())]
+    Unwritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not there.
+    #[error("there is no data directory {}", path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process works in it.
+    #[error("the data directory {} is in use by another process; stop that process or choose another directory (--data-dir)", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// The right to work in a data directory, until it is dropped or the process ends in whatever way.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Takes a directory for this process; creates it when it is missing.
+    ///
+    /// # Errors
+    /// [`DataDirectoryError`] when it cannot be written to or another process has it.
+    pub fn create(path: &Path) -> Result<Self, DataDirectoryError> {
+        fs::create_dir_all(path).map_err(|source| DataDirectoryError::Unwritable { path: path.to_owned(), source })?;
+        Self::take(path)
+    }
+
+    /// Takes an existing directory for this process.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and when it does not exist.
+    pub fn existing(path: &Path) -> Result<Self, DataDirectoryError> {
+        if !path.is_dir() {
+            return Err(DataDirectoryError::Missing { path: path.to_owned() });
+        }
+        Self::take(path)
+    }
+
+    fn take(path: &Path) -> Result<Self, DataDirectoryError> {
+        let unwritable = |source| DataDirectoryError::Unwritable { path: path.to_owned(), source };
+        let lock = File::options().create(true).append(true).open(path.join(LOCK_FILE)).map_err(unwritable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(unwritable(source)),
+        }
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_has_a_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b");
+        let first = DataDirectory::create(&path).unwrap();
+        let second = DataDirectory::create(&path).unwrap_err().to_string();
+        assert!(second.contains(path.to_str().unwrap()) && second.contains("in use"), "{second}");
+        drop(first);
+        DataDirectory::existing(&path).unwrap();
+    }
+
+    #[test]
+    fn unusable_directories_are_named() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = DataDirectory::create(&file.join("below")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot write to the data directory {}/below", file.display())), "{error}");
+        let missing = DataDirectory::existing(&root.path().join("missing")).unwrap_err().to_string();
+        assert!(missing.starts_with("there is no data directory"), "{missing}");
+    }
+}

@@ -1,0 +1,143 @@
+//! What every [`Indexer`] must do.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "every function here panics when its property does not hold"
+)]
+
+mod archive_policies;
+mod metrics;
+mod paging;
+mod resource_metrics;
+mod resource_types;
+mod resources;
+mod support;
+
+pub use archive_policies::*;
+pub use metrics::*;
+pub use paging::*;
+pub use resource_metrics::*;
+pub use resource_types::*;
+pub use resources::*;
+
+use async_trait::async_trait;
+
+use crate::driver::Indexer;
+use support::{create_metric, create_policy, create_resource, every_kind};
+
+/// A private instance of an indexer, empty and upgraded.
+#[async_trait]
+pub trait IndexerFixture: Send + Sync {
+    /// Returns the indexer.
+    fn driver(&self) -> &dyn Indexer;
+
+    /// Closes the indexer in good order and opens it again on what it has stored.
+    async fn reopen(&mut self);
+}
+
+/// Returns the indexer of a fixture.
+pub fn driver(fixture: &dyn IndexerFixture) -> &dyn Indexer {
+    fixture.driver()
+}
+
+/// A second upgrade, also at the same time as another one, keeps everything.
+pub async fn an_upgrade_can_be_repeated(indexer: &dyn Indexer) {
+    create_policy(indexer, "low").await;
+    let metric = create_metric(indexer, "low").await;
+    let (first, second) = futures::join!(indexer.upgrade(), indexer.upgrade());
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric)]);
+}
+
+/// What was stored is there after the process that stored it.
+pub async fn everything_survives_reopening(fixture: &mut dyn IndexerFixture) {
+    let policy = create_policy(fixture.driver(), "low").await;
+    let metric = create_metric(fixture.driver(), "low").await;
+    fixture.driver().create_resource_type(&every_kind("server")).await.unwrap();
+    let resource = create_resource(fixture.driver(), "server").await;
+    for _ in 0..2 {
+        fixture.reopen().await;
+        let indexer = fixture.driver();
+        assert_eq!(indexer.archive_policies().await.unwrap(), std::slice::from_ref(&policy));
+        assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric.clone())]);
+        assert_eq!(indexer.resource_type("server").await.unwrap(), every_kind("server"));
+        assert_eq!(indexer.resources("server", &[resource.id]).await.unwrap(), [Some(resource.clone())]);
+        indexer.upgrade().await.unwrap();
+    }
+}
+
+/// Makes one test for every property of an [`Indexer`](crate::driver::Indexer).
+///
+/// Takes the name of an asynchronous function without arguments that returns an
+/// [`IndexerFixture`](crate::conformance::indexer::IndexerFixture), and `durable` where everything survives the end of the process.
+#[macro_export]
+macro_rules! indexer_conformance {
+    ($fixture:path) => {
+        $crate::__conformance_tests!(
+            indexer,
+            $fixture,
+            [
+                an_upgrade_can_be_repeated,
+                an_archive_policy_comes_back_as_it_was_stored,
+                archive_policy_names_are_unique,
+                archive_policies_are_listed_by_name,
+                an_updated_archive_policy_is_seen_by_its_metrics,
+                an_absent_archive_policy_is_an_error,
+                an_archive_policy_in_use_stays,
+                archive_policy_rules_are_listed_in_the_order_in_which_they_are_tried,
+                an_archive_policy_rule_needs_its_policy,
+                archive_policy_rules_can_be_renamed,
+                an_absent_archive_policy_rule_is_an_error,
+                metrics_are_created_in_order,
+                metrics_come_back_in_the_order_asked,
+                creating_metrics_is_all_or_nothing,
+                a_metric_needs_its_policy_and_its_resource,
+                metric_names_are_unique_on_their_resource,
+                metric_names_are_compared_exactly,
+                a_metric_id_is_taken_once,
+                named_metrics_are_found,
+                a_deleted_metric_frees_its_name,
+                only_deleted_metrics_are_expunged,
+                metrics_are_listed_by_filter,
+                ten_thousand_metrics_are_no_problem,
+                many_callers_create_metrics_at_once,
+                one_of_many_callers_gets_a_name,
+                pages_of_metrics_hold_each_metric_once,
+                pages_of_resources_hold_each_resource_once,
+                pages_of_typed_resources_hold_each_resource_once,
+                pages_of_history_hold_each_revision_once,
+                listings_go_by_id_or_by_revision_start,
+                unusable_pages_are_refused,
+                a_page_of_nothing_is_empty,
+                a_resource_comes_back_as_it_was_stored,
+                attributes_without_value_are_null,
+                attribute_names_may_be_strange,
+                resources_are_seen_through_their_type_and_the_generic_one,
+                resource_ids_are_unique_across_types,
+                a_resource_needs_its_type_and_a_possible_life,
+                a_change_makes_a_revision,
+                an_update_without_effect_makes_no_revision,
+                an_update_is_all_or_nothing,
+                an_absent_resource_cannot_be_updated,
+                past_revisions_are_listed_on_request,
+                deleted_resources_leave_nothing,
+                resources_have_microseconds,
+                a_resource_is_created_with_its_metrics,
+                foreign_metrics_cannot_be_attached,
+                an_update_replaces_metrics,
+                an_update_adds_metrics,
+                metrics_alone_make_no_revision,
+                a_metric_under_two_names_gets_the_last_one,
+                a_resource_type_comes_back_as_it_was_stored,
+                resource_type_names_are_unique,
+                the_generic_type_always_exists,
+                a_resource_type_in_use_stays,
+            ]
+        );
+    };
+    ($fixture:path, durable) => {
+        $crate::indexer_conformance!($fixture);
+        $crate::__conformance_tests!(indexer, $fixture, reopening [everything_survives_reopening]);
+    };
+}

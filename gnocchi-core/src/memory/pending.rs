@@ -1,0 +1,388 @@
+//! The measures that wait to be folded, in memory.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use carbonara::{Series, Timestamp};
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::driver::{Backlog, BacklogDetails, MetricBacklog, Sack, SackCount};
+use crate::error::IncomingError;
+use crate::model::{Measures, MetricId};
+
+/// What a batch costs beside its points: its place in the queue of its metric and of its sack.
+const BATCH_OVERHEAD_BYTES: usize = 96;
+
+/// Maps smaller than this keep their room when they become empty.
+const RETAINED_METRICS: usize = 1024;
+
+/// Measures of one append, divided among the sacks; each sack occurs once.
+pub type MeasuresBySack = Vec<(Sack, Vec<(MetricId, Arc<Series>)>)>;
+
+/// Pending measures by sack and metric, in order of receipt.
+///
+/// It is the whole of [`MemoryIncoming`](super::MemoryIncoming), and the index of a driver that keeps a log elsewhere: such a driver
+/// writes an append to its log under a sequence number, [inserts](Self::insert) it here, and deletes from the log what
+/// [`acknowledge`](Self::acknowledge) and [`discard`](Self::discard) report as finished.
+///
+/// Every sack has its own lock, which is held for a time proportional to what the call takes or adds.
+pub struct PendingIndex {
+    sacks: SackCount,
+    queues: Vec<Mutex<SackQueue>>,
+    /// For each sequence number the number of sacks that still hold something of it.
+    outstanding: Mutex<HashMap<u64, usize>>,
+    metrics: AtomicUsize,
+    batches: AtomicUsize,
+    points: AtomicUsize,
+    bytes: AtomicUsize,
+    arrived: Mutex<BTreeSet<Sack>>,
+    arrival: Notify,
+}
+
+/// What was taken from one sack, up to and including one sequence number.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Per metric its batches in order of receipt; each metric stands once.
+    pub measures: Vec<(MetricId, Vec<Arc<Series>>)>,
+    /// The number of the last append that is part of it.
+    pub sequence: u64,
+}
+
+#[derive(Default)]
+struct SackQueue {
+    entries: VecDeque<Entry>,
+    metrics: HashMap<MetricId, VecDeque<Batch>>,
+}
+
+/// What one append left in one sack.
+struct Entry {
+    sequence: u64,
+    arrival: Timestamp,
+    metrics: Vec<MetricId>,
+    /// How much of it is still there; less than at first when metrics were discarded.
+    batches: usize,
+    points: usize,
+}
+
+struct Batch {
+    sequence: u64,
+    series: Arc<Series>,
+}
+
+impl PendingIndex {
+    /// Makes an empty index.
+    #[must_use]
+    pub fn new(sacks: SackCount) -> Self {
+        Self {
+            sacks,
+            queues: sacks.sacks().map(|_| Mutex::default()).collect(),
+            outstanding: Mutex::default(),
+            metrics: AtomicUsize::new(0),
+            batches: AtomicUsize::new(0),
+            points: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            arrived: Mutex::default(),
+            arrival: Notify::new(),
+        }
+    }
+
+    /// Returns the number of sacks.
+    #[must_use]
+    pub fn sacks(&self) -> SackCount {
+        self.sacks
+    }
+
+    /// Divides measures among the sacks, in the order given; empty series are left out.
+    #[must_use]
+    pub fn divide(&self, measures: Vec<Measures>) -> MeasuresBySack {
+        let mut place: HashMap<Sack, usize> = HashMap::new();
+        let mut divided: MeasuresBySack = Vec::new();
+        for Measures { metric, series } in measures {
+            if series.is_empty() {
+                continue;
+            }
+            let sack = self.sacks.sack_of(metric);
+            let index = *place.entry(sack).or_insert_with(|| {
+                divided.push((sack, Vec::new()));
+                divided.len() - 1
+            });
+            divided[index].1.push((metric, Arc::new(series)));
+        }
+        divided
+    }
+
+    /// Returns the memory that measures take here.
+    #[must_use]
+    pub fn bytes_of(measures: &MeasuresBySack) -> usize {
+        measures.iter().flat_map(|(_, batches)| batches).map(|(_, series)| batch_bytes(series)).sum()
+    }
+
+    /// Sets memory aside for measures that will be inserted.
+    ///
+    /// One append is taken as long as less than the limit waits, whatever its size: so the limit is passed by at most one
+    /// append per caller, and an append is never too large for ever.
+    ///
+    /// # Errors
+    /// [`IncomingError::BacklogFull`] when as much waits as may.
+    pub fn reserve(&self, bytes: usize, limit_bytes: usize) -> Result<(), IncomingError> {
+        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pending_bytes| {
+            (pending_bytes < limit_bytes).then(|| pending_bytes.saturating_add(bytes))
+        });
+        match taken {
+            Ok(_) => Ok(()),
+            Err(pending_bytes) => Err(IncomingError::BacklogFull { pending_bytes, limit_bytes }),
+        }
+    }
+
+    /// Gives back memory that was set aside for measures that will not be inserted.
+    pub fn release(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Adds the measures of one append, whose memory was [reserved](Self::reserve), and announces the sacks.
+    ///
+    /// Calls are made one after the other, with ascending sequence numbers.
+    pub fn insert(&self, sequence: u64, arrival: Timestamp, measures: MeasuresBySack) {
+        if measures.is_empty() {
+            return;
+        }
+        self.outstanding.lock().insert(sequence, measures.len());
+        let announced: Vec<Sack> = measures.iter().map(|(sack, _)| *sack).collect();
+        for (sack, batches) in measures {
+            let mut queue = self.queue(sack).lock();
+            debug_assert!(
+                queue.entries.back().is_none_or(|last| last.sequence < sequence),
+                "appends are inserted in the order of their numbers"
+            );
+            let points = batches.iter().map(|(_, series)| series.len()).sum();
+            queue.entries.push_back(Entry {
+                sequence,
+                arrival,
+                metrics: batches.iter().map(|(metric, _)| *metric).collect(),
+                batches: batches.len(),
+                points,
+            });
+            self.batches.fetch_add(batches.len(), Ordering::Relaxed);
+            self.points.fetch_add(points, Ordering::Relaxed);
+            let metrics_before = queue.metrics.len();
+            for (metric, series) in batches {
+                queue.metrics.entry(metric).or_default().push_back(Batch { sequence, series });
+            }
+            self.metrics.fetch_add(queue.metrics.len() - metrics_before, Ordering::Relaxed);
+        }
+        self.arrived.lock().extend(announced);
+        self.arrival.notify_one();
+    }
+
+    /// Returns what waits in a sack, oldest first: whole appends, until there are `points_max` points, at least one append;
+    /// `None` when nothing waits.
+    #[must_use]
+    pub fn claim(&self, sack: Sack, points_max: usize) -> Option<Taken> {
+        let queue = self.queues.get(usize::from(sack.number()))?.lock();
+        let mut sequence = None;
+        let mut points = 0;
+        let mut place: HashMap<MetricId, usize> = HashMap::new();
+        let mut order = Vec::new();
+        for entry in &queue.entries {
+            if sequence.is_some() && points >= points_max {
+                break;
+            }
+            sequence = Some(entry.sequence);
+            points += entry.points;
+            for metric in &entry.metrics {
+                place.entry(*metric).or_insert_with(|| {
+                    order.push(*metric);
+                    order.len()
+                });
+            }
+        }
+        let sequence = sequence?;
+        let measures = order
+            .into_iter()
+            .filter_map(|metric| {
+                let batches = queue.metrics.get(&metric)?.iter();
+                let taken = batches.take_while(|batch| batch.sequence <= sequence).map(|batch| Arc::clone(&batch.series));
+                let taken: Vec<Arc<Series>> = taken.collect();
+                (!taken.is_empty()).then_some((metric, taken))
+            })
+            .collect();
+        Some(Taken { measures, sequence })
+    }
+
+    /// Removes from a sack every append up to and including `sequence`. Returns the numbers of the appends of which no sack
+    /// holds anything any more.
+    #[must_use]
+    pub fn acknowledge(&self, sack: Sack, sequence: u64) -> Vec<u64> {
+        let Some(queue) = self.queues.get(usize::from(sack.number())) else {
+            return Vec::new();
+        };
+        let mut queue = queue.lock();
+        let mut gone = Vec::new();
+        while let Some(entry) = queue.entries.pop_front_if(|entry| entry.sequence <= sequence) {
+            for metric in &entry.metrics {
+                self.remove_batches(&mut queue, *metric, sequence);
+            }
+            gone.push(entry.sequence);
+        }
+        queue.pop_empty_entries(&mut gone);
+        queue.shrink();
+        drop(queue);
+        self.finish(&gone)
+    }
+
+    /// Returns the pending batches of each metric in order of receipt.
+    #[must_use]
+    pub fn pending(&self, metrics: &[MetricId]) -> Vec<Vec<Arc<Series>>> {
+        let batches = metrics.iter().map(|metric| {
+            let queue = self.queue(self.sacks.sack_of(*metric)).lock();
+            let batches = queue.metrics.get(metric).into_iter().flatten();
+            batches.map(|batch| Arc::clone(&batch.series)).collect()
+        });
+        batches.collect()
+    }
+
+    /// Removes everything of these metrics. Returns the numbers of the appends of which no sack holds anything any more.
+    #[must_use]
+    pub fn discard(&self, metrics: &[MetricId]) -> Vec<u64> {
+        let mut gone = Vec::new();
+        for metric in metrics {
+            let mut queue = self.queue(self.sacks.sack_of(*metric)).lock();
+            let Some(batches) = queue.metrics.remove(metric) else {
+                continue;
+            };
+            self.metrics.fetch_sub(1, Ordering::Relaxed);
+            for batch in batches {
+                self.count_removed(&batch.series);
+                let place = queue.entries.binary_search_by_key(&batch.sequence, |entry| entry.sequence);
+                if let Some(entry) = place.ok().and_then(|place| queue.entries.get_mut(place)) {
+                    entry.batches -= 1;
+                    entry.points -= batch.series.len();
+                }
+            }
+            queue.pop_empty_entries(&mut gone);
+        }
+        self.finish(&gone)
+    }
+
+    /// Tells whether something of one of these metrics waits.
+    #[must_use]
+    pub fn holds_any(&self, metrics: &[MetricId]) -> bool {
+        metrics.iter().any(|metric| self.queue(self.sacks.sack_of(*metric)).lock().metrics.contains_key(metric))
+    }
+
+    /// Reports what waits. Looks at every sack, and with [`BacklogDetails::PerMetric`] at every pending metric.
+    #[must_use]
+    pub fn backlog(&self, details: BacklogDetails) -> Backlog {
+        let mut backlog = Backlog {
+            metrics: self.metrics.load(Ordering::Relaxed),
+            batches: self.batches.load(Ordering::Relaxed),
+            points: self.points.load(Ordering::Relaxed),
+            oldest: None,
+            per_metric: Vec::new(),
+        };
+        for queue in &self.queues {
+            let queue = queue.lock();
+            let oldest = queue.entries.front().map(|entry| entry.arrival);
+            backlog.oldest = [backlog.oldest, oldest].into_iter().flatten().min();
+            if details == BacklogDetails::PerMetric {
+                backlog.per_metric.extend(queue.metrics.iter().map(|(metric, batches)| MetricBacklog {
+                    metric: *metric,
+                    batches: batches.len(),
+                    points: batches.iter().map(|batch| batch.series.len()).sum(),
+                }));
+            }
+        }
+        backlog.per_metric.sort_unstable_by_key(|line| line.metric);
+        backlog
+    }
+
+    /// Waits until a sack was announced since the last call, and returns these sacks. One caller at a time gets them.
+    ///
+    /// # Cancel safety
+    /// A dropped future loses no announcement.
+    pub async fn arrived(&self) -> Vec<Sack> {
+        loop {
+            let announced = std::mem::take(&mut *self.arrived.lock());
+            if !announced.is_empty() {
+                return announced.into_iter().collect();
+            }
+            // An announcement between the look above and the wait below leaves a permit, which ends the wait at once.
+            self.arrival.notified().await;
+        }
+    }
+
+    fn queue(&self, sack: Sack) -> &Mutex<SackQueue> {
+        &self.queues[usize::from(sack.number())]
+    }
+
+    fn remove_batches(&self, queue: &mut SackQueue, metric: MetricId, sequence: u64) {
+        let Some(batches) = queue.metrics.get_mut(&metric) else {
+            return;
+        };
+        while let Some(batch) = batches.pop_front_if(|batch| batch.sequence <= sequence) {
+            self.count_removed(&batch.series);
+        }
+        if batches.is_empty() {
+            queue.metrics.remove(&metric);
+            self.metrics.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count_removed(&self, series: &Series) {
+        self.batches.fetch_sub(1, Ordering::Relaxed);
+        self.points.fetch_sub(series.len(), Ordering::Relaxed);
+        self.bytes.fetch_sub(batch_bytes(series), Ordering::Relaxed);
+    }
+
+    fn finish(&self, gone: &[u64]) -> Vec<u64> {
+        let mut outstanding = self.outstanding.lock();
+        let finished = gone.iter().filter(|sequence| {
+            let Some(sacks) = outstanding.get_mut(*sequence) else {
+                return false;
+            };
+            *sacks -= 1;
+            *sacks == 0 && outstanding.remove(*sequence).is_some()
+        });
+        finished.copied().collect()
+    }
+}
+
+impl fmt::Debug for PendingIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingIndex")
+            .field("sacks", &self.sacks)
+            .field("metrics", &self.metrics)
+            .field("batches", &self.batches)
+            .field("points", &self.points)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SackQueue {
+    /// Removes the oldest entries of which everything was discarded, so that an entry at the front always holds something.
+    fn pop_empty_entries(&mut self, gone: &mut Vec<u64>) {
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.batches == 0) {
+            gone.push(entry.sequence);
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.metrics.is_empty() && self.metrics.capacity() > RETAINED_METRICS {
+            self.metrics.shrink_to_fit();
+            self.entries.shrink_to_fit();
+        }
+    }
+}
+
+fn batch_bytes(series: &Series) -> usize {
+    series.memory_bytes() + BATCH_OVERHEAD_BYTES
+}
+
+#[cfg(test)]
+#[path = "pending_tests.rs"]
+mod tests;
