@@ -63,10 +63,10 @@ impl Default for Settings {
             max_future: None,
             default_aggregation_methods: default_aggregation_methods(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
-            processing_delay: Duration::from_secs(60),
-            cleanup_delay: Duration::from_secs(300),
+            processing_delay: Duration::from_mins(1),
+            cleanup_delay: Duration::from_mins(5),
             cleanup_batch_size: 10_000,
-            reporting_delay: Some(Duration::from_secs(120)),
+            reporting_delay: Some(Duration::from_mins(2)),
             window_cache_bytes: 256 << 20,
             member_name: MetricId::random().to_string(),
         }

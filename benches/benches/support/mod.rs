@@ -1,5 +1,7 @@
 //! What the benches of the engine share: generated points and a clock that resists noise.
 
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -6,7 +6,7 @@ mod progress;
 mod serve;
 mod verify;
 
-use std::error::Error;
+use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::runtime::telemetry::TelemetryError;
-use crate::runtime::{DataDirectoryError, ServeError};
+use crate::runtime::{DataDirectoryError, ServeError, StoreError};
 use import::Outcome;
 
 /// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.
@@ -57,9 +57,12 @@ pub enum Failure {
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDirectory(#[from] DataDirectoryError),
-    /// The import could not be done.
+    /// The store could not be opened or read.
     #[error(transparent)]
-    Import(Box<dyn Error + Send + Sync>),
+    Store(#[from] StoreError),
+    /// The work itself failed.
+    #[error(transparent)]
+    Tool(Box<dyn StdError + Send + Sync>),
     /// The result cannot be printed.
     #[error("cannot print the result")]
     Output(#[from] io::Error),
@@ -96,7 +99,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 /// Joins an error and its sources; a source that only repeats what was said is left out.
-fn chain(error: &dyn Error) -> String {
+fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -44,6 +44,11 @@ impl MemoryIncoming {
         self.pending_bytes_max = bytes;
         self
     }
+
+    /// Drops what a driver with a log would delete from it.
+    fn forget_finished(&self) {
+        drop(self.index.take_finished());
+    }
 }
 
 #[async_trait]
@@ -78,9 +83,10 @@ impl IncomingDriver for MemoryIncoming {
     }
 
     async fn acknowledge(&self, sack: Sack, receipt: &Receipt) -> Result<(), IncomingError> {
-        // Nothing is finished elsewhere, and a receipt of another driver names nothing that is kept here.
+        // A receipt of another driver names nothing that is kept here.
         if let Ok(sequence) = receipt.0.as_ref().try_into() {
-            drop(self.index.acknowledge(sack, u64::from_be_bytes(sequence)));
+            self.index.acknowledge(sack, u64::from_be_bytes(sequence));
+            self.forget_finished();
         }
         Ok(())
     }
@@ -90,7 +96,8 @@ impl IncomingDriver for MemoryIncoming {
     }
 
     async fn discard(&self, metrics: &[MetricId]) -> Result<(), IncomingError> {
-        drop(self.index.discard(metrics));
+        self.index.discard(metrics);
+        self.forget_finished();
         Ok(())
     }
 

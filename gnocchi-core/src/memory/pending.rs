@@ -1,6 +1,6 @@
 //! The measures that wait to be folded, in memory.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,15 +26,14 @@ pub type MeasuresBySack = Vec<(Sack, Vec<(MetricId, Arc<Series>)>)>;
 /// Pending measures by sack and metric, in order of receipt.
 ///
 /// It is the whole of [`MemoryIncoming`](super::MemoryIncoming), and the index of a driver that keeps a log elsewhere: such a driver
-/// writes an append to its log under a sequence number, [inserts](Self::insert) it here, and deletes from the log what
-/// [`acknowledge`](Self::acknowledge) and [`discard`](Self::discard) report as finished.
+/// writes an append to its log under a sequence number, [inserts](Self::insert) it here, and deletes from the log what is
+/// [finished](Self::take_finished) since.
 ///
 /// Every sack has its own lock, which is held for a time proportional to what the call takes or adds.
 pub struct PendingIndex {
     sacks: SackCount,
     queues: Vec<Mutex<SackQueue>>,
-    /// For each sequence number the number of sacks that still hold something of it.
-    outstanding: Mutex<HashMap<u64, usize>>,
+    progress: Mutex<Progress>,
     metrics: AtomicUsize,
     batches: AtomicUsize,
     points: AtomicUsize,
@@ -50,6 +49,22 @@ pub struct Taken {
     pub measures: Vec<(MetricId, Vec<Arc<Series>>)>,
     /// The number of the last append that is part of it.
     pub sequence: u64,
+}
+
+/// What [`PendingIndex::take_finished`] found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finished {
+    /// The numbers of appends of which no sack holds anything since the last call, in no order.
+    pub sequences: Vec<u64>,
+    /// The number of the oldest append of which some sack holds something.
+    pub oldest_pending: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// For each sequence number the number of sacks that still hold something of it.
+    outstanding: BTreeMap<u64, usize>,
+    finished: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -80,7 +95,7 @@ impl PendingIndex {
         Self {
             sacks,
             queues: sacks.sacks().map(|_| Mutex::default()).collect(),
-            outstanding: Mutex::default(),
+            progress: Mutex::default(),
             metrics: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
             points: AtomicUsize::new(0),
@@ -150,7 +165,7 @@ impl PendingIndex {
         if measures.is_empty() {
             return;
         }
-        self.outstanding.lock().insert(sequence, measures.len());
+        self.progress.lock().outstanding.insert(sequence, measures.len());
         let announced: Vec<Sack> = measures.iter().map(|(sack, _)| *sack).collect();
         for (sack, batches) in measures {
             let mut queue = self.queue(sack).lock();
@@ -213,12 +228,10 @@ impl PendingIndex {
         Some(Taken { measures, sequence })
     }
 
-    /// Removes from a sack every append up to and including `sequence`. Returns the numbers of the appends of which no sack
-    /// holds anything any more.
-    #[must_use]
-    pub fn acknowledge(&self, sack: Sack, sequence: u64) -> Vec<u64> {
+    /// Removes from a sack every append up to and including `sequence`. Tells whether that finished some append.
+    pub fn acknowledge(&self, sack: Sack, sequence: u64) -> bool {
         let Some(queue) = self.queues.get(usize::from(sack.number())) else {
-            return Vec::new();
+            return false;
         };
         let mut queue = queue.lock();
         let mut gone = Vec::new();
@@ -245,9 +258,8 @@ impl PendingIndex {
         batches.collect()
     }
 
-    /// Removes everything of these metrics. Returns the numbers of the appends of which no sack holds anything any more.
-    #[must_use]
-    pub fn discard(&self, metrics: &[MetricId]) -> Vec<u64> {
+    /// Removes everything of these metrics. Tells whether that finished some append.
+    pub fn discard(&self, metrics: &[MetricId]) -> bool {
         let mut gone = Vec::new();
         for metric in metrics {
             let mut queue = self.queue(self.sacks.sack_of(*metric)).lock();
@@ -266,6 +278,14 @@ impl PendingIndex {
             queue.pop_empty_entries(&mut gone);
         }
         self.finish(&gone)
+    }
+
+    /// Returns which appends were finished since the last call. To be called now and then: the list grows until it is.
+    #[must_use]
+    pub fn take_finished(&self) -> Finished {
+        let mut progress = self.progress.lock();
+        let sequences = std::mem::take(&mut progress.finished);
+        Finished { sequences, oldest_pending: progress.outstanding.keys().next().copied() }
     }
 
     /// Tells whether something of one of these metrics waits.
@@ -338,16 +358,21 @@ impl PendingIndex {
         self.bytes.fetch_sub(batch_bytes(series), Ordering::Relaxed);
     }
 
-    fn finish(&self, gone: &[u64]) -> Vec<u64> {
-        let mut outstanding = self.outstanding.lock();
-        let finished = gone.iter().filter(|sequence| {
-            let Some(sacks) = outstanding.get_mut(*sequence) else {
-                return false;
+    /// Notes that one sack holds nothing any more of each of these appends.
+    fn finish(&self, gone: &[u64]) -> bool {
+        let mut progress = self.progress.lock();
+        let finished_before = progress.finished.len();
+        for sequence in gone {
+            let Some(sacks) = progress.outstanding.get_mut(sequence) else {
+                continue;
             };
             *sacks -= 1;
-            *sacks == 0 && outstanding.remove(*sequence).is_some()
-        });
-        finished.copied().collect()
+            if *sacks == 0 {
+                progress.outstanding.remove(sequence);
+                progress.finished.push(*sequence);
+            }
+        }
+        progress.finished.len() > finished_before
     }
 }
 

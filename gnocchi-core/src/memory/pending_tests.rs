@@ -24,10 +24,16 @@ fn add(index: &PendingIndex, sequence: u64, measures: &[(u128, std::ops::Range<i
     index.insert(sequence, at(i64::try_from(sequence).unwrap()), divided);
 }
 
+fn finished(index: &PendingIndex) -> Vec<u64> {
+    let mut finished = index.take_finished().sequences;
+    finished.sort_unstable();
+    finished
+}
+
 fn assert_empty(index: &PendingIndex) {
     assert_eq!(index.backlog(BacklogDetails::PerMetric), Backlog::default());
     assert_eq!(index.bytes.load(Ordering::Relaxed), 0);
-    assert!(index.outstanding.lock().is_empty());
+    assert!(index.progress.lock().outstanding.is_empty());
 }
 
 #[test]
@@ -36,13 +42,16 @@ fn an_append_is_finished_when_its_last_sack_is() {
     // Metrics 0 and 4 share sack 0.
     add(&index, 1, &[(0, 0..2), (1, 0..2), (4, 0..1)]);
     add(&index, 2, &[(0, 5..6)]);
-    assert_eq!(index.acknowledge(Sack::new(1), 1), [0_u64; 0]);
+    assert!(!index.acknowledge(Sack::new(1), 1));
+    assert_eq!(index.take_finished(), Finished { sequences: vec![], oldest_pending: Some(1) });
     let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
     assert_eq!(taken.sequence, 2);
     assert_eq!(taken.measures.len(), 2);
     assert_eq!(taken.measures[0].1.len(), 2);
-    assert_eq!(index.acknowledge(Sack::new(0), 2), [1, 2]);
-    assert_eq!(index.acknowledge(Sack::new(0), 2), [0_u64; 0]);
+    assert!(index.acknowledge(Sack::new(0), 2));
+    assert!(!index.acknowledge(Sack::new(0), 2));
+    assert_eq!(finished(&index), [1, 2]);
+    assert_eq!(index.take_finished(), Finished::default());
     assert_empty(&index);
 }
 
@@ -73,13 +82,15 @@ fn discarded_measures_leave_no_trace() {
     let discarded = MetricId::from_u128(4);
     assert!(index.holds_any(&[discarded]));
     // Entry 2 lost everything, but stands behind entry 1, which did not.
-    assert_eq!(index.discard(&[discarded, MetricId::from_u128(99)]), [0_u64; 0]);
+    assert!(!index.discard(&[discarded, MetricId::from_u128(99)]));
     assert!(!index.holds_any(&[discarded]));
     let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
     assert_eq!(taken.measures.len(), 1);
     assert_eq!(index.backlog(BacklogDetails::Summary).points, 3);
-    assert_eq!(index.acknowledge(Sack::new(0), 1), [1, 2]);
-    assert_eq!(index.discard(&[MetricId::from_u128(0)]), [3]);
+    assert!(index.acknowledge(Sack::new(0), 1));
+    assert_eq!(finished(&index), [1, 2]);
+    assert!(index.discard(&[MetricId::from_u128(0)]));
+    assert_eq!(finished(&index), [3]);
     assert_empty(&index);
 }
 
@@ -87,12 +98,13 @@ fn discarded_measures_leave_no_trace() {
 fn an_append_after_a_discard_is_not_lost() {
     let index = index();
     add(&index, 1, &[(0, 0..2), (4, 0..3)]);
-    assert!(index.discard(&[MetricId::from_u128(0)]).is_empty());
+    assert!(!index.discard(&[MetricId::from_u128(0)]));
     add(&index, 2, &[(0, 7..9)]);
-    assert_eq!(index.acknowledge(Sack::new(0), 1), [1]);
+    assert!(index.acknowledge(Sack::new(0), 1));
     assert_eq!(index.pending(&[MetricId::from_u128(0)])[0][0].len(), 2);
     assert_eq!(index.backlog(BacklogDetails::Summary).oldest, Some(at(2)));
-    assert_eq!(index.acknowledge(Sack::new(0), 2), [2]);
+    assert!(index.acknowledge(Sack::new(0), 2));
+    assert_eq!(finished(&index), [1, 2]);
     assert_empty(&index);
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct ReadTicket {
 
 impl fmt::Debug for WindowCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WindowCache").field("metrics", &self.states.len()).field("bytes", &self.states.weight()).finish()
+        f.debug_struct("WindowCache").field("metrics", &self.states.len()).field("bytes", &self.states.weight()).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the owner of a sack keeps in memory of one metric between two folds.
 
+use carbonara::block::OPEN_BLOCK_FRAMES_MAX;
 use carbonara::codec::{self, Encoding};
 use carbonara::{AggregationPlan, Folded, Frame, Series, Timestamp, Window};
 
@@ -14,9 +15,6 @@ const TAIL_ROWS_MAX: usize = 16;
 
 /// Points that the newest frame of a raw window may have while it is rewritten in place: at 8 to 16 bytes each.
 const TAIL_POINTS_MAX: usize = 32;
-
-/// Frames that a block may gather before it is folded into one.
-const BLOCK_FRAMES_MAX: u32 = 64;
 
 /// The open window of a metric, and where its newest frames stand.
 #[derive(Debug, Clone)]
@@ -40,7 +38,7 @@ struct LevelTail {
     /// The newest block that frames were written to since this state was made.
     newest_block: Option<u64>,
     /// Frames written to the newest block since then.
-    frames: u32,
+    frames: usize,
     /// The newest frame: its sequence and its rows.
     tail: Option<(u64, Frame)>,
     removed_before: u64,
@@ -189,7 +187,7 @@ impl LevelTail {
         let key = FrameKey { stream: self.stream, block, sequence: frame_sequence };
         changes.put.push(StoredFrame { key, bytes: codec::frame::encode(&rows, Encoding::Fresh).into() });
         let newest = self.newest_block == Some(block);
-        if newest && self.frames >= BLOCK_FRAMES_MAX {
+        if newest && self.frames >= OPEN_BLOCK_FRAMES_MAX {
             self.frames = 0;
             rewrites.push(Rewrite { metric, stream: self.stream, block, sealed: false });
             // The rewritten block takes this commit's number; what comes later must stand behind it.

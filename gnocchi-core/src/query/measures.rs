@@ -6,7 +6,7 @@ use carbonara::calendar::CalendarUnit;
 use carbonara::codec;
 use carbonara::constants::POINTS_PER_BLOCK;
 use carbonara::resample::{ResampleTo, resample};
-use carbonara::{AggregationMethod, Folded, Frame, Level, Series, Timespan, Timestamp};
+use carbonara::{AggregationMethod, Frame, Level, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::driver::{BlockRange, FrameRange, StoredFrame, Stream};
@@ -84,7 +84,7 @@ impl Gnocchi {
         let levels = wanted_levels(metric, query)?;
         let overlay = self.overlay(metric).await?;
         let Some(newest) = overlay.newest else {
-            return levels.iter().map(|level| finish(level, Series::new(), query)).collect();
+            return Ok(levels.iter().map(|level| finish(level, Series::new(), query)).collect());
         };
         let wanted: Vec<WantedRows> = levels.iter().map(|level| WantedRows::new(*level, query, newest)).collect();
         let requests: Vec<FrameRange> = wanted.iter().map(|rows| rows.request(metric.id)).collect();
@@ -95,7 +95,7 @@ impl Gnocchi {
             .map(|(rows, frames)| {
                 let pending = overlay.frames.iter().find(|frame| frame.granularity() == rows.level.granularity);
                 let series = rows.assemble(metric.id, frames, pending, query.method)?;
-                finish(&rows.level, series, query)
+                Ok(finish(&rows.level, series, query))
             })
             .collect()
     }
@@ -113,12 +113,11 @@ impl Gnocchi {
         let plan = metric.archive_policy.plan();
         let batches: Vec<&Series> = pending.iter().map(Arc::as_ref).collect();
         let mut window = state.window.clone();
-        let folded: Folded = match window.fold(plan, &batches) {
-            Ok(folded) => folded,
-            Err(_) => {
-                window = processor.stored_window(metric).await?;
-                window.fold(plan, &batches).expect("a restored window has its points")
-            }
+        let folded = if let Ok(folded) = window.fold(plan, &batches) {
+            folded
+        } else {
+            window = processor.stored_window(metric).await?;
+            window.fold(plan, &batches).expect("a restored window has its points")
         };
         Ok(Overlay { newest: window.last().map(|point| point.timestamp), frames: folded.frames })
     }
@@ -205,9 +204,9 @@ impl WantedRows {
 }
 
 /// Applies the resampling of a query.
-fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> Result<LevelMeasures, Error> {
+fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> LevelMeasures {
     let statistic = query.method.statistic;
-    Ok(match &query.resample {
+    match &query.resample {
         None => LevelMeasures { granularity: LevelGranularity::Span(level.granularity), series },
         Some(Resample::Span(span)) => LevelMeasures {
             granularity: LevelGranularity::Span(*span),
@@ -217,5 +216,5 @@ fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> Result<LevelM
             granularity: LevelGranularity::Calendar(*unit),
             series: resample(&series, ResampleTo::Calendar(*unit, time_zone), statistic),
         },
-    })
+    }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::batch::Batch;
+use crate::cli::Failure;
 
 /// How long one request may take; a server that folds while it answers needs seconds at most.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -71,6 +72,12 @@ impl ClientError {
             Self::Endpoint { .. } | Self::Unreachable { .. } | Self::Answer { .. } => true,
             Self::Refused { status, .. } => matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND),
         }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Tool(Box::new(error))
     }
 }
 

@@ -1,0 +1,24 @@
+# One command each: serve, test, measure, check.
+
+CARGO ?= cargo
+
+.PHONY: run test bench lint
+
+# Serves on ./gnocchi-data, port 8041.
+run:
+	$(CARGO) run --release
+
+# Every test of the workspace, then the saved inputs of the fuzz targets.
+test:
+	$(CARGO) test --workspace --all-features
+	$(CARGO) test --manifest-path fuzz/Cargo.toml
+	@echo "All tests passed."
+
+# Timings, each beside a baseline of the same run.
+bench:
+	$(CARGO) bench -p gnocchi-benches
+
+# What .ci/run checks before the tests.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings

@@ -1,0 +1,36 @@
+//! Why a server cannot start, or ends by itself.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::data_directory::DataDirectoryError;
+use super::store::StoreError;
+
+/// Why a server cannot start, or ends by itself.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The port cannot be listened on.
+    #[error("cannot listen on {host}:{port}; choose another port (--port) or host (--host)")]
+    Listen {
+        /// The host of the configuration.
+        host: String,
+        /// The port of the configuration.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
+    /// The store in it cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Processing in the background failed.
+    #[error("processing failed")]
+    Processing(#[source] gnocchi_core::Error),
+    /// Processing in the background panicked.
+    #[error("processing panicked; this is a bug")]
+    Panic,
+}

@@ -1,0 +1,15 @@
+//! Start-up and shutdown: from a configuration to a running server and back.
+
+mod data_directory;
+mod error;
+mod listener;
+mod serve;
+pub mod signal;
+mod store;
+pub mod telemetry;
+
+pub use data_directory::{DataDirectory, DataDirectoryError};
+pub use error::ServeError;
+pub use listener::{Limits, Listener};
+pub use serve::serve;
+pub use store::{StoreError, open, open_for_inspection};
