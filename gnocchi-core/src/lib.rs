@@ -56,6 +56,7 @@ pub mod error;
 mod intake;
 pub mod memory;
 pub mod model;
+pub mod policy;
 mod processing;
 pub mod query;
 mod store;

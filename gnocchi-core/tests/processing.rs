@@ -82,12 +82,14 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn policy() -> impl Strategy<Value = ArchivePolicy> {
-    let levels = prop::sample::subsequence(vec![7i64, 10, 60, 600], 1..=4);
+    // Blocks of half seconds end after 30 minutes, so the points cross one and it is sealed.
+    let levels = prop::sample::subsequence(vec![500i64, 7_000, 10_000, 60_000, 600_000], 1..=5);
     let methods = prop::sample::subsequence(vec!["mean", "std", "last", "95pct", "rate:mean", "rate:max", "median", "min"], 1..=4);
     (levels, methods, 0..3u32, prop::option::of(1..200u64)).prop_map(|(levels, methods, back_window, points)| {
         let definition = levels
             .iter()
-            .map(|seconds| Definition::new(Some(Timespan::from_second(*seconds).unwrap()), points, None).unwrap())
+            .map(|milliseconds| Timespan::from_nanosecond(milliseconds * 1_000_000).unwrap())
+            .map(|granularity| Definition::new(Some(granularity), points, None).unwrap())
             .collect();
         let mut methods: Vec<AggregationMethod> = methods.iter().map(|text| text.parse().unwrap()).collect();
         methods.push("count".parse().unwrap());

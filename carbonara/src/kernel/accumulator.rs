@@ -1,7 +1,7 @@
 //! The running state of one group, for everything that does not depend on the order of values by size.
 
 use super::extrema::{Extrema, extrema};
-use super::moment::{Moments, extend_levels};
+use super::moment::Moments;
 use crate::method::ComponentKind;
 
 /// The running state of one group of values.
@@ -53,7 +53,7 @@ impl Accumulator {
         if self.count == 0 {
             self.moments = Moments::starting_with(extent.first);
         }
-        extend_levels::<true>(values, std::slice::from_mut(&mut self.moments));
+        self.moments.extend(values);
         self.absorb(values.len(), &extent);
     }
 

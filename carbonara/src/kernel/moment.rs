@@ -22,6 +22,14 @@ impl Moments {
         }
     }
 
+    /// Adds the next values in time.
+    pub fn extend(&mut self, values: &[f64]) {
+        let mut lanes = MomentLanes::default();
+        lanes.replace(0, *self);
+        lanes.extend(values, 1, Depth::Deviations);
+        *self = lanes.group(0);
+    }
+
     /// Returns the sum in the order of time.
     #[must_use]
     pub const fn sum(&self) -> f64 {
@@ -60,46 +68,100 @@ impl Default for Moments {
     }
 }
 
-/// Adds the next values in time to several groups at once; deviations only when `DEVIATIONS`.
+/// How many groups [`MomentLanes`] advances together.
+pub const LANES: usize = 4;
+
+/// The moments of up to [`LANES`] groups that get the same values, those of one point at different granularities.
 ///
-/// Why several? The groups are those of one point at different granularities. Each sum is a chain of additions that
-/// wait for one another; interleaving the chains of four groups costs hardly more than one of them.
-pub fn extend_levels<const DEVIATIONS: bool>(values: &[f64], groups: &mut [Moments]) {
-    let (fours, rest) = groups.as_chunks_mut::<4>();
-    for group in fours {
-        extend::<4, DEVIATIONS>(values, group);
-    }
-    if let Ok(group) = <&mut [Moments; 3]>::try_from(&mut *rest) {
-        extend::<3, DEVIATIONS>(values, group);
-    } else if let Ok(group) = <&mut [Moments; 2]>::try_from(&mut *rest) {
-        extend::<2, DEVIATIONS>(values, group);
-    } else if let Ok(group) = <&mut [Moments; 1]>::try_from(rest) {
-        extend::<1, DEVIATIONS>(values, group);
-    }
+/// Why side by side? Each sum is a chain of additions that wait for one another, so several chains cost hardly more than one.
+/// And as columns of this layout, sums of neighbouring groups share a vector register without any of them changing its order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MomentLanes {
+    sum: [f64; LANES],
+    shift: [f64; LANES],
+    deviations: [f64; LANES],
+    squares: [f64; LANES],
 }
 
-fn extend<const L: usize, const DEVIATIONS: bool>(values: &[f64], groups: &mut [Moments; L]) {
-    let shift = groups.map(|group| group.shift);
-    let mut sum = groups.map(|group| group.sum);
-    let mut deviations = groups.map(|group| group.deviations);
-    let mut squares = groups.map(|group| group.squares);
-    for value in values {
-        for lane in 0..L {
-            sum[lane] += value;
+/// Which sums are kept up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Only the sum of the values.
+    Sums,
+    /// Also those of the deviations.
+    Deviations,
+}
+
+impl MomentLanes {
+    /// Returns the moments of one group.
+    ///
+    /// # Panics
+    /// When `lane` is not below [`LANES`].
+    #[must_use]
+    pub const fn group(&self, lane: usize) -> Moments {
+        Moments {
+            sum: self.sum[lane],
+            shift: self.shift[lane],
+            deviations: self.deviations[lane],
+            squares: self.squares[lane],
         }
-        if DEVIATIONS {
+    }
+
+    /// Replaces the moments of one group.
+    ///
+    /// # Panics
+    /// When `lane` is not below [`LANES`].
+    pub const fn replace(&mut self, lane: usize, moments: Moments) {
+        self.sum[lane] = moments.sum;
+        self.shift[lane] = moments.shift;
+        self.deviations[lane] = moments.deviations;
+        self.squares[lane] = moments.squares;
+    }
+
+    /// Adds the next values in time to the first `lanes` groups; what the others hold afterwards means nothing.
+    pub fn extend(&mut self, values: &[f64], lanes: usize, depth: Depth) {
+        match (depth, lanes) {
+            (_, 0) => {}
+            (Depth::Sums, 1) => self.extend_sums::<1>(values),
+            (Depth::Sums, 2) => self.extend_sums::<2>(values),
+            (Depth::Sums, _) => self.extend_sums::<LANES>(values),
+            (Depth::Deviations, 1) => self.extend_all::<1>(values),
+            (Depth::Deviations, 2) => self.extend_all::<2>(values),
+            (Depth::Deviations, _) => self.extend_all::<LANES>(values),
+        }
+    }
+
+    fn extend_sums<const L: usize>(&mut self, values: &[f64]) {
+        let mut sum = leading::<L>(&self.sum);
+        for value in values {
+            for sum in &mut sum {
+                *sum += value;
+            }
+        }
+        self.sum[..L].copy_from_slice(&sum);
+    }
+
+    fn extend_all<const L: usize>(&mut self, values: &[f64]) {
+        let shift = leading::<L>(&self.shift);
+        let mut sum = leading::<L>(&self.sum);
+        let mut deviations = leading::<L>(&self.deviations);
+        let mut squares = leading::<L>(&self.squares);
+        for value in values {
             for lane in 0..L {
                 let deviation = value - shift[lane];
                 deviations[lane] += deviation;
                 squares[lane] += deviation * deviation;
+                sum[lane] += value;
             }
         }
+        self.sum[..L].copy_from_slice(&sum);
+        self.deviations[..L].copy_from_slice(&deviations);
+        self.squares[..L].copy_from_slice(&squares);
     }
-    for (lane, group) in groups.iter_mut().enumerate() {
-        group.sum = sum[lane];
-        group.deviations = deviations[lane];
-        group.squares = squares[lane];
-    }
+}
+
+fn leading<const L: usize>(lanes: &[f64; LANES]) -> [f64; L] {
+    std::array::from_fn(|lane| lanes[lane])
 }
 
 #[cfg(test)]
@@ -107,25 +169,37 @@ mod tests {
     use super::*;
 
     fn squared_deviations(values: &[f64]) -> f64 {
-        let mut group = [Moments::starting_with(values[0])];
-        extend_levels::<true>(values, &mut group);
-        group[0].squared_deviations(values.len() as u64)
+        let mut group = Moments::starting_with(values[0]);
+        group.extend(values);
+        group.squared_deviations(values.len() as u64)
+    }
+
+    fn bits(moments: Moments) -> [u64; 3] {
+        [moments.sum, moments.deviations, moments.squares].map(f64::to_bits)
     }
 
     #[test]
     fn every_number_of_groups_gives_the_same_bits() {
-        let values: Vec<f64> = (0..100)
-            .map(|index| f64::from(index).sqrt() - 3.0)
-            .collect();
-        let mut alone = [Moments::starting_with(values[0])];
-        extend_levels::<true>(&values, &mut alone);
-        for groups in 1..=9 {
-            let mut together = vec![Moments::starting_with(values[0]); groups];
-            extend_levels::<true>(&values, &mut together);
-            for group in together {
-                assert_eq!(group.sum.to_bits(), alone[0].sum.to_bits());
-                assert_eq!(group.deviations.to_bits(), alone[0].deviations.to_bits());
-                assert_eq!(group.squares.to_bits(), alone[0].squares.to_bits());
+        let values: Vec<f64> = (0..101).map(|index| f64::from(index).sqrt() - 3.0).collect();
+        let mut alone = Moments::starting_with(values[0]);
+        alone.extend(&values);
+        let mut sum = Moments::starting_with(values[0]);
+        for value in &values {
+            sum.sum += value;
+        }
+        assert_eq!(alone.sum.to_bits(), sum.sum.to_bits());
+        for groups in 1..=LANES {
+            let mut deep = MomentLanes::default();
+            let mut shallow = MomentLanes::default();
+            for lane in 0..groups {
+                deep.replace(lane, Moments::starting_with(values[0]));
+                shallow.replace(lane, Moments::starting_with(values[0]));
+            }
+            deep.extend(&values, groups, Depth::Deviations);
+            shallow.extend(&values, groups, Depth::Sums);
+            for lane in 0..groups {
+                assert_eq!(bits(deep.group(lane)), bits(alone));
+                assert_eq!(shallow.group(lane).sum().to_bits(), alone.sum.to_bits());
             }
         }
     }
@@ -134,9 +208,9 @@ mod tests {
     fn sums_run_in_the_order_of_time() {
         // Pairwise or in lanes this would be 2 or 0.
         let values = [1e16, 1.0, -1e16, 1.0];
-        let mut group = [Moments::starting_with(values[0])];
-        extend_levels::<false>(&values, &mut group);
-        assert_eq!(group[0].sum().to_bits(), 1.0_f64.to_bits());
+        let mut group = Moments::starting_with(values[0]);
+        group.extend(&values);
+        assert_eq!(group.sum().to_bits(), 1.0_f64.to_bits());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::{FlagValue, Sources};
 
 /// Where the configuration is, and what is logged.
 #[derive(Debug, Clone, Default, Args)]
-pub struct CommonArgs {
+pub(super) struct CommonArgs {
     /// A configuration file; may be repeated, later ones win. Default: gnocchi.conf of the user or of the system, if there is one.
     #[arg(long, value_name = "FILE")]
     config_file: Vec<PathBuf>,

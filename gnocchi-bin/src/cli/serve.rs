@@ -14,7 +14,7 @@ use crate::runtime::{self, signal, telemetry};
 
 /// Serves the HTTP API and processes measures, in one process on one data directory.
 #[derive(Debug, Clone, Default, Args)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// The port to listen on [default: 8041]; 0 takes a free one.
     #[arg(long, short, value_name = "PORT")]
     port: Option<u16>,
@@ -46,7 +46,7 @@ impl ServeArgs {
 ///
 /// # Errors
 /// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
-pub async fn run(arguments: ServeArgs) -> Result<(), Failure> {
+pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
     let flags = arguments.flags();
     let default_policies = if arguments.no_default_policies { DefaultPolicies::Skip } else { DefaultPolicies::Create };
     let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;

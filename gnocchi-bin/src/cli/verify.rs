@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use carbonara::codec::{self, DecodeError};
-use carbonara::constants::POINTS_PER_BLOCK;
+use carbonara::block::BlockKey;
 use carbonara::{Timespan, Timestamp};
 use clap::Args;
 use comfy_table::Table;
@@ -29,7 +29,7 @@ const BYTES_PER_CHECK: usize = 4 << 20;
 ///
 /// No server may run on the directory. Nothing in it is changed. The exit status is 0 when everything is intact, else 1.
 #[derive(Debug, Clone, Args)]
-pub struct VerifyArgs {
+pub(super) struct VerifyArgs {
     /// The data directory.
     #[arg(long, value_name = "DIR", default_value = "gnocchi-data")]
     data_dir: PathBuf,
@@ -39,7 +39,7 @@ pub struct VerifyArgs {
 ///
 /// # Errors
 /// [`Failure`] when the directory cannot be opened or the table cannot be printed.
-pub async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
+pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
     let directory = DataDirectory::existing(&arguments.data_dir)?;
     let store = runtime::open_for_inspection(&directory).await?;
     let report = check(store.drivers()).await?;
@@ -184,8 +184,10 @@ fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
         if Stream::Level(rows.granularity()) != frame.key.stream {
             return Err(FrameDamage::Granularity);
         }
-        let block = i64::try_from(frame.key.block).map_err(|_| FrameDamage::Block)?;
-        if rows.buckets().iter().any(|bucket| bucket / POINTS_PER_BLOCK != block) {
+        let number = i64::try_from(frame.key.block).map_err(|_| FrameDamage::Block)?;
+        let block = BlockKey { granularity: rows.granularity(), number };
+        let buckets = block.first_bucket()..block.end_bucket();
+        if rows.buckets().iter().any(|bucket| !buckets.contains(bucket)) {
             return Err(FrameDamage::Block);
         }
     }
@@ -215,6 +217,6 @@ fn table(damage: &[Damage]) -> Table {
 
 /// Returns when the first bucket of a block begins.
 fn block_start(granularity: Timespan, block: u64) -> Option<Timestamp> {
-    let buckets = i64::try_from(block).ok()?.checked_mul(POINTS_PER_BLOCK)?;
-    Timestamp::from_nanosecond(granularity.as_nanosecond().checked_mul(buckets)?).ok()
+    let block = BlockKey { granularity, number: i64::try_from(block).ok()? };
+    Timestamp::from_nanosecond(granularity.as_nanosecond().checked_mul(block.first_bucket())?).ok()
 }

@@ -36,6 +36,9 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
     let mut scanner = Scanner::new(body, context);
     let mut resources = Vec::new();
     scanner.object(|scanner, key| {
+        if key.contains('/') || key.len() > RESOURCE_ID_BYTES_MAX {
+            return None;
+        }
         let mut metrics = Vec::new();
         scanner.object(|scanner, name| {
             metrics.push(NamedMeasures {
@@ -52,6 +55,9 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
     scanner.end()?;
     Some(resources)
 }
+
+/// Longer ids of resources are left to the complete parser, which knows the limit.
+const RESOURCE_ID_BYTES_MAX: usize = 128;
 
 /// How the timestamps of a list are written; they do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ const BAD_LINES_SHOWN: usize = 20;
 /// exist.
 #[derive(Debug, Clone, Args)]
 #[command(verbatim_doc_comment)]
-pub struct ImportArgs {
+pub(super) struct ImportArgs {
     /// The CSV files.
     #[arg(required = true, value_name = "FILES")]
     files: Vec<PathBuf>,
@@ -78,7 +78,7 @@ const PASSWORD_VARIABLE: &str = "GNOCCHI_PASSWORD";
 
 /// How an import ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// Every line was accepted.
     Complete,
     /// Something was rejected, could not be read or could not be sent.
@@ -89,7 +89,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// [`Failure`] when the server cannot be reached or refuses to create the resource, or the table cannot be printed.
-pub async fn run(arguments: ImportArgs) -> Result<Outcome, Failure> {
+pub(super) async fn run(arguments: ImportArgs) -> Result<Outcome, Failure> {
     let target = Target { resource: arguments.resource, policy: arguments.policy, create: arguments.create };
     let password = std::env::var(PASSWORD_VARIABLE).unwrap_or_default();
     let client = Client::new(&arguments.endpoint, arguments.user, password, target)?;

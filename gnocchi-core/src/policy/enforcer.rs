@@ -1,0 +1,157 @@
+//! The rules of one deployment, and decisions by them.
+
+use std::collections::{HashMap, HashSet};
+
+use thiserror::Error;
+
+use super::expression::Expression;
+use super::{Action, BASE_RULES, Caller, RuleError, Target};
+
+/// A set of rules that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// One rule cannot be read.
+    #[error("rule `{name}` cannot be read")]
+    Rule {
+        /// The name of the rule.
+        name: String,
+        /// What is wrong with it.
+        source: RuleError,
+    },
+    /// A rule refers to itself, maybe through others.
+    #[error("rule `{name}` refers to itself")]
+    Circle {
+        /// The name of the rule.
+        name: String,
+    },
+}
+
+/// Decides who may do what.
+#[derive(Debug, Clone)]
+pub struct Enforcer {
+    rules: HashMap<String, Expression>,
+    actions: HashMap<Action, Expression>,
+    fallback: String,
+}
+
+impl Default for Enforcer {
+    /// Takes the default rule of every action.
+    fn default() -> Self {
+        Self::new(std::iter::empty(), "default").expect("the default rules are right, as a test shows")
+    }
+}
+
+impl Enforcer {
+    /// Compiles rules. Those given, as names and texts, replace the default ones of the same name; a reference to a rule that
+    /// does not exist means the one called `fallback`, and nobody when that does not exist either.
+    ///
+    /// # Errors
+    /// [`PolicyError`] when a rule cannot be read or refers to itself.
+    pub fn new<'a>(
+        overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
+        fallback: impl Into<String>,
+    ) -> Result<Self, PolicyError> {
+        let defaults = Action::ALL.iter().map(|action| (action.name(), action.default_rule()));
+        let mut rules = HashMap::new();
+        for (name, text) in BASE_RULES.into_iter().chain(defaults).chain(overrides) {
+            let rule = Expression::parse(text).map_err(|source| PolicyError::Rule { name: name.to_owned(), source })?;
+            rules.insert(name.to_owned(), rule);
+        }
+        for name in rules.keys() {
+            if refers_to(&rules, name, name) {
+                return Err(PolicyError::Circle { name: name.clone() });
+            }
+        }
+        let actions = Action::ALL.iter().map(|action| (*action, rules[action.name()].clone())).collect();
+        Ok(Self { rules, actions, fallback: fallback.into() })
+    }
+
+    /// Tells whether a caller may do something to a target.
+    #[must_use]
+    pub fn allows(&self, action: Action, caller: &Caller, target: &(impl Target + ?Sized)) -> bool {
+        let fallback = self.rules.get(&self.fallback);
+        self.actions.get(&action).is_some_and(|rule| rule.holds(&self.rules, fallback, caller, target, 0))
+    }
+}
+
+fn refers_to(rules: &HashMap<String, Expression>, from: &str, to: &str) -> bool {
+    let mut seen = HashSet::new();
+    let mut open = vec![from];
+    while let Some(name) = open.pop() {
+        for reference in rules.get(name).map(Expression::references).unwrap_or_default() {
+            if reference == to {
+                return true;
+            }
+            if seen.insert(reference) {
+                open.push(reference);
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::NoTarget;
+
+    #[test]
+    fn the_default_rules_by_kind_of_caller() {
+        let enforcer = Enforcer::default();
+        let admin = Caller::named("admin");
+        let service = Caller { roles: vec!["service".into()], ..Caller::named("s") };
+        let creator = Caller::named("u");
+        let other = Caller::named("v");
+        let owner = Caller { project_id: Some("p".into()), ..Caller::named("w") };
+        let target: &[(&str, &str)] = &[
+            ("creator", "u"),
+            ("created_by_project_id", ""),
+            ("project_id", "p"),
+            ("resource.project_id", "p"),
+        ];
+        let check = |action: Action, expected: [bool; 5]| {
+            let allowed = [&admin, &service, &creator, &owner, &other].map(|caller| enforcer.allows(action, caller, target));
+            assert_eq!(allowed, expected, "{action:?}");
+        };
+        check(Action::GetStatus, [true, false, false, false, false]);
+        check(Action::CreateMetric, [true; 5]);
+        check(Action::CreateArchivePolicy, [true, true, false, false, false]);
+        check(Action::UpdateArchivePolicy, [true, false, false, false, false]);
+        check(Action::GetResource, [true, false, true, true, false]);
+        check(Action::UpdateResource, [true, true, true, false, false]);
+        check(Action::DeleteMetric, [true, false, true, false, false]);
+        check(Action::PostMeasures, [true, true, true, false, false]);
+        check(Action::GetMeasures, [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn an_empty_project_owns_nothing() {
+        let enforcer = Enforcer::default();
+        let target: &[(&str, &str)] = &[("creator", "u"), ("created_by_project_id", "")];
+        assert!(!enforcer.allows(Action::PostMeasures, &Caller::named("v"), target));
+    }
+
+    #[test]
+    fn an_operator_replaces_rules() {
+        let enforcer = Enforcer::new([("get status", "rule:watchers"), ("watchers", "user:w")], "default").unwrap();
+        assert!(enforcer.allows(Action::GetStatus, &Caller::named("w"), &NoTarget));
+        assert!(!enforcer.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
+    }
+
+    #[test]
+    fn a_missing_rule_means_the_fallback_or_nobody() {
+        let rules = [("get status", "rule:missing")];
+        let nobody = Enforcer::new(rules, "default").unwrap();
+        assert!(!nobody.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
+        let everybody = Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
+        assert!(everybody.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
+    }
+
+    #[test]
+    fn rules_that_cannot_be_used_are_named() {
+        let error = |rules: &[(&'static str, &'static str)]| Enforcer::new(rules.iter().copied(), "default").unwrap_err();
+        assert_eq!(error(&[("a", "rule:b"), ("b", "not rule:b")]), PolicyError::Circle { name: "b".into() });
+        assert!(matches!(error(&[("a", "(")]), PolicyError::Rule { name, .. } if name == "a"));
+    }
+}

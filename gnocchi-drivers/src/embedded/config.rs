@@ -1,0 +1,143 @@
+//! Settings.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use gnocchi_core::driver::{SACKS_DEFAULT, SackCount};
+use gnocchi_core::memory::PENDING_BYTES_MAX_DEFAULT;
+use serde::{Deserialize, Serialize};
+
+/// When a commit of the storage is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// With the next append or acknowledgement that is: right as long as the measures come from the incoming driver of the same
+    /// directory. A power failure that takes a commit back takes back the acknowledgement of its measures too, because both
+    /// stand in one journal, in that order.
+    #[default]
+    WithIncoming,
+    /// Before the commit returns: for measures that are kept elsewhere.
+    EachCommit,
+}
+
+/// How the embedded database is set up.
+///
+/// The sizes of memory that a table may take are recorded when a database is created; later changes of them have no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedConfig {
+    /// The directory of the database; created when absent.
+    pub path: PathBuf,
+    /// The number of sacks of a new database. An existing one keeps its number.
+    #[serde(default = "sacks")]
+    pub sacks: NonZeroU16,
+    /// How much may wait to be folded, in bytes of memory; appends are refused beyond.
+    #[serde(default = "pending_bytes_max")]
+    pub pending_bytes_max: usize,
+    /// When a commit is on the disk.
+    #[serde(default)]
+    pub durability: Durability,
+    /// How much of what was read stays in memory, in bytes.
+    #[serde(default = "cache_bytes")]
+    pub cache_bytes: u64,
+    /// How much of the log of measures is gathered in memory before it becomes a file, in bytes.
+    #[serde(default = "log_memory_bytes")]
+    pub log_memory_bytes: u64,
+    /// How many frames are gathered in memory before they become a file, in bytes.
+    #[serde(default = "frames_memory_bytes")]
+    pub frames_memory_bytes: u64,
+    /// How large the journal may become, in bytes; at least 64 MiB. A larger one makes opening after a crash slower.
+    #[serde(default = "journal_bytes_max")]
+    pub journal_bytes_max: u64,
+    /// The number of threads that write and merge files in the background.
+    #[serde(default = "background_threads")]
+    pub background_threads: NonZeroU16,
+}
+
+/// The smallest journal that the engine takes.
+const JOURNAL_BYTES_MIN: u64 = 64 << 20;
+
+fn sacks() -> NonZeroU16 {
+    NonZeroU16::new(SACKS_DEFAULT.count()).unwrap_or(NonZeroU16::MIN)
+}
+
+fn pending_bytes_max() -> usize {
+    PENDING_BYTES_MAX_DEFAULT
+}
+
+fn cache_bytes() -> u64 {
+    16 << 20
+}
+
+fn log_memory_bytes() -> u64 {
+    8 << 20
+}
+
+fn frames_memory_bytes() -> u64 {
+    8 << 20
+}
+
+fn journal_bytes_max() -> u64 {
+    2 * JOURNAL_BYTES_MIN
+}
+
+fn background_threads() -> NonZeroU16 {
+    // One writes files while the other merges them.
+    NonZeroU16::new(2).unwrap_or(NonZeroU16::MIN)
+}
+
+impl EmbeddedConfig {
+    /// Makes the default settings for a directory.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            sacks: sacks(),
+            pending_bytes_max: pending_bytes_max(),
+            durability: Durability::default(),
+            cache_bytes: cache_bytes(),
+            log_memory_bytes: log_memory_bytes(),
+            frames_memory_bytes: frames_memory_bytes(),
+            journal_bytes_max: journal_bytes_max(),
+            background_threads: background_threads(),
+        }
+    }
+
+    /// Returns the number of sacks of a new database.
+    pub(super) fn sack_count(&self) -> SackCount {
+        SackCount::new(self.sacks.get()).unwrap_or(SACKS_DEFAULT)
+    }
+
+    /// Returns how large the journal may become, as the engine takes it.
+    pub(super) fn journal_bytes(&self) -> u64 {
+        self.journal_bytes_max.max(JOURNAL_BYTES_MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_settings_have_the_documented_defaults() {
+        let config: EmbeddedConfig = serde_json::from_str(r#"{"path": "/var/lib/gnocchi"}"#).unwrap();
+        assert_eq!(config, EmbeddedConfig::new("/var/lib/gnocchi"));
+        assert_eq!(config.sack_count(), SACKS_DEFAULT);
+        assert_eq!(config.durability, Durability::WithIncoming);
+    }
+
+    #[test]
+    fn unknown_and_impossible_settings_are_refused() {
+        let check = |text: &str| assert!(serde_json::from_str::<EmbeddedConfig>(text).is_err(), "{text}");
+        check("{}");
+        check(r#"{"path": "p", "sack": 3}"#);
+        check(r#"{"path": "p", "sacks": 0}"#);
+        check(r#"{"path": "p", "durability": "never"}"#);
+    }
+
+    #[test]
+    fn a_journal_is_never_smaller_than_the_engine_takes() {
+        let config = EmbeddedConfig { journal_bytes_max: 1, ..EmbeddedConfig::new("p") };
+        assert_eq!(config.journal_bytes(), JOURNAL_BYTES_MIN);
+    }
+}

@@ -1,0 +1,37 @@
+//! Where databases differ in what they say and how they fail.
+
+mod sqlite;
+
+use std::fmt;
+
+use gnocchi_core::error::BackendErrorKind;
+use sqlx::error::DatabaseError;
+use uuid::Uuid;
+
+use super::statement::Statement;
+
+pub(super) use sqlite::SQLITE;
+
+/// The part of SQL that is not portable.
+pub(super) trait Dialect: fmt::Debug + Send + Sync {
+    /// Returns the name of the driver for error messages.
+    fn driver(&self) -> &'static str;
+
+    /// Returns the scripts that lead from nothing to the current schema, one a version.
+    fn migrations(&self) -> &'static [&'static str];
+
+    /// Adds a set of ids in parentheses, for use after `IN`. Not empty.
+    fn push_ids(&self, statement: &mut Statement, ids: &mut dyn ExactSizeIterator<Item = Uuid>);
+
+    /// Adds a set of texts in parentheses, for use after `IN`. Not empty.
+    fn push_texts(&self, statement: &mut Statement, texts: &mut dyn ExactSizeIterator<Item = &str>);
+
+    /// Adds a table expression with the columns `id` and `name`, to be given an alias.
+    fn push_named(&self, statement: &mut Statement, names: &mut dyn Iterator<Item = (Uuid, &str)>);
+
+    /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
+    fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
+
+    /// Tells what kind of failure a code of the database stands for.
+    fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind;
+}

@@ -1,0 +1,126 @@
+//! SQLite.
+
+use gnocchi_core::error::BackendErrorKind;
+use sqlx::error::DatabaseError;
+use uuid::Uuid;
+
+use super::Dialect;
+use crate::sql::statement::Statement;
+
+/// The dialect of SQLite.
+pub(in crate::sql) const SQLITE: Sqlite = Sqlite;
+
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sql) struct Sqlite;
+
+/// Sets up to this size are spelt out as places, their number rounded up to a power of two so that few different statements
+/// are prepared. Larger ones travel as one JSON text: any number of items makes one and the same statement.
+const PLACES_MAX: usize = 8;
+
+impl Dialect for Sqlite {
+    fn driver(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn migrations(&self) -> &'static [&'static str] {
+        &[include_str!("../migrations/sqlite/0001_initial.sql")]
+    }
+
+    fn push_ids(&self, statement: &mut Statement, ids: &mut dyn ExactSizeIterator<Item = Uuid>) {
+        if ids.len() <= PLACES_MAX {
+            push_places(statement, ids);
+            return;
+        }
+        let mut document = String::with_capacity(2 + ids.len() * 35);
+        for id in ids {
+            document.push(if document.is_empty() { '[' } else { ',' });
+            document.push('"');
+            document.push_str(id.simple().encode_lower(&mut Uuid::encode_buffer()));
+            document.push('"');
+        }
+        document.push(']');
+        statement.push("(SELECT unhex(value) FROM json_each(");
+        statement.push_value(document);
+        statement.push("))");
+    }
+
+    fn push_texts(&self, statement: &mut Statement, texts: &mut dyn ExactSizeIterator<Item = &str>) {
+        if texts.len() <= PLACES_MAX {
+            push_places(statement, texts);
+            return;
+        }
+        let document: serde_json::Value = texts.collect();
+        statement.push("(SELECT value FROM json_each(");
+        statement.push_value(document.to_string());
+        statement.push("))");
+    }
+
+    fn push_named(&self, statement: &mut Statement, names: &mut dyn Iterator<Item = (Uuid, &str)>) {
+        let document: serde_json::Value =
+            names.map(|(id, name)| serde_json::json!([id.simple().to_string(), name])).collect();
+        statement.push("(SELECT unhex(value ->> 0) AS id, value ->> 1 AS name FROM json_each(");
+        statement.push_value(document.to_string());
+        statement.push("))");
+    }
+
+    fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str) {
+        // A JSON path cannot spell every name; looking at each entry can.
+        let spellable = |character: char| character.is_ascii_alphanumeric() || "-_. ".contains(character);
+        if name.chars().all(spellable) {
+            statement.push("json_extract(");
+            statement.push(column);
+            statement.push(", ");
+            statement.push_value(format!("$.\"{name}\""));
+            statement.push(")");
+        } else {
+            statement.push("(SELECT value FROM json_each(");
+            statement.push(column);
+            statement.push(") WHERE key = ");
+            statement.push_value(name);
+            statement.push(")");
+        }
+    }
+
+    fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {
+        const NO_SCHEMA: &str = "no such table";
+        let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+        // The low byte is the primary code: https://www.sqlite.org/rescode.html
+        match code & 0xff {
+            // Without `upgrade` there are no tables.
+            1 if error.message().starts_with(NO_SCHEMA) => BackendErrorKind::Config,
+            // PERM, READONLY, AUTH
+            3 | 8 | 23 => BackendErrorKind::Denied,
+            // BUSY, LOCKED: somebody else held the lock for too long.
+            5 | 6 => BackendErrorKind::Conflict,
+            // INTERRUPT
+            9 => BackendErrorKind::Unavailable,
+            // CORRUPT, NOTADB
+            11 | 26 => BackendErrorKind::Corrupt,
+            // FULL
+            13 => BackendErrorKind::Full,
+            // CANTOPEN
+            14 => BackendErrorKind::Config,
+            _ => BackendErrorKind::Unexpected,
+        }
+    }
+}
+
+fn push_places<T>(statement: &mut Statement, items: &mut dyn ExactSizeIterator<Item = T>)
+where
+    T: Into<crate::sql::statement::Value>,
+{
+    let places = items.len().next_power_of_two();
+    let values: Vec<crate::sql::statement::Value> = items.map(Into::into).collect();
+    let last = values.last().cloned();
+    let padded = values.into_iter().chain(last.into_iter().cycle()).take(places);
+    statement.push("(");
+    statement.push_list(", ", padded, |statement, value| {
+        statement.push("?");
+        statement.values.push(value);
+    });
+    statement.push(")");
+}
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;
