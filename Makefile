@@ -8,10 +8,10 @@ CARGO ?= cargo
 run:
 	$(CARGO) run --release
 
-# Every test of the workspace, then the saved inputs of the fuzz targets.
+# The saved inputs of the fuzz targets, then every test of the workspace.
 test:
-	$(CARGO) test --workspace --all-features
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
+	$(CARGO) test --workspace --all-features
 	@echo "All tests passed."
 
 # Timings, each beside a baseline of the same run.

@@ -2,10 +2,9 @@
 
 use crate::bucket::{end_of_run, last_of_bucket};
 use crate::frame::Frame;
-use crate::kernel::{
-    Accumulator, Extent, Moments, Quantile, RankScratch, differences, extend_levels, quantiles,
-};
-use crate::method::{ComponentKind, ComponentSet};
+use crate::groups::{Groups, Row};
+use crate::kernel::{Accumulator, differences};
+use crate::method::ComponentSet;
 use crate::time::Timespan;
 
 /// Aggregates sorted points at several granularities; one frame for each level, in the order of `levels`.
@@ -51,68 +50,52 @@ pub(crate) struct OpenBucket {
     pub(crate) rate: Accumulator,
 }
 
+/// Segments after which complete rows are turned into columns: few enough to stay in the first cache, enough to fill columns in one go.
+const SEGMENTS_MAX: usize = 128;
+
 /// One reading of points for several levels.
 ///
-/// Why is it fast? The points are cut where any level enters a new bucket. Within such a segment, which is small enough to
-/// stay in the first cache, extremes and ends are found once and merged into every level (which is exact), and the sums of
-/// all levels advance together (see [`extend_levels`]). No point is divided by a granularity.
+/// Why is it fast? The points are cut into segments where any level enters a new bucket. Within a segment, which is small enough to stay in the
+/// first cache, the sums of all levels advance together (see [`MomentLanes`](crate::kernel::MomentLanes)), and the extremes
+/// are found once; those of a bucket are put together from its segments, which is exact. No point is divided by a
+/// granularity, and rows are turned into columns by the dozen, one column after the other.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     components: &'a ComponentSet,
     levels: Vec<Level>,
     plain: Groups,
     rate: Option<Groups>,
-    scratch: RankScratch,
 }
 
 #[derive(Debug)]
 struct Level {
     granularity: Timespan,
-    /// The bucket being filled, `None` before the first.
-    bucket: Option<i64>,
-    /// Last nanosecond of that bucket; -1 when there is none.
+    /// Last nanosecond of the bucket being filled; -1 when there is none.
     last_ns: i64,
-    /// Index of the first point of that bucket in the points of this run.
-    from: usize,
+    /// The buckets of this run, the last of them being filled.
+    rows: Vec<Row>,
     buckets: Vec<i64>,
     columns: Vec<Vec<f64>>,
 }
 
-/// The groups of all levels, of values or of differences.
-#[derive(Debug)]
-struct Groups {
-    /// Beside the accumulators, so that they advance together.
-    moments: Vec<Moments>,
-    /// Counts and extents; their moments are stale until the bucket is closed.
-    accumulators: Vec<Accumulator>,
-    /// Columns that need no more than the accumulator.
-    columns: Vec<(usize, ComponentKind)>,
-    /// Columns that need an ordering by size.
-    quantile_columns: Vec<usize>,
-    quantiles: Vec<Quantile>,
-    quantile_results: Vec<f64>,
-    needs_deviations: bool,
-}
-
 impl<'a> Pass<'a> {
     pub(crate) fn new(levels: &[Timespan], components: &'a ComponentSet) -> Self {
-        let rate = components.has_rate();
         Self {
             components,
             levels: levels
                 .iter()
                 .map(|granularity| Level {
                     granularity: *granularity,
-                    bucket: None,
                     last_ns: -1,
-                    from: 0,
+                    rows: Vec::new(),
                     buckets: Vec::new(),
                     columns: vec![Vec::new(); components.len()],
                 })
                 .collect(),
             plain: Groups::new(components, false, levels.len()),
-            rate: rate.then(|| Groups::new(components, true, levels.len())),
-            scratch: RankScratch::new(),
+            rate: components
+                .has_rate()
+                .then(|| Groups::new(components, true, levels.len())),
         }
     }
 
@@ -126,13 +109,14 @@ impl<'a> Pass<'a> {
         );
         for (index, (level, open)) in self.levels.iter_mut().zip(open).enumerate() {
             let last_ns = last_of_bucket(open.bucket, level.granularity);
-            if next_ns <= last_ns {
-                level.bucket = Some(open.bucket);
-                level.last_ns = last_ns;
-                self.plain.restore(index, &open.plain);
-                if let Some(rate) = &mut self.rate {
-                    rate.restore(index, &open.rate);
-                }
+            if next_ns > last_ns {
+                continue;
+            }
+            level.last_ns = last_ns;
+            level.rows.push(Row::first(open.bucket));
+            self.plain.resume(index, &open.plain);
+            if let Some(rate) = &mut self.rate {
+                rate.resume(index, &open.rate);
             }
         }
     }
@@ -150,30 +134,79 @@ impl<'a> Pass<'a> {
             timestamps_ns.first().is_none_or(|first| *first >= 0),
             "a point before the epoch"
         );
-        self.reserve(timestamps_ns);
         let rates = match &self.rate {
             Some(_) => differences(values, previous),
             None => Vec::new(),
         };
         // Without a previous value the differences lag one behind.
-        let missing = usize::from(self.rate.is_some() && rates.len() < values.len());
-        let rate_index = |index: usize| index.saturating_sub(missing);
-        for level in &mut self.levels {
-            level.from = 0;
-        }
+        let lag = usize::from(rates.len() < values.len());
+        self.reserve(timestamps_ns);
         let mut from = 0;
         let mut length = 1;
-        while from < timestamps_ns.len() {
-            let segment_last_ns = self.enter(timestamps_ns[from], from, values, &rates, missing);
-            let to = end_of_run(timestamps_ns, from, segment_last_ns, length);
+        let mut segment = 0;
+        while let Some(first_ns) = timestamps_ns.get(from) {
+            if segment == SEGMENTS_MAX {
+                self.write(from, values, &rates, lag);
+                segment = 0;
+            }
+            let last_ns = self.enter(*first_ns, from, segment);
+            let to = end_of_run(timestamps_ns, from, last_ns, length);
             self.plain.extend(&values[from..to]);
             if let Some(rate) = &mut self.rate {
-                rate.extend(&rates[rate_index(from)..rate_index(to)]);
+                rate.extend(&rates[from.saturating_sub(lag)..to - lag]);
             }
             (from, length) = (to, to - from);
+            segment += 1;
         }
-        for index in 0..self.levels.len() {
-            self.close(index, from, values, &rates, missing);
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            if level.rows.is_empty() {
+                continue;
+            }
+            // A bucket that nothing follows: what was being filled is now complete.
+            level.last_ns = -1;
+            level.rows.push(Row {
+                bucket: 0,
+                point: from,
+                read: from,
+                segment,
+            });
+            self.plain.close(index);
+            if let Some(rate) = &mut self.rate {
+                rate.close(index);
+            }
+        }
+        self.write(from, values, &rates, lag);
+        for level in &mut self.levels {
+            level.rows.clear();
+        }
+    }
+
+    /// Turns the complete rows into columns; `to` is the number of points read.
+    fn write(&mut self, to: usize, values: &[f64], rates: &[f64], lag: usize) {
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let Some((open, complete)) = level.rows.split_last() else {
+                continue;
+            };
+            level.buckets.extend(complete.iter().map(|row| row.bucket));
+            self.plain
+                .write(index, &level.rows, values, 0, &mut level.columns);
+            self.plain.carry(index, open, &values[open.read..to]);
+            if let Some(rate) = &mut self.rate {
+                rate.write(index, &level.rows, rates, lag, &mut level.columns);
+                let read = open.read.saturating_sub(lag)..to.saturating_sub(lag);
+                rate.carry(index, open, &rates[read]);
+            }
+            let open = Row {
+                read: to,
+                segment: 0,
+                ..*open
+            };
+            level.rows.clear();
+            level.rows.push(open);
+        }
+        self.plain.clear_segments();
+        if let Some(rate) = &mut self.rate {
+            rate.clear_segments();
         }
     }
 
@@ -184,9 +217,9 @@ impl<'a> Pass<'a> {
         for (index, level) in self.levels.into_iter().enumerate() {
             open.push(OpenBucket {
                 bucket: level.buckets.last().copied().unwrap_or_default(),
-                plain: self.plain.state(index),
+                plain: self.plain.last(index),
                 rate: match &self.rate {
-                    Some(rate) => rate.state(index),
+                    Some(rate) => rate.last(index),
                     None => Accumulator::new(),
                 },
             });
@@ -198,62 +231,6 @@ impl<'a> Pass<'a> {
             ));
         }
         (frames, open)
-    }
-
-    /// Makes every level be in the bucket of the point `index` at `timestamp_ns`, and returns the last nanosecond that they share.
-    fn enter(
-        &mut self,
-        timestamp_ns: i64,
-        point: usize,
-        values: &[f64],
-        rates: &[f64],
-        missing: usize,
-    ) -> i64 {
-        let mut shared_last_ns = i64::MAX;
-        for index in 0..self.levels.len() {
-            if timestamp_ns > self.levels[index].last_ns {
-                self.close(index, point, values, rates, missing);
-                let level = &mut self.levels[index];
-                let bucket = timestamp_ns / level.granularity.as_nanosecond();
-                level.bucket = Some(bucket);
-                level.last_ns = last_of_bucket(bucket, level.granularity);
-                level.from = point;
-                self.plain.clear(index);
-                if let Some(rate) = &mut self.rate {
-                    rate.clear(index);
-                }
-            }
-            shared_last_ns = shared_last_ns.min(self.levels[index].last_ns);
-        }
-        shared_last_ns
-    }
-
-    /// Writes the row of the bucket that a level is in, whose points end before index `to`.
-    fn close(&mut self, index: usize, to: usize, values: &[f64], rates: &[f64], missing: usize) {
-        let level = &mut self.levels[index];
-        let Some(bucket) = level.bucket.take() else {
-            return;
-        };
-        // The next point opens a bucket, whichever it is.
-        level.last_ns = -1;
-        level.buckets.push(bucket);
-        let points = level.from..to;
-        self.plain.emit(
-            index,
-            &values[points.clone()],
-            &mut self.scratch,
-            &mut level.columns,
-        );
-        if let Some(rate) = &mut self.rate {
-            let from = points.start.saturating_sub(missing);
-            let to = points.end.saturating_sub(missing);
-            rate.emit(
-                index,
-                &rates[from..to],
-                &mut self.scratch,
-                &mut level.columns,
-            );
-        }
     }
 
     /// Reserves the rows that points so spread can make.
@@ -273,103 +250,36 @@ impl<'a> Pass<'a> {
             }
         }
     }
-}
 
-impl Groups {
-    fn new(components: &ComponentSet, of_rate: bool, levels: usize) -> Self {
-        let mut groups = Self {
-            moments: vec![Moments::default(); levels],
-            accumulators: vec![Accumulator::new(); levels],
-            columns: Vec::with_capacity(components.len()),
-            quantile_columns: Vec::new(),
-            quantiles: Vec::new(),
-            quantile_results: Vec::new(),
-            needs_deviations: false,
-        };
-        for (column, component) in components.iter().enumerate() {
-            if component.of_rate != of_rate {
-                continue;
-            }
-            let quantile = match component.kind {
-                ComponentKind::Median => Quantile::Median,
-                ComponentKind::Percentile(percentile) => Quantile::Percentile(percentile),
-                kind => {
-                    groups.needs_deviations |= kind == ComponentKind::SquaredDeviations;
-                    groups.columns.push((column, kind));
-                    continue;
+    /// Makes every level be in the bucket of a point, the first of a segment; returns the last nanosecond that these buckets share.
+    fn enter(&mut self, timestamp_ns: i64, point: usize, segment: usize) -> i64 {
+        let mut shared_last_ns = i64::MAX;
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            if timestamp_ns > level.last_ns {
+                let granularity_ns = level.granularity.as_nanosecond();
+                let bucket = match level.rows.last() {
+                    // Mostly it is the next one, and needs no division.
+                    Some(row) if timestamp_ns - level.last_ns <= granularity_ns => row.bucket + 1,
+                    _ => timestamp_ns / granularity_ns,
+                };
+                if !level.rows.is_empty() {
+                    self.plain.close(index);
+                    if let Some(rate) = &mut self.rate {
+                        rate.close(index);
+                    }
                 }
-            };
-            groups.quantile_columns.push(column);
-            groups.quantiles.push(quantile);
-            groups.quantile_results.push(0.0);
-        }
-        groups
-    }
-
-    fn clear(&mut self, index: usize) {
-        self.accumulators[index] = Accumulator::new();
-    }
-
-    fn restore(&mut self, index: usize, state: &Accumulator) {
-        self.accumulators[index] = *state;
-        self.moments[index] = state.moments;
-    }
-
-    fn state(&self, index: usize) -> Accumulator {
-        Accumulator {
-            moments: self.moments[index],
-            ..self.accumulators[index]
-        }
-    }
-
-    /// Adds the next values in time to the groups of all levels.
-    fn extend(&mut self, values: &[f64]) {
-        let Some(extent) = Extent::of(values) else {
-            return;
-        };
-        for (accumulator, moments) in self.accumulators.iter_mut().zip(&mut self.moments) {
-            if accumulator.count == 0 {
-                *moments = Moments::starting_with(extent.first);
+                level.last_ns = last_of_bucket(bucket, level.granularity);
+                level.rows.push(Row {
+                    bucket,
+                    point,
+                    read: point,
+                    segment,
+                });
             }
-            accumulator.absorb(values.len(), &extent);
+            shared_last_ns = shared_last_ns.min(level.last_ns);
         }
-        if self.needs_deviations {
-            extend_levels::<true>(values, &mut self.moments);
-        } else {
-            extend_levels::<false>(values, &mut self.moments);
-        }
+        shared_last_ns
     }
-
-    /// Writes the entries of one group, whose values are given for the order statistics.
-    fn emit(
-        &mut self,
-        index: usize,
-        values: &[f64],
-        scratch: &mut RankScratch,
-        columns: &mut [Vec<f64>],
-    ) {
-        let state = self.state(index);
-        for (column, kind) in &self.columns {
-            let value = state.component(*kind).unwrap_or(f64::NAN);
-            columns[*column].push(canonical(value));
-        }
-        if self.quantiles.is_empty() {
-            return;
-        }
-        if values.is_empty() {
-            self.quantile_results.fill(0.0);
-        } else {
-            quantiles(values, &self.quantiles, scratch, &mut self.quantile_results);
-        }
-        for (column, value) in self.quantile_columns.iter().zip(&self.quantile_results) {
-            columns[*column].push(canonical(*value));
-        }
-    }
-}
-
-/// Gives all NaN the same bits: which one comes out of an addition is up to the compiler.
-fn canonical(value: f64) -> f64 {
-    if value.is_nan() { f64::NAN } else { value }
 }
 
 #[cfg(test)]

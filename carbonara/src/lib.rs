@@ -65,6 +65,7 @@ pub mod codec;
 pub mod constants;
 pub mod fold;
 pub mod frame;
+mod groups;
 pub mod kernel;
 pub mod method;
 pub mod plan;

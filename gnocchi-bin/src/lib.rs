@@ -1,1 +1,35 @@
-//! Placeholder
+//! `gnocchi_server`: the library half of the program `gnocchi`.
+//!
+//! Everything that meets the outside: the HTTP API, configuration, start-up and shutdown, the command line. It parses, calls
+//! [`gnocchi_core`] and renders; rules of the domain, SQL and stored bytes live below.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`api`] | `router(state)`: the HTTP API, mountable anywhere; reads no file, binds no port, starts no task |
+//! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
+//! | [`runtime`] | a configuration becomes a running server, and ends well |
+//! | [`cli`] | the tools: serve, import, verify |
+//!
+//! # Examples
+//!
+//! A server on a free port, until it is told to stop:
+//!
+//! ```no_run
+//! use gnocchi_core::DefaultPolicies;
+//! use gnocchi_server::config::{Config, Sources};
+//! use gnocchi_server::runtime::{self, telemetry};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = Config::load(&Sources::default())?.config;
+//! config.api.port = 0;
+//! let (metrics, stop) = (telemetry::start_metrics()?, CancellationToken::new());
+//! runtime::serve(&config, DefaultPolicies::Create, metrics, stop, |url| eprintln!("{url}")).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod runtime;

@@ -1,1 +1,17 @@
-//! Placeholder
+//! Back-ends of the metric store: each implements one or more of the contracts of `gnocchi_core::driver`.
+//!
+//! This crate knows neither HTTP nor the configuration file of the server. One back-end is one module and one feature:
+//!
+//! | module | feature | contracts | needs |
+//! |---|---|---|---|
+//! | [`embedded`] | `embedded` (default) | incoming, storage, coordinator | a directory |
+//! | [`sql`] | `sqlite` (default) | indexer | a directory |
+//! | [`coordination`] | | coordinator | nothing: one process |
+//!
+//! The in-memory drivers, for tests and for programs that keep nothing, are in `gnocchi_core::memory`.
+
+pub mod coordination;
+#[cfg(feature = "embedded")]
+pub mod embedded;
+#[cfg(feature = "sqlite")]
+pub mod sql;

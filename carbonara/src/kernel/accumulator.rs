@@ -2,7 +2,6 @@
 
 use super::extrema::{Extrema, extrema};
 use super::moment::Moments;
-use crate::method::ComponentKind;
 
 /// The running state of one group of values.
 ///
@@ -111,28 +110,6 @@ impl Accumulator {
         }
         self.count += values as u64;
     }
-
-    /// Returns the column entry of a component, zero for an empty group; order statistics are not known here.
-    pub(crate) fn component(&self, kind: ComponentKind) -> Option<f64> {
-        if kind.is_order_statistic() {
-            return None;
-        }
-        if self.count == 0 {
-            return Some(0.0);
-        }
-        #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 points")]
-        let value = match kind {
-            ComponentKind::Count => self.count as f64,
-            ComponentKind::Sum => self.sum(),
-            ComponentKind::Min => self.extent.extrema.min,
-            ComponentKind::Max => self.extent.extrema.max,
-            ComponentKind::First => self.extent.first,
-            ComponentKind::Last => self.extent.last,
-            ComponentKind::SquaredDeviations => self.squared_deviations(),
-            ComponentKind::Median | ComponentKind::Percentile(_) => return None,
-        };
-        Some(value)
-    }
 }
 
 impl Extent {
@@ -151,20 +128,19 @@ impl Extent {
 mod tests {
     use super::*;
 
-    fn bits(accumulator: &Accumulator) -> Vec<Option<u64>> {
-        let kinds = [
-            ComponentKind::Count,
-            ComponentKind::Sum,
-            ComponentKind::Min,
-            ComponentKind::Max,
-            ComponentKind::First,
-            ComponentKind::Last,
-            ComponentKind::SquaredDeviations,
+    fn bits(accumulator: &Accumulator) -> (u64, [Option<u64>; 6]) {
+        let values = [
+            Some(accumulator.sum()),
+            Some(accumulator.squared_deviations()),
+            accumulator.min(),
+            accumulator.max(),
+            accumulator.first(),
+            accumulator.last(),
         ];
-        kinds
-            .iter()
-            .map(|kind| accumulator.component(*kind).map(f64::to_bits))
-            .collect()
+        (
+            accumulator.count(),
+            values.map(|value| value.map(f64::to_bits)),
+        )
     }
 
     #[test]
@@ -197,6 +173,5 @@ mod tests {
             (None, None, None, None)
         );
         assert_eq!(empty.sum().to_bits(), (-0.0_f64).to_bits());
-        assert_eq!(empty.component(ComponentKind::Median), None);
     }
 }

@@ -10,6 +10,12 @@ pub struct Extrema {
 }
 
 impl Extrema {
+    /// The extremes of no value at all: those of any group absorb into them unchanged.
+    pub(crate) const EMPTY: Self = Self {
+        min: f64::NAN,
+        max: f64::NEG_INFINITY,
+    };
+
     /// Adds the extremes of values that come later in time.
     pub fn absorb(&mut self, later: Self) {
         if later.min < self.min || self.min.is_nan() {
@@ -35,7 +41,7 @@ pub fn extrema(values: &[f64]) -> Option<Extrema> {
 }
 
 /// Returns the extremes value by value, whatever the values are.
-pub(crate) fn extrema_in_order(values: &[f64]) -> Option<Extrema> {
+fn extrema_in_order(values: &[f64]) -> Option<Extrema> {
     let (first, rest) = values.split_first()?;
     let mut extrema = Extrema {
         min: *first,
@@ -68,22 +74,33 @@ pub(crate) fn extrema_of_numbers(values: &[f64]) -> Option<Extrema> {
     }
     // What is left over, and some values for the second time.
     narrow(&mut min, &mut max, tail);
-    let smaller = |a: f64, b: f64| if b < a { b } else { a };
-    let larger = |a: f64, b: f64| if b > a { b } else { a };
-    let min = min.into_iter().fold(min[0], smaller);
-    let max = max.into_iter().fold(max[0], larger);
+    // By halves: a chain of eight comparisons would take longer than most groups.
+    for half in [LANES / 2, LANES / 4, LANES / 8] {
+        for lane in 0..half {
+            min[lane] = smaller(min[lane], min[lane + half]);
+            max[lane] = larger(max[lane], max[lane + half]);
+        }
+    }
     Some(Extrema {
-        min: first_equal(values, min),
-        max: first_equal(values, max),
+        min: first_equal(values, min[0]),
+        max: first_equal(values, max[0]),
     })
 }
 
 fn narrow(min: &mut [f64; LANES], max: &mut [f64; LANES], values: &[f64; LANES]) {
     for lane in 0..LANES {
-        // Written so that it is one instruction; `f64::min` would also look for NaN.
-        min[lane] = if values[lane] < min[lane] { values[lane] } else { min[lane] };
-        max[lane] = if values[lane] > max[lane] { values[lane] } else { max[lane] };
+        min[lane] = smaller(min[lane], values[lane]);
+        max[lane] = larger(max[lane], values[lane]);
     }
+}
+
+/// One instruction; `f64::min` would also look for NaN.
+fn smaller(kept: f64, value: f64) -> f64 {
+    if value < kept { value } else { kept }
+}
+
+fn larger(kept: f64, value: f64) -> f64 {
+    if value > kept { value } else { kept }
 }
 
 /// Replaces a zero by the first one among the values, which may have the other sign.

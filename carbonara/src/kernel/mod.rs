@@ -20,7 +20,7 @@ mod statistic;
 pub use accumulator::Accumulator;
 pub(crate) use accumulator::Extent;
 pub use extrema::{Extrema, extrema};
-pub(crate) use extrema::{extrema_in_order, extrema_of_numbers};
+pub(crate) use extrema::extrema_of_numbers;
 pub use moment::{Depth, LANES, MomentLanes, Moments};
 pub use rank::{Quantile, RankScratch, quantiles};
 pub use rate::differences;

@@ -163,7 +163,8 @@ fn a_bad_value_names_its_place() {
     check("debug = maybe\n", "FILE:1: [DEFAULT] debug = maybe: must be true or false");
     check("[metricd]\nworkers = 0\n", "FILE:2: [metricd] workers = 0: must be a whole number from 1 to 1024");
     check("[metricd]\nmetric_reporting_delay = -2\n", "FILE:2: [metricd] metric_reporting_delay = -2: must be a whole number from -1 to 4294967295");
-    check("[incoming]\nmax_future = 1 hour\n", "FILE:2: [incoming] max_future = 1 hour: must be a positive number of seconds");
+    check("[incoming]\nmax_future = soon\n", "FILE:2: [incoming] max_future = soon: Unable to parse timespan");
+    check("[incoming]\nmax_future = 0\n", "FILE:2: [incoming] max_future = 0: Timespan must be positive");
     check("[archive_policy]\ndefault_aggregation_methods = mean,nope\n", "FILE:2: [archive_policy] default_aggregation_methods = nope: is not an aggregation method");
     check("[archive_policy]\ndefault_aggregation_methods = ,\n", "FILE:2: [archive_policy] default_aggregation_methods = ,: must name at least one method");
     check("[api]\nauth_mode = magic\n", "FILE:2: [api] auth_mode = magic: must be basic, keystone or remoteuser");
@@ -226,6 +227,16 @@ fn lists_are_separated_by_commas_and_lines() {
     let cors = Fixture::new().file("a.conf", text).load().api.settings.cors;
     assert_eq!(cors.allowed_origins, ["http://a", "http://b", "http://c"]);
     assert_eq!(cors.allow_headers, ["X", "Y"]);
+}
+
+#[test]
+fn max_future_is_a_length_of_time() {
+    let check = |text: &str, seconds: i64| {
+        let config = Fixture::new().file("a.conf", &format!("[incoming]\nmax_future = {text}\n")).load();
+        assert_eq!(config.incoming.max_future, Some(carbonara::Timespan::from_second(seconds).unwrap()), "{text}");
+    };
+    check("90", 90);
+    check("1 hour", 3600);
 }
 
 #[test]

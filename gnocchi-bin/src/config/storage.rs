@@ -13,7 +13,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     &[
         OptionSpec::new("driver", "back-end for aggregates").or(backend::EMBEDDED),
         OptionSpec::new("data_dir", "directory of the embedded back-end").or("gnocchi-data"),
-        OptionSpec::new("block_cache_bytes", "memory for blocks read from the embedded back-end").or("32M"),
+        OptionSpec::new("block_cache_bytes", "memory for blocks read from the embedded back-end").or("16M"),
         OptionSpec::new("window_cache_bytes", "memory for the open windows of metrics").or("256M"),
     ],
 )

@@ -32,6 +32,8 @@ pub enum PolicyError {
 pub struct Enforcer {
     rules: HashMap<String, Expression>,
     actions: HashMap<Action, Expression>,
+    /// Actions that more properties of the target can only allow, never forbid.
+    monotone: HashSet<Action>,
     fallback: String,
 }
 
@@ -64,7 +66,24 @@ impl Enforcer {
             }
         }
         let actions = Action::ALL.iter().map(|action| (*action, rules[action.name()].clone())).collect();
-        Ok(Self { rules, actions, fallback: fallback.into() })
+        let fallback = fallback.into();
+        let negating: HashSet<&str> =
+            rules.iter().filter(|(_, rule)| rule.has_negation()).map(|(name, _)| name.as_str()).collect();
+        let is_monotone = |action: &Action| {
+            let name = action.name();
+            // The fallback may stand in for any missing rule.
+            let negations = negating.iter().filter(|other| **other == name || **other == fallback || refers_to(&rules, name, other));
+            negations.count() == 0
+        };
+        let monotone = Action::ALL.iter().copied().filter(is_monotone).collect();
+        Ok(Self { rules, actions, monotone, fallback })
+    }
+
+    /// Tells whether the rule of an action has no negation: who may do it to a target of which little is known may also do it
+    /// when more is known.
+    #[must_use]
+    pub fn is_monotone(&self, action: Action) -> bool {
+        self.monotone.contains(&action)
     }
 
     /// Tells whether a caller may do something to a target.
@@ -146,6 +165,17 @@ mod tests {
         assert!(!nobody.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
         let everybody = Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
         assert!(everybody.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
+    }
+
+    #[test]
+    fn negations_are_found_through_references() {
+        assert!(Action::ALL.iter().all(|action| Enforcer::default().is_monotone(*action)));
+        let rules = [("get measures", "rule:a"), ("a", "rule:b or @"), ("b", "not role:x"), ("get metric", "not @")];
+        let enforcer = Enforcer::new(rules, "default").unwrap();
+        assert!(!enforcer.is_monotone(Action::GetMeasures));
+        assert!(!enforcer.is_monotone(Action::GetMetric));
+        assert!(enforcer.is_monotone(Action::PostMeasures));
+        assert!(!Enforcer::new([("default", "not @")], "default").unwrap().is_monotone(Action::PostMeasures));
     }
 
     #[test]

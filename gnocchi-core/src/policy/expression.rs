@@ -117,7 +117,15 @@ impl Expression {
         }
     }
 
-    /// Iterates over the names of rules that it refers to.
+    pub(super) fn has_negation(&self) -> bool {
+        match self {
+            Self::Not(_) => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::has_negation),
+            _ => false,
+        }
+    }
+
+    /// Returns the names of rules that it refers to.
     pub(super) fn references(&self) -> Vec<&str> {
         match self {
             Self::Rule(name) => vec![name],

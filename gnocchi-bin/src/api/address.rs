@@ -1,0 +1,155 @@
+//! Addresses: where the API is, as a client sees it, and names inside paths.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OriginalUri, Path};
+use http::header::HOST;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+use super::state::ApiState;
+
+const FORWARDED: HeaderName = http::header::FORWARDED;
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// What stays as it is in a path; other bytes are escaped.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+
+/// Where the API is: scheme, host and the path that it is mounted under, for example `http://example.org/gnocchi`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// Returns the address of a path that begins with a slash; what needs escaping is escaped.
+    #[must_use]
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{}", self.0, utf8_percent_encode(path, PATH))
+    }
+
+    fn new(parts: &Parts, believes_proxies: bool) -> Self {
+        let mut scheme = parts.uri.scheme_str().unwrap_or("http").to_owned();
+        let mut host = text(&parts.headers, &HOST)
+            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+            .unwrap_or("localhost")
+            .to_owned();
+        let mut prefix = mount_prefix(parts);
+        if believes_proxies {
+            if let Some(forwarded) = text(&parts.headers, &FORWARDED) {
+                for (key, value) in forwarded_element(forwarded) {
+                    match key.to_ascii_lowercase().as_str() {
+                        "proto" => value.clone_into(&mut scheme),
+                        "host" => value.clone_into(&mut host),
+                        _ => {}
+                    }
+                }
+            } else {
+                let first = |name| text(&parts.headers, name).and_then(|list| list.split(',').next()).map(str::trim);
+                if let Some(proto) = first(&FORWARDED_PROTO) {
+                    proto.clone_into(&mut scheme);
+                }
+                if let Some(forwarded_host) = first(&FORWARDED_HOST) {
+                    forwarded_host.clone_into(&mut host);
+                }
+            }
+            if let Some(outer) = text(&parts.headers, &FORWARDED_PREFIX) {
+                prefix.insert_str(0, outer.trim_end_matches('/'));
+            }
+        }
+        Self(format!("{scheme}://{host}{prefix}"))
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Returns the part of the path that a surrounding router has taken off.
+fn mount_prefix(parts: &Parts) -> String {
+    let original = parts.extensions.get::<OriginalUri>().map_or("", |original| original.0.path());
+    original.strip_suffix(parts.uri.path()).unwrap_or_default().to_owned()
+}
+
+/// Returns the pairs of the first element of a `Forwarded` header.
+fn forwarded_element(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    let first = header.split(',').next().unwrap_or_default();
+    first.split(';').filter_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        Some((key.trim(), value.trim().trim_matches('"')))
+    })
+}
+
+impl FromRequestParts<ApiState> for BaseUrl {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        Ok(Self::new(parts, state.settings().proxy_headers))
+    }
+}
+
+/// The names inside a path, decoded. A path that does not decode leads nowhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(names)) => Ok(Self(names)),
+            Err(_) => Err(ApiError::no_such_address()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(headers: &[(&str, &str)], original: &str, believes_proxies: bool) -> String {
+        let mut request = http::Request::builder().uri("/v1/metric");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        parts.extensions.insert(OriginalUri(original.parse().unwrap()));
+        BaseUrl::new(&parts, believes_proxies).0
+    }
+
+    #[test]
+    fn the_host_header_says_where_we_are() {
+        assert_eq!(base(&[("host", "h:8041")], "/v1/metric", false), "http://h:8041");
+        assert_eq!(base(&[], "/v1/metric", false), "http://localhost");
+        assert_eq!(base(&[("host", "h")], "/gnocchi/v1/metric", false), "http://h/gnocchi");
+    }
+
+    #[test]
+    fn proxies_are_believed_when_told_so() {
+        let headers = [
+            ("host", "inner"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "outer, middle"),
+            ("x-forwarded-prefix", "/gnocchi/"),
+        ];
+        assert_eq!(base(&headers, "/v1/metric", false), "http://inner");
+        assert_eq!(base(&headers, "/v1/metric", true), "https://outer/gnocchi");
+        assert_eq!(base(&headers, "/m/v1/metric", true), "https://outer/gnocchi/m");
+        let forwarded = [
+            ("host", "inner"),
+            ("forwarded", "for=192.0.2.60;Proto=https;host=\"a:1\", host=b"),
+            ("x-forwarded-host", "ignored"),
+            ("x-forwarded-prefix", "/gnocchi"),
+        ];
+        assert_eq!(base(&forwarded, "/v1/metric", true), "https://a:1/gnocchi");
+    }
+
+    #[test]
+    fn paths_are_escaped() {
+        let base = BaseUrl("http://h".to_owned());
+        assert_eq!(base.at("/v1/archive_policy/✔ é/"), "http://h/v1/archive_policy/%E2%9C%94%20%C3%A9/");
+    }
+}

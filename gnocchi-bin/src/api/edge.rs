@@ -1,0 +1,85 @@
+//! What happens to every request and response: CORS, bodies of errors, panics, and how long it took.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{Method, StatusCode};
+
+use super::error::ApiError;
+use super::state::ApiState;
+use super::{accept, cors, error_body};
+
+/// Surrounds every route.
+pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let cors = &state.settings().cors;
+    let accepts = request.headers().get(ACCEPT).cloned();
+    let origin = cors::allowed_origin(cors, request.headers()).cloned();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+
+    let mut response = if method == Method::OPTIONS {
+        cors::preflight(cors, request.headers())
+    } else {
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        answered.unwrap_or_else(|_| panicked(&method, route.as_ref()))
+    };
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let written = error_body::response(&error, accept::error_format(accepts.as_ref()));
+        response = with_headers_of(written, response);
+    }
+    if let Some(origin) = origin
+        && method != Method::OPTIONS
+    {
+        cors::mark(cors, &origin, response.headers_mut());
+    }
+    observe(route.as_ref(), method, response.status(), started);
+    response
+}
+
+/// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
+pub(super) async fn json_only(request: Request, next: Next) -> Response {
+    if request.method() != Method::DELETE && !accept::admits_json(request.headers().get(ACCEPT)) {
+        let error = ApiError { status: StatusCode::NOT_ACCEPTABLE, ..ApiError::no_such_address() };
+        return error.into_response();
+    }
+    next.run(request).await
+}
+
+/// Keeps headers that were set before the body of an error was written, such as `Allow`.
+fn with_headers_of(mut written: Response, before: Response) -> Response {
+    let mut headers = before.into_parts().0.headers;
+    headers.remove(CONTENT_LENGTH);
+    headers.remove(CONTENT_TYPE);
+    headers.extend(std::mem::take(written.headers_mut()));
+    *written.headers_mut() = headers;
+    written
+}
+
+fn panicked(method: &Method, route: Option<&MatchedPath>) -> Response {
+    let route = route.map_or("unknown", MatchedPath::as_str);
+    tracing::error!(%method, route, "a handler panicked; this is a defect");
+    let text = "The server met a defect while it handled this request; the log has more";
+    ApiError::text(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+}
+
+fn observe(route: Option<&MatchedPath>, method: Method, status: StatusCode, started: Instant) {
+    let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
+    let method = match method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        // Anything else would let clients make up label values.
+        _ => "other",
+    };
+    let status = status.as_u16().to_string();
+    metrics::histogram!("gnocchi_http_request_seconds", "route" => route, "method" => method, "status" => status)
+        .record(started.elapsed().as_secs_f64());
+}

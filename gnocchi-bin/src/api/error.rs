@@ -1,0 +1,265 @@
+//! Errors as clients see them: a status and a description, made of core errors in one place.
+
+use std::error::Error as StdError;
+
+use axum::response::{IntoResponse, Response};
+use gnocchi_core::Error;
+use gnocchi_core::error::{BackendError, BackendErrorKind, CoordinationError, IncomingError, IndexerError, StorageError};
+use gnocchi_core::model::MetricId;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::schema::Invalid;
+
+/// After how long a client should try again when there is no room, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// What is said beside the status.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Detail {
+    /// Nothing, because there is nothing at this address.
+    Nothing,
+    /// Nothing beyond the status.
+    Empty,
+    /// A sentence.
+    Text(String),
+    /// Cause, reason and place.
+    Data(Value),
+}
+
+/// An answer that is an error.
+///
+/// It becomes a response without body; [`super::edge`] writes the body in the format that the client prefers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiError {
+    /// The status.
+    pub status: StatusCode,
+    /// What is said beside it.
+    pub detail: Detail,
+    /// When the same request may succeed, in seconds.
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// Where the client named the thing that an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedIn {
+    /// In the address: what is missing is not found, what exists is a conflict.
+    Address,
+    /// In the body: what is missing makes the request a bad one.
+    Body,
+}
+
+/// The outcome of a handler.
+pub type ApiResult<T = Response> = Result<T, ApiError>;
+
+impl ApiError {
+    /// Makes an error that says nothing beyond its status.
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, detail: Detail::Empty, retry_after_seconds: None }
+    }
+
+    /// Makes an error with a sentence.
+    pub fn text(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, detail: Detail::Text(text.into()), retry_after_seconds: None }
+    }
+
+    /// Makes a bad request with a sentence.
+    pub fn bad_request(text: impl Into<String>) -> Self {
+        Self::text(StatusCode::BAD_REQUEST, text)
+    }
+
+    /// Makes a bad request with structured data.
+    #[must_use]
+    pub fn bad_data(data: Value) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, detail: Detail::Data(data), retry_after_seconds: None }
+    }
+
+    /// Says that a query parameter cannot be used.
+    pub fn argument(name: &str, reason: impl Into<String>) -> Self {
+        Self::bad_data(json!({"cause": "Argument value error", "detail": name, "reason": reason.into()}))
+    }
+
+    /// Says that a body is no JSON.
+    pub fn malformed_body(reason: impl Into<String>) -> Self {
+        Self::bad_data(json!({"cause": "Unable to decode body", "reason": reason.into(), "detail": []}))
+    }
+
+    /// Says that there is nothing at this address.
+    #[must_use]
+    pub fn no_such_address() -> Self {
+        Self { status: StatusCode::NOT_FOUND, detail: Detail::Nothing, retry_after_seconds: None }
+    }
+
+    /// Says that a named thing does not exist.
+    pub fn not_found(text: impl Into<String>) -> Self {
+        Self::text(StatusCode::NOT_FOUND, text)
+    }
+
+    /// Says that a metric does not exist, as named in the address.
+    #[must_use]
+    pub fn no_such_metric(name: &str) -> Self {
+        Self::not_found(format!("Metric {name} does not exist"))
+    }
+
+    /// Says that the archive policy of a metric doesn't keep a method.
+    #[must_use]
+    pub fn unknown_aggregation(metric: MetricId, method: &str) -> Self {
+        let detail = json!({"metric": metric.to_string(), "aggregation_method": method});
+        Self {
+            status: StatusCode::NOT_FOUND,
+            detail: Detail::Data(json!({"cause": "Aggregation method does not exist for this metric", "detail": detail})),
+            retry_after_seconds: None,
+        }
+    }
+
+    /// Turns an error of the store into an answer.
+    #[must_use]
+    pub fn of(error: Error, named_in: NamedIn) -> Self {
+        match error {
+            Error::Incoming(IncomingError::BacklogFull { pending_bytes, limit_bytes }) => Self {
+                retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+                ..Self::text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"),
+                )
+            },
+            Error::Incoming(IncomingError::Backend(error))
+            | Error::Storage(StorageError::Backend(error))
+            | Error::Indexer(IndexerError::Backend(error))
+            | Error::Coordination(CoordinationError::Backend(error)) => Self::of_backend(&error),
+            Error::Storage(StorageError::StaleFence { .. }) => {
+                Self::unavailable("another process took over this part of the store: try again")
+            }
+            Error::Indexer(error) => Self::of_indexer(error, named_in),
+            Error::Coordination(CoordinationError::NoGroups) => Self::unavailable("the coordinator keeps no groups"),
+            Error::ArchivePolicyChange { name, source } => {
+                Self::bad_request(format!("Archive policy {name} does not support change: {source}"))
+            }
+            Error::NoArchivePolicyRule { metric_name } => Self::bad_request(format!(
+                "No archive policy name specified and no archive policy rule found matching the metric name {}",
+                metric_name.as_deref().unwrap_or("None")
+            )),
+            Error::UnknownAggregation { metric, method } => Self::unknown_aggregation(metric, &method.to_string()),
+            Error::UnknownGranularity { metric, method, granularity } => Self::not_found(format!(
+                "Aggregation method '{method}' at granularity '{:?}' for metric {metric} does not exist",
+                granularity.as_second_f64()
+            )),
+            Error::ResampleWithoutGranularity => Self::bad_request("A granularity must be specified to resample"),
+            ref damaged @ Error::Damaged { .. } => {
+                log(damaged);
+                Self::unavailable(format!("stored data cannot be read: {damaged}"))
+            }
+            other => {
+                log(&other);
+                Self::unavailable(other.to_string())
+            }
+        }
+    }
+
+    fn of_indexer(error: IndexerError, named_in: NamedIn) -> Self {
+        let missing = |what: &str, name: &str| {
+            let status = match named_in {
+                NamedIn::Address => StatusCode::NOT_FOUND,
+                NamedIn::Body => StatusCode::BAD_REQUEST,
+            };
+            Self::text(status, format!("{what} {name} does not exist"))
+        };
+        let exists = |what: &str, name: &str| Self::text(StatusCode::CONFLICT, format!("{what} {name} already exists"));
+        let in_use = |what: &str, name: &str| Self::bad_request(format!("{what} {name} is still in use"));
+        match error {
+            IndexerError::NoSuchArchivePolicy { name } => missing("Archive policy", &name),
+            IndexerError::ArchivePolicyExists { name } => exists("Archive policy", &name),
+            IndexerError::ArchivePolicyInUse { name } => in_use("Archive policy", &name),
+            IndexerError::NoSuchArchivePolicyRule { name } => missing("Archive policy rule", &name),
+            IndexerError::ArchivePolicyRuleExists { name } => exists("Archive policy rule", &name),
+            // The type of a resource always stands in the address.
+            IndexerError::NoSuchResourceType { name } => {
+                Self::not_found(format!("Resource type {name} does not exist"))
+            }
+            IndexerError::ResourceTypeExists { name } => exists("Resource type", &name),
+            IndexerError::ResourceTypeInUse { name } => in_use("Resource type", &name),
+            IndexerError::NoSuchResource { id } => missing("Resource", &id.to_string()),
+            IndexerError::ResourceExists { id } => exists("Resource", &id.to_string()),
+            IndexerError::ResourceEndsBeforeStart { .. } => {
+                Self::bad_request("Start timestamp cannot be after end timestamp")
+            }
+            IndexerError::NoSuchMetric { id } => missing("Metric", &id.to_string()),
+            IndexerError::NamedMetricExists { name } => match named_in {
+                NamedIn::Address => exists("Named metric", &name),
+                NamedIn::Body => Self::bad_data(json!({"cause": "Named metric already exists", "detail": name})),
+            },
+            IndexerError::InvalidMarker { marker } => {
+                Self::bad_request(format!("Invalid pagination: `Invalid marker: `{marker}''"))
+            }
+            IndexerError::InvalidSortKey { key } => {
+                Self::bad_request(format!("Invalid pagination: `Sort key supplied is invalid: {key}'"))
+            }
+            IndexerError::Backend(error) => Self::of_backend(&error),
+            other => {
+                log(&other);
+                Self::unavailable(other.to_string())
+            }
+        }
+    }
+
+    fn of_backend(error: &BackendError) -> Self {
+        log(error);
+        match error.kind() {
+            BackendErrorKind::Full => Self::text(
+                StatusCode::INSUFFICIENT_STORAGE,
+                format!("{error}; nothing of this request was stored"),
+            ),
+            BackendErrorKind::Unavailable | BackendErrorKind::Timeout | BackendErrorKind::Conflict => Self {
+                retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+                ..Self::unavailable(format!("{error}: try again later"))
+            },
+            _ => Self::unavailable(error.to_string()),
+        }
+    }
+
+    fn unavailable(text: impl Into<String>) -> Self {
+        Self::text(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+}
+
+/// Logs a failure with everything that led to it.
+fn log(error: &(dyn StdError + 'static)) {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(error = chain, "request failed");
+}
+
+/// The thing that is missing or in the way stands in the address.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::of(error, NamedIn::Address)
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(invalid: Invalid) -> Self {
+        Self::bad_data(json!({
+            "cause": "Invalid input",
+            "reason": invalid.to_string(),
+            "detail": invalid.detail(),
+        }))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

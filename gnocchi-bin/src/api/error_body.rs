@@ -1,0 +1,164 @@
+//! Bodies of errors in the three formats that clients can ask for.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::accept::ErrorFormat;
+use super::error::{ApiError, Detail};
+use super::{python, render};
+
+/// Writes an error in a format.
+#[must_use]
+pub fn response(error: &ApiError, format: ErrorFormat) -> Response {
+    let (body, content_type) = match format {
+        ErrorFormat::Json => (json_body(error), "application/json"),
+        ErrorFormat::Html => (html_body(error).into_bytes(), "text/html; charset=UTF-8"),
+        ErrorFormat::Plain => (plain_body(error).into_bytes(), "text/plain; charset=UTF-8"),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = error.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(seconds) = error.retry_after_seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"gnocchi\""));
+    }
+    response
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+        _ => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+fn json_body(error: &ApiError) -> Vec<u8> {
+    let description = match &error.detail {
+        Detail::Nothing => Value::Null,
+        Detail::Empty => json!(""),
+        Detail::Text(text) => json!(text),
+        Detail::Data(data) => data.clone(),
+    };
+    render::to_bytes(&json!({
+        "code": error.status.as_u16(),
+        "title": title(error.status),
+        "description": description,
+    }))
+}
+
+/// Returns the detail as text; data looks as Python prints it, because clients match parts of that.
+fn detail_text(detail: &Detail) -> String {
+    match detail {
+        Detail::Nothing | Detail::Empty => String::new(),
+        Detail::Text(text) => text.clone(),
+        Detail::Data(data) => python::literal(data),
+    }
+}
+
+fn plain_body(error: &ApiError) -> String {
+    let code = error.status.as_u16();
+    let (title, detail) = (title(error.status), detail_text(&error.detail));
+    format!("{code} {title}\n\n{}\n\n {detail}  ", explanation(error.status))
+}
+
+fn html_body(error: &ApiError) -> String {
+    let code = error.status.as_u16();
+    let (title, detail) = (title(error.status), escaped(&detail_text(&error.detail)));
+    format!(
+        "<!DOCTYPE html>\n<html>\n <head>\n  <title>{code} {title}</title>\n </head>\n <body>\n  <h1>{code} {title}</h1>\n  \
+         <p>{}</p>\n  <p>{detail}</p>\n </body>\n</html>\n",
+        explanation(error.status)
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#x27;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Returns one sentence about a status; some of them are matched by clients.
+fn explanation(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => {
+            "The server could not comply with the request since it is either malformed or otherwise incorrect."
+        }
+        StatusCode::UNAUTHORIZED => {
+            "This server could not verify that you are authorized to access the document you requested: \
+             say who you are in an Authorization header."
+        }
+        StatusCode::FORBIDDEN => "Access was denied to this resource.",
+        StatusCode::NOT_FOUND => "The resource could not be found.",
+        StatusCode::METHOD_NOT_ALLOWED => "The resource does not support this method.",
+        StatusCode::NOT_ACCEPTABLE => "The resource has no representation of a type that the client accepts.",
+        StatusCode::CONFLICT => "The request conflicts with what is there.",
+        StatusCode::PRECONDITION_FAILED => "The resource is not in the state that the request names.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is larger than this server takes.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body of the request has a content type that is not supported here.",
+        StatusCode::NOT_IMPLEMENTED => "The server does not support what the request asks for.",
+        StatusCode::SERVICE_UNAVAILABLE => "The server cannot do this at the moment.",
+        StatusCode::INSUFFICIENT_STORAGE => "The server has no room left.",
+        _ => "The request failed.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(error: &ApiError, format: ErrorFormat) -> String {
+        match format {
+            ErrorFormat::Json => String::from_utf8(json_body(error)).unwrap(),
+            ErrorFormat::Html => html_body(error),
+            ErrorFormat::Plain => plain_body(error),
+        }
+    }
+
+    #[test]
+    fn one_error_in_three_formats() {
+        let error = ApiError::not_found("Archive policy ✔'<x> does not exist");
+        assert_eq!(
+            text(&error, ErrorFormat::Plain),
+            "404 Not Found\n\nThe resource could not be found.\n\n Archive policy ✔'<x> does not exist  "
+        );
+        assert_eq!(
+            text(&error, ErrorFormat::Json),
+            r#"{"code": 404, "description": "Archive policy \u2714'<x> does not exist", "title": "Not Found"}"#
+        );
+        assert!(text(&error, ErrorFormat::Html).contains("Archive policy ✔&#x27;&lt;x&gt; does not exist"));
+    }
+
+    #[test]
+    fn details() {
+        let json = |error: &ApiError| text(error, ErrorFormat::Json);
+        assert!(json(&ApiError::no_such_address()).contains(r#""description": null"#));
+        assert!(json(&ApiError::empty(StatusCode::FORBIDDEN)).contains(r#""description": """#));
+        let data = ApiError::argument("start", "it's wrong");
+        assert!(json(&data).contains(r#""description": {"cause": "Argument value error", "detail": "start", "reason": "it's wrong"}"#));
+        let plain = text(&data, ErrorFormat::Plain);
+        assert!(plain.contains(r#"{'cause': 'Argument value error', 'detail': 'start', 'reason': "it's wrong"}"#), "{plain}");
+    }
+
+    #[test]
+    fn headers_that_belong_to_a_status() {
+        let unauthorized = response(&ApiError::empty(StatusCode::UNAUTHORIZED), ErrorFormat::Plain);
+        assert!(unauthorized.headers().contains_key(WWW_AUTHENTICATE));
+        let busy = ApiError { retry_after_seconds: Some(3), ..ApiError::empty(StatusCode::SERVICE_UNAVAILABLE) };
+        assert_eq!(response(&busy, ErrorFormat::Plain).headers()[RETRY_AFTER], "3");
+    }
+}

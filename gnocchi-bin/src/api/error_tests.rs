@@ -1,0 +1,125 @@
+use carbonara::{Timespan, codec::DecodeError};
+use gnocchi_core::model::{ArchivePolicyError, ResourceId};
+
+use super::*;
+
+fn check(error: impl Into<Error>, status: u16, description: &str) {
+    check_named(error, NamedIn::Address, status, description);
+}
+
+fn check_named(error: impl Into<Error>, named_in: NamedIn, status: u16, description: &str) {
+    let error = ApiError::of(error.into(), named_in);
+    let told = match &error.detail {
+        Detail::Text(text) => text.clone(),
+        Detail::Data(data) => data.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((error.status.as_u16(), told.as_str()), (status, description));
+}
+
+#[test]
+fn every_error_of_the_indexer_has_its_answer() {
+    let name = || "n".to_owned();
+    let resource = ResourceId::from_u128(1);
+    let metric = MetricId::from_u128(2);
+    check(IndexerError::NoSuchArchivePolicy { name: name() }, 404, "Archive policy n does not exist");
+    check_named(IndexerError::NoSuchArchivePolicy { name: name() }, NamedIn::Body, 400, "Archive policy n does not exist");
+    check(IndexerError::ArchivePolicyExists { name: name() }, 409, "Archive policy n already exists");
+    check(IndexerError::ArchivePolicyInUse { name: name() }, 400, "Archive policy n is still in use");
+    check(IndexerError::NoSuchArchivePolicyRule { name: name() }, 404, "Archive policy rule n does not exist");
+    check(IndexerError::ArchivePolicyRuleExists { name: name() }, 409, "Archive policy rule n already exists");
+    check(IndexerError::NoSuchResourceType { name: name() }, 404, "Resource type n does not exist");
+    check(IndexerError::ResourceTypeExists { name: name() }, 409, "Resource type n already exists");
+    check(IndexerError::ResourceTypeInUse { name: name() }, 400, "Resource type n is still in use");
+    check(IndexerError::NoSuchResource { id: resource }, 404, "Resource 00000000-0000-0000-0000-000000000001 does not exist");
+    check_named(
+        IndexerError::NoSuchResource { id: resource },
+        NamedIn::Body,
+        400,
+        "Resource 00000000-0000-0000-0000-000000000001 does not exist",
+    );
+    check(IndexerError::ResourceExists { id: resource }, 409, "Resource 00000000-0000-0000-0000-000000000001 already exists");
+    check(IndexerError::ResourceEndsBeforeStart { id: resource }, 400, "Start timestamp cannot be after end timestamp");
+    check(IndexerError::NoSuchMetric { id: metric }, 404, "Metric 00000000-0000-0000-0000-000000000002 does not exist");
+    check_named(
+        IndexerError::NoSuchMetric { id: metric },
+        NamedIn::Body,
+        400,
+        "Metric 00000000-0000-0000-0000-000000000002 does not exist",
+    );
+    check(IndexerError::NamedMetricExists { name: name() }, 409, "Named metric n already exists");
+    check_named(
+        IndexerError::NamedMetricExists { name: name() },
+        NamedIn::Body,
+        400,
+        r#"{"cause":"Named metric already exists","detail":"n"}"#,
+    );
+    check(IndexerError::InvalidMarker { marker: "x".to_owned() }, 400, "Invalid pagination: `Invalid marker: `x''");
+    check(IndexerError::InvalidSortKey { key: "k".to_owned() }, 400, "Invalid pagination: `Sort key supplied is invalid: k'");
+}
+
+#[test]
+fn every_failure_of_a_back_end_is_told_apart() {
+    let backend = |kind| BackendError::new("sqlite", "read the list of metrics", kind);
+    let check = |kind: BackendErrorKind, status: u16, retry: bool| {
+        for error in [
+            Error::Indexer(IndexerError::Backend(backend(kind))),
+            Error::Storage(StorageError::Backend(backend(kind))),
+            Error::Incoming(IncomingError::Backend(backend(kind))),
+            Error::Coordination(CoordinationError::Backend(backend(kind))),
+        ] {
+            let answer = ApiError::from(error);
+            assert_eq!(answer.status.as_u16(), status, "{kind}");
+            assert_eq!(answer.retry_after_seconds.is_some(), retry, "{kind}");
+            assert!(matches!(&answer.detail, Detail::Text(text) if text.contains("read the list of metrics")), "{answer:?}");
+        }
+    };
+    check(BackendErrorKind::Full, 507, false);
+    check(BackendErrorKind::Unavailable, 503, true);
+    check(BackendErrorKind::Timeout, 503, true);
+    check(BackendErrorKind::Conflict, 503, true);
+    check(BackendErrorKind::Denied, 503, false);
+    check(BackendErrorKind::Corrupt, 503, false);
+    check(BackendErrorKind::Config, 503, false);
+    check(BackendErrorKind::Unexpected, 503, false);
+}
+
+#[test]
+fn every_other_error_has_its_answer() {
+    let metric = MetricId::from_u128(2);
+    let method = "mean".parse().unwrap();
+    check(
+        IncomingError::BacklogFull { pending_bytes: 9, limit_bytes: 8 },
+        503,
+        "9 bytes of measures wait to be processed and the limit is 8: try again later",
+    );
+    check(StorageError::StaleFence { fence: 1, current: 2 }, 503, "another process took over this part of the store: try again");
+    check(CoordinationError::NoGroups, 503, "the coordinator keeps no groups");
+    check(
+        Error::ArchivePolicyChange { name: "p".to_owned(), source: ArchivePolicyError::GranularitiesAddedOrDropped },
+        400,
+        "Archive policy p does not support change: Cannot add or drop granularities",
+    );
+    let no_rule = |metric_name: Option<&str>| Error::NoArchivePolicyRule { metric_name: metric_name.map(ToOwned::to_owned) };
+    let text = "No archive policy name specified and no archive policy rule found matching the metric name";
+    check(no_rule(None), 400, &format!("{text} None"));
+    check(no_rule(Some("cpu")), 400, &format!("{text} cpu"));
+    check(
+        Error::UnknownAggregation { metric, method },
+        404,
+        r#"{"cause":"Aggregation method does not exist for this metric","detail":{"aggregation_method":"mean","metric":"00000000-0000-0000-0000-000000000002"}}"#,
+    );
+    check(
+        Error::UnknownGranularity { metric, method, granularity: Timespan::from_second(42).unwrap() },
+        404,
+        "Aggregation method 'mean' at granularity '42.0' for metric 00000000-0000-0000-0000-000000000002 does not exist",
+    );
+    check(Error::ResampleWithoutGranularity, 400, "A granularity must be specified to resample");
+    let source = DecodeError::Truncated;
+    let damaged = ApiError::from(Error::Damaged { metric, place: "block 7 of 60 s".to_owned(), source });
+    assert_eq!(damaged.status.as_u16(), 503);
+    assert!(
+        matches!(&damaged.detail, Detail::Text(text) if text.contains("block 7") && text.contains(&metric.to_string())),
+        "{damaged:?}"
+    );
+}

@@ -1,0 +1,121 @@
+//! Pages of listings: parameters and the link to the next page.
+
+use axum::response::Response;
+use gnocchi_core::model::{NullOrder, Page, SortDirection, SortKey};
+use http::HeaderValue;
+use http::header::LINK;
+use serde_json::json;
+
+use super::address::BaseUrl;
+use super::error::ApiError;
+use super::query::Query;
+use super::settings::ApiSettings;
+
+const DIRECTIONS: &str = "asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-nullslast";
+
+/// The page that a request asks for, and what the link to the next one needs.
+#[derive(Debug, Clone)]
+pub struct PageRequest {
+    /// The page.
+    pub page: Page,
+    sort: Vec<String>,
+}
+
+impl PageRequest {
+    /// Reads `limit`, `marker` and `sort`; `default_sort` is what a listing without `sort` is ordered by.
+    ///
+    /// # Errors
+    /// A bad request when one of them cannot be used.
+    pub fn from_query(query: &Query, settings: &ApiSettings, default_sort: &[&str]) -> Result<Self, ApiError> {
+        let limit = match query.single("limit")? {
+            None => settings.max_limit,
+            Some(text) => limit(text)?.min(settings.max_limit),
+        };
+        let mut sort: Vec<String> = query.all("sort").map(ToOwned::to_owned).collect();
+        if sort.is_empty() {
+            sort = default_sort.iter().map(|key| (*key).to_owned()).collect();
+        }
+        let keys = sort.iter().map(|text| sort_key(text)).collect::<Result<_, _>>()?;
+        let marker = query.single("marker")?.map(ToOwned::to_owned);
+        Ok(Self { page: Page { limit, marker, sort: keys }, sort })
+    }
+
+    /// Adds a link to the next page to a response with `items` items, the last of which has the identifier `last`.
+    pub fn link(&self, response: &mut Response, query: &Query, base: &BaseUrl, path: &str, items: usize, last: Option<String>) {
+        let Some(last) = last.filter(|_| items >= self.page.limit) else { return };
+        let mut query = query.clone();
+        query.set("limit", [self.page.limit.to_string()]);
+        query.set("sort", self.sort.iter().cloned());
+        query.set("marker", [last]);
+        let link = format!("<{}?{}>; rel=\"next\"", base.at(path), query.encode_sorted());
+        if let Ok(link) = HeaderValue::try_from(link) {
+            response.headers_mut().insert(LINK, link);
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<usize, ApiError> {
+    let refuse = |message: &str| {
+        let reason = format!("{message} for dictionary value @ data['limit']");
+        ApiError::bad_data(json!({"cause": "Argument value error", "reason": reason, "detail": ["limit"]}))
+    };
+    // Larger than any page: it is cut to the largest page anyway.
+    let limit: i128 = text.trim().parse().map_err(|_| refuse("expected int"))?;
+    if limit < 1 {
+        return Err(refuse("value must be at least 1"));
+    }
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn sort_key(text: &str) -> Result<SortKey, ApiError> {
+    let (key, direction) = text.split_once(':').unwrap_or((text, "asc"));
+    let (direction, nulls) = match direction {
+        "asc" => (SortDirection::Ascending, None),
+        "desc" => (SortDirection::Descending, None),
+        "asc-nullsfirst" => (SortDirection::Ascending, Some(NullOrder::First)),
+        "asc-nullslast" => (SortDirection::Ascending, Some(NullOrder::Last)),
+        "desc-nullsfirst" => (SortDirection::Descending, Some(NullOrder::First)),
+        "desc-nullslast" => (SortDirection::Descending, Some(NullOrder::Last)),
+        _ => {
+            let text = format!("Invalid pagination: `Unknown sort direction, must be one of: {DIRECTIONS}'");
+            return Err(ApiError::bad_request(text));
+        }
+    };
+    Ok(SortKey { key: key.to_owned(), direction, nulls: nulls.unwrap_or(direction.default_nulls()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::error::Detail;
+
+    fn page(query: &str) -> Result<Page, ApiError> {
+        let settings = ApiSettings { max_limit: 7, ..ApiSettings::default() };
+        PageRequest::from_query(&Query::parse(query), &settings, &["id:asc"]).map(|request| request.page)
+    }
+
+    #[test]
+    fn limits_are_cut_to_the_largest_page() {
+        let check = |query: &str, expected: usize| assert_eq!(page(query).unwrap().limit, expected, "{query}");
+        check("", 7);
+        check("limit=3", 3);
+        check("limit=1000000000000000000000000000", 7);
+        let refused = |query: &str, reason: &str| {
+            let Detail::Data(data) = page(query).unwrap_err().detail else { panic!("{query}") };
+            assert_eq!(data["reason"], reason, "{query}");
+        };
+        refused("limit=0", "value must be at least 1 for dictionary value @ data['limit']");
+        refused("limit=-2", "value must be at least 1 for dictionary value @ data['limit']");
+        refused("limit=invalid", "expected int for dictionary value @ data['limit']");
+    }
+
+    #[test]
+    fn sort_keys() {
+        let sort = page("sort=name&sort=ended_at:desc-nullslast").unwrap().sort;
+        assert_eq!(sort[0], SortKey::ascending("name"));
+        assert_eq!(sort[1].direction, SortDirection::Descending);
+        assert_eq!(sort[1].nulls, NullOrder::Last);
+        assert_eq!(page("").unwrap().sort, [SortKey::ascending("id")]);
+        assert!(page("sort=id:invalid").is_err());
+    }
+}

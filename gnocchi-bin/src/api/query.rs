@@ -1,0 +1,146 @@
+//! Query parameters.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::error::ApiError;
+
+/// What is escaped in a query: everything but letters, digits and `_.-~`.
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+
+/// The words that mean no and yes.
+const BOOLEANS: [(&str, bool); 12] = [
+    ("0", false),
+    ("1", true),
+    ("f", false),
+    ("false", false),
+    ("n", false),
+    ("no", false),
+    ("off", false),
+    ("on", true),
+    ("t", true),
+    ("true", true),
+    ("y", true),
+    ("yes", true),
+];
+
+/// The parameters of a request, in order, decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    parameters: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Decodes a query string. Bytes that are no UTF-8 are replaced.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let decode = |part: &str| {
+            let spaced: Cow<'_, str> = if part.contains('+') { part.replace('+', " ").into() } else { part.into() };
+            percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+        };
+        let pairs = text.split('&').filter(|pair| !pair.is_empty());
+        let parameters = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
+        Self { parameters: parameters.collect() }
+    }
+
+    /// Encodes the parameters, sorted by name; those of one name keep their order.
+    #[must_use]
+    pub fn encode_sorted(&self) -> String {
+        let mut parameters: Vec<&(String, String)> = self.parameters.iter().collect();
+        parameters.sort_by_key(|(name, _)| name);
+        let encode = |text: &str| utf8_percent_encode(text, FORM).to_string().replace("%20", "+");
+        let pairs: Vec<String> =
+            parameters.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        pairs.join("&")
+    }
+
+    /// Replaces all values of a parameter.
+    pub fn set(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
+        self.parameters.retain(|(own, _)| own != name);
+        self.parameters.extend(values.into_iter().map(|value| (name.to_owned(), value)));
+    }
+
+    /// Iterates over the values of a parameter.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the value of a parameter that may stand once.
+    ///
+    /// # Errors
+    /// A bad request when it stands twice.
+    pub fn single(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let mut values = self.parameters.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
+        let first = values.next();
+        match values.next() {
+            None => Ok(first),
+            Some(_) => Err(ApiError::argument(name, "must be given only once")),
+        }
+    }
+
+    /// Returns a parameter that means yes or no.
+    ///
+    /// # Errors
+    /// A bad request for any other word.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+        let Some(word) = self.single(name)? else { return Ok(default) };
+        let meaning = BOOLEANS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning);
+        meaning.ok_or_else(|| {
+            let known: Vec<String> = BOOLEANS.iter().map(|(known, _)| format!("'{known}'")).collect();
+            let known = known.join(", ");
+            ApiError::bad_request(format!("Unable to parse `{name}': Unrecognized value '{word}', acceptable values are: {known}"))
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.uri.query().map(Self::parse).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::error::Detail;
+
+    #[test]
+    fn decoding_and_encoding() {
+        let query = Query::parse("b=1&a=x%20y+z&a=%E2%98%83&flag&&=&marker=u%40-1");
+        assert_eq!(query.all("a").collect::<Vec<_>>(), ["x y z", "☃"]);
+        assert_eq!(query.single("b").unwrap(), Some("1"));
+        assert_eq!(query.single("flag").unwrap(), Some(""));
+        assert_eq!(query.single("missing").unwrap(), None);
+        assert!(query.single("a").is_err());
+        assert_eq!(query.encode_sorted(), "=&a=x+y+z&a=%E2%98%83&b=1&flag=&marker=u%40-1");
+    }
+
+    #[test]
+    fn parameters_are_replaced() {
+        let mut query = Query::parse("sort=a&limit=3&sort=b");
+        query.set("sort", ["id:asc".to_owned(), "x:desc".to_owned()]);
+        query.set("limit", ["7".to_owned()]);
+        assert_eq!(query.encode_sorted(), "limit=7&sort=id%3Aasc&sort=x%3Adesc");
+    }
+
+    #[test]
+    fn yes_and_no() {
+        let flag = |text: &str| Query::parse(text).flag("details", true);
+        assert_eq!(flag(""), Ok(true));
+        assert_eq!(flag("details=False"), Ok(false));
+        assert_eq!(flag("details=ON"), Ok(true));
+        let Err(error) = flag("details=awesome") else { panic!("accepted") };
+        let expected = "Unable to parse `details': Unrecognized value 'awesome', acceptable values are: \
+                        '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'";
+        assert_eq!(error.detail, Detail::Text(expected.to_owned()));
+    }
+}

@@ -1,0 +1,72 @@
+//! What every handler can reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use gnocchi_core::Gnocchi;
+use gnocchi_core::policy::Enforcer;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::settings::ApiSettings;
+
+/// What every handler can reach; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    gnocchi: Gnocchi,
+    settings: ApiSettings,
+    enforcer: Enforcer,
+    prometheus: Option<PrometheusHandle>,
+}
+
+impl ApiState {
+    /// Puts the state together, with the default rules of who may do what. Without `prometheus` there is no `/metrics`.
+    #[must_use]
+    pub fn new(gnocchi: Gnocchi, settings: ApiSettings, prometheus: Option<PrometheusHandle>) -> Self {
+        Self::with_enforcer(gnocchi, settings, Enforcer::default(), prometheus)
+    }
+
+    /// Puts the state together with other rules of who may do what.
+    #[must_use]
+    pub fn with_enforcer(
+        gnocchi: Gnocchi,
+        settings: ApiSettings,
+        enforcer: Enforcer,
+        prometheus: Option<PrometheusHandle>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { gnocchi, settings, enforcer, prometheus }) }
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub fn gnocchi(&self) -> &Gnocchi {
+        &self.inner.gnocchi
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &ApiSettings {
+        &self.inner.settings
+    }
+
+    /// Returns the rules of who may do what.
+    #[must_use]
+    pub fn enforcer(&self) -> &Enforcer {
+        &self.inner.enforcer
+    }
+
+    /// Returns what renders the measurements of this process, if they are collected.
+    #[must_use]
+    pub fn prometheus(&self) -> Option<&PrometheusHandle> {
+        self.inner.prometheus.as_ref()
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}

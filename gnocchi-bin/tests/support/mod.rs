@@ -1,0 +1,177 @@
+//! The real program as a child process, and a client for it.
+
+#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long the program may take for what it should do at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Returns the program with these arguments, kept from the configuration of this machine.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gnocchi"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("GNOCCHI_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME");
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
+}
+
+/// Returns what a finished program wrote.
+pub fn texts(output: &Output) -> (String, String) {
+    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub url: String,
+    /// How long it took until it did.
+    pub start: Duration,
+}
+
+impl Server {
+    /// Starts a server on a directory and a free port, and waits until it listens.
+    pub fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(data_dir, arguments).wait_until_it_listens()
+    }
+
+    /// Starts a server without waiting.
+    pub fn spawn(data_dir: &Path, arguments: &[&str]) -> Starting {
+        let data_dir = data_dir.to_str().unwrap();
+        let mut command = program(&["serve", "--host", "127.0.0.1", "--port", "0", "--noverbose", "--data-dir", data_dir]);
+        let child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Starting { child, began: Instant::now() }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the end and returns the status.
+    pub fn wait(mut self) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(began.elapsed() < PATIENCE, "the server does not end");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Ends the server the polite way and checks that it was pleased to.
+    pub fn stop(self) {
+        self.signal("TERM");
+        assert!(self.wait().success());
+    }
+
+    /// Ends the server at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Returns a field of `/proc/<pid>/status` in KiB.
+    pub fn memory_kib(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+    }
+
+    /// Returns a client for this server.
+    pub fn client(&self) -> Client {
+        Client { http: reqwest::Client::new(), url: self.url.clone() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that may not listen yet.
+pub struct Starting {
+    child: Child,
+    began: Instant,
+}
+
+impl Starting {
+    /// Waits until it listens.
+    pub fn wait_until_it_listens(self) -> Server {
+        self.listening().unwrap_or_else(|mut child| panic!("the server did not start: {:?}", child.wait()))
+    }
+
+    /// Ends it at once, wherever it is.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn listening(mut self) -> Result<Server, Child> {
+        let mut line = String::new();
+        let read = BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line);
+        match line.trim().rsplit(' ').next().filter(|url| url.starts_with("http://")) {
+            Some(url) if read.is_ok() => Ok(Server { url: url.to_owned(), start: self.began.elapsed(), child: self.child }),
+            _ => Err(self.child),
+        }
+    }
+}
+
+/// Calls the API as `admin`.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Client {
+    /// Posts JSON and returns the status and the answer (null when it is empty or no JSON).
+    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Result<(u16, Value)> {
+        let request = self.http.post(format!("{}{path}", self.url)).basic_auth("admin", Some(""));
+        let response = request.header("Content-Type", "application/json").body(body.to_string()).send().await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await?;
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    /// Posts JSON that must be accepted.
+    pub async fn create(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.post(path, body).await.unwrap();
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// Gets JSON that must be there.
+    pub async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.url)).basic_auth("admin", Some(""));
+        let response = request.header("Accept", "application/json").send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Gets a text.
+    pub async fn text(&self, path: &str) -> String {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+}

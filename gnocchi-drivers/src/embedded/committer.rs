@@ -1,0 +1,208 @@
+//! The thread that writes the log of measures: it gathers what callers hand in and makes it durable together.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carbonara::Timestamp;
+use carbonara::codec::measures;
+use fjall::{OwnedWriteBatch, PersistMode};
+use gnocchi_core::memory::{MeasuresBySack, PendingIndex};
+use gnocchi_core::model::{Measures, MetricId};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use super::database::Database;
+use super::engine::{Engine, SEQUENCES_RESERVED, damaged};
+use super::error::EmbeddedError;
+use super::keys::{self, EntryHeader};
+
+/// How much one group takes at most, in bytes of entries; what waits then goes into the next one.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// What a caller hands in.
+pub(super) enum Request {
+    /// Makes an entry durable, then puts it into the index.
+    Append { entry: Bytes, arrival: Timestamp, measures: MeasuresBySack, index_bytes: usize, done: Done },
+    /// Makes an entry durable that discards what stands before it, then takes that out of the index.
+    Discard { entry: Bytes, metrics: Vec<MetricId>, done: Done },
+    /// Deletes from the log what is finished; comes without hurry.
+    Tidy,
+}
+
+pub(super) type Done = oneshot::Sender<Result<(), EmbeddedError>>;
+
+impl Request {
+    fn entry(&self) -> Option<&Bytes> {
+        match self {
+            Self::Append { entry, .. } | Self::Discard { entry, .. } => Some(entry),
+            Self::Tidy => None,
+        }
+    }
+}
+
+/// The state of the thread. Nobody else writes the log.
+pub(super) struct Committer {
+    database: Arc<Database>,
+    index: Arc<PendingIndex>,
+    next_sequence: u64,
+    sequence_limit: u64,
+    /// The last entry that was made durable and acknowledged.
+    last_stored: u64,
+    /// The engine to which that was written.
+    epoch: u64,
+    /// Entries to delete from the log.
+    finished: Vec<u64>,
+    /// Discards in the log. One may go when everything before it is gone.
+    discards: VecDeque<u64>,
+}
+
+impl Committer {
+    /// Reads the log into the index and prepares to write on.
+    pub(super) fn recover(database: Arc<Database>, index: Arc<PendingIndex>) -> Result<Self, EmbeddedError> {
+        let facts = database.facts();
+        let mut discards = VecDeque::new();
+        database.read(|engine| {
+            for guard in engine.log.iter() {
+                let (key, entry) = guard.into_inner()?;
+                let sequence = keys::number(&key).ok_or_else(|| damaged("log"))?;
+                let (header, payload) = EntryHeader::take(&entry).ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
+                match header.kind {
+                    keys::ENTRY_MEASURES => {
+                        let batch = measures::decode(payload).map_err(|source| EmbeddedError::DamagedEntry { sequence, source })?;
+                        let batch = batch.into_iter().map(|(metric, series)| Measures { metric: MetricId::from_u128(metric), series });
+                        let divided = index.divide(batch.collect());
+                        // What was acknowledged is taken, whatever the limit says now.
+                        drop(index.reserve(PendingIndex::bytes_of(&divided), usize::MAX));
+                        index.insert(sequence, header.arrival, divided);
+                    }
+                    keys::ENTRY_DISCARD => {
+                        let metrics = keys::discarded(payload).ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
+                        index.discard(&metrics);
+                        discards.push_back(sequence);
+                    }
+                    kind => return Err(EmbeddedError::UnknownEntry { sequence, kind }),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Self {
+            database,
+            index,
+            next_sequence: facts.next_sequence,
+            sequence_limit: facts.sequence_limit,
+            last_stored: facts.next_sequence - 1,
+            epoch: 0,
+            finished: Vec::new(),
+            discards,
+        })
+    }
+
+    /// Serves requests until all senders are gone, then tidies up.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut bytes = first.entry().map_or(0, Bytes::len);
+            let mut group = vec![first];
+            while bytes < GROUP_BYTES_MAX
+                && let Ok(next) = requests.try_recv()
+            {
+                bytes += next.entry().map_or(0, Bytes::len);
+                group.push(next);
+            }
+            self.serve(group);
+        }
+        if let Err(error) = self.store(&[], PersistMode::SyncAll) {
+            // Its owner acknowledges again what he finds, so nothing is folded twice.
+            warn!(%error, "cannot delete acknowledged measures from the log: they will be seen once more");
+        }
+    }
+
+    fn serve(&mut self, group: Vec<Request>) {
+        let entries: Vec<(u64, Bytes)> = group.iter().filter_map(Request::entry).map(|entry| (self.take_sequence(), entry.clone())).collect();
+        let mode = if entries.is_empty() { PersistMode::Buffer } else { PersistMode::SyncData };
+        let mut failure = None;
+        if let Err(error) = self.store(&entries, mode) {
+            if entries.is_empty() {
+                warn!(%error, "cannot delete acknowledged measures from the log now");
+            }
+            failure = Some(Arc::new(error));
+        }
+        let mut sequences = entries.iter().map(|(sequence, _)| *sequence);
+        for request in group {
+            let done = match request {
+                Request::Tidy => continue,
+                Request::Append { arrival, measures, index_bytes, done, .. } => {
+                    match sequences.next() {
+                        Some(sequence) if failure.is_none() => self.index.insert(sequence, arrival, measures),
+                        _ => self.index.release(index_bytes),
+                    }
+                    done
+                }
+                Request::Discard { metrics, done, .. } => {
+                    if let Some(sequence) = sequences.next()
+                        && failure.is_none()
+                    {
+                        self.index.discard(&metrics);
+                        self.discards.push_back(sequence);
+                    }
+                    done
+                }
+            };
+            // A caller who is gone does not need the answer.
+            drop(done.send(failure.as_ref().map_or(Ok(()), |cause| Err(EmbeddedError::Group(Arc::clone(cause))))));
+        }
+    }
+
+    /// Writes entries and deletes what is finished, in one batch.
+    fn store(&mut self, entries: &[(u64, Bytes)], mode: PersistMode) -> Result<(), EmbeddedError> {
+        let finished = self.index.take_finished();
+        self.finished.extend(finished.sequences);
+        let oldest = finished.oldest_pending.or(entries.first().map(|(sequence, _)| *sequence)).unwrap_or(u64::MAX);
+        let past_discards = self.discards.iter().take_while(|sequence| **sequence < oldest).count();
+        if entries.is_empty() && self.finished.is_empty() && past_discards == 0 {
+            return Ok(());
+        }
+        let limit = (self.next_sequence > self.sequence_limit).then(|| self.next_sequence.saturating_add(SEQUENCES_RESERVED));
+        let (this, epoch) = (&*self, Cell::new(self.epoch));
+        this.database.write(|engine| {
+            epoch.set(engine.epoch);
+            let mut batch = engine.batch(entries.len() + this.finished.len() + past_discards + 1).durability(Some(mode));
+            if engine.epoch != this.epoch {
+                this.remove_ghosts(engine, &mut batch)?;
+            }
+            for sequence in this.finished.iter().chain(this.discards.iter().take(past_discards)) {
+                batch.remove(&engine.log, keys::log_key(*sequence));
+            }
+            if let Some(limit) = limit {
+                batch.insert(&engine.meta, keys::META_SEQUENCE_LIMIT, limit.to_be_bytes());
+            }
+            for (sequence, entry) in entries {
+                batch.insert(&engine.log, keys::log_key(*sequence), entry.clone());
+            }
+            Ok(batch.commit()?)
+        })?;
+        self.epoch = epoch.get();
+        self.finished.clear();
+        self.discards.drain(..past_discards);
+        self.sequence_limit = limit.unwrap_or(self.sequence_limit);
+        if let Some((sequence, _)) = entries.last() {
+            self.last_stored = *sequence;
+        }
+        Ok(())
+    }
+
+    /// Deletes entries that were found complete after a failed write although their callers were told of the failure.
+    fn remove_ghosts(&self, engine: &Engine, batch: &mut OwnedWriteBatch) -> Result<(), EmbeddedError> {
+        for guard in engine.log.range(keys::log_key(self.last_stored + 1)..) {
+            batch.remove(&engine.log, guard.key()?);
+        }
+        Ok(())
+    }
+
+    fn take_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        sequence
+    }
+}

@@ -1,0 +1,188 @@
+//! The open database: its keyspaces, and the facts that it keeps about itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fjall::config::FilterPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use gnocchi_core::driver::{Sack, SackCount};
+use uuid::Uuid;
+
+use super::config::EmbeddedConfig;
+use super::error::EmbeddedError;
+use super::keys::{self, Identity, SackRecord};
+
+/// The version of the layout that this program writes.
+const FORMAT: u32 = 1;
+
+/// How many sequence numbers are set aside at a time; a crash skips at most so many.
+pub(super) const SEQUENCES_RESERVED: u64 = 1 << 20;
+
+/// Before the engine itself would halt a writer, without looking whether the threads it waits for still live.
+const SEALED_TABLES_MAX: usize = 3;
+const UNMERGED_FILES_MAX: usize = 28;
+
+/// How often the engine is asked whether there is room again, and for how long.
+const ROOM_INTERVAL: Duration = Duration::from_millis(2);
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The files by which the engine knows an existing database, and which it creates before that mark.
+const VERSION_FILE: &str = "version";
+const LOCK_FILE: &str = "lock";
+const FIRST_JOURNAL_FILE: &str = "0.jnl";
+
+/// An open database.
+pub(super) struct Engine {
+    pub(super) database: Database,
+    pub(super) log: Keyspace,
+    pub(super) frames: Keyspace,
+    pub(super) sacks: Keyspace,
+    pub(super) meta: Keyspace,
+    /// Counts the openings within this process.
+    pub(super) epoch: u64,
+}
+
+/// What a database says about itself when it is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) sacks: SackCount,
+    pub(super) identity: Identity,
+    /// How often it was opened, this time included.
+    pub(super) generation: u64,
+    /// No entry of the log has this number or a larger one.
+    pub(super) next_sequence: u64,
+    /// Numbers below this one may be used before more are reserved.
+    pub(super) sequence_limit: u64,
+}
+
+impl Engine {
+    pub(super) fn open(config: &EmbeddedConfig, epoch: u64) -> Result<Self, EmbeddedError> {
+        fs::create_dir_all(&config.path).map_err(EmbeddedError::Directory)?;
+        clear_interrupted_creation(&config.path).map_err(EmbeddedError::Directory)?;
+        let database = Database::builder(&config.path)
+            .cache_size(config.cache_bytes)
+            .max_journaling_size(config.journal_bytes())
+            // Doubles hardly shrink, and frames that stay are compressed by themselves.
+            .journal_compression(CompressionType::None)
+            .worker_threads(usize::from(config.background_threads.get()))
+            .open()?;
+        // Frames and entries are found by range, for which a filter of keys is of no use.
+        let ranged = |memory_bytes| KeyspaceCreateOptions::default().max_memtable_size(memory_bytes).filter_policy(FilterPolicy::disabled());
+        let small = || KeyspaceCreateOptions::default().max_memtable_size(1 << 20);
+        Ok(Self {
+            log: database.keyspace(keys::LOG, || ranged(config.log_memory_bytes))?,
+            frames: database.keyspace(keys::FRAMES, || ranged(config.frames_memory_bytes))?,
+            sacks: database.keyspace(keys::SACKS, small)?,
+            meta: database.keyspace(keys::META, small)?,
+            database,
+            epoch,
+        })
+    }
+
+    /// Reads what the database says about itself, or writes it into a new one, and counts this opening.
+    pub(super) fn begin(&self, config: &EmbeddedConfig) -> Result<Facts, EmbeddedError> {
+        let mut batch = self.batch(8).durability(Some(PersistMode::SyncAll));
+        let (sacks, identity) = match self.meta.get(keys::META_FORMAT)? {
+            None => {
+                let (sacks, identity) = (config.sack_count(), *Uuid::new_v4().as_bytes());
+                batch.insert(&self.meta, keys::META_FORMAT, FORMAT.to_be_bytes());
+                batch.insert(&self.meta, keys::META_SACKS, sacks.count().to_be_bytes());
+                batch.insert(&self.meta, keys::META_IDENTITY, identity);
+                (sacks, identity)
+            }
+            Some(format) => {
+                let found = u32::from_be_bytes(exactly(&format, keys::META_FORMAT)?);
+                if found != FORMAT {
+                    return Err(EmbeddedError::Format { found, known: FORMAT });
+                }
+                let sacks = u16::from_be_bytes(self.fact(keys::META_SACKS)?);
+                let sacks = SackCount::new(sacks).ok_or_else(|| damaged(keys::META_SACKS))?;
+                (sacks, self.fact(keys::META_IDENTITY)?)
+            }
+        };
+        let generation = self.counter(keys::META_GENERATION)?.saturating_add(1);
+        let last_entry = self.log.last_key_value().map(fjall::Guard::key).transpose()?;
+        let last_entry = last_entry.map(|key| keys::number(&key).ok_or_else(|| damaged("log"))).transpose()?;
+        // Zero is no sequence: a receipt of it would name nothing.
+        let next_sequence = self.counter(keys::META_SEQUENCE_LIMIT)?.max(last_entry.unwrap_or(0).saturating_add(1));
+        let sequence_limit = next_sequence.saturating_add(SEQUENCES_RESERVED);
+        batch.insert(&self.meta, keys::META_GENERATION, generation.to_be_bytes());
+        batch.insert(&self.meta, keys::META_SEQUENCE_LIMIT, sequence_limit.to_be_bytes());
+        batch.commit()?;
+        Ok(Facts { sacks, identity, generation, next_sequence, sequence_limit })
+    }
+
+    /// Starts an atomic write, which is handed to the operating system unless it is told to be more durable.
+    pub(super) fn batch(&self, capacity: usize) -> OwnedWriteBatch {
+        OwnedWriteBatch::with_capacity(self.database.clone(), capacity).durability(Some(PersistMode::Buffer))
+    }
+
+    pub(super) fn sack(&self, sack: Sack) -> Result<SackRecord, EmbeddedError> {
+        let Some(bytes) = self.sacks.get(keys::sack_key(sack))? else {
+            return Ok(SackRecord::default());
+        };
+        SackRecord::decode(&bytes).ok_or_else(|| damaged(&format!("sack {sack}")))
+    }
+
+    /// Waits until the threads in the background have caught up.
+    ///
+    /// The engine would wait by itself, but for ever when those threads ended because of a failure.
+    pub(super) fn wait_for_room(&self) -> Result<(), EmbeddedError> {
+        if self.has_room() {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        while !self.has_room() {
+            // Fails when the threads do.
+            self.database.persist(PersistMode::Buffer)?;
+            if begin.elapsed() > ROOM_PATIENCE {
+                return Err(EmbeddedError::Overloaded { waited: ROOM_PATIENCE });
+            }
+            std::thread::sleep(ROOM_INTERVAL);
+        }
+        Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        [&self.log, &self.frames, &self.sacks].into_iter().all(|keyspace| {
+            keyspace.sealed_memtable_count() < SEALED_TABLES_MAX && keyspace.l0_table_count() < UNMERGED_FILES_MAX
+        })
+    }
+
+    fn fact<const BYTES: usize>(&self, name: &str) -> Result<[u8; BYTES], EmbeddedError> {
+        let value = self.meta.get(name)?.ok_or_else(|| damaged(name))?;
+        exactly(&value, name)
+    }
+
+    fn counter(&self, name: &str) -> Result<u64, EmbeddedError> {
+        let value = self.meta.get(name)?;
+        value.map_or(Ok(0), |value| exactly(&value, name).map(u64::from_be_bytes))
+    }
+}
+
+pub(super) fn damaged(name: &str) -> EmbeddedError {
+    EmbeddedError::DamagedRecord { name: name.to_owned() }
+}
+
+fn exactly<const BYTES: usize>(value: &[u8], name: &str) -> Result<[u8; BYTES], EmbeddedError> {
+    value.try_into().map_err(|_| damaged(name))
+}
+
+/// Removes what a process left behind that ended while it created the database.
+///
+/// The engine marks a database as existing last, and refuses a directory that has a journal and no mark. Nothing was stored yet
+/// in such a journal.
+fn clear_interrupted_creation(path: &Path) -> io::Result<()> {
+    let interrupted = || Ok::<bool, io::Error>(path.join(FIRST_JOURNAL_FILE).try_exists()? && !path.join(VERSION_FILE).try_exists()?);
+    if !interrupted()? {
+        return Ok(());
+    }
+    let lock: File = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(LOCK_FILE))?;
+    // Whoever holds the lock is creating the database now.
+    if lock.try_lock().is_ok() && interrupted()? {
+        fs::remove_file(path.join(FIRST_JOURNAL_FILE))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+#![doc = include_str!("docs.md")]
+
+mod committer;
+mod config;
+mod database;
+mod engine;
+mod error;
+mod incoming;
+mod keys;
+mod storage;
+
+use std::sync::Arc;
+
+use gnocchi_core::clock::Clock;
+use gnocchi_core::driver::SackCount;
+use gnocchi_core::error::BackendError;
+
+pub use config::{Durability, EmbeddedConfig};
+pub use incoming::EmbeddedIncoming;
+pub use storage::EmbeddedStorage;
+
+use crate::coordination::MemoryCoordinator;
+use database::Database;
+use error::EmbeddedError;
+
+/// By how much the fences of one opening of a database are larger than those of the one before: more leases than one process
+/// gives out.
+const FENCES_PER_GENERATION_BITS: u32 = 32;
+
+/// An open directory: incoming and storage, and leases that suit them.
+///
+/// The directory is free for another process when all three and this are dropped.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    /// Keeps measures until they are folded.
+    pub incoming: Arc<EmbeddedIncoming>,
+    /// Keeps frames.
+    pub storage: Arc<EmbeddedStorage>,
+    /// Gives out leases within this process, with fences that grow from opening to opening.
+    pub coordinator: Arc<MemoryCoordinator>,
+}
+
+impl Embedded {
+    /// Opens a directory, after creating what is absent, and reads what waits in its log.
+    ///
+    /// # Errors
+    /// [`BackendError`] of the kind [`Unavailable`](gnocchi_core::error::BackendErrorKind::Unavailable) when another process has the
+    /// directory open, `Denied` when it may not be written, `Full` when there is no room, `Config` when it cannot be a directory or
+    /// was written by a later version, `Corrupt` when what it holds cannot be read; the error then names the record.
+    pub async fn open(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Self, BackendError> {
+        let operation = format!("open {}", config.path.display());
+        let opened = tokio::task::spawn_blocking(move || Self::open_now(config, clock)).await;
+        let opened = opened.unwrap_or_else(|error| Err(EmbeddedError::Task(error)));
+        opened.map_err(|error| error.into_backend(operation))
+    }
+
+    fn open_now(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Self, EmbeddedError> {
+        let database = Arc::new(Database::open(config)?);
+        let first_fence = database.facts().generation << FENCES_PER_GENERATION_BITS;
+        let incoming = EmbeddedIncoming::start(Arc::clone(&database), clock)?;
+        Ok(Self {
+            incoming: Arc::new(incoming),
+            storage: Arc::new(EmbeddedStorage::new(database)),
+            coordinator: Arc::new(MemoryCoordinator::with_first_fence(first_fence)),
+        })
+    }
+
+    /// Changes the number of sacks. It takes effect when the directory is opened the next time; nothing may be appended, folded
+    /// or acquired until then.
+    ///
+    /// # Errors
+    /// [`BackendError`] of the kind [`Config`](gnocchi_core::error::BackendErrorKind::Config) when measures wait to be folded, others as
+    /// [`open`](Self::open).
+    pub async fn change_sacks(&self, sacks: SackCount) -> Result<(), BackendError> {
+        let (incoming, storage) = (Arc::clone(&self.incoming), Arc::clone(&self.storage));
+        let changed = tokio::task::spawn_blocking(move || {
+            incoming.require_empty()?;
+            storage.change_sacks(sacks)
+        });
+        let changed = changed.await.unwrap_or_else(|error| Err(EmbeddedError::Task(error)));
+        changed.map_err(|error| error.into_backend("change the number of sacks"))
+    }
+}

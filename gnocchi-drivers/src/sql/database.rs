@@ -1,0 +1,143 @@
+//! Calls: one function over a session, run by whatever engine is behind it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use gnocchi_core::error::IndexerError;
+use tokio::sync::oneshot;
+
+use super::dialect::Dialect;
+use super::error::SqlError;
+use super::statement::{Row, Statement};
+
+/// A connection inside a transaction.
+#[async_trait]
+pub(super) trait Session: Send {
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Runs a statement and returns its rows.
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, SqlError>;
+
+    /// Runs a statement and returns how many rows it changed.
+    async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError>;
+
+    /// Runs several statements that bind nothing.
+    async fn run_script(&mut self, script: &'static str) -> Result<(), SqlError>;
+}
+
+/// What a call needs around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// One reading statement.
+    Read,
+    /// Several reading statements that must see one state.
+    Snapshot,
+    /// A transaction that writes.
+    Write,
+}
+
+/// One call without its types.
+#[async_trait]
+pub(super) trait Job: Send {
+    /// Runs the call and tells whether what it wrote should stay. May be repeated after the transaction failed.
+    async fn run(&mut self, session: &mut dyn Session) -> Verdict;
+
+    /// Hands the result to the caller, or the reason why its transaction failed.
+    fn finish(self: Box<Self>, transaction: Result<(), Arc<SqlError>>);
+}
+
+/// Whether what a job wrote should stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Keep,
+    RollBack,
+}
+
+/// Runs jobs on a database.
+#[async_trait]
+pub(super) trait Engine: fmt::Debug + Send + Sync {
+    fn dialect(&self) -> &'static dyn Dialect;
+
+    /// Names the database for error messages.
+    fn location(&self) -> String;
+
+    /// Runs a job and finishes it, or hands it to somebody who does.
+    async fn submit(&self, access: Access, job: Box<dyn Job>);
+
+    /// Waits for the jobs in hand and closes all connections.
+    async fn close(&self);
+}
+
+/// What a call does: a plain function, so that it can be run again.
+pub(super) type Body<A, T> = for<'a> fn(&'a mut dyn Session, &'a A) -> BoxFuture<'a, Result<T, SqlError>>;
+
+/// A database that takes calls.
+#[derive(Debug)]
+pub(super) struct Database {
+    engine: Box<dyn Engine>,
+}
+
+impl Database {
+    pub(super) fn new(engine: impl Engine + 'static) -> Self {
+        Self { engine: Box::new(engine) }
+    }
+
+    /// Runs a call; `operation` reads on from "cannot".
+    ///
+    /// A caller that goes away does not stop a write that has begun.
+    pub(super) async fn call<A, T>(
+        &self,
+        access: Access,
+        operation: &str,
+        arguments: A,
+        body: Body<A, T>,
+    ) -> Result<T, IndexerError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.engine.submit(access, Box::new(Call { arguments, body, result: None, reply })).await;
+        // Nobody answers when the engine went away with the job.
+        let result = answer.await.unwrap_or(Err(SqlError::Closed));
+        result.map_err(|error| {
+            let operation = format!("{operation} in {}", self.engine.location());
+            error.into_indexer_error(self.engine.dialect(), operation)
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        self.engine.close().await;
+    }
+}
+
+struct Call<A, T> {
+    arguments: A,
+    body: Body<A, T>,
+    result: Option<Result<T, SqlError>>,
+    reply: oneshot::Sender<Result<T, SqlError>>,
+}
+
+#[async_trait]
+impl<A: Send + Sync, T: Send> Job for Call<A, T> {
+    async fn run(&mut self, session: &mut dyn Session) -> Verdict {
+        let result = (self.body)(session, &self.arguments).await;
+        let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::RollBack };
+        self.result = Some(result);
+        verdict
+    }
+
+    fn finish(self: Box<Self>, transaction: Result<(), Arc<SqlError>>) {
+        let result = match (self.result, transaction) {
+            // What the call itself ran into says more than what became of its transaction.
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(SqlError::Transaction(error)),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(SqlError::Closed),
+        };
+        // The caller may have gone away.
+        drop(self.reply.send(result));
+    }
+}

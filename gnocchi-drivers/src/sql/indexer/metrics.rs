@@ -1,0 +1,366 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gnocchi_core::driver::{MetricFilter, MetricIndexer};
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy};
+use super::listing::{Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order};
+use crate::sql::SqlIndexer;
+use crate::sql::database::{Access, Session};
+use crate::sql::error::SqlError;
+use crate::sql::statement::{Row, Statement};
+
+/// How many metrics one statement inserts at most.
+const INSERTED_MAX: usize = 128;
+
+const METRIC_COLUMNS: &str =
+    "metric.id, metric.creator, metric.name, metric.unit, metric.resource_id, metric.status";
+
+/// What stands in `metric.status`.
+const ACTIVE: i64 = 0;
+const DELETED: i64 = 1;
+
+/// Begins a query of metrics with their policies. The outer join says which table leads; each metric has a policy.
+fn select(from: &str) -> Statement {
+    let mut statement = Statement::new("SELECT ");
+    for part in [METRIC_COLUMNS, ", ", POLICY_COLUMNS, " FROM ", from] {
+        statement.push(part);
+    }
+    statement.push(" LEFT JOIN archive_policy ON archive_policy.name = metric.archive_policy_name");
+    statement
+}
+
+fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
+    Ok(Metric {
+        id: MetricId::from_uuid(row.id("metric.id")?),
+        creator: row.optional_text("metric.creator")?,
+        name: row.optional_text("metric.name")?,
+        unit: row.optional_text("metric.unit")?,
+        resource_id: row.optional_id("metric.resource_id")?.map(ResourceId::from_uuid),
+        status: match row.integer("metric.status")? {
+            ACTIVE => MetricStatus::Active,
+            DELETED => MetricStatus::Deleted,
+            other => return Err(SqlError::corrupt("metric.status", other.to_string())),
+        },
+        archive_policy: policies.read(&mut row)?,
+    })
+}
+
+fn uuids(ids: &[MetricId]) -> impl ExactSizeIterator<Item = Uuid> {
+    ids.iter().map(|id| *id.as_uuid())
+}
+
+async fn create(
+    session: &mut dyn Session,
+    (policies, metrics): &(Arc<PolicyCache>, Vec<NewMetric>),
+) -> Result<Vec<Metric>, SqlError> {
+    insert_metrics(session, policies, metrics).await
+}
+
+/// Creates metrics and returns them in order.
+pub(super) async fn insert_metrics(
+    session: &mut dyn Session,
+    policies: &PolicyCache,
+    metrics: &[NewMetric],
+) -> Result<Vec<Metric>, SqlError> {
+    let names = metrics.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
+    let policies = policies.find(session, &names).await?;
+    let mut created = Vec::with_capacity(metrics.len());
+    for metric in metrics {
+        let policy =
+            policies.get(&metric.archive_policy_name).ok_or_else(|| no_such_policy(&metric.archive_policy_name))?;
+        created.push(Metric {
+            id: metric.id,
+            creator: metric.creator.clone(),
+            name: metric.name.clone(),
+            unit: metric.unit.clone(),
+            resource_id: metric.resource_id,
+            archive_policy: Arc::clone(policy),
+            status: MetricStatus::Active,
+        });
+    }
+    for part in metrics.chunks(INSERTED_MAX) {
+        let mut statement = Statement::new(
+            "INSERT INTO metric (id, creator, name, unit, resource_id, archive_policy_name, status) VALUES ",
+        );
+        statement.push_list(", ", part, |statement, metric| {
+            statement.push("(?, ?, ?, ?, ?, ?, 0)");
+            statement.values.extend([
+                (*metric.id.as_uuid()).into(),
+                metric.creator.clone().into(),
+                metric.name.clone().into(),
+                metric.unit.clone().into(),
+                metric.resource_id.map(|id| *id.as_uuid()).into(),
+                metric.archive_policy_name.as_str().into(),
+            ]);
+        });
+        if let Err(error) = session.execute(statement).await {
+            return Err(why_refused(session, metrics, error).await?);
+        }
+    }
+    Ok(created)
+}
+
+/// Finds out which metric the database refused to insert, and why.
+async fn why_refused(
+    session: &mut dyn Session,
+    metrics: &[NewMetric],
+    error: SqlError,
+) -> Result<SqlError, SqlError> {
+    if error.is_foreign_key_violation() {
+        let wanted: BTreeSet<Uuid> =
+            metrics.iter().filter_map(|metric| metric.resource_id).map(|id| *id.as_uuid()).collect();
+        let mut statement = Statement::new("SELECT id FROM resource WHERE id IN ");
+        session.dialect().push_ids(&mut statement, &mut wanted.iter().copied());
+        let mut found = BTreeSet::new();
+        for mut row in session.fetch(statement).await? {
+            found.insert(row.id("resource.id")?);
+        }
+        let missing = wanted.difference(&found).next();
+        return Ok(missing.map_or(error, |id| IndexerError::NoSuchResource { id: ResourceId::from_uuid(*id) }.into()));
+    }
+    if !error.is_unique_violation() {
+        return Ok(error);
+    }
+    let mut ids = BTreeSet::new();
+    if let Some(twin) = metrics.iter().find(|metric| !ids.insert(metric.id)) {
+        return Ok(SqlError::IdTaken { id: *twin.id.as_uuid() });
+    }
+    let mut places = BTreeSet::new();
+    for metric in metrics {
+        if let (Some(resource), Some(name)) = (metric.resource_id, metric.name.as_deref())
+            && !places.insert((resource, name))
+        {
+            return Ok(IndexerError::NamedMetricExists { name: name.to_owned() }.into());
+        }
+    }
+    // Some of these metrics may have been inserted by an earlier statement of this call; they are in nobody's way.
+    if !places.is_empty() {
+        let mut statement = Statement::new("SELECT metric.id, metric.name FROM ");
+        let names = places.iter().map(|(resource, name)| (*resource.as_uuid(), *name));
+        session.dialect().push_named(&mut statement, &mut names.into_iter());
+        statement.push(" AS wanted JOIN metric ON metric.resource_id = wanted.id AND metric.name = wanted.name");
+        for mut row in session.fetch(statement).await? {
+            let id = MetricId::from_uuid(row.id("metric.id")?);
+            let name = row.text("metric.name")?;
+            if !ids.contains(&id) {
+                return Ok(IndexerError::NamedMetricExists { name }.into());
+            }
+        }
+    }
+    let mut statement = Statement::new("SELECT id FROM metric WHERE id IN ");
+    session.dialect().push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
+    let taken = session.fetch(statement).await?.pop();
+    Ok(match taken {
+        Some(mut row) => SqlError::IdTaken { id: row.id("metric.id")? },
+        None => error,
+    })
+}
+
+async fn find(
+    session: &mut dyn Session,
+    (policies, ids): &(Arc<PolicyCache>, Vec<MetricId>),
+) -> Result<Vec<Option<Metric>>, SqlError> {
+    let mut statement = select("metric");
+    statement.push(" WHERE metric.status = 0 AND metric.id IN ");
+    session.dialect().push_ids(&mut statement, &mut uuids(ids));
+    let mut found = HashMap::new();
+    for row in session.fetch(statement).await? {
+        let metric = read_metric(row, policies)?;
+        found.insert(metric.id, metric);
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+async fn find_named(
+    session: &mut dyn Session,
+    (policies, names): &(Arc<PolicyCache>, Vec<(ResourceId, String)>),
+) -> Result<Vec<Option<Metric>>, SqlError> {
+    let mut wanted = Statement::default();
+    let pairs = &mut names.iter().map(|(resource, name)| (*resource.as_uuid(), name.as_str()));
+    session.dialect().push_named(&mut wanted, pairs);
+    let mut statement = select(&format!(
+        "{} AS wanted JOIN metric ON metric.resource_id = wanted.id AND metric.name = wanted.name",
+        wanted.text
+    ));
+    statement.values = wanted.values;
+    statement.push(" WHERE metric.status = 0");
+    let mut found = HashMap::new();
+    for row in session.fetch(statement).await? {
+        let metric = read_metric(row, policies)?;
+        if let (Some(resource), Some(name)) = (metric.resource_id, metric.name.clone()) {
+            found.insert((resource, name), metric);
+        }
+    }
+    Ok(names.iter().map(|name| found.get(name).cloned()).collect())
+}
+
+fn order_key(sort: &gnocchi_core::model::SortKey) -> Result<OrderKey, SqlError> {
+    use Nullability::{NotNull, Nullable};
+    let (column, nullability) = match sort.key.as_str() {
+        "id" => ("metric.id", NotNull),
+        "name" => ("metric.name", Nullable),
+        "unit" => ("metric.unit", Nullable),
+        "creator" => ("metric.creator", Nullable),
+        "archive_policy_name" => ("metric.archive_policy_name", NotNull),
+        "resource_id" => ("metric.resource_id", Nullable),
+        "status" => ("metric.status", NotNull),
+        _ => return Err(IndexerError::InvalidSortKey { key: sort.key.clone() }.into()),
+    };
+    let expression = Statement::new(column);
+    Ok(OrderKey { expression, column, nullability, direction: sort.direction, nulls: sort.nulls })
+}
+
+fn push_filter(session: &dyn Session, statement: &mut Statement, filter: &MetricFilter) {
+    let deleted = filter.status == Some(MetricStatus::Deleted);
+    // Spelt out: only so the index of deleted metrics fits.
+    statement.push(if deleted { " WHERE metric.status = 1" } else { " WHERE metric.status = 0" });
+    let texts = [
+        (" AND metric.name = ", filter.name.as_ref()),
+        (" AND metric.unit = ", filter.unit.as_ref()),
+        (" AND metric.archive_policy_name = ", filter.archive_policy_name.as_ref()),
+    ];
+    let creators = filter.creators.iter().map(|creator| (" AND metric.creator = ", Some(creator)));
+    for (condition, value) in texts.into_iter().chain(creators) {
+        if let Some(value) = value {
+            statement.push(condition);
+            statement.push_value(value.as_str());
+        }
+    }
+    if let Some(id) = filter.resource_id {
+        statement.push(" AND metric.resource_id = ");
+        statement.push_value(*id.as_uuid());
+    }
+    if let Some(ids) = &filter.ids {
+        statement.push(" AND metric.id IN ");
+        session.dialect().push_ids(statement, &mut uuids(ids));
+    }
+}
+
+async fn list(
+    session: &mut dyn Session,
+    (policies, filter, page): &(Arc<PolicyCache>, MetricFilter, Page),
+) -> Result<Vec<Metric>, SqlError> {
+    let order = total_order(&page.sort, &[], &["id"]);
+    let order = order.iter().map(order_key).collect::<Result<Vec<OrderKey>, SqlError>>()?;
+    let nothing = filter.ids.as_ref().is_some_and(Vec::is_empty);
+    let mut statement = select("metric");
+    if let Some(marker) = &page.marker {
+        let invalid = || IndexerError::InvalidMarker { marker: marker.clone() };
+        let id: MetricId = marker.parse().map_err(|_| invalid())?;
+        if nothing {
+            return Err(invalid().into());
+        }
+        let mut marked = Statement::new("SELECT ");
+        push_keys(&mut marked, &order);
+        marked.push(" FROM metric");
+        push_filter(session, &mut marked, filter);
+        marked.push(" AND metric.id = ");
+        marked.push_value(*id.as_uuid());
+        let row = session.fetch(marked).await?.pop().ok_or_else(invalid)?;
+        push_filter(session, &mut statement, filter);
+        statement.push(" AND ");
+        push_after(&mut statement, &order, &read_keys(row, &order)?);
+    } else if nothing {
+        return Ok(Vec::new());
+    } else {
+        push_filter(session, &mut statement, filter);
+    }
+    push_order(&mut statement, &order, page.limit);
+    session.fetch(statement).await?.into_iter().map(|row| read_metric(row, policies)).collect()
+}
+
+async fn delete(session: &mut dyn Session, ids: &Vec<MetricId>) -> Result<(), SqlError> {
+    let mut statement =
+        Statement::new("UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND id IN ");
+    session.dialect().push_ids(&mut statement, &mut uuids(ids));
+    session.execute(statement).await.map(|_| ())
+}
+
+async fn list_deleted(session: &mut dyn Session, limit: &i64) -> Result<Vec<MetricId>, SqlError> {
+    let statement = Statement::new("SELECT id FROM metric WHERE status = 1 ORDER BY id LIMIT ?").bind(*limit);
+    let rows = session.fetch(statement).await?;
+    rows.into_iter().map(|mut row| Ok(MetricId::from_uuid(row.id("metric.id")?))).collect()
+}
+
+async fn expunge(session: &mut dyn Session, ids: &Vec<MetricId>) -> Result<(), SqlError> {
+    let mut statement = Statement::new("DELETE FROM metric WHERE status = 1 AND id IN ");
+    session.dialect().push_ids(&mut statement, &mut uuids(ids));
+    session.execute(statement).await.map(|_| ())
+}
+
+#[async_trait]
+impl MetricIndexer for SqlIndexer {
+    async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError> {
+        if metrics.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = (Arc::clone(&self.policies), metrics.to_vec());
+        self.database
+            .call(Access::Write, "create metrics", arguments, |session, arguments| {
+                Box::pin(create(session, arguments))
+            })
+            .await
+    }
+
+    async fn metrics(&self, ids: &[MetricId]) -> Result<Vec<Option<Metric>>, IndexerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = (Arc::clone(&self.policies), ids.to_vec());
+        self.database
+            .call(Access::Read, "read metrics", arguments, |session, arguments| Box::pin(find(session, arguments)))
+            .await
+    }
+
+    async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Metric>>, IndexerError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = (Arc::clone(&self.policies), names.to_vec());
+        self.database
+            .call(Access::Read, "read metrics by name", arguments, |session, arguments| {
+                Box::pin(find_named(session, arguments))
+            })
+            .await
+    }
+
+    async fn list_metrics(&self, filter: &MetricFilter, page: &Page) -> Result<Vec<Metric>, IndexerError> {
+        let arguments = (Arc::clone(&self.policies), filter.clone(), page.clone());
+        self.database
+            .call(Access::Snapshot, "list metrics", arguments, |session, arguments| {
+                Box::pin(list(session, arguments))
+            })
+            .await
+    }
+
+    async fn delete_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.database
+            .call(Access::Write, "delete metrics", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
+            .await
+    }
+
+    async fn deleted_metrics(&self, limit: usize) -> Result<Vec<MetricId>, IndexerError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.database
+            .call(Access::Read, "list deleted metrics", limit, |session, limit| Box::pin(list_deleted(session, limit)))
+            .await
+    }
+
+    async fn expunge_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.database
+            .call(Access::Write, "expunge metrics", ids.to_vec(), |session, ids| Box::pin(expunge(session, ids)))
+            .await
+    }
+}

@@ -1,0 +1,310 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use carbonara::Timestamp;
+use gnocchi_core::driver::{ResourceIndexer, ResourceQuery};
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{
+    AttributeValue, Change, GENERIC, MetricAssignment, NewResource, Resource, ResourceId, ResourceType,
+    ResourceUpdate,
+};
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::archive_policies::PolicyCache;
+use super::assignment::{apply_assignment, metrics_of};
+use super::resource_lists::list;
+use super::resource_types::{find_type, find_types};
+use crate::sql::SqlIndexer;
+use crate::sql::database::{Access, Session};
+use crate::sql::document::{decode_attributes, encode_attributes};
+use crate::sql::error::SqlError;
+use crate::sql::statement::{Row, Statement, cut};
+
+/// The columns of a current revision, which a past one has too.
+pub(super) const RESOURCE_COLUMNS: &str = "id, resource_type, creator, original_resource_id, started_at, ended_at, \
+     revision_start, user_id, project_id, attributes";
+
+/// A resource whose attributes are still a document, and which has no metrics yet.
+pub(super) struct StoredResource {
+    resource: Resource,
+    attributes: String,
+}
+
+impl StoredResource {
+    /// Reads [`RESOURCE_COLUMNS`].
+    pub(super) fn read(row: &mut Row) -> Result<Self, SqlError> {
+        let resource = Resource {
+            id: ResourceId::from_uuid(row.id("resource.id")?),
+            resource_type: row.text("resource.resource_type")?,
+            creator: row.optional_text("resource.creator")?,
+            original_resource_id: row.text("resource.original_resource_id")?,
+            started_at: row.moment("resource.started_at")?,
+            ended_at: row.optional_moment("resource.ended_at")?,
+            revision_start: row.moment("resource.revision_start")?,
+            user_id: row.optional_text("resource.user_id")?,
+            project_id: row.optional_text("resource.project_id")?,
+            revision_end: None,
+            revision: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+        };
+        Ok(Self { resource, attributes: row.text("resource.attributes")? })
+    }
+
+    /// Reads what only past revisions have: their end, and their number, or -1 for a current one.
+    pub(super) fn read_revision(&mut self, row: &mut Row) -> Result<(), SqlError> {
+        self.resource.revision_end = row.optional_moment("resource_revision.revision_end")?;
+        let revision = row.integer("resource_revision.revision")?;
+        self.resource.revision = (revision != -1).then_some(revision);
+        Ok(())
+    }
+}
+
+/// Adds attributes and metrics, with one statement for all types and one for all metrics.
+pub(super) async fn complete(
+    session: &mut dyn Session,
+    stored: Vec<StoredResource>,
+) -> Result<Vec<Resource>, SqlError> {
+    let names: BTreeSet<&str> =
+        stored.iter().map(|one| one.resource.resource_type.as_str()).filter(|name| *name != GENERIC).collect();
+    let types = find_types(session, &names).await?;
+    let ids: BTreeSet<Uuid> = stored.iter().map(|one| *one.resource.id.as_uuid()).collect();
+    let metrics = metrics_of(session, &mut ids.into_iter()).await?;
+    let mut resources = Vec::with_capacity(stored.len());
+    for StoredResource { mut resource, attributes } in stored {
+        if resource.resource_type != GENERIC {
+            let resource_type = types.get(&resource.resource_type).ok_or_else(|| {
+                SqlError::corrupt("resource.resource_type", format!("the unknown type {}", resource.resource_type))
+            })?;
+            resource.attributes = decode_attributes(resource_type, &attributes, "resource.attributes")?;
+        }
+        resource.metrics = metrics.get(resource.id.as_uuid()).cloned().unwrap_or_default();
+        resources.push(resource);
+    }
+    Ok(resources)
+}
+
+/// Cuts moments to the microseconds that are stored, so that what is returned is what can be read.
+fn cut_value(value: AttributeValue) -> AttributeValue {
+    if let AttributeValue::Datetime(moment) = value { AttributeValue::Datetime(cut(moment)) } else { value }
+}
+
+fn cut_update(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
+    let mut update = update.clone();
+    if let Change::Set(started_at) = &mut update.started_at {
+        *started_at = cut(*started_at);
+    }
+    if let Change::Set(Some(ended_at)) = &mut update.ended_at {
+        *ended_at = cut(*ended_at);
+    }
+    update.attributes.retain(|name, _| resource_type.attributes().contains_key(name));
+    update.attributes = update.attributes.into_iter().map(|(name, value)| (name, value.map(cut_value))).collect();
+    update
+}
+
+fn check_life(resource: &Resource) -> Result<(), SqlError> {
+    if resource.ended_at.is_some_and(|ended_at| ended_at < resource.started_at) {
+        return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id }.into());
+    }
+    Ok(())
+}
+
+async fn create(
+    session: &mut dyn Session,
+    (policies, new, now): &(Arc<PolicyCache>, NewResource, Timestamp),
+) -> Result<Resource, SqlError> {
+    let resource_type = find_type(session, &new.resource_type).await?;
+    let given = |name: &String| new.attributes.get(name).cloned().flatten().map(cut_value);
+    let mut resource = Resource {
+        id: new.id,
+        resource_type: new.resource_type.clone(),
+        creator: new.creator.clone(),
+        original_resource_id: new.original_resource_id.clone(),
+        started_at: cut(new.started_at),
+        ended_at: new.ended_at.map(cut),
+        revision_start: cut(*now),
+        revision_end: None,
+        revision: None,
+        user_id: new.user_id.clone(),
+        project_id: new.project_id.clone(),
+        attributes: resource_type.attributes().keys().map(|name| (name.clone(), given(name))).collect(),
+        metrics: BTreeMap::new(),
+    };
+    check_life(&resource)?;
+    let statement = Statement::new(
+        "INSERT INTO resource (id, resource_type, creator, original_resource_id, started_at, ended_at, \
+         revision_start, user_id, project_id, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(*resource.id.as_uuid())
+    .bind(resource.resource_type.as_str())
+    .bind(resource.creator.clone())
+    .bind(resource.original_resource_id.as_str())
+    .bind(resource.started_at)
+    .bind(resource.ended_at)
+    .bind(resource.revision_start)
+    .bind(resource.user_id.clone())
+    .bind(resource.project_id.clone())
+    .bind(encode_attributes(&resource_type, &resource.attributes)?);
+    match session.execute(statement).await {
+        Ok(_) => {}
+        Err(error) if error.is_unique_violation() => {
+            return Err(IndexerError::ResourceExists { id: new.id }.into());
+        }
+        Err(error) => return Err(error),
+    }
+    let assignment = MetricAssignment::of_new(new);
+    apply_assignment(session, policies, new.id, new.creator.as_deref(), &assignment).await?;
+    if !assignment.is_empty() {
+        resource.metrics = read_metrics(session, new.id).await?;
+    }
+    Ok(resource)
+}
+
+async fn read_metrics(
+    session: &mut dyn Session,
+    id: ResourceId,
+) -> Result<BTreeMap<String, gnocchi_core::model::MetricId>, SqlError> {
+    let mut found = metrics_of(session, &mut std::iter::once(*id.as_uuid())).await?;
+    Ok(found.remove(id.as_uuid()).unwrap_or_default())
+}
+
+async fn find(
+    session: &mut dyn Session,
+    (resource_type, ids): &(String, Vec<ResourceId>),
+) -> Result<Vec<Option<Resource>>, SqlError> {
+    let mut statement = Statement::new("SELECT ");
+    statement.push(RESOURCE_COLUMNS);
+    statement.push(" FROM resource WHERE id IN ");
+    session.dialect().push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
+    if resource_type != GENERIC {
+        statement.push(" AND resource_type = ");
+        statement.push_value(resource_type.as_str());
+    }
+    let rows = session.fetch(statement).await?;
+    let stored = rows.into_iter().map(|mut row| StoredResource::read(&mut row)).collect::<Result<_, _>>()?;
+    let found: HashMap<ResourceId, Resource> =
+        complete(session, stored).await?.into_iter().map(|resource| (resource.id, resource)).collect();
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// What an update needs: the cache, the type that the caller names, the resource, the change, and the time.
+type Update = (Arc<PolicyCache>, String, ResourceId, ResourceUpdate, Timestamp);
+
+async fn update(
+    session: &mut dyn Session,
+    (policies, resource_type, id, update, now): &Update,
+) -> Result<Resource, SqlError> {
+    let wanted = (resource_type.clone(), vec![*id]);
+    let mut found = find(session, &wanted).await?;
+    let before = found.pop().flatten().ok_or(IndexerError::NoSuchResource { id: *id })?;
+    let resource_type = if before.resource_type == GENERIC {
+        ResourceType::generic()
+    } else {
+        find_type(session, &before.resource_type).await?
+    };
+    let mut after = before;
+    let assignment = MetricAssignment::of_update(*id, &after.metrics, update)?;
+    let changed = after.apply(&cut_update(update, &resource_type));
+    check_life(&after)?;
+    if changed {
+        after.revision_start = cut(*now);
+        store_revision(session, &after, &encode_attributes(&resource_type, &after.attributes)?).await?;
+    }
+    if !assignment.is_empty() {
+        apply_assignment(session, policies, *id, after.creator.as_deref(), &assignment).await?;
+        after.metrics = read_metrics(session, *id).await?;
+    }
+    Ok(after)
+}
+
+/// Makes a past revision of what is stored, then stores the new state.
+async fn store_revision(session: &mut dyn Session, after: &Resource, attributes: &str) -> Result<(), SqlError> {
+    let past = Statement::new(
+        "INSERT INTO resource_revision (id, resource_type, creator, original_resource_id, started_at, ended_at, \
+         revision_start, revision_end, user_id, project_id, attributes) \
+         SELECT id, resource_type, creator, original_resource_id, started_at, ended_at, \
+         revision_start, ?, user_id, project_id, attributes FROM resource WHERE id = ?",
+    );
+    session.execute(past.bind(after.revision_start).bind(*after.id.as_uuid())).await?;
+    let current = Statement::new(
+        "UPDATE resource SET started_at = ?, ended_at = ?, revision_start = ?, user_id = ?, project_id = ?, \
+         attributes = ? WHERE id = ?",
+    )
+    .bind(after.started_at)
+    .bind(after.ended_at)
+    .bind(after.revision_start)
+    .bind(after.user_id.clone())
+    .bind(after.project_id.clone())
+    .bind(attributes)
+    .bind(*after.id.as_uuid());
+    session.execute(current).await.map(|_| ())
+}
+
+async fn delete(session: &mut dyn Session, ids: &Vec<ResourceId>) -> Result<usize, SqlError> {
+    let ids = || ids.iter().map(|id| *id.as_uuid());
+    let mut metrics =
+        Statement::new("UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND resource_id IN ");
+    session.dialect().push_ids(&mut metrics, &mut ids());
+    session.execute(metrics).await?;
+    // History goes with them.
+    let mut resources = Statement::new("DELETE FROM resource WHERE id IN ");
+    session.dialect().push_ids(&mut resources, &mut ids());
+    let deleted = session.execute(resources).await?;
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}
+
+#[async_trait]
+impl ResourceIndexer for SqlIndexer {
+    async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Result<Resource, IndexerError> {
+        let arguments = (Arc::clone(&self.policies), resource.clone(), now);
+        self.database
+            .call(Access::Write, "create a resource", arguments, |session, arguments| {
+                Box::pin(create(session, arguments))
+            })
+            .await
+    }
+
+    async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, IndexerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = (resource_type.to_owned(), ids.to_vec());
+        self.database
+            .call(Access::Snapshot, "read resources", arguments, |session, arguments| {
+                Box::pin(find(session, arguments))
+            })
+            .await
+    }
+
+    async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError> {
+        self.database
+            .call(Access::Snapshot, "list resources", query.clone(), |session, query| Box::pin(list(session, query)))
+            .await
+    }
+
+    async fn update_resource(
+        &self,
+        resource_type: &str,
+        id: ResourceId,
+        changes: &ResourceUpdate,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError> {
+        let arguments = (Arc::clone(&self.policies), resource_type.to_owned(), id, changes.clone(), now);
+        self.database
+            .call(Access::Write, "change a resource", arguments, |session, arguments| {
+                Box::pin(update(session, arguments))
+            })
+            .await
+    }
+
+    async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.database
+            .call(Access::Write, "delete resources", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
+            .await
+    }
+}

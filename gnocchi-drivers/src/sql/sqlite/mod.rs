@@ -1,0 +1,161 @@
+//! The SQLite engine: one connection that writes, a few that read.
+
+mod session;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::{Access, Engine, Job};
+use super::dialect::{Dialect, SQLITE};
+use super::error::SqlError;
+use session::SqliteSession;
+use writer::{Message, Writer};
+
+/// How many connections read at the same time.
+const READERS_MAX: u32 = 4;
+
+/// How long an idle reading connection keeps its memory.
+const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a connection waits for a lock that another process holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many writing jobs may wait; callers beyond that wait for room.
+const WAITING_JOBS_MAX: usize = 1024;
+
+/// The page caches. The system caches the file as well, so small ones cost little.
+const READER_CACHE_KIB: u32 = 1024;
+const WRITER_CACHE_KIB: u32 = 4096;
+
+/// How many prepared statements a connection keeps.
+const STATEMENTS_MAX: usize = 64;
+
+/// A database file, or one in memory.
+#[derive(Debug)]
+pub(super) struct SqliteEngine {
+    /// `None` is in memory.
+    path: Option<PathBuf>,
+    writer: OnceLock<mpsc::Sender<Message>>,
+    readers: OnceLock<SqlitePool>,
+}
+
+impl SqliteEngine {
+    /// Names a database; nothing is opened before the first job.
+    pub(super) fn new(path: Option<PathBuf>) -> Self {
+        Self { path, writer: OnceLock::new(), readers: OnceLock::new() }
+    }
+
+    fn writer(&self) -> &mpsc::Sender<Message> {
+        self.writer.get_or_init(|| {
+            let (sender, receiver) = mpsc::channel(WAITING_JOBS_MAX);
+            let options = match &self.path {
+                Some(path) => writing_options(path),
+                None => common_options().in_memory(true),
+            };
+            tokio::spawn(Writer::new(self.path.clone(), options, receiver).run());
+            sender
+        })
+    }
+
+    fn readers(&self, path: &Path) -> &SqlitePool {
+        self.readers.get_or_init(|| {
+            SqlitePoolOptions::new()
+                .max_connections(READERS_MAX)
+                .idle_timeout(READER_IDLE_TIMEOUT)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+                .connect_lazy_with(reading_options(path))
+        })
+    }
+
+    async fn write(&self, job: Box<dyn Job>) {
+        if let Err(mpsc::error::SendError(Message::Job(job))) = self.writer().send(Message::Job(job)).await {
+            job.finish(Err(Arc::new(SqlError::Closed)));
+        }
+    }
+}
+
+fn common_options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .disable_statement_logging()
+}
+
+fn writing_options(path: &Path) -> SqliteConnectOptions {
+    common_options()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // With a write-ahead log this means: the log is flushed before a commit returns.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .thread_name(|_| "indexer-writer".to_owned())
+}
+
+fn reading_options(path: &Path) -> SqliteConnectOptions {
+    common_options()
+        .filename(path)
+        .pragma("query_only", "ON")
+        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+        .thread_name(|id| format!("indexer-read-{id}"))
+}
+
+#[async_trait]
+impl Engine for SqliteEngine {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &SQLITE
+    }
+
+    fn location(&self) -> String {
+        self.path.as_ref().map_or_else(|| "memory".to_owned(), |path| path.display().to_string())
+    }
+
+    async fn submit(&self, access: Access, mut job: Box<dyn Job>) {
+        match (&self.path, access) {
+            // A database in memory lives in one connection.
+            (None, _) | (_, Access::Write) => self.write(job).await,
+            (Some(path), _) => {
+                let outcome = match self.readers(path).acquire().await {
+                    Ok(connection) => read(connection, access, &mut *job).await,
+                    Err(error) => Err(error),
+                };
+                job.finish(outcome.map_err(|error| Arc::new(error.into())));
+            }
+        }
+    }
+
+    async fn close(&self) {
+        if let Some(readers) = self.readers.get() {
+            readers.close().await;
+        }
+        let (closed, waiting) = oneshot::channel();
+        if let Some(writer) = self.writer.get()
+            && writer.send(Message::Close(closed)).await.is_ok()
+        {
+            // The other end goes away without an answer only when the runtime shuts down.
+            drop(waiting.await);
+        }
+    }
+}
+
+async fn read(mut connection: PoolConnection<Sqlite>, access: Access, job: &mut dyn Job) -> Result<(), sqlx::Error> {
+    if access == Access::Snapshot {
+        // Dropped in the middle, the transaction ends itself before the connection is used again.
+        let mut transaction = connection.begin().await?;
+        job.run(&mut SqliteSession::new(&mut transaction)).await;
+        transaction.rollback().await
+    } else {
+        job.run(&mut SqliteSession::new(&mut connection)).await;
+        Ok(())
+    }
+}

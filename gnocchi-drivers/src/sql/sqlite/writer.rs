@@ -1,0 +1,161 @@
+//! The task that owns the writing connection.
+//!
+//! Why is creating metrics one by one fast? A commit waits for the disk, so its price does not depend on how much it holds.
+//! Jobs that arrive while one group is being committed form the next group: one transaction, one commit, a savepoint around
+//! each job so that one that fails takes only its own changes back. Nobody is answered before the commit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use super::session::SqliteSession;
+use crate::sql::database::{Job, Verdict};
+use crate::sql::error::SqlError;
+
+/// How many jobs share a commit at most; bounds how long the first one waits for the last one.
+const GROUP_JOBS_MAX: usize = 256;
+
+const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT job";
+const NEXT: &str = "RELEASE job; SAVEPOINT job";
+const UNDO: &str = "ROLLBACK TO job";
+const COMMIT: &str = "COMMIT";
+
+/// What the writer is asked to do.
+pub(super) enum Message {
+    /// Run this.
+    Job(Box<dyn Job>),
+    /// Close the connection and answer.
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct Writer {
+    path: Option<PathBuf>,
+    options: SqliteConnectOptions,
+    connection: Option<SqliteConnection>,
+    messages: mpsc::Receiver<Message>,
+}
+
+impl Writer {
+    pub(super) fn new(path: Option<PathBuf>, options: SqliteConnectOptions, messages: mpsc::Receiver<Message>) -> Self {
+        Self { path, options, connection: None, messages }
+    }
+
+    /// Works until everybody who could send a message is gone, or somebody asks to close.
+    pub(super) async fn run(mut self) {
+        let mut closing = None;
+        while closing.is_none() {
+            match self.messages.recv().await {
+                Some(Message::Job(job)) => closing = self.run_group(job).await,
+                Some(Message::Close(closed)) => closing = Some(closed),
+                None => break,
+            }
+        }
+        self.messages.close();
+        if let Some(connection) = self.connection.take()
+            && let Err(error) = connection.close().await
+        {
+            warn!(%error, "cannot close the indexer database");
+        }
+        if let Some(closed) = closing {
+            // The one who asked may have gone away.
+            drop(closed.send(()));
+        }
+    }
+
+    /// Runs a job and those that arrive meanwhile. Returns a request to close that came among them.
+    async fn run_group(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
+        let mut group = Group { jobs: vec![first], closing: None };
+        let outcome = match self.try_group(&mut group).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // What state the connection is in is unknown: the next group opens a new one. A database in memory would be
+                // lost with its connection, so there the transaction is undone.
+                if self.path.is_some() {
+                    self.connection = None;
+                } else if let Some(connection) = &mut self.connection
+                    && let Err(error) = execute(connection, "ROLLBACK").await
+                {
+                    warn!(%error, "cannot roll back");
+                }
+                Err(Arc::new(error))
+            }
+        };
+        for job in group.jobs {
+            job.finish(outcome.clone());
+        }
+        group.closing
+    }
+
+    async fn try_group(&mut self, group: &mut Group) -> Result<(), SqlError> {
+        if self.connection.is_none() {
+            self.connection = Some(self.connect().await?);
+        }
+        let Some(connection) = &mut self.connection else { return Err(SqlError::Closed) };
+        execute(connection, BEGIN).await?;
+        let mut index = 0;
+        loop {
+            let verdict = group.jobs[index].run(&mut SqliteSession::new(connection)).await;
+            if verdict == Verdict::RollBack {
+                execute(connection, UNDO).await?;
+            }
+            index += 1;
+            if !group.receive(&mut self.messages).await {
+                break;
+            }
+            if verdict == Verdict::Keep {
+                execute(connection, NEXT).await?;
+            }
+        }
+        execute(connection, COMMIT).await
+    }
+
+    async fn connect(&self) -> Result<SqliteConnection, SqlError> {
+        if let Some(folder) = self.path.as_ref().and_then(|path| path.parent()) {
+            let folder = folder.to_owned();
+            let created = tokio::task::spawn_blocking(move || std::fs::create_dir_all(folder)).await;
+            created.map_err(|_| SqlError::Closed)?.map_err(SqlError::Folder)?;
+        }
+        Ok(self.options.connect().await?)
+    }
+}
+
+struct Group {
+    jobs: Vec<Box<dyn Job>>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+impl Group {
+    /// Adds one more job if one waits and may still join.
+    async fn receive(&mut self, messages: &mut mpsc::Receiver<Message>) -> bool {
+        if self.jobs.len() >= GROUP_JOBS_MAX || self.closing.is_some() {
+            return false;
+        }
+        let message = if let Ok(message) = messages.try_recv() {
+            message
+        } else {
+            // Lets callers that were just answered come back before the disk is kept busy.
+            tokio::task::yield_now().await;
+            let Ok(message) = messages.try_recv() else { return false };
+            message
+        };
+        match message {
+            Message::Job(job) => {
+                self.jobs.push(job);
+                true
+            }
+            Message::Close(closed) => {
+                self.closing = Some(closed);
+                false
+            }
+        }
+    }
+}
+
+async fn execute(connection: &mut SqliteConnection, text: &'static str) -> Result<(), SqlError> {
+    sqlx::query(text).execute(connection).await?;
+    Ok(())
+}
