@@ -11,7 +11,7 @@ use std::hint::black_box;
 
 use carbonara::Percentile;
 use carbonara::kernel::{
-    Accumulator, Extrema, Moments, Quantile, RankScratch, differences, extend_levels, extrema,
+    Accumulator, Depth, Extrema, MomentLanes, Moments, Quantile, RankScratch, differences, extrema,
     quantiles,
 };
 use criterion::{Criterion, Throughput};
@@ -68,9 +68,12 @@ fn each_group(values: &[f64], group: usize, mut work: impl FnMut(&[f64]) -> f64)
 }
 
 fn three_levels(values: &[f64]) -> f64 {
-    let mut levels = [Moments::starting_with(values[0]); 3];
-    extend_levels::<true>(values, &mut levels);
-    levels.iter().map(Moments::sum).sum()
+    let mut levels = MomentLanes::default();
+    for lane in 0..3 {
+        levels.replace(lane, Moments::starting_with(values[0]));
+    }
+    levels.extend(values, 3, Depth::Deviations);
+    levels.group(0).sum() + levels.group(1).sum() + levels.group(2).sum()
 }
 
 fn bench(criterion: &mut Criterion, values: &[f64]) {

@@ -105,6 +105,40 @@ fn levels_come_in_the_order_asked_and_need_not_divide_one_another() {
 }
 
 #[test]
+fn no_level_no_frame() {
+    let components = ComponentSet::for_methods(&["max", "std", "median"].map(method));
+    assert!(aggregate(&[1, 2], &[1.0, 2.0], None, &[], &components).is_empty());
+}
+
+#[test]
+fn many_segments_are_written_in_parts() {
+    let names = [
+        "mean",
+        "max",
+        "first",
+        "last",
+        "median",
+        "rate:last",
+        "rate:median",
+    ];
+    let components = ComponentSet::for_methods(&names.map(method));
+    let timestamps_ns: Vec<i64> = (0..1000).map(|second| second * SECOND).collect();
+    let values: Vec<f64> = (0..1000).map(|index| f64::from(index * 37 % 101)).collect();
+    // Beside the 1 s level, each segment is a single point.
+    let together = aggregate(
+        &timestamps_ns,
+        &values,
+        None,
+        &spans(&[1, 300, 3600]),
+        &components,
+    );
+    let alone = aggregate(&timestamps_ns, &values, None, &spans(&[3600]), &components);
+    assert!(timestamps_ns.len() > 3 * SEGMENTS_MAX);
+    assert_eq!(together[2], alone[0]);
+    assert_eq!(together[0].len(), 1000);
+}
+
+#[test]
 fn a_resumed_bucket_equals_one_pass() {
     let names = [
         "mean",

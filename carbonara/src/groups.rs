@@ -121,8 +121,7 @@ impl Groups {
         for (index, level) in self.levels.iter_mut().enumerate() {
             if !level.started {
                 level.started = true;
-                self.lanes[index / LANES]
-                    .replace(index % LANES, Moments::starting_with(*first));
+                self.lanes[index / LANES].replace(index % LANES, Moments::starting_with(*first));
             }
         }
         if let Some(depth) = self.depth {
@@ -180,9 +179,10 @@ impl Groups {
     /// Puts what was read of the row being filled into the state carried over; `values` are those not yet in it.
     pub(crate) fn carry(&mut self, index: usize, row: &Row, values: &[f64]) {
         let level = &mut self.levels[index];
-        let segments = match self.needs_extrema {
-            true => &self.segments[row.segment..],
-            false => &[],
+        let segments = if self.needs_extrema {
+            &self.segments[row.segment..]
+        } else {
+            &[]
         };
         absorb(&mut level.carried, values, segments);
     }
@@ -200,7 +200,11 @@ impl Groups {
     /// Returns the extremes of a segment that was just added to the sums.
     fn extrema_of(&self, values: &[f64]) -> Extrema {
         // A NaN among the values would have made this sum NaN, so no search for one is needed.
-        let has_no_nan = self.depth.is_some() && !self.lanes[0].group(0).sum().is_nan();
+        let has_no_nan = self.depth.is_some()
+            && self
+                .lanes
+                .first()
+                .is_some_and(|lanes| !lanes.group(0).sum().is_nan());
         let extrema = if has_no_nan {
             extrema_of_numbers(values)
         } else {
@@ -219,9 +223,10 @@ impl Groups {
                 ..std::mem::take(&mut level.carried)
             };
             let values = &values[row.read.saturating_sub(lag)..next.point.saturating_sub(lag)];
-            let segments = match self.needs_extrema {
-                true => &self.segments[row.segment..next.segment],
-                false => &[],
+            let segments = if self.needs_extrema {
+                &self.segments[row.segment..next.segment]
+            } else {
+                &[]
             };
             absorb(&mut state, values, segments);
             self.rows.push(state);

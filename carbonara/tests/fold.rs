@@ -242,9 +242,9 @@ fn an_order_statistic_over_a_long_first_batch_is_folded_at_once() {
         .collect();
     let mut window = Window::empty(&plan);
     let folded = window.fold(&plan, &[&series(&points)]).expect("held");
-    let plain: Points = points.into_iter().collect();
+    let accepted: Points = points.into_iter().collect();
     for frame in &folded.frames {
-        let expected = oracle::aggregate(&plain, frame.granularity(), methods[0]);
+        let expected = oracle::aggregate(&accepted, frame.granularity(), methods[0]);
         let found = frame.series(methods[0]).expect("the method was asked for");
         oracle::assert_same(&found, &expected, methods[0]);
     }

@@ -278,9 +278,9 @@ fn verify_needs_a_data_directory() {
     let missing = directory.path().join("missing");
     let (status, _, stderr) = verify(&missing);
     assert_eq!(status, Some(1));
-    assert!(stderr.contains(&format!("there is no data directory {}", missing.display())), "{stderr}");
+    assert!(stderr.contains(&format!("there is no store in the directory {}", missing.display())), "{stderr}");
     assert!(!missing.exists());
     let (status, _, stderr) = verify(directory.path());
     assert_eq!(status, Some(1));
-    assert!(stderr.contains("holds no store"), "{stderr}");
+    assert!(stderr.contains("there is no store in the directory") && fs::read_dir(directory.path()).unwrap().next().is_none(), "{stderr}");
 }

@@ -349,7 +349,8 @@ fn a_full_disk_is_reported_and_survived() {
         eprintln!("skipped a_full_disk_is_reported_and_survived: this process may not mount a small disk");
         return;
     }
-    let arguments = [&unshare[..], &[&script, "sh", &this_program()]].concat();
+    let program = this_program();
+    let arguments = [&unshare[..], &[&script, "sh", &program]].concat();
     let output = child("unshare", &arguments, "child_fills_its_disk", directory.path()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("appends on a full disk"), "{text}\n{}", String::from_utf8_lossy(&output.stderr));

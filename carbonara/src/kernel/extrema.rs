@@ -164,7 +164,9 @@ mod tests {
         long[17] = -0.0;
         long[18] = 0.0;
         check(&long, -0.0, 5.0);
-        long.iter_mut().for_each(|value| *value = -*value);
+        for value in &mut long {
+            *value = -*value;
+        }
         check(&long, -5.0, 0.0);
     }
 

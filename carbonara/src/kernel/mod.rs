@@ -19,8 +19,8 @@ mod statistic;
 
 pub use accumulator::Accumulator;
 pub(crate) use accumulator::Extent;
-pub use extrema::{Extrema, extrema};
 pub(crate) use extrema::extrema_of_numbers;
+pub use extrema::{Extrema, extrema};
 pub use moment::{Depth, LANES, MomentLanes, Moments};
 pub use rank::{Quantile, RankScratch, quantiles};
 pub use rate::differences;

@@ -180,7 +180,9 @@ mod tests {
 
     #[test]
     fn every_number_of_groups_gives_the_same_bits() {
-        let values: Vec<f64> = (0..101).map(|index| f64::from(index).sqrt() - 3.0).collect();
+        let values: Vec<f64> = (0..101)
+            .map(|index| f64::from(index).sqrt() - 3.0)
+            .collect();
         let mut alone = Moments::starting_with(values[0]);
         alone.extend(&values);
         let mut sum = Moments::starting_with(values[0]);

@@ -19,7 +19,7 @@ pub struct RankScratch {
 }
 
 /// Below this many keys a part is sorted rather than divided further.
-const SORTED_PART_KEYS: usize = 64;
+const SORTED_PART_KEYS: usize = 24;
 
 impl RankScratch {
     /// Makes empty scratch memory.

@@ -1,5 +1,11 @@
 //! Plain, slow versions of what the engine computes, each the shortest way to say what is meant.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "small numbers, and equality is meant"
+)]
+
 use std::collections::BTreeMap;
 
 use carbonara::{AggregationMethod, Frame, Series, Statistic, Timespan};
@@ -85,11 +91,11 @@ fn deviation(values: &[f64]) -> Option<f64> {
         return None;
     }
     let mean = sum(values) / count;
-    let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
-    let squares: Vec<f64> = deviations.iter().map(|d| d * d).collect();
-    let rest = sum(&deviations);
-    let squared = sum(&squares) - rest * rest / count;
-    Some((squared / (count - 1.0)).sqrt())
+    let distances: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    let squares: Vec<f64> = distances.iter().map(|d| d * d).collect();
+    let rest = sum(&distances);
+    let total = sum(&squares) - rest * rest / count;
+    Some((total / (count - 1.0)).sqrt())
 }
 
 /// All values in the order of ranks: -0.0 before 0.0, NaN behind all.
@@ -105,7 +111,7 @@ fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 {
         sorted[middle]
     } else {
-        (sorted[middle - 1] + sorted[middle]) / 2.0
+        f64::midpoint(sorted[middle - 1], sorted[middle])
     }
 }
 
@@ -144,7 +150,7 @@ pub(crate) fn bits(frame: &Frame) -> (i64, Vec<u16>, Vec<i64>, Vec<Vec<u64>>) {
         frame
             .components()
             .iter()
-            .map(|component| component.code())
+            .map(carbonara::Component::code)
             .collect(),
         frame.buckets().to_vec(),
         frame

@@ -3,19 +3,14 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path};
-use http::header::HOST;
+use http::HeaderMap;
+use http::header::{AsHeaderName, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::state::ApiState;
-
-const FORWARDED: HeaderName = http::header::FORWARDED;
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// What stays as it is in a path; other bytes are escaped.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.').remove(b'-').remove(b'~');
@@ -31,15 +26,21 @@ impl BaseUrl {
         format!("{}{}", self.0, utf8_percent_encode(path, PATH))
     }
 
+    /// Returns the address of a path that is escaped already.
+    #[must_use]
+    pub fn at_escaped(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
     fn new(parts: &Parts, believes_proxies: bool) -> Self {
         let mut scheme = parts.uri.scheme_str().unwrap_or("http").to_owned();
-        let mut host = text(&parts.headers, &HOST)
+        let mut host = text(&parts.headers, HOST)
             .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
             .unwrap_or("localhost")
             .to_owned();
         let mut prefix = mount_prefix(parts);
         if believes_proxies {
-            if let Some(forwarded) = text(&parts.headers, &FORWARDED) {
+            if let Some(forwarded) = text(&parts.headers, "forwarded") {
                 for (key, value) in forwarded_element(forwarded) {
                     match key.to_ascii_lowercase().as_str() {
                         "proto" => value.clone_into(&mut scheme),
@@ -48,15 +49,15 @@ impl BaseUrl {
                     }
                 }
             } else {
-                let first = |name| text(&parts.headers, name).and_then(|list| list.split(',').next()).map(str::trim);
-                if let Some(proto) = first(&FORWARDED_PROTO) {
+                let first = |name: &str| text(&parts.headers, name).and_then(|list| list.split(',').next()).map(str::trim);
+                if let Some(proto) = first("x-forwarded-proto") {
                     proto.clone_into(&mut scheme);
                 }
-                if let Some(forwarded_host) = first(&FORWARDED_HOST) {
+                if let Some(forwarded_host) = first("x-forwarded-host") {
                     forwarded_host.clone_into(&mut host);
                 }
             }
-            if let Some(outer) = text(&parts.headers, &FORWARDED_PREFIX) {
+            if let Some(outer) = text(&parts.headers, "x-forwarded-prefix") {
                 prefix.insert_str(0, outer.trim_end_matches('/'));
             }
         }
@@ -64,7 +65,7 @@ impl BaseUrl {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -66,7 +66,8 @@ impl RequestBody {
                 None if gathered.is_empty() => first = Some(data),
                 None => gathered.extend_from_slice(&data),
                 Some(earlier) => {
-                    gathered.reserve(announced.unwrap_or_default().clamp(earlier.len() + data.len(), BYTES_RESERVED_MAX.max(earlier.len() + data.len())));
+                    let reserved = announced.unwrap_or_default().min(BYTES_RESERVED_MAX);
+                    gathered.reserve(reserved.max(earlier.len() + data.len()));
                     gathered.extend_from_slice(&earlier);
                     gathered.extend_from_slice(&data);
                 }

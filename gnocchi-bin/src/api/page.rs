@@ -1,15 +1,18 @@
 //! Pages of listings: parameters and the link to the next page.
 
-use axum::response::Response;
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
 use gnocchi_core::model::{NullOrder, Page, SortDirection, SortKey};
 use http::HeaderValue;
-use http::header::LINK;
+use http::request::Parts;
 use serde_json::json;
 
 use super::address::BaseUrl;
 use super::error::ApiError;
 use super::query::Query;
 use super::settings::ApiSettings;
+use super::state::ApiState;
 
 const DIRECTIONS: &str = "asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-nullslast";
 
@@ -19,6 +22,27 @@ pub struct PageRequest {
     /// The page.
     pub page: Page,
     sort: Vec<String>,
+}
+
+/// What a listing needs to know of its request.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The parameters.
+    pub query: Query,
+    /// Where the API is.
+    pub base: BaseUrl,
+    /// The path of the listing, as in the request.
+    pub path: String,
+}
+
+impl FromRequestParts<ApiState> for Listing {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+        let query = Query::from_request_parts(parts, state).await?;
+        let base = BaseUrl::from_request_parts(parts, state).await?;
+        Ok(Self { query, base, path: parts.uri.path().to_owned() })
+    }
 }
 
 impl PageRequest {
@@ -40,17 +64,17 @@ impl PageRequest {
         Ok(Self { page: Page { limit, marker, sort: keys }, sort })
     }
 
-    /// Adds a link to the next page to a response with `items` items, the last of which has the identifier `last`.
-    pub fn link(&self, response: &mut Response, query: &Query, base: &BaseUrl, path: &str, items: usize, last: Option<String>) {
-        let Some(last) = last.filter(|_| items >= self.page.limit) else { return };
-        let mut query = query.clone();
+    /// Returns the `Link` header that leads to the page after one whose items have these identifiers; `None` after a page
+    /// that is not full.
+    #[must_use]
+    pub fn next(&self, listing: &Listing, items: usize, last: Option<String>) -> Option<HeaderValue> {
+        let last = last.filter(|_| items >= self.page.limit)?;
+        let mut query = listing.query.clone();
         query.set("limit", [self.page.limit.to_string()]);
         query.set("sort", self.sort.iter().cloned());
         query.set("marker", [last]);
-        let link = format!("<{}?{}>; rel=\"next\"", base.at(path), query.encode_sorted());
-        if let Ok(link) = HeaderValue::try_from(link) {
-            response.headers_mut().insert(LINK, link);
-        }
+        let link = format!("<{}?{}>; rel=\"next\"", listing.base.at_escaped(&listing.path), query.encode_sorted());
+        HeaderValue::try_from(link).ok()
     }
 }
 

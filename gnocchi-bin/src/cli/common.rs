@@ -1,7 +1,7 @@
 //! Flags that every tool has, and what they set.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -9,6 +9,7 @@ use crate::config::{FlagValue, Sources};
 
 /// Where the configuration is, and what is logged.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag, and each has a twin that takes it back")]
 pub(super) struct CommonArgs {
     /// A configuration file; may be repeated, later ones win. Default: gnocchi.conf of the user or of the system, if there is one.
     #[arg(long, value_name = "FILE")]
@@ -50,12 +51,16 @@ impl CommonArgs {
         }
         flags.extend(self.log_dir.map(|path| path_flag("--log-dir", "DEFAULT", "log_dir", &path)));
         flags.extend(self.log_file.map(|path| path_flag("--log-file", "DEFAULT", "log_file", &path)));
-        let readable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Sources { files: self.config_file, directories: self.config_dir, environment: env::vars_os().filter_map(readable).collect(), flags }
+        Sources { files: self.config_file, directories: self.config_dir, environment: environment(), flags }
     }
 }
 
+/// Returns the variables whose name and value are text; no option is anything else.
+fn environment() -> Vec<(String, String)> {
+    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+}
+
 /// Makes the value of a path given by a flag. A dollar sign in it is no reference.
-pub(super) fn path_flag(flag: &'static str, section: &'static str, option: &'static str, path: &std::path::Path) -> FlagValue {
+pub(super) fn path_flag(flag: &'static str, section: &'static str, option: &'static str, path: &Path) -> FlagValue {
     FlagValue { flag, section, option, value: path.to_string_lossy().replace('$', "$$") }
 }

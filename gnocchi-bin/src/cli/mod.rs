@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::config::ConfigError;
 use crate::runtime::telemetry::TelemetryError;
-use crate::runtime::{DataDirectoryError, ServeError, StoreError};
+use crate::runtime::{ServeError, StoreError};
 use import::Outcome;
 
 /// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.
@@ -32,9 +32,7 @@ pub struct Cli {
 enum Command {
     /// Serve the HTTP API and process measures (what happens without a command, too)
     Serve(serve::ServeArgs),
-    /// Send measures of CSV files to a running server
     Import(import::ImportArgs),
-    /// Check every stored byte of a data directory while no server runs on it
     Verify(verify::VerifyArgs),
 }
 
@@ -54,9 +52,6 @@ pub enum Failure {
     /// The server could not start or failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    DataDirectory(#[from] DataDirectoryError),
     /// The store could not be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -62,7 +62,7 @@ impl Progress {
             bar.set_position(position);
             bar.set_message(self.rate(counted));
         } else if self.line_is_due() {
-            let percent = if self.length == 0 { 100 } else { position.min(self.length) * 100 / self.length };
+            let percent = (position.min(self.length) * 100).checked_div(self.length).unwrap_or(100);
             let left = self.time_left(position).map(|left| format!(", {} left", HumanDuration(left))).unwrap_or_default();
             eprintln!("{percent}% · {}{left}", self.rate(counted));
         }

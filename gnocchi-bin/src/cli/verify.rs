@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::Failure;
 use super::progress::{Progress, Unit};
-use crate::runtime::{self, DataDirectory};
+use crate::runtime::Store;
 
 /// How many metrics are listed at a time.
 const METRICS_PER_PAGE: usize = 1000;
@@ -40,9 +40,9 @@ pub(super) struct VerifyArgs {
 /// # Errors
 /// [`Failure`] when the directory cannot be opened or the table cannot be printed.
 pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
-    let directory = DataDirectory::existing(&arguments.data_dir)?;
-    let store = runtime::open_for_inspection(&directory).await?;
-    let report = check(store.drivers()).await?;
+    let store = Store::open_for_inspection(&arguments.data_dir).await?;
+    let report = check(store.gnocchi.drivers()).await?;
+    store.close().await;
     let mut out = io::stdout().lock();
     if report.damage.is_empty() {
         writeln!(out, "{}: no damage", report.summary())?;
@@ -199,20 +199,37 @@ fn table(damage: &[Damage]) -> Table {
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header(["metric", "stream", "block", "begins at", "commit", "problem"]);
     for one in damage {
-        let [metric, stream, block, begin, commit] = match one.place {
-            Place::Pending { sack } => ["".into(), format!("pending, sack {sack}"), String::new(), String::new(), String::new()],
-            Place::Metric(metric) => [metric.to_string(), "all".into(), String::new(), String::new(), String::new()],
-            Place::Frame { metric, stream: Stream::Window, block, sequence } => {
-                [metric.to_string(), "window".into(), block.to_string(), String::new(), sequence.to_string()]
-            }
-            Place::Frame { metric, stream: Stream::Level(granularity), block, sequence } => {
-                let begin = block_start(granularity, block).map(|begin| begin.to_string()).unwrap_or_default();
-                [metric.to_string(), format!("{} s", granularity.as_second_f64()), block.to_string(), begin, sequence.to_string()]
-            }
-        };
-        table.add_row([metric, stream, block, begin, commit, one.problem.clone()]);
+        let cells = one.place.cells();
+        table.add_row(cells.iter().chain([&one.problem]));
     }
     table
+}
+
+impl Place {
+    /// Returns the cells that say where this is: metric, stream, block, its first moment, commit.
+    fn cells(&self) -> [String; 5] {
+        let mut cells: [String; 5] = Default::default();
+        match *self {
+            Self::Pending { sack } => cells[1] = format!("pending, sack {sack}"),
+            Self::Metric(metric) => {
+                cells[0] = metric.to_string();
+                cells[1] = "all".into();
+            }
+            Self::Frame { metric, stream, block, sequence } => {
+                cells[0] = metric.to_string();
+                cells[2] = block.to_string();
+                cells[4] = sequence.to_string();
+                match stream {
+                    Stream::Window => cells[1] = "window".into(),
+                    Stream::Level(granularity) => {
+                        cells[1] = format!("{} s", granularity.as_second_f64());
+                        cells[3] = block_start(granularity, block).map(|begin| begin.to_string()).unwrap_or_default();
+                    }
+                }
+            }
+        }
+        cells
+    }
 }
 
 /// Returns when the first bucket of a block begins.

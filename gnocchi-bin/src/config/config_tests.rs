@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,9 +57,12 @@ fn everything_has_a_default() {
     assert_eq!((config.api.host.as_str(), config.api.port), ("0.0.0.0", 8041));
     assert_eq!(config.api.settings, crate::api::settings::ApiSettings::default(), "one set of defaults");
     assert_eq!(config.storage.data_dir, PathBuf::from("gnocchi-data"));
-    assert_eq!(config.metricd.reporting_delay, Some(Duration::from_secs(120)));
+    assert_eq!(config.metricd.reporting_delay, Some(Duration::from_mins(2)));
     assert_eq!(config.incoming.max_future, None);
-    assert_eq!(config.incoming.sacks, gnocchi_core::driver::SACKS_DEFAULT);
+    let embedded = gnocchi_drivers::embedded::EmbeddedConfig::new("p");
+    assert_eq!(config.incoming.sacks, embedded.sacks);
+    assert_eq!(config.incoming.max_pending_bytes, embedded.pending_bytes_max);
+    assert_eq!(config.storage.block_cache_bytes, embedded.cache_bytes);
     let methods = &config.archive_policy.default_aggregation_methods;
     assert_eq!(*methods, gnocchi_core::model::default_aggregation_methods());
     let core = gnocchi_core::Settings::default();
@@ -73,10 +77,10 @@ fn everything_has_a_default() {
 fn every_listed_default_is_a_value_that_the_option_takes() {
     let mut text = String::new();
     for section in SECTIONS {
-        text.push_str(&format!("[{}]\n", section.name));
+        writeln!(text, "[{}]", section.name).unwrap();
         for option in section.all().filter(|option| option.effect == Effect::Active) {
             if let Some(default) = option.default {
-                text.push_str(&format!("{} = {default}\n", option.name));
+                writeln!(text, "{} = {default}", option.name).unwrap();
             }
         }
     }

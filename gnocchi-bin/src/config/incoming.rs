@@ -1,7 +1,8 @@
 //! `[incoming]`: measures on their way in.
 
+use std::num::NonZeroU16;
+
 use carbonara::Timespan;
-use gnocchi_core::driver::{SACKS_MAX, SackCount};
 
 use super::backend;
 use super::error::ConfigError;
@@ -29,18 +30,17 @@ pub struct Incoming {
     /// How much may wait to be processed, in bytes.
     pub max_pending_bytes: usize,
     /// The number of sacks of a new data directory; an existing one keeps its own.
-    pub sacks: SackCount,
+    pub sacks: NonZeroU16,
 }
 
 impl Incoming {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         backend::check_driver(section, "incoming")?;
-        let sacks = section.integer("sacks", 1..=SACKS_MAX).map(defaulted)?;
         Ok(Self {
             max_future: section.with("max_future", |text| timespan::parse(text).map_err(|error| error.to_string()))?,
             max_pending_bytes: section.bytes("max_pending_bytes", 1..=usize::MAX).map(defaulted)?,
-            sacks: SackCount::new(sacks).expect("the range of the option begins at one"),
+            sacks: section.integer("sacks", NonZeroU16::MIN..=NonZeroU16::MAX).map(defaulted)?,
         })
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
             entry.value.push_str(content);
         } else if let Some(header) = content.strip_prefix('[') {
             let name = header.strip_suffix(']').map(str::trim).filter(|name| !name.is_empty());
-            section = name.ok_or(SyntaxError { line, problem: "a section header reads [name]" })?.to_owned();
+            name.ok_or(SyntaxError { line, problem: "a section header reads [name]" })?.clone_into(&mut section);
             continues = false;
         } else {
             let (option, value) =

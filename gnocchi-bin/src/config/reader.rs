@@ -206,9 +206,12 @@ impl Section<'_> {
     }
 
     /// Returns a number of bytes in a range, `K`, `M` and `G` (or `KiB`, ...) multiplying by powers of 1024, if there is one.
-    pub(super) fn bytes(&self, option: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, ConfigError> {
+    pub(super) fn bytes<T>(&self, option: &str, range: RangeInclusive<T>) -> Result<Option<T>, ConfigError>
+    where
+        T: TryFrom<u64> + PartialOrd + fmt::Display,
+    {
         self.with(option, |text| {
-            let value = byte_count(text).filter(|value| range.contains(value));
+            let value = byte_count(text).and_then(|bytes| T::try_from(bytes).ok()).filter(|value| range.contains(value));
             let (low, high) = (range.start(), range.end());
             value.ok_or_else(|| format!("must be a number of bytes from {low} to {high}, like 1048576, 1024K or 1M"))
         })
@@ -297,7 +300,7 @@ pub(super) fn defaulted<T>(value: Option<T>) -> T {
     value.expect("an option that has a default has a value")
 }
 
-fn byte_count(text: &str) -> Option<usize> {
+fn byte_count(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit.trim().to_lowercase().trim_end_matches('b').trim_end_matches('i') {
@@ -307,5 +310,5 @@ fn byte_count(text: &str) -> Option<usize> {
         "g" => 1024 * 1024 * 1024,
         _ => return None,
     };
-    number.parse::<usize>().ok()?.checked_mul(factor)
+    number.parse::<u64>().ok()?.checked_mul(factor)
 }

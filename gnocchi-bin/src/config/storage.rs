@@ -25,7 +25,7 @@ pub struct Storage {
     /// The directory of the embedded back-end.
     pub data_dir: PathBuf,
     /// How much memory blocks read from it may take.
-    pub block_cache_bytes: usize,
+    pub block_cache_bytes: u64,
     /// How much memory the open windows of metrics may take.
     pub window_cache_bytes: usize,
 }
@@ -36,7 +36,7 @@ impl Storage {
         backend::check_driver(section, "storage")?;
         Ok(Self {
             data_dir: section.text("data_dir").map(defaulted)?.into(),
-            block_cache_bytes: section.bytes("block_cache_bytes", 0..=usize::MAX).map(defaulted)?,
+            block_cache_bytes: section.bytes("block_cache_bytes", 0..=u64::MAX).map(defaulted)?,
             window_cache_bytes: section.bytes("window_cache_bytes", 0..=usize::MAX).map(defaulted)?,
         })
     }

@@ -21,12 +21,6 @@ pub enum DataDirectoryError {
         /// Why.
         source: io::Error,
     },
-    /// It is not there.
-    #[error("there is no data directory {}", path.display())]
-    Missing {
-        /// The directory.
-        path: PathBuf,
-    },
     /// Another process works in it.
     #[error("the data directory {} is in use by another process; stop that process or choose another directory (--data-dir)", path.display())]
     InUse {
@@ -37,8 +31,7 @@ pub enum DataDirectoryError {
 
 /// The right to work in a data directory, until it is dropped or the process ends in whatever way.
 #[derive(Debug)]
-pub struct DataDirectory {
-    path: PathBuf,
+pub(super) struct DataDirectory {
     _lock: File,
 }
 
@@ -47,7 +40,7 @@ impl DataDirectory {
     ///
     /// # Errors
     /// [`DataDirectoryError`] when it cannot be written to or another process has it.
-    pub fn create(path: &Path) -> Result<Self, DataDirectoryError> {
+    pub(super) fn create(path: &Path) -> Result<Self, DataDirectoryError> {
         fs::create_dir_all(path).map_err(|source| DataDirectoryError::Unwritable { path: path.to_owned(), source })?;
         Self::take(path)
     }
@@ -55,28 +48,15 @@ impl DataDirectory {
     /// Takes an existing directory for this process.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and when it does not exist.
-    pub fn existing(path: &Path) -> Result<Self, DataDirectoryError> {
-        if !path.is_dir() {
-            return Err(DataDirectoryError::Missing { path: path.to_owned() });
-        }
-        Self::take(path)
-    }
-
-    fn take(path: &Path) -> Result<Self, DataDirectoryError> {
+    /// As [`create`](Self::create).
+    pub(super) fn take(path: &Path) -> Result<Self, DataDirectoryError> {
         let unwritable = |source| DataDirectoryError::Unwritable { path: path.to_owned(), source };
         let lock = File::options().create(true).append(true).open(path.join(LOCK_FILE)).map_err(unwritable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(unwritable(source)),
         }
-    }
-
-    /// Returns its path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -92,7 +72,7 @@ mod tests {
         let second = DataDirectory::create(&path).unwrap_err().to_string();
         assert!(second.contains(path.to_str().unwrap()) && second.contains("in use"), "{second}");
         drop(first);
-        DataDirectory::existing(&path).unwrap();
+        DataDirectory::take(&path).unwrap();
     }
 
     #[test]
@@ -102,7 +82,5 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = DataDirectory::create(&file.join("below")).unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot write to the data directory {}/below", file.display())), "{error}");
-        let missing = DataDirectory::existing(&root.path().join("missing")).unwrap_err().to_string();
-        assert!(missing.starts_with("there is no data directory"), "{missing}");
     }
 }

@@ -4,7 +4,6 @@ use std::io;
 
 use thiserror::Error;
 
-use super::data_directory::DataDirectoryError;
 use super::store::StoreError;
 
 /// Why a server cannot start, or ends by itself.
@@ -21,10 +20,7 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    DataDirectory(#[from] DataDirectoryError),
-    /// The store in it cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Processing in the background failed.

@@ -8,8 +8,8 @@ pub mod signal;
 mod store;
 pub mod telemetry;
 
-pub use data_directory::{DataDirectory, DataDirectoryError};
+pub use data_directory::DataDirectoryError;
 pub use error::ServeError;
 pub use listener::{Limits, Listener};
 pub use serve::serve;
-pub use store::{StoreError, open, open_for_inspection};
+pub use store::{Store, StoreError};

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 
 use super::error::ServeError;
 use super::listener::{Limits, Listener};
-use super::{DataDirectory, store};
-use crate::api;
+use super::store::Store;
+use crate::api::{self, ApiState};
 use crate::config::Config;
 
 /// How long the turn in hand of each worker may take after the shutdown began. What is not folded then is folded at the next
@@ -33,17 +33,17 @@ pub async fn serve(
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
     let listener = listener.map_err(|source| ServeError::Listen { host: host.into(), port, source })?;
-    let directory = DataDirectory::create(&config.storage.data_dir)?;
-    let gnocchi = store::open(config, &directory, default_policies).await?;
+    let store = Store::open(config, default_policies).await?;
 
     let stop_workers = CancellationToken::new();
-    let mut workers = spawn_workers(&gnocchi, &stop_workers);
-    let router = api::router(api::ApiState::new(gnocchi, config.api.settings.clone(), metrics));
+    let mut workers = spawn_workers(&store.gnocchi, &stop_workers);
+    let state = ApiState::new(store.gnocchi.clone(), config.api.settings.clone(), Some(metrics));
+    let router = api::router(state);
     let limits = Limits { connections_max: config.api.connections_max, drain: config.general.graceful_shutdown_timeout };
 
     let url = listener.url();
     announce(&url);
-    info!(address = %listener.address(), data_dir = %directory.path().display(), "serving");
+    info!(address = %listener.address(), data_dir = %config.storage.data_dir.display(), "serving");
     let serving = listener.serve(router, limits, shutdown.clone());
     tokio::pin!(serving);
     let early = tokio::select! {
@@ -65,6 +65,7 @@ pub async fn serve(
         Ok(Err(_)) => return Err(ServeError::Panic),
         Err(_) => warn!("processing is cut off, it took too long after the shutdown began; nothing is lost"),
     }
+    store.close().await;
     info!("stopped");
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::config::{General, LogLevel};
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
 /// Libraries whose debug messages say nothing about this program.
-const QUIET_LIBRARIES: &str = "hyper=info,hyper_util=info,reqwest=info,sqlx=warn,fjall=info,lsm_tree=info";
+const QUIET_LIBRARIES: &str = "hyper=info,hyper_util=info,reqwest=info,sqlx=warn,fjall=warn,lsm_tree=warn";
 
 /// Upper ends of the buckets of every histogram of durations, in seconds.
 const DURATION_BUCKETS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];

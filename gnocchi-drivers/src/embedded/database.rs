@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -12,7 +13,7 @@ use super::engine::{Engine, Facts};
 use super::error::EmbeddedError;
 
 /// How long writes are refused after one failed, so that a full disk does not cause one recovery after the other.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MS: u64 = 1_000;
 
 /// An engine that is opened again when it has failed.
 ///
@@ -22,6 +23,7 @@ pub(super) struct Database {
     config: EmbeddedConfig,
     facts: Facts,
     state: RwLock<State>,
+    pause_ms: AtomicU64,
 }
 
 enum State {
@@ -33,7 +35,7 @@ impl Database {
     pub(super) fn open(config: EmbeddedConfig) -> Result<Self, EmbeddedError> {
         let engine = Engine::open(&config, 0)?;
         let facts = engine.begin(&config)?;
-        Ok(Self { config, facts, state: RwLock::new(State::Open(engine)) })
+        Ok(Self { config, facts, state: RwLock::new(State::Open(engine)), pause_ms: AtomicU64::new(PAUSE_MS) })
     }
 
     /// Returns what the database said about itself when it was opened.
@@ -43,6 +45,12 @@ impl Database {
 
     pub(super) fn config(&self) -> &EmbeddedConfig {
         &self.config
+    }
+
+    /// Changes how long writes are refused after one failed.
+    #[cfg(test)]
+    pub(super) fn set_pause_ms(&self, pause_ms: u64) {
+        self.pause_ms.store(pause_ms, Ordering::Relaxed);
     }
 
     /// Runs a read.
@@ -88,7 +96,7 @@ impl Database {
         let State::Stopped { since, epoch, cause } = &*state else {
             return Ok(state);
         };
-        if since.elapsed() < PAUSE {
+        if since.elapsed() < Duration::from_millis(self.pause_ms.load(Ordering::Relaxed)) {
             return Err(EmbeddedError::Stopped(Arc::clone(cause)));
         }
         let epoch = *epoch;

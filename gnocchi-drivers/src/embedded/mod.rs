@@ -81,3 +81,6 @@ impl Embedded {
         changed.map_err(|error| error.into_backend("change the number of sacks"))
     }
 }
+
+#[cfg(test)]
+mod tests;

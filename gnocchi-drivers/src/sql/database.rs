@@ -23,6 +23,9 @@ pub(super) trait Session: Send {
     /// Runs a statement and returns how many rows it changed.
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError>;
 
+    /// Runs a reading statement, then a writing one, and returns the rows of the first. Neither sees the other.
+    async fn fetch_and_execute(&mut self, reading: Statement, writing: Statement) -> Result<Vec<Row>, SqlError>;
+
     /// Runs several statements that bind nothing.
     async fn run_script(&mut self, script: &'static str) -> Result<(), SqlError>;
 }
@@ -34,8 +37,10 @@ pub(super) enum Access {
     Read,
     /// Several reading statements that must see one state.
     Snapshot,
-    /// A transaction that writes.
+    /// One writing statement, as the last one: when it fails it takes itself back.
     Write,
+    /// Several statements, all or nothing.
+    Transaction,
 }
 
 /// One call without its types.
@@ -138,6 +143,6 @@ impl<A: Send + Sync, T: Send> Job for Call<A, T> {
             (None, Ok(())) => Err(SqlError::Closed),
         };
         // The caller may have gone away.
-        drop(self.reply.send(result));
+        self.reply.send(result).ok();
     }
 }

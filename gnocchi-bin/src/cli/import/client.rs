@@ -12,7 +12,7 @@ use super::batch::Batch;
 use crate::cli::Failure;
 
 /// How long one request may take; a server that folds while it answers needs seconds at most.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How often a request is sent again after the server was busy or out of reach. Points of a request that did arrive are
 /// replaced by the same points, so that repeating one is safe.

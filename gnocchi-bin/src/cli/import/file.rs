@@ -61,13 +61,6 @@ impl ParsedFile {
     pub(super) fn points(&self) -> usize {
         self.metrics.iter().map(|(_, series)| series.len()).sum()
     }
-
-    fn add_bad_line(&mut self, line: u64, problem: impl Into<String>, shown_max: usize) {
-        self.bad_count += 1;
-        if self.bad_lines.len() < shown_max {
-            self.bad_lines.push(BadLine { line, problem: problem.into() });
-        }
-    }
 }
 
 /// Where the columns stand.
@@ -113,68 +106,89 @@ pub(super) fn has_metric_column(path: &Path) -> bool {
 /// Reads a whole file; keeps the first `bad_lines_max` bad lines.
 pub(super) fn read(path: &Path, unit: EpochUnit, bad_lines_max: usize) -> Result<ParsedFile, FileError> {
     let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mut lines = reader(file);
-    let mut parsed = ParsedFile::default();
-    let mut points: BTreeMap<String, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+    let mut lines = reader(File::open(path).map_err(unreadable)?);
+    let mut collected = Collected { file_metric: metric_name(path), unit, bad_lines_max, ..Collected::default() };
     let mut columns: Option<Columns> = None;
     let mut record = StringRecord::new();
-    let file_metric = metric_name(path);
     loop {
         match lines.read_record(&mut record) {
             Ok(true) => {}
-            Ok(false) => break,
+            Ok(false) => return Ok(collected.finish()),
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                match error.into_kind() {
-                    csv::ErrorKind::Io(source) => return Err(unreadable(source)),
-                    _ => {
-                        parsed.lines += 1;
-                        parsed.add_bad_line(line, "the line is not UTF-8 text", bad_lines_max);
-                        continue;
-                    }
+                if let csv::ErrorKind::Io(source) = error.into_kind() {
+                    return Err(unreadable(source));
                 }
+                collected.add_bad(line, "the line is not UTF-8 text");
+                continue;
             }
         }
-        let line = record.position().map_or(0, csv::Position::line);
         if columns.is_none() {
             columns = Columns::of_header(&record);
             if columns.is_some() {
                 continue;
             }
-            let problem = point(&record, Columns::PLAIN, &file_metric, unit).err();
-            if let Some(found) = problem.map(|_| record.iter().collect::<Vec<_>>().join(",")) {
+            if point(&record, Columns::PLAIN, &collected.file_metric, unit).is_err() {
+                let found = record.iter().collect::<Vec<_>>().join(",");
                 return Err(FileError::Columns { path: path.to_owned(), found });
             }
-            columns = Some(Columns::PLAIN);
         }
-        parsed.lines += 1;
-        match point(&record, columns.unwrap_or(Columns::PLAIN), &file_metric, unit) {
+        collected.add(&record, *columns.get_or_insert(Columns::PLAIN));
+    }
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Collected {
+    file_metric: String,
+    unit: EpochUnit,
+    bad_lines_max: usize,
+    parsed: ParsedFile,
+    /// Timestamps and values of each metric, in the order of the file.
+    points: BTreeMap<String, (Vec<i64>, Vec<f64>)>,
+}
+
+impl Collected {
+    fn add(&mut self, record: &StringRecord, columns: Columns) {
+        match point(record, columns, &self.file_metric, self.unit) {
             Ok((metric, timestamp_ns, value)) => {
-                if !points.contains_key(metric) {
-                    points.insert(metric.to_owned(), Default::default());
+                self.parsed.lines += 1;
+                // Only the first line of a metric copies its name.
+                if !self.points.contains_key(metric) {
+                    self.points.insert(metric.to_owned(), Default::default());
                 }
-                let (timestamps_ns, values) = points.get_mut(metric).expect("it was inserted above");
-                timestamps_ns.push(timestamp_ns);
+                let (times, values) = self.points.get_mut(metric).expect("it was inserted above");
+                times.push(timestamp_ns);
                 values.push(value);
             }
-            Err(problem) => parsed.add_bad_line(line, problem, bad_lines_max),
+            Err(problem) => self.add_bad(record.position().map_or(0, csv::Position::line), problem),
         }
     }
-    for (metric, (timestamps_ns, values)) in points {
-        let lines = timestamps_ns.len();
-        let series = Series::from_points(timestamps_ns, values).expect("timestamps and values were pushed in pairs, none before 1970");
-        parsed.repeated += lines - series.len();
-        parsed.metrics.push((metric, series));
+
+    fn add_bad(&mut self, line: u64, problem: impl Into<String>) {
+        self.parsed.lines += 1;
+        self.parsed.bad_count += 1;
+        if self.parsed.bad_lines.len() < self.bad_lines_max {
+            self.parsed.bad_lines.push(BadLine { line, problem: problem.into() });
+        }
     }
-    Ok(parsed)
+
+    fn finish(mut self) -> ParsedFile {
+        for (metric, (times, values)) in self.points {
+            let lines = times.len();
+            let series = Series::from_points(times, values).expect("they were pushed in pairs, none before 1970");
+            self.parsed.repeated += lines - series.len();
+            self.parsed.metrics.push((metric, series));
+        }
+        self.parsed
+    }
 }
 
 fn reader(file: File) -> csv::Reader<File> {
     ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).comment(Some(b'#')).from_reader(file)
 }
 
-/// Reads one line: metric, timestamp in nanoseconds, value.
+/// Takes one line apart: metric, timestamp in nanoseconds, value.
 fn point<'a>(
     record: &'a StringRecord,
     columns: Columns,

@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use crate::api::timestamp::{TimestampError, parse_iso};
 
 /// What a plain number counts, since the beginning of 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum EpochUnit {
     /// Seconds.
+    #[default]
     #[value(name = "s")]
     Seconds,
     /// Milliseconds.

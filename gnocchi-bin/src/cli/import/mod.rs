@@ -65,7 +65,8 @@ pub(super) struct ImportArgs {
     /// The server.
     #[arg(long, value_name = "URL", env = "GNOCCHI_ENDPOINT", default_value = "http://127.0.0.1:8041")]
     endpoint: String,
-    /// The user to call the server as. A password is taken from the environment variable GNOCCHI_PASSWORD.
+    /// The user to call the server as. A password is taken from the environment
+    /// variable `GNOCCHI_PASSWORD`.
     #[arg(long, value_name = "USER", env = "GNOCCHI_USER", default_value = "admin")]
     user: String,
     /// What a timestamp that is a plain number counts.

@@ -58,24 +58,22 @@ impl PolicyCache {
         Ok(policy)
     }
 
-    /// Returns the policies of these names that exist.
-    pub(super) async fn find(
-        &self,
-        session: &mut dyn Session,
-        names: &BTreeSet<&str>,
-    ) -> Result<BTreeMap<String, Arc<ArchivePolicy>>, SqlError> {
-        if names.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut statement = select("WHERE name IN ");
-        session.dialect().push_texts(&mut statement, &mut names.iter().copied());
+    /// Reads rows of [`POLICY_COLUMNS`] into a map by name.
+    pub(super) fn read_all(&self, rows: Vec<Row>) -> Result<BTreeMap<String, Arc<ArchivePolicy>>, SqlError> {
         let mut found = BTreeMap::new();
-        for mut row in session.fetch(statement).await? {
+        for mut row in rows {
             let policy = self.read(&mut row)?;
             found.insert(policy.name().to_owned(), policy);
         }
         Ok(found)
     }
+}
+
+/// Selects [`POLICY_COLUMNS`] of the policies of these names, of which there must be some.
+pub(super) fn select_policies(session: &dyn Session, names: &BTreeSet<&str>) -> Statement {
+    let mut statement = select("WHERE name IN ");
+    session.dialect().push_texts(&mut statement, &mut names.iter().copied());
+    statement
 }
 
 fn select(rest: &str) -> Statement {
@@ -110,9 +108,9 @@ async fn find_policy(
     session: &mut dyn Session,
     (cache, name): &(Arc<PolicyCache>, String),
 ) -> Result<ArchivePolicy, SqlError> {
-    let found = cache.find(session, &BTreeSet::from([name.as_str()])).await?;
-    let policy = found.into_values().next().ok_or_else(|| no_such_policy(name))?;
-    Ok(Arc::unwrap_or_clone(policy))
+    let mut rows = session.fetch(select("WHERE name = ?").bind(name.as_str())).await?;
+    let mut row = rows.pop().ok_or_else(|| no_such_policy(name))?;
+    Ok(Arc::unwrap_or_clone(cache.read(&mut row)?))
 }
 
 async fn list_policies(session: &mut dyn Session, cache: &PolicyCache) -> Result<Vec<ArchivePolicy>, SqlError> {
@@ -275,7 +273,7 @@ impl ArchivePolicyIndexer for SqlIndexer {
     async fn rename_archive_policy_rule(&self, name: &str, new_name: &str) -> Result<ArchivePolicyRule, IndexerError> {
         let names = (name.to_owned(), new_name.to_owned());
         self.database
-            .call(Access::Write, "rename an archive policy rule", names, |session, names| {
+            .call(Access::Transaction, "rename an archive policy rule", names, |session, names| {
                 Box::pin(rename_rule(session, names))
             })
             .await

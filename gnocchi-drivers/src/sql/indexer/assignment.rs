@@ -1,6 +1,6 @@
 //! Metrics that come to a resource and leave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{MetricAssignment, MetricId, ResourceId};
@@ -18,14 +18,14 @@ const RENAMED_MAX: usize = 64;
 /// Returns the active metrics of resources by name; resources without metrics are left out.
 pub(super) async fn metrics_of(
     session: &mut dyn Session,
-    resources: &mut dyn ExactSizeIterator<Item = Uuid>,
+    resources: &BTreeSet<Uuid>,
 ) -> Result<BTreeMap<Uuid, BTreeMap<String, MetricId>>, SqlError> {
-    if resources.len() == 0 {
+    if resources.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut statement =
         Statement::new("SELECT resource_id, name, id FROM metric WHERE status = 0 AND resource_id IN ");
-    session.dialect().push_ids(&mut statement, resources);
+    session.dialect().push_ids(&mut statement, &mut resources.iter().copied());
     let mut found: BTreeMap<Uuid, BTreeMap<String, MetricId>> = BTreeMap::new();
     for mut row in session.fetch(statement).await? {
         let resource = row.id("metric.resource_id")?;

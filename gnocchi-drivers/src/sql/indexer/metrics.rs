@@ -8,7 +8,7 @@ use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, Resou
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy};
+use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
 use super::listing::{Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order};
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
@@ -68,42 +68,48 @@ pub(super) async fn insert_metrics(
     policies: &PolicyCache,
     metrics: &[NewMetric],
 ) -> Result<Vec<Metric>, SqlError> {
-    let names = metrics.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
-    let policies = policies.find(session, &names).await?;
     let mut created = Vec::with_capacity(metrics.len());
-    for metric in metrics {
-        let policy =
-            policies.get(&metric.archive_policy_name).ok_or_else(|| no_such_policy(&metric.archive_policy_name))?;
-        created.push(Metric {
-            id: metric.id,
-            creator: metric.creator.clone(),
-            name: metric.name.clone(),
-            unit: metric.unit.clone(),
-            resource_id: metric.resource_id,
-            archive_policy: Arc::clone(policy),
-            status: MetricStatus::Active,
-        });
-    }
     for part in metrics.chunks(INSERTED_MAX) {
-        let mut statement = Statement::new(
-            "INSERT INTO metric (id, creator, name, unit, resource_id, archive_policy_name, status) VALUES ",
-        );
-        statement.push_list(", ", part, |statement, metric| {
-            statement.push("(?, ?, ?, ?, ?, ?, 0)");
-            statement.values.extend([
-                (*metric.id.as_uuid()).into(),
-                metric.creator.clone().into(),
-                metric.name.clone().into(),
-                metric.unit.clone().into(),
-                metric.resource_id.map(|id| *id.as_uuid()).into(),
-                metric.archive_policy_name.as_str().into(),
-            ]);
-        });
-        if let Err(error) = session.execute(statement).await {
-            return Err(why_refused(session, metrics, error).await?);
+        let names = part.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
+        let wanted = select_policies(&*session, &names);
+        let found = match session.fetch_and_execute(wanted, insert(part)).await {
+            Ok(rows) => policies.read_all(rows)?,
+            Err(error) => return Err(why_refused(session, part, error).await?),
+        };
+        for metric in part {
+            let policy = found.get(&metric.archive_policy_name).ok_or_else(|| {
+                SqlError::corrupt("metric.archive_policy_name", format!("the unknown {}", metric.archive_policy_name))
+            })?;
+            created.push(Metric {
+                id: metric.id,
+                creator: metric.creator.clone(),
+                name: metric.name.clone(),
+                unit: metric.unit.clone(),
+                resource_id: metric.resource_id,
+                archive_policy: Arc::clone(policy),
+                status: MetricStatus::Active,
+            });
         }
     }
     Ok(created)
+}
+
+fn insert(metrics: &[NewMetric]) -> Statement {
+    let mut statement = Statement::new(
+        "INSERT INTO metric (id, creator, name, unit, resource_id, archive_policy_name, status) VALUES ",
+    );
+    statement.push_list(", ", metrics, |statement, metric| {
+        statement.push("(?, ?, ?, ?, ?, ?, 0)");
+        statement.values.extend([
+            (*metric.id.as_uuid()).into(),
+            metric.creator.clone().into(),
+            metric.name.clone().into(),
+            metric.unit.clone().into(),
+            metric.resource_id.map(|id| *id.as_uuid()).into(),
+            metric.archive_policy_name.as_str().into(),
+        ]);
+    });
+    statement
 }
 
 /// Finds out which metric the database refused to insert, and why.
@@ -113,16 +119,7 @@ async fn why_refused(
     error: SqlError,
 ) -> Result<SqlError, SqlError> {
     if error.is_foreign_key_violation() {
-        let wanted: BTreeSet<Uuid> =
-            metrics.iter().filter_map(|metric| metric.resource_id).map(|id| *id.as_uuid()).collect();
-        let mut statement = Statement::new("SELECT id FROM resource WHERE id IN ");
-        session.dialect().push_ids(&mut statement, &mut wanted.iter().copied());
-        let mut found = BTreeSet::new();
-        for mut row in session.fetch(statement).await? {
-            found.insert(row.id("resource.id")?);
-        }
-        let missing = wanted.difference(&found).next();
-        return Ok(missing.map_or(error, |id| IndexerError::NoSuchResource { id: ResourceId::from_uuid(*id) }.into()));
+        return Ok(find_missing(session, metrics).await?.unwrap_or(error));
     }
     if !error.is_unique_violation() {
         return Ok(error);
@@ -139,18 +136,13 @@ async fn why_refused(
             return Ok(IndexerError::NamedMetricExists { name: name.to_owned() }.into());
         }
     }
-    // Some of these metrics may have been inserted by an earlier statement of this call; they are in nobody's way.
     if !places.is_empty() {
-        let mut statement = Statement::new("SELECT metric.id, metric.name FROM ");
+        let mut statement = Statement::new("SELECT metric.name FROM ");
         let names = places.iter().map(|(resource, name)| (*resource.as_uuid(), *name));
         session.dialect().push_named(&mut statement, &mut names.into_iter());
         statement.push(" AS wanted JOIN metric ON metric.resource_id = wanted.id AND metric.name = wanted.name");
-        for mut row in session.fetch(statement).await? {
-            let id = MetricId::from_uuid(row.id("metric.id")?);
-            let name = row.text("metric.name")?;
-            if !ids.contains(&id) {
-                return Ok(IndexerError::NamedMetricExists { name }.into());
-            }
+        if let Some(mut row) = session.fetch(statement).await?.pop() {
+            return Ok(IndexerError::NamedMetricExists { name: row.text("metric.name")? }.into());
         }
     }
     let mut statement = Statement::new("SELECT id FROM metric WHERE id IN ");
@@ -160,6 +152,31 @@ async fn why_refused(
         Some(mut row) => SqlError::IdTaken { id: row.id("metric.id")? },
         None => error,
     })
+}
+
+/// Returns the policy or the resource that metrics refer to and that does not exist.
+async fn find_missing(session: &mut dyn Session, metrics: &[NewMetric]) -> Result<Option<SqlError>, SqlError> {
+    let names: BTreeSet<&str> = metrics.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
+    let mut existing = BTreeSet::new();
+    for mut row in session.fetch(select_policies(&*session, &names)).await? {
+        existing.insert(row.text("archive_policy.name")?);
+    }
+    if let Some(name) = names.into_iter().find(|name| !existing.contains(*name)) {
+        return Ok(Some(no_such_policy(name)));
+    }
+    let wanted: BTreeSet<Uuid> =
+        metrics.iter().filter_map(|metric| metric.resource_id).map(|id| *id.as_uuid()).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let mut statement = Statement::new("SELECT id FROM resource WHERE id IN ");
+    session.dialect().push_ids(&mut statement, &mut wanted.iter().copied());
+    let mut existing = BTreeSet::new();
+    for mut row in session.fetch(statement).await? {
+        existing.insert(row.id("resource.id")?);
+    }
+    let missing = wanted.into_iter().find(|id| !existing.contains(id)).map(ResourceId::from_uuid);
+    Ok(missing.map(|id| IndexerError::NoSuchResource { id }.into()))
 }
 
 async fn find(
@@ -300,9 +317,10 @@ impl MetricIndexer for SqlIndexer {
         if metrics.is_empty() {
             return Ok(Vec::new());
         }
+        let access = if metrics.len() <= INSERTED_MAX { Access::Write } else { Access::Transaction };
         let arguments = (Arc::clone(&self.policies), metrics.to_vec());
         self.database
-            .call(Access::Write, "create metrics", arguments, |session, arguments| {
+            .call(access, "create metrics", arguments, |session, arguments| {
                 Box::pin(create(session, arguments))
             })
             .await

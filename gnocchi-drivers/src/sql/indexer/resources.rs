@@ -71,7 +71,7 @@ pub(super) async fn complete(
         stored.iter().map(|one| one.resource.resource_type.as_str()).filter(|name| *name != GENERIC).collect();
     let types = find_types(session, &names).await?;
     let ids: BTreeSet<Uuid> = stored.iter().map(|one| *one.resource.id.as_uuid()).collect();
-    let metrics = metrics_of(session, &mut ids.into_iter()).await?;
+    let metrics = metrics_of(session, &ids).await?;
     let mut resources = Vec::with_capacity(stored.len());
     for StoredResource { mut resource, attributes } in stored {
         if resource.resource_type != GENERIC {
@@ -166,7 +166,7 @@ async fn read_metrics(
     session: &mut dyn Session,
     id: ResourceId,
 ) -> Result<BTreeMap<String, gnocchi_core::model::MetricId>, SqlError> {
-    let mut found = metrics_of(session, &mut std::iter::once(*id.as_uuid())).await?;
+    let mut found = metrics_of(session, &BTreeSet::from([*id.as_uuid()])).await?;
     Ok(found.remove(id.as_uuid()).unwrap_or_default())
 }
 
@@ -260,7 +260,7 @@ impl ResourceIndexer for SqlIndexer {
     async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Result<Resource, IndexerError> {
         let arguments = (Arc::clone(&self.policies), resource.clone(), now);
         self.database
-            .call(Access::Write, "create a resource", arguments, |session, arguments| {
+            .call(Access::Transaction, "create a resource", arguments, |session, arguments| {
                 Box::pin(create(session, arguments))
             })
             .await
@@ -293,7 +293,7 @@ impl ResourceIndexer for SqlIndexer {
     ) -> Result<Resource, IndexerError> {
         let arguments = (Arc::clone(&self.policies), resource_type.to_owned(), id, changes.clone(), now);
         self.database
-            .call(Access::Write, "change a resource", arguments, |session, arguments| {
+            .call(Access::Transaction, "change a resource", arguments, |session, arguments| {
                 Box::pin(update(session, arguments))
             })
             .await
@@ -304,7 +304,7 @@ impl ResourceIndexer for SqlIndexer {
             return Ok(0);
         }
         self.database
-            .call(Access::Write, "delete resources", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
+            .call(Access::Transaction, "delete resources", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
             .await
     }
 }

@@ -76,8 +76,9 @@ impl SqliteEngine {
         })
     }
 
-    async fn write(&self, job: Box<dyn Job>) {
-        if let Err(mpsc::error::SendError(Message::Job(job))) = self.writer().send(Message::Job(job)).await {
+    async fn write(&self, access: Access, job: Box<dyn Job>) {
+        let sent = self.writer().send(Message::Job(access, job)).await;
+        if let Err(mpsc::error::SendError(Message::Job(_, job))) = sent {
             job.finish(Err(Arc::new(SqlError::Closed)));
         }
     }
@@ -123,7 +124,7 @@ impl Engine for SqliteEngine {
     async fn submit(&self, access: Access, mut job: Box<dyn Job>) {
         match (&self.path, access) {
             // A database in memory lives in one connection.
-            (None, _) | (_, Access::Write) => self.write(job).await,
+            (None, _) | (_, Access::Write | Access::Transaction) => self.write(access, job).await,
             (Some(path), _) => {
                 let outcome = match self.readers(path).acquire().await {
                     Ok(connection) => read(connection, access, &mut *job).await,
@@ -143,7 +144,7 @@ impl Engine for SqliteEngine {
             && writer.send(Message::Close(closed)).await.is_ok()
         {
             // The other end goes away without an answer only when the runtime shuts down.
-            drop(waiting.await);
+            waiting.await.ok();
         }
     }
 }

@@ -82,6 +82,14 @@ impl Session for SqliteSession<'_> {
         Ok(query(statement)?.execute(&mut *self.connection).await?.rows_affected())
     }
 
+    async fn fetch_and_execute(&mut self, reading: Statement, writing: Statement) -> Result<Vec<Row>, SqlError> {
+        // Each call waits for the thread of the connection, which costs more than most statements do. SQLite takes both as one.
+        let mut both = reading;
+        both.push("; ");
+        both.push_statement(&writing);
+        self.fetch(both).await
+    }
+
     async fn run_script(&mut self, script: &'static str) -> Result<(), SqlError> {
         sqlx::raw_sql(script).execute(&mut *self.connection).await?;
         Ok(())

@@ -1,8 +1,9 @@
 //! The task that owns the writing connection.
 //!
 //! Why is creating metrics one by one fast? A commit waits for the disk, so its price does not depend on how much it holds.
-//! Jobs that arrive while one group is being committed form the next group: one transaction, one commit, a savepoint around
-//! each job so that one that fails takes only its own changes back. Nobody is answered before the commit.
+//! Jobs that arrive while one group is being committed form the next group: one transaction, one commit. A job that fails takes
+//! only its own changes back: a single statement does so by itself, and there is a savepoint around jobs of several statements.
+//! Nobody is answered before the commit.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,21 +14,25 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::session::SqliteSession;
-use crate::sql::database::{Job, Verdict};
+use crate::sql::database::{Access, Job, Verdict};
 use crate::sql::error::SqlError;
 
 /// How many jobs share a commit at most; bounds how long the first one waits for the last one.
 const GROUP_JOBS_MAX: usize = 256;
 
-const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT job";
-const NEXT: &str = "RELEASE job; SAVEPOINT job";
-const UNDO: &str = "ROLLBACK TO job";
+const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT whole";
+/// Fails when an error (a full disk, say) ended the whole transaction and not only the statement that met it.
+const STILL_THERE: &str = "RELEASE whole; SAVEPOINT whole";
+const BEGIN_JOB: &str = "SAVEPOINT job";
+const KEEP_JOB: &str = "RELEASE job";
+const UNDO_JOB: &str = "ROLLBACK TO job; RELEASE job";
 const COMMIT: &str = "COMMIT";
+const ROLL_BACK: &str = "ROLLBACK";
 
 /// What the writer is asked to do.
 pub(super) enum Message {
     /// Run this.
-    Job(Box<dyn Job>),
+    Job(Access, Box<dyn Job>),
     /// Close the connection and answer.
     Close(oneshot::Sender<()>),
 }
@@ -49,7 +54,7 @@ impl Writer {
         let mut closing = None;
         while closing.is_none() {
             match self.messages.recv().await {
-                Some(Message::Job(job)) => closing = self.run_group(job).await,
+                Some(Message::Job(access, job)) => closing = self.run_group(access, job).await,
                 Some(Message::Close(closed)) => closing = Some(closed),
                 None => break,
             }
@@ -62,13 +67,13 @@ impl Writer {
         }
         if let Some(closed) = closing {
             // The one who asked may have gone away.
-            drop(closed.send(()));
+            closed.send(()).ok();
         }
     }
 
     /// Runs a job and those that arrive meanwhile. Returns a request to close that came among them.
-    async fn run_group(&mut self, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
-        let mut group = Group { jobs: vec![first], closing: None };
+    async fn run_group(&mut self, access: Access, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
+        let mut group = Group { jobs: vec![(access, first)], closing: None };
         let outcome = match self.try_group(&mut group).await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -77,14 +82,14 @@ impl Writer {
                 if self.path.is_some() {
                     self.connection = None;
                 } else if let Some(connection) = &mut self.connection
-                    && let Err(error) = execute(connection, "ROLLBACK").await
+                    && let Err(error) = execute(connection, ROLL_BACK).await
                 {
                     warn!(%error, "cannot roll back");
                 }
                 Err(Arc::new(error))
             }
         };
-        for job in group.jobs {
+        for (_, job) in group.jobs {
             job.finish(outcome.clone());
         }
         group.closing
@@ -98,16 +103,11 @@ impl Writer {
         execute(connection, BEGIN).await?;
         let mut index = 0;
         loop {
-            let verdict = group.jobs[index].run(&mut SqliteSession::new(connection)).await;
-            if verdict == Verdict::RollBack {
-                execute(connection, UNDO).await?;
-            }
+            let (access, job) = &mut group.jobs[index];
+            run_job(connection, *access, &mut **job).await?;
             index += 1;
             if !group.receive(&mut self.messages).await {
                 break;
-            }
-            if verdict == Verdict::Keep {
-                execute(connection, NEXT).await?;
             }
         }
         execute(connection, COMMIT).await
@@ -123,8 +123,22 @@ impl Writer {
     }
 }
 
+/// Runs one job of a group. An error is one of the transaction, not of the job.
+async fn run_job(connection: &mut SqliteConnection, access: Access, job: &mut dyn Job) -> Result<(), SqlError> {
+    let several = access == Access::Transaction;
+    if several {
+        execute(connection, BEGIN_JOB).await?;
+    }
+    match job.run(&mut SqliteSession::new(connection)).await {
+        Verdict::Keep if several => execute(connection, KEEP_JOB).await,
+        Verdict::Keep => Ok(()),
+        Verdict::RollBack if several => execute(connection, UNDO_JOB).await,
+        Verdict::RollBack => execute(connection, STILL_THERE).await,
+    }
+}
+
 struct Group {
-    jobs: Vec<Box<dyn Job>>,
+    jobs: Vec<(Access, Box<dyn Job>)>,
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -143,8 +157,8 @@ impl Group {
             message
         };
         match message {
-            Message::Job(job) => {
-                self.jobs.push(job);
+            Message::Job(access, job) => {
+                self.jobs.push((access, job));
                 true
             }
             Message::Close(closed) => {

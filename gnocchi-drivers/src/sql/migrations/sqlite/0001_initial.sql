@@ -24,6 +24,8 @@ CREATE TABLE resource_type (
 
 INSERT INTO resource_type (name, attributes) VALUES ('generic', '{}');
 
+-- Resources and metrics are rowid tables: rows are appended, and only the index of their random ids is written all over the place.
+
 CREATE TABLE resource (
     id BLOB NOT NULL PRIMARY KEY,
     resource_type TEXT NOT NULL REFERENCES resource_type (name),
@@ -36,7 +38,7 @@ CREATE TABLE resource (
     project_id TEXT,
     -- {"name": value, ...}, values as the type of the resource says; moments are numbers, UUIDs are text.
     attributes TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- The default order of listings, of everything and of one type.
 CREATE INDEX resource_by_revision ON resource (revision_start, started_at);
@@ -70,9 +72,10 @@ CREATE TABLE metric (
     archive_policy_name TEXT NOT NULL REFERENCES archive_policy (name),
     -- 0: active, 1: deleted. Deleted metrics have no resource.
     status INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name);
-CREATE INDEX metric_by_creator ON metric (creator);
+-- With the id: the metrics of one creator are listed by id.
+CREATE INDEX metric_by_creator ON metric (creator, id);
 CREATE INDEX metric_by_archive_policy ON metric (archive_policy_name);
 CREATE INDEX metric_deleted ON metric (id) WHERE status = 1;

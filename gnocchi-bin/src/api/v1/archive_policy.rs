@@ -1,0 +1,171 @@
+//! Archive policies.
+
+use axum::extract::State;
+use carbonara::{AggregationMethod, Timespan};
+use gnocchi_core::model::{ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition, MethodSelection};
+use gnocchi_core::policy::{Action, NoTarget};
+use serde_json::{Value, json};
+
+use super::{created, no_content, ok};
+use crate::api::address::{BaseUrl, Names};
+use crate::api::auth::{Authenticated, require};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::render;
+use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::state::ApiState;
+use crate::api::timespan;
+
+/// One granularity as it is written: all parts are optional until they are put together.
+type DefinitionParts = (Option<Timespan>, Option<u64>, Option<Timespan>);
+
+/// `GET /v1/archive_policy`
+pub(super) async fn list(State(state): State<ApiState>, Authenticated(caller): Authenticated) -> ApiResult {
+    require(&state, Action::ListArchivePolicy, &caller, &NoTarget)?;
+    let policies = state.gnocchi().archive_policies().await?;
+    Ok(ok(&policies.iter().map(view).collect::<Vec<_>>()))
+}
+
+/// `POST /v1/archive_policy`
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    base: BaseUrl,
+    body: RequestBody,
+) -> ApiResult {
+    require(&state, Action::CreateArchivePolicy, &caller, &NoTarget)?;
+    let policy = parse(&body.json().await?, &state.gnocchi().settings().default_aggregation_methods)?;
+    require(&state, Action::CreateArchivePolicy, &caller, target(policy.name()).as_slice())?;
+    state.gnocchi().create_archive_policy(&policy).await?;
+    Ok(created(base.at(&format!("/v1/archive_policy/{}", policy.name())), &view(&policy)))
+}
+
+/// `GET /v1/archive_policy/{name}`
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+) -> ApiResult {
+    let policy = state.gnocchi().archive_policy(&name).await?;
+    require(&state, Action::GetArchivePolicy, &caller, target(policy.name()).as_slice())?;
+    Ok(ok(&view(&policy)))
+}
+
+/// `PATCH /v1/archive_policy/{name}`
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+    body: RequestBody,
+) -> ApiResult {
+    state.gnocchi().archive_policy(&name).await?;
+    require(&state, Action::UpdateArchivePolicy, &caller, target(&name).as_slice())?;
+    let (definition, back_window) = parse_change(&body.json().await?)?;
+    let changed = state.gnocchi().update_archive_policy(&name, definition, back_window).await?;
+    Ok(ok(&view(&changed)))
+}
+
+/// `DELETE /v1/archive_policy/{name}`
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+) -> ApiResult {
+    require(&state, Action::DeleteArchivePolicy, &caller, &NoTarget)?;
+    state.gnocchi().delete_archive_policy(&name).await?;
+    Ok(no_content())
+}
+
+fn target(name: &str) -> [(&str, &str); 1] {
+    [("name", name)]
+}
+
+/// Returns the wire form of an archive policy.
+pub(super) fn view(policy: &ArchivePolicy) -> Value {
+    let definition: Vec<Value> = policy
+        .definition()
+        .iter()
+        .map(|item| {
+            json!({
+                "granularity": render::archive_policy_timespan(item.granularity()),
+                "points": item.points(),
+                "timespan": item.timespan().map(render::archive_policy_timespan),
+            })
+        })
+        .collect();
+    let methods: Vec<String> = policy.aggregation_methods().iter().map(ToString::to_string).collect();
+    json!({
+        "name": policy.name(),
+        "back_window": policy.back_window(),
+        "definition": definition,
+        "aggregation_methods": methods,
+    })
+}
+
+fn parse(body: &Value, default_methods: &[AggregationMethod]) -> Result<ArchivePolicy, ApiError> {
+    let (name, back_window, parts, selection) = parse_fields(body)?;
+    let methods = MethodSelection::resolve(&selection.unwrap_or_default(), default_methods);
+    let definition = definitions(parts)?;
+    ArchivePolicy::new(name, back_window.unwrap_or(0), definition, methods).map_err(|error| refuse(&error))
+}
+
+fn parse_fields(body: &Value) -> Checked<(String, Option<u32>, Vec<DefinitionParts>, Option<Vec<MethodSelection>>)> {
+    const KNOWN: [&str; 4] = ["name", "back_window", "definition", "aggregation_methods"];
+    let object = Object::open(body, &Path::Root, |key| KNOWN.contains(&key))?;
+    let name = object.optional("name", schema::string_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX))?;
+    let back_window = object.optional("back_window", check_back_window)?;
+    let definition = object.optional("definition", check_definition)?;
+    let methods = object.optional("aggregation_methods", |value, path| schema::list(value, path, 0, check_method))?;
+    Ok((object.require("name", name)?, back_window, object.require("definition", definition)?, methods))
+}
+
+fn parse_change(body: &Value) -> Result<(Vec<Definition>, Option<u32>), ApiError> {
+    let fields = |body| -> Checked<_> {
+        let object = Object::open(body, &Path::Root, |key| ["definition", "back_window"].contains(&key))?;
+        let definition = object.optional("definition", check_definition)?;
+        let back_window = object.optional("back_window", check_back_window)?;
+        Ok((object.require("definition", definition)?, back_window))
+    };
+    let (parts, back_window) = fields(body)?;
+    Ok((definitions(parts)?, back_window))
+}
+
+fn definitions(parts: Vec<DefinitionParts>) -> Result<Vec<Definition>, ApiError> {
+    let completed = parts.into_iter().map(|(granularity, points, timespan)| Definition::new(granularity, points, timespan));
+    completed.collect::<Result<_, _>>().map_err(|error| refuse(&error))
+}
+
+fn refuse(error: &ArchivePolicyError) -> ApiError {
+    ApiError::bad_request(error.to_string())
+}
+
+fn check_back_window(value: &Value, path: &Path<'_>) -> Checked<u32> {
+    let number = schema::whole_number(0)(value, path)?;
+    u32::try_from(number).map_err(|_| path.invalid(format!("value must be at most {}", u32::MAX)))
+}
+
+fn check_definition(value: &Value, path: &Path<'_>) -> Checked<Vec<DefinitionParts>> {
+    schema::list(value, path, 1, |item, path| {
+        let object = Object::open(item, path, |key| ["granularity", "points", "timespan"].contains(&key))?;
+        Ok((
+            object.optional("granularity", check_timespan)?,
+            object.optional("points", schema::whole_number(1))?,
+            object.optional("timespan", check_timespan)?,
+        ))
+    })
+}
+
+fn check_timespan(value: &Value, path: &Path<'_>) -> Checked<Timespan> {
+    let parsed = match value {
+        Value::Number(number) => timespan::from_seconds(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => timespan::parse(text),
+        _ => return Err(path.invalid("Invalid timespan")),
+    };
+    parsed.map_err(|error| path.invalid(error.to_string()))
+}
+
+fn check_method(value: &Value, path: &Path<'_>) -> Checked<MethodSelection> {
+    let selection = value.as_str().and_then(MethodSelection::parse);
+    selection.ok_or_else(|| path.invalid("not a valid value"))
+}
+

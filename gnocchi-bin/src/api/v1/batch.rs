@@ -1,0 +1,169 @@
+//! Measures of many metrics in one request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::State;
+use carbonara::Series;
+use gnocchi_core::Error;
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{GENERIC, Measures, Metric, MetricId, ResourceId};
+use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::creation::{MetricDescription, MetricMaker};
+use super::measures::{append, parse};
+use crate::api::auth::{Authenticated, require};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::measures::{self, NamedMeasures, ResourceMeasures};
+use crate::api::query::Query;
+use crate::api::schema::Path;
+use crate::api::state::ApiState;
+
+/// How often missing metrics are looked for again because somebody else creates them at the same time.
+const ATTEMPTS: usize = 5;
+
+/// `POST /v1/batch/metrics/measures`
+pub(super) async fn by_metric(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let report = query.flag("report", false)?;
+    let batch = parse(&state, body.json_bytes().await?, measures::by_metric).await?;
+    let ids: Vec<MetricId> = batch.iter().map(|(id, _)| *id).collect();
+    let metrics = state.gnocchi().metrics(&ids).await?;
+    let unknown = ids.iter().zip(&metrics).filter(|(_, metric)| metric.is_none()).map(|(id, _)| id.to_string());
+    refuse_unknown(unknown.collect())?;
+    require_posts(&state, &caller, &metrics)?;
+    let measures = batch.into_iter().map(|(metric, series)| Measures { metric, series }).collect();
+    append(&state, measures, report).await
+}
+
+/// `POST /v1/batch/resources/metrics/measures`
+pub(super) async fn by_resource(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let report = query.flag("report", false)?;
+    let create_metrics = query.flag("create_metrics", false)?;
+    let batch = parse(&state, body.json_bytes().await?, measures::by_resource).await?;
+    let batch = named(batch, &caller)?;
+    let metrics = look_up(&state, &batch).await?;
+    require_posts(&state, &caller, &metrics)?;
+    let metrics = if create_metrics {
+        create_missing(&state, &caller, &batch, metrics).await?
+    } else {
+        let unknown = batch.iter().zip(&metrics).filter(|(_, metric)| metric.is_none());
+        refuse_unknown(unknown.map(|(named, _)| format!("{}/{}", named.resource, named.measures.name)).collect())?;
+        metrics.into_iter().flatten().collect()
+    };
+    let measures = batch.into_iter().zip(metrics);
+    let measures = measures.map(|(named, metric)| Measures { metric: metric.id, series: named.measures.series });
+    append(&state, measures.collect(), report).await
+}
+
+/// Measures of one metric of one resource.
+struct Named {
+    resource: ResourceId,
+    original_id: String,
+    measures: NamedMeasures,
+}
+
+/// Turns the ids of a batch into those of the caller, and puts together what is meant for one metric.
+fn named(batch: Vec<ResourceMeasures>, caller: &Caller) -> ApiResult<Vec<Named>> {
+    let mut all = Vec::new();
+    for ResourceMeasures { original_id, metrics } in batch {
+        let resource = ResourceId::from_original(&original_id, caller.creator.as_deref())
+            .map_err(|error| Path::Key(&Path::Root, &original_id).invalid_key(error.to_string()))?;
+        all.extend(metrics.into_iter().map(|measures| Named { resource, original_id: original_id.clone(), measures }));
+    }
+    let key = |named: &Named| (named.resource, named.measures.name.clone());
+    Ok(measures::unite(all, key, |named, later| {
+        let (own, later) = (&mut named.measures, later.measures);
+        own.series = Series::merge(&own.series, &later.series);
+        own.archive_policy_name = later.archive_policy_name.or(own.archive_policy_name.take());
+        own.unit = later.unit.or(own.unit.take());
+    }))
+}
+
+async fn look_up(state: &ApiState, batch: &[Named]) -> ApiResult<Vec<Option<Arc<Metric>>>> {
+    let names: Vec<(ResourceId, String)> =
+        batch.iter().map(|named| (named.resource, named.measures.name.clone())).collect();
+    Ok(state.gnocchi().named_metrics(&names).await?)
+}
+
+/// Creates the metrics that are missing, all or none, and returns one for each entry of the batch.
+async fn create_missing(
+    state: &ApiState,
+    caller: &Caller,
+    batch: &[Named],
+    mut metrics: Vec<Option<Arc<Metric>>>,
+) -> ApiResult<Vec<Arc<Metric>>> {
+    for _ in 0..ATTEMPTS {
+        let missing: Vec<&Named> =
+            batch.iter().zip(&metrics).filter(|(_, metric)| metric.is_none()).map(|(named, _)| named).collect();
+        if missing.is_empty() {
+            return Ok(metrics.into_iter().flatten().collect());
+        }
+        refuse_unknown_resources(state, &missing).await?;
+        let mut maker = MetricMaker::new(state, caller);
+        let mut made = Vec::with_capacity(missing.len());
+        for named in missing {
+            let description = MetricDescription {
+                archive_policy_name: named.measures.archive_policy_name.clone(),
+                resource_id: Some(named.resource),
+                name: Some(named.measures.name.clone()),
+                unit: named.measures.unit.clone(),
+            };
+            made.push(maker.make(description).await?);
+        }
+        match state.gnocchi().create_metrics(made).await {
+            // Somebody else has just created one of them, which is as good.
+            Ok(_) | Err(Error::Indexer(IndexerError::NamedMetricExists { .. })) => {}
+            Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
+        }
+        metrics = look_up(state, batch).await?;
+        require_posts(state, caller, &metrics)?;
+    }
+    let text = "Metrics of this request are created and deleted at the same time: try again";
+    Err(ApiError::text(StatusCode::SERVICE_UNAVAILABLE, text))
+}
+
+async fn refuse_unknown_resources(state: &ApiState, missing: &[&Named]) -> ApiResult<()> {
+    let wanted: BTreeMap<ResourceId, &str> =
+        missing.iter().map(|named| (named.resource, named.original_id.as_str())).collect();
+    let ids: Vec<ResourceId> = wanted.keys().copied().collect();
+    let found: BTreeSet<ResourceId> =
+        state.gnocchi().resources(GENERIC, &ids).await?.into_iter().flatten().map(|resource| resource.id).collect();
+    let unknown: Vec<Value> = wanted
+        .iter()
+        .filter(|(id, _)| !found.contains(id))
+        .map(|(id, original)| json!({"resource_id": id.to_string(), "original_resource_id": original}))
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::bad_data(json!({"cause": "Unknown resources", "detail": unknown})))
+    }
+}
+
+/// The resource of a metric doesn't count here: rules about it never let anybody send measures in batches.
+fn require_posts(state: &ApiState, caller: &Caller, metrics: &[Option<Arc<Metric>>]) -> ApiResult<()> {
+    let mut metrics = metrics.iter().flatten();
+    metrics.try_for_each(|metric| require(state, Action::PostMeasures, caller, &MetricTarget { metric, resource: None }))
+}
+
+/// Refuses a batch that names metrics that do not exist.
+fn refuse_unknown(mut unknown: Vec<String>) -> ApiResult<()> {
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.sort_unstable();
+    Err(ApiError::bad_request(format!("Unknown metrics: {}", unknown.join(", "))))
+}

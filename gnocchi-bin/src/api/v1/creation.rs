@@ -1,0 +1,99 @@
+//! Metrics that do not exist yet: how clients describe them, and how a description becomes a metric.
+
+use gnocchi_core::Error;
+use gnocchi_core::model::{ArchivePolicyRule, METRIC_NAME_CHARACTERS_MAX, MetricError, NewMetric, ResourceId, UNIT_CHARACTERS_MAX, match_rule};
+use gnocchi_core::policy::{Action, Caller, NewMetricTarget};
+use serde_json::{Value, json};
+
+use crate::api::auth::require;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::state::ApiState;
+
+/// A metric as a client describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct MetricDescription {
+    pub(super) archive_policy_name: Option<String>,
+    pub(super) resource_id: Option<ResourceId>,
+    pub(super) name: Option<String>,
+    pub(super) unit: Option<String>,
+}
+
+impl MetricDescription {
+    /// Reads a description; ids of resources are those of `caller`.
+    pub(super) fn parse(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<Self> {
+        const KNOWN: [&str; 4] = ["archive_policy_name", "resource_id", "name", "unit"];
+        let object = Object::open(value, path, |key| KNOWN.contains(&key))?;
+        Ok(Self {
+            archive_policy_name: object.optional("archive_policy_name", schema::string)?,
+            resource_id: object.optional("resource_id", |value, path| resource_id(value, path, caller))?,
+            name: object.optional("name", schema::string_up_to(METRIC_NAME_CHARACTERS_MAX))?,
+            unit: object.optional("unit", schema::string_up_to(UNIT_CHARACTERS_MAX))?,
+        })
+    }
+}
+
+/// Reads the id of a resource as its creator writes it.
+pub(super) fn resource_id(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<ResourceId> {
+    let text = schema::string(value, path)?;
+    ResourceId::from_original(&text, caller.creator.as_deref()).map_err(|error| path.invalid(error.to_string()))
+}
+
+/// Makes metrics of descriptions, for one caller and one request.
+#[derive(Debug)]
+pub(super) struct MetricMaker<'a> {
+    state: &'a ApiState,
+    caller: &'a Caller,
+    /// Read when the first description names no archive policy.
+    rules: Option<Vec<ArchivePolicyRule>>,
+}
+
+impl<'a> MetricMaker<'a> {
+    pub(super) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
+        Self { state, caller, rules: None }
+    }
+
+    /// Checks that the caller may create a metric, and chooses its archive policy.
+    pub(super) async fn make(&mut self, description: MetricDescription) -> ApiResult<NewMetric> {
+        let target = NewMetricTarget {
+            creator: self.caller.creator.as_deref(),
+            archive_policy_name: description.archive_policy_name.as_deref(),
+            name: description.name.as_deref(),
+            unit: description.unit.as_deref(),
+        };
+        require(self.state, Action::CreateMetric, self.caller, &target)?;
+        let MetricDescription { archive_policy_name, resource_id, name, unit } = description;
+        // What cannot be a name needs no archive policy.
+        if name.as_deref().is_some_and(|name| name.contains('/')) {
+            return Err(refuse(&MetricError::SlashInName));
+        }
+        let archive_policy_name = match archive_policy_name {
+            Some(given) => given,
+            None => self.choose(name.as_deref()).await?,
+        };
+        NewMetric::new(self.caller.creator.clone(), archive_policy_name, name, unit, resource_id)
+            .map_err(|error| refuse(&error))
+    }
+
+    async fn choose(&mut self, name: Option<&str>) -> ApiResult<String> {
+        let rules = match &mut self.rules {
+            Some(rules) => rules,
+            unread => unread.insert(self.state.gnocchi().archive_policy_rules().await?),
+        };
+        match match_rule(rules, name) {
+            Some(rule) => Ok(rule.archive_policy_name.clone()),
+            None => Err(Error::NoArchivePolicyRule { metric_name: name.map(ToOwned::to_owned) }.into()),
+        }
+    }
+}
+
+fn refuse(error: &MetricError) -> ApiError {
+    match error {
+        MetricError::NameMissing => ApiError::bad_data(json!({
+            "cause": "Attribute value error",
+            "detail": "name",
+            "reason": "Name cannot be null if resource_id is not null",
+        })),
+        other => ApiError::bad_request(other.to_string()),
+    }
+}

@@ -1,0 +1,206 @@
+//! Measures of one metric, and what all ways of sending measures share.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use carbonara::{CalendarUnit, Timespan, Timestamp};
+use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
+use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::query::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+use http::StatusCode;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+
+use super::{accepted, json_bytes, metric};
+use crate::api::address::Names;
+use crate::api::auth::{Authenticated, require_on_metric};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::measures::{self, BodyError, Context};
+use crate::api::query::Query;
+use crate::api::render::{self, Rows};
+use crate::api::state::ApiState;
+use crate::api::{timespan, timestamp};
+
+/// Bodies longer than this are parsed on a thread where nobody waits: it takes about a millisecond.
+const PARSED_ASIDE_BYTES: usize = 256 << 10;
+
+/// The calendar units by which aggregates can be grouped.
+const CALENDAR_UNITS: [(&str, CalendarUnit); 5] = [
+    ("Y", CalendarUnit::Year),
+    ("H", CalendarUnit::Half),
+    ("Q", CalendarUnit::Quarter),
+    ("M", CalendarUnit::Month),
+    ("W", CalendarUnit::Week),
+];
+
+/// `GET /v1/metric/{id}/measures`
+pub(super) async fn of_metric(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(id): Names<String>,
+    query: Query,
+) -> ApiResult {
+    let metric = metric::find(&state, &id).await?;
+    read(&state, &caller, &metric, &query).await
+}
+
+/// `POST /v1/metric/{id}/measures`
+pub(super) async fn send_to_metric(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(id): Names<String>,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let metric = metric::find(&state, &id).await?;
+    send(&state, &caller, &metric, &query, body).await
+}
+
+/// Answers with aggregates of a metric.
+pub(super) async fn read(state: &ApiState, caller: &Caller, metric: &Metric, query: &Query) -> ApiResult {
+    require_on_metric(state, Action::GetMeasures, caller, metric).await?;
+    // Every read sees what was acknowledged before, so there is nothing to refresh.
+    query.flag("refresh", false)?;
+    let query = parse_query(metric.id, query, state.gnocchi().clock().now())?;
+    let levels = state.gnocchi().measures(metric, &query).await?;
+    Ok(json_bytes(StatusCode::OK, render_levels(&levels)))
+}
+
+/// Takes measures for a metric.
+pub(super) async fn send(state: &ApiState, caller: &Caller, metric: &Metric, query: &Query, body: RequestBody) -> ApiResult {
+    require_on_metric(state, Action::PostMeasures, caller, metric).await?;
+    let report = query.flag("report", false)?;
+    let series = parse(state, body.json_bytes().await?, measures::list).await?;
+    append(state, vec![Measures { metric: metric.id, series }], report).await
+}
+
+/// Parses a body with measures.
+pub(super) async fn parse<T: Send + 'static>(
+    state: &ApiState,
+    body: Bytes,
+    parser: fn(&[u8], Context) -> Result<T, BodyError>,
+) -> ApiResult<T> {
+    let context = Context { now: state.gnocchi().clock().now(), points_max: state.settings().points_max };
+    let parsed = if body.len() > PARSED_ASIDE_BYTES {
+        let parsing = tokio::task::spawn_blocking(move || parser(&body, context));
+        parsing.await.map_err(|_| ApiError::text(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down"))?
+    } else {
+        parser(&body, context)
+    };
+    parsed.map_err(|error| match error {
+        BodyError::Malformed(reason) => ApiError::malformed_body(reason),
+        BodyError::Invalid(invalid) => invalid.into(),
+        BodyError::TooManyPoints => ApiError::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request holds more points than the limit of {}; send it in several parts", context.points_max),
+        ),
+    })
+}
+
+/// Stores measures and answers when they are durable, with a report of what becomes of them if that is wanted.
+pub(super) async fn append(state: &ApiState, mut measures: Vec<Measures>, report: bool) -> ApiResult {
+    let mut report = report.then(|| Report::new(&measures));
+    measures.retain(|measures| !measures.series.is_empty());
+    if !measures.is_empty() {
+        if let Some(report) = &mut report {
+            report.reject(&state.gnocchi().preview(&measures).await?);
+        }
+        state.gnocchi().append(measures).await?;
+    }
+    Ok(report.map_or_else(accepted, |report| report.response()))
+}
+
+/// What becomes of the measures of a request, by metric.
+struct Report {
+    metrics: BTreeMap<MetricId, Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    points: usize,
+    rejected: BTreeMap<&'static str, usize>,
+}
+
+impl Report {
+    fn new(measures: &[Measures]) -> Self {
+        let mut metrics: BTreeMap<MetricId, Counts> = BTreeMap::new();
+        for measures in measures {
+            let counts = metrics.entry(measures.metric).or_default();
+            counts.points += measures.series.len();
+            for reason in [RejectReason::TooLate, RejectReason::TooFarAhead] {
+                counts.rejected.insert(reason.as_str(), 0);
+            }
+        }
+        Self { metrics }
+    }
+
+    fn reject(&mut self, rejections: &[Rejection]) {
+        for rejection in rejections {
+            let counts = self.metrics.entry(rejection.metric).or_default();
+            *counts.rejected.entry(rejection.reason.as_str()).or_default() += rejection.points;
+        }
+    }
+
+    fn response(&self) -> Response {
+        let lines = self.metrics.iter().map(|(metric, counts)| {
+            let rejected: usize = counts.rejected.values().sum();
+            let line = json!({"accepted": counts.points.saturating_sub(rejected), "rejected": counts.rejected});
+            (metric.to_string(), line)
+        });
+        json_bytes(StatusCode::ACCEPTED, render::to_bytes(&Value::Object(lines.collect::<Map<_, _>>())))
+    }
+}
+
+fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<MeasuresQuery> {
+    let moment = |name: &str| match query.single(name)? {
+        None => Ok(None),
+        Some(text) => match timestamp::parse(text, now) {
+            Ok(moment) => Ok(Some(moment)),
+            Err(_) => Err(ApiError::argument(name, "Must be a datetime or a timestamp")),
+        },
+    };
+    let (start, stop) = (moment("start")?, moment("stop")?);
+    let granularity = match query.single("granularity")? {
+        None => None,
+        Some(text) => {
+            Some(timespan::parse(text).map_err(|error| ApiError::argument("granularity", error.to_string()))?)
+        }
+    };
+    let resample = query.single("resample")?.map(parse_resample).transpose()?;
+    let aggregation = query.single("aggregation")?.unwrap_or("mean");
+    let method = aggregation.parse().map_err(|_| ApiError::unknown_aggregation(metric, aggregation))?;
+    Ok(MeasuresQuery { method, granularity, start, stop, resample })
+}
+
+fn parse_resample(text: &str) -> ApiResult<Resample> {
+    if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
+        return Ok(Resample::Calendar { unit: *unit, time_zone: TimeZone::UTC });
+    }
+    timespan::parse(text).map(Resample::Span).map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+fn render_levels(levels: &[LevelMeasures]) -> Vec<u8> {
+    let labels: Vec<String> = levels.iter().map(|level| granularity_label(level.granularity)).collect();
+    let rows: Vec<Rows<'_>> =
+        labels.iter().zip(levels).map(|(label, level)| Rows { granularity: label, series: &level.series }).collect();
+    render::measures(&rows)
+}
+
+/// Returns a granularity as JSON: seconds, or the letter of a calendar unit.
+fn granularity_label(granularity: LevelGranularity) -> String {
+    match granularity {
+        LevelGranularity::Span(span) => seconds_label(span),
+        LevelGranularity::Calendar(unit) => {
+            let letter = CALENDAR_UNITS.iter().find(|(_, known)| *known == unit).map_or("?", |(letter, _)| *letter);
+            format!("\"{letter}\"")
+        }
+    }
+}
+
+fn seconds_label(span: Timespan) -> String {
+    format!("{:?}", span.as_second_f64())
+}
+

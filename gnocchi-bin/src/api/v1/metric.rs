@@ -1,0 +1,172 @@
+//! Metrics.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use gnocchi_core::driver::MetricFilter;
+use gnocchi_core::model::{Metric, MetricId, MetricStatus, Resource};
+use gnocchi_core::policy::{Action, Caller};
+use http::header::LINK;
+use serde_json::{Value, json};
+
+use super::creation::{MetricDescription, MetricMaker};
+use super::resource::{self, Attributes};
+use super::{archive_policy, created, no_content, ok};
+use crate::api::address::{BaseUrl, Names};
+use crate::api::auth::{Authenticated, require_on_metric, resource_of};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::page::{Listing, PageRequest};
+use crate::api::query::Query;
+use crate::api::schema::Path;
+use crate::api::state::ApiState;
+
+/// `GET /v1/metric`
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(_): Authenticated,
+    listing: Listing,
+) -> ApiResult {
+    let filter = filter(&listing.query)?;
+    let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
+    let metrics = state.gnocchi().list_metrics(&filter, &page.page).await?;
+    let last = metrics.last().map(|metric| metric.id.to_string());
+    let mut response = ok(&metrics.iter().map(listed).collect::<Vec<_>>());
+    if let Some(link) = page.next(&listing, metrics.len(), last) {
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}
+
+/// `POST /v1/metric`
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    base: BaseUrl,
+    body: RequestBody,
+) -> ApiResult {
+    let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
+    let metric = MetricMaker::new(&state, &caller).make(description).await?;
+    let made = state.gnocchi().create_metrics(vec![metric]).await.map_err(|error| ApiError::of(error, NamedIn::Body))?;
+    let metric = made.first().ok_or_else(|| ApiError::bad_request("no metric was created"))?;
+    Ok(created(base.at(&format!("/v1/metric/{}", metric.id)), &short(metric)))
+}
+
+/// `GET /v1/metric/{id}`
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(id): Names<String>,
+) -> ApiResult {
+    let metric = find(&state, &id).await?;
+    show_found(&state, &caller, &metric).await
+}
+
+/// `DELETE /v1/metric/{id}`
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(id): Names<String>,
+) -> ApiResult {
+    let metric = find(&state, &id).await?;
+    delete_found(&state, &caller, &metric).await
+}
+
+/// Answers with the details of a metric.
+pub(super) async fn show_found(state: &ApiState, caller: &Caller, metric: &Metric) -> ApiResult {
+    require_on_metric(state, Action::GetMetric, caller, metric).await?;
+    let resource = resource_of(state, metric).await?;
+    Ok(ok(&detailed(metric, resource.as_ref())))
+}
+
+/// Deletes a metric.
+pub(super) async fn delete_found(state: &ApiState, caller: &Caller, metric: &Metric) -> ApiResult {
+    require_on_metric(state, Action::DeleteMetric, caller, metric).await?;
+    state.gnocchi().delete_metrics(&[metric.id]).await?;
+    Ok(no_content())
+}
+
+/// Finds the metric of an id in a path.
+pub(super) async fn find(state: &ApiState, id: &str) -> ApiResult<Arc<Metric>> {
+    let id: MetricId = id.parse().map_err(|_| ApiError::no_such_metric(id))?;
+    Ok(state.gnocchi().metric(id).await?)
+}
+
+fn filter(query: &Query) -> ApiResult<MetricFilter> {
+    let text = |name: &str| Ok::<_, ApiError>(query.single(name)?.map(ToOwned::to_owned));
+    let ids = match query.single("id")? {
+        None => None,
+        Some(id) => Some(vec![id.parse().map_err(|_| invalid(&format!("`{id}' is not a metric id")))?]),
+    };
+    let status = match query.single("status")? {
+        None => None,
+        Some("active") => Some(MetricStatus::Active),
+        Some("delete") => Some(MetricStatus::Deleted),
+        Some(other) => return Err(invalid(&format!("`{other}' is not a status"))),
+    };
+    let mut creators = Vec::from_iter(text("creator")?);
+    let (user, project) = (query.single("user_id")?, query.single("project_id")?);
+    if user.is_some() || project.is_some() {
+        creators.push(format!("{}:{}", user.unwrap_or_default(), project.unwrap_or_default()));
+    }
+    Ok(MetricFilter {
+        ids,
+        name: text("name")?,
+        unit: text("unit")?,
+        creators,
+        archive_policy_name: text("archive_policy_name")?,
+        resource_id: None,
+        status,
+    })
+}
+
+fn invalid(what: &str) -> ApiError {
+    ApiError::bad_request(format!("Invalid input: {what}"))
+}
+
+/// Returns what all wire forms of a metric share.
+fn base(metric: &Metric) -> Value {
+    let (user, project) = resource::created_by(metric.creator.as_deref());
+    json!({
+        "id": metric.id.to_string(),
+        "creator": metric.creator,
+        "name": metric.name,
+        "unit": metric.unit,
+        "created_by_user_id": user,
+        "created_by_project_id": project,
+    })
+}
+
+/// Returns the wire form that a creation answers with.
+fn short(metric: &Metric) -> Value {
+    let mut view = base(metric);
+    view["resource_id"] = json!(metric.resource_id.map(|id| id.to_string()));
+    view["archive_policy_name"] = json!(metric.archive_policy.name());
+    view
+}
+
+/// Returns the wire form in listings.
+pub(super) fn listed(metric: &Metric) -> Value {
+    let mut view = base(metric);
+    view["resource_id"] = json!(metric.resource_id.map(|id| id.to_string()));
+    view["archive_policy"] = archive_policy::view(&metric.archive_policy);
+    view
+}
+
+/// Returns the wire form with the resource of the metric.
+fn detailed(metric: &Metric, resource: Option<&Resource>) -> Value {
+    let mut view = base(metric);
+    view["archive_policy"] = archive_policy::view(&metric.archive_policy);
+    view["resource"] = resource.map_or(Value::Null, |found| {
+        let mut resource = resource::view(found, Attributes::Shown);
+        resource.remove("metrics");
+        Value::Object(resource)
+    });
+    view
+}
+
+/// Answers with a list of metrics.
+pub(super) fn listing(metrics: &[Metric]) -> Response {
+    ok(&metrics.iter().map(listed).collect::<Vec<_>>())
+}

@@ -1,0 +1,237 @@
+//! Resources.
+
+use axum::extract::State;
+use axum::response::Response;
+use gnocchi_core::Error;
+use gnocchi_core::driver::ResourceQuery;
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{AttributeValue, Change, GENERIC, Resource, ResourceId, ResourceType};
+use gnocchi_core::policy::{Action, Caller, NoTarget};
+use http::header::LINK;
+use serde_json::{Map, Value, json};
+
+use super::resource_body::{Creation, Fields, Sender};
+use super::{created, no_content, ok};
+use crate::api::address::{BaseUrl, Names};
+use crate::api::auth::{Authenticated, require, require_on_resource};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::page::{Listing, PageRequest};
+use crate::api::render;
+use crate::api::state::ApiState;
+
+/// The order of listings that name none.
+const DEFAULT_SORT: [&str; 2] = ["revision_start:asc", "started_at:asc"];
+
+/// Whether the wire form has the attributes of the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attributes {
+    Shown,
+    Hidden,
+}
+
+impl Attributes {
+    /// Through the generic type only what all types share is seen, unless details are wanted.
+    fn through(resource_type: &str, details: bool) -> Self {
+        if resource_type == GENERIC && !details { Self::Hidden } else { Self::Shown }
+    }
+}
+
+/// `GET /v1/resource`
+pub(super) async fn types(State(state): State<ApiState>, Authenticated(caller): Authenticated, base: BaseUrl) -> ApiResult {
+    require(&state, Action::ListResourceType, &caller, &NoTarget)?;
+    let types = state.gnocchi().resource_types().await?;
+    let links: Map<String, Value> = types
+        .iter()
+        .map(|resource_type| {
+            let name = resource_type.name();
+            (name.to_owned(), base.at(&format!("/v1/resource/{name}")).into())
+        })
+        .collect();
+    Ok(ok(&links))
+}
+
+/// `GET /v1/resource/{type}`
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(_): Authenticated,
+    Names(type_name): Names<String>,
+    listing: Listing,
+) -> ApiResult {
+    let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
+    let history = listing.query.flag("history", false)?;
+    find_type(&state, &type_name).await?;
+    list_resources(&state, type_name, None, history, attributes, &listing).await
+}
+
+/// `POST /v1/resource/{type}`
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(type_name): Names<String>,
+    base: BaseUrl,
+    body: RequestBody,
+) -> ApiResult {
+    let resource_type = find_type(&state, &type_name).await?;
+    let sender = Sender { caller: &caller, now: state.gnocchi().clock().now(), resource_type: &resource_type };
+    let creation = Creation::parse(&body.json().await?, sender)?;
+    require(&state, Action::CreateResource, &caller, creation.target(sender).as_slice())?;
+    let resource = creation.into_resource(&state, sender).await?;
+    let resource = state.gnocchi().create_resource(&resource).await.map_err(|error| ApiError::of(error, NamedIn::Body))?;
+    let location = base.at(&format!("/v1/resource/{type_name}/{}", resource.id));
+    Ok(created(location, &view(&resource, Attributes::Shown)))
+}
+
+/// `GET /v1/resource/{type}/{id}`
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+) -> ApiResult {
+    let resource = find(&state, &caller, &type_name, &id).await?;
+    Ok(ok(&view(&resource, Attributes::through(&type_name, false))))
+}
+
+/// `PATCH /v1/resource/{type}/{id}`
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+    body: RequestBody,
+) -> ApiResult {
+    let resource_type = find_type(&state, &type_name).await?;
+    let resource = find(&state, &caller, &type_name, &id).await?;
+    require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
+    let sender = Sender { caller: &caller, now: state.gnocchi().clock().now(), resource_type: &resource_type };
+    let update = Fields::parse(&body.json().await?, sender)?.into_update(&state, &caller).await?;
+    let changed = state.gnocchi().update_resource(&type_name, resource.id, &update).await;
+    let changed = changed.map_err(|error| match (error, &update.ended_at) {
+        (Error::Indexer(IndexerError::ResourceEndsBeforeStart { .. }), Change::Set(Some(ended_at))) => {
+            let ended_at = render::iso_microseconds(*ended_at).replace('T', " ");
+            let text = format!("Value {ended_at} for attribute ended_at on resource type {type_name} is invalid");
+            ApiError::bad_request(text)
+        }
+        (error, _) => ApiError::of(error, NamedIn::Body),
+    })?;
+    Ok(ok(&view(&changed, Attributes::through(&type_name, false))))
+}
+
+/// `DELETE /v1/resource/{type}/{id}`
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+) -> ApiResult {
+    let resource = find(&state, &caller, &type_name, &id).await?;
+    require_on_resource(&state, Action::DeleteResource, &caller, &resource)?;
+    state.gnocchi().delete_resources(&[resource.id]).await?;
+    Ok(no_content())
+}
+
+/// `GET /v1/resource/{type}/{id}/history`
+pub(super) async fn history(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+    listing: Listing,
+) -> ApiResult {
+    let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
+    let resource = find(&state, &caller, &type_name, &id).await?;
+    list_resources(&state, type_name, Some(vec![resource.id]), true, attributes, &listing).await
+}
+
+/// Finds the type that a path names.
+pub(super) async fn find_type(state: &ApiState, name: &str) -> ApiResult<ResourceType> {
+    if name == GENERIC {
+        return Ok(ResourceType::generic());
+    }
+    Ok(state.gnocchi().resource_type(name).await?)
+}
+
+/// Finds the resource that a path names, in the words of the caller.
+pub(super) async fn find(state: &ApiState, caller: &Caller, type_name: &str, id: &str) -> ApiResult<Resource> {
+    find_type(state, type_name).await?;
+    let id = ResourceId::from_original(id, caller.creator.as_deref())
+        .map_err(|_| ApiError::not_found(format!("Resource {id} does not exist")))?;
+    Ok(state.gnocchi().resource(type_name, id).await?)
+}
+
+async fn list_resources(
+    state: &ApiState,
+    resource_type: String,
+    ids: Option<Vec<ResourceId>>,
+    history: bool,
+    attributes: Attributes,
+    listing: &Listing,
+) -> ApiResult<Response> {
+    let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
+    let wanted: Vec<&str> = listing.query.all("attrs").collect();
+    let query = ResourceQuery { resource_type, ids, history, page: page.page.clone() };
+    let resources = state.gnocchi().list_resources(&query).await?;
+    let last = resources.last().map(|resource| marker(resource, history));
+    let views = resources.iter().map(|resource| {
+        let mut view = view(resource, attributes);
+        view.retain(|key, _| wanted.is_empty() || wanted.contains(&key.as_str()));
+        view
+    });
+    let mut response = ok(&views.collect::<Vec<_>>());
+    if let Some(link) = page.next(listing, resources.len(), last) {
+        response.headers_mut().insert(LINK, link);
+    }
+    Ok(response)
+}
+
+/// Returns the identifier of a row of a listing: in history, revisions have their own.
+fn marker(resource: &Resource, history: bool) -> String {
+    if history { format!("{}@{}", resource.id, resource.revision.unwrap_or(-1)) } else { resource.id.to_string() }
+}
+
+/// Returns the wire form of a resource.
+pub(super) fn view(resource: &Resource, attributes: Attributes) -> Map<String, Value> {
+    let (user, project) = created_by(resource.creator.as_deref());
+    let metrics: Map<String, Value> =
+        resource.metrics.iter().map(|(name, id)| (name.clone(), id.to_string().into())).collect();
+    let base = json!({
+        "id": resource.id.to_string(),
+        "creator": resource.creator,
+        "started_at": render::iso_microseconds(resource.started_at),
+        "revision_start": render::iso_microseconds(resource.revision_start),
+        "revision_end": resource.revision_end.map(render::iso_microseconds),
+        "ended_at": resource.ended_at.map(render::iso_microseconds),
+        "user_id": resource.user_id,
+        "project_id": resource.project_id,
+        "original_resource_id": resource.original_resource_id,
+        "type": resource.resource_type,
+        "metrics": metrics,
+        "created_by_user_id": user,
+        "created_by_project_id": project,
+    });
+    let Value::Object(mut view) = base else { unreachable!("the literal above is an object") };
+    if attributes == Attributes::Shown {
+        view.extend(resource.attributes.iter().map(|(name, value)| (name.clone(), attribute(value.as_ref()))));
+    }
+    view
+}
+
+fn attribute(value: Option<&AttributeValue>) -> Value {
+    match value {
+        None => Value::Null,
+        Some(AttributeValue::String(text)) => json!(text),
+        Some(AttributeValue::Number(number)) => json!(number),
+        Some(AttributeValue::Uuid(uuid)) => json!(uuid.hyphenated().to_string()),
+        Some(AttributeValue::Bool(yes)) => json!(yes),
+        Some(AttributeValue::Datetime(moment)) => json!(render::iso_microseconds(*moment)),
+        Some(other) => json!(format!("{other:?}")),
+    }
+}
+
+/// Splits a creator into user and project.
+pub(super) fn created_by(creator: Option<&str>) -> (Option<&str>, Option<&str>) {
+    match creator {
+        None => (None, None),
+        Some(creator) => {
+            let (user, project) = creator.split_once(':').unwrap_or((creator, ""));
+            (Some(user), Some(project))
+        }
+    }
+}

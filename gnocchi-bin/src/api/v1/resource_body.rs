@@ -1,0 +1,254 @@
+//! Bodies that create or change resources.
+
+use std::collections::BTreeMap;
+
+use carbonara::Timestamp;
+use gnocchi_core::model::{
+    Attribute, AttributeKind, AttributeValue, Change, MetricId, NewResource, ResourceId, ResourceMetric, ResourceType, ResourceUpdate,
+};
+use gnocchi_core::policy::Caller;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::creation::{MetricDescription, MetricMaker, resource_id};
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::state::ApiState;
+use crate::api::timestamp;
+
+/// Users and projects may have names of so many characters.
+const OWNER_CHARACTERS_MAX: usize = 255;
+
+const NANOSECONDS_PER_MICROSECOND: i64 = 1000;
+
+/// Keys that bodies of all types share; `id` is known at creation only.
+const SHARED_KEYS: [&str; 5] = ["started_at", "ended_at", "user_id", "project_id", "metrics"];
+
+/// Who sends a body, when, and which type it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) now: Timestamp,
+    pub(super) resource_type: &'a ResourceType,
+}
+
+/// What a body says of a metric of the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum MetricEntry {
+    Existing(MetricId),
+    New(MetricDescription),
+}
+
+/// Metrics by name.
+pub(super) type MetricEntries = BTreeMap<String, MetricEntry>;
+
+/// A body that creates a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Creation {
+    id: ResourceId,
+    original_id: String,
+    fields: Fields,
+}
+
+/// What bodies of both kinds say.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fields {
+    started_at: Option<Timestamp>,
+    ended_at: Option<Option<Timestamp>>,
+    user_id: Option<Option<String>>,
+    project_id: Option<Option<String>>,
+    attributes: BTreeMap<String, Option<AttributeValue>>,
+    metrics: Option<MetricEntries>,
+}
+
+impl Creation {
+    pub(super) fn parse(body: &Value, sender: Sender<'_>) -> Checked<Self> {
+        let types = sender.resource_type.attributes();
+        let known = |key: &str| key == "id" || SHARED_KEYS.contains(&key) || types.contains_key(key);
+        let object = Object::open(body, &Path::Root, known)?;
+        let id = object.optional("id", |value, path| {
+            Ok((resource_id(value, path, sender.caller)?, schema::string(value, path)?))
+        })?;
+        let fields = Fields::read(object, sender)?;
+        let (id, original_id) = object.require("id", id)?;
+        for (name, _) in types.iter().filter(|(_, attribute)| attribute.required) {
+            object.require(name, fields.attributes.get(name))?;
+        }
+        Ok(Self { id, original_id, fields })
+    }
+
+    /// Returns what is known of the resource for rules.
+    pub(super) fn target<'a>(&'a self, sender: Sender<'a>) -> Vec<(&'a str, &'a str)> {
+        let mut target = vec![
+            ("resource_type", sender.resource_type.name()),
+            ("original_resource_id", self.original_id.as_str()),
+        ];
+        let owners = [("user_id", &self.fields.user_id), ("project_id", &self.fields.project_id)];
+        target.extend(owners.into_iter().filter_map(|(key, owner)| Some((key, owner.as_ref()?.as_deref()?))));
+        target.extend(sender.caller.creator.as_deref().map(|creator| ("creator", creator)));
+        target
+    }
+
+    /// Makes the resource of the body.
+    pub(super) async fn into_resource(self, state: &ApiState, sender: Sender<'_>) -> ApiResult<NewResource> {
+        let Self { id, original_id, fields } = self;
+        let started_at = fields.started_at.unwrap_or_else(|| whole_microseconds(sender.now));
+        let ended_at = fields.ended_at.flatten();
+        if ended_at.is_some_and(|ended_at| ended_at < started_at) {
+            return Err(ApiError::bad_request("Start timestamp cannot be after end timestamp"));
+        }
+        Ok(NewResource {
+            id,
+            resource_type: sender.resource_type.name().to_owned(),
+            creator: sender.caller.creator.clone(),
+            original_resource_id: original_id,
+            started_at,
+            ended_at,
+            user_id: fields.user_id.flatten(),
+            project_id: fields.project_id.flatten(),
+            attributes: fields.attributes,
+            metrics: make_metrics(state, sender.caller, fields.metrics.unwrap_or_default()).await?,
+        })
+    }
+}
+
+impl Fields {
+    /// Reads a body that changes a resource.
+    pub(super) fn parse(body: &Value, sender: Sender<'_>) -> Checked<Self> {
+        let types = sender.resource_type.attributes();
+        let known = |key: &str| SHARED_KEYS.contains(&key) || types.contains_key(key);
+        Self::read(Object::open(body, &Path::Root, known)?, sender)
+    }
+
+    fn read(object: Object<'_>, sender: Sender<'_>) -> Checked<Self> {
+        let moment = |value: &Value, path: &Path<'_>| moment(value, path, sender.now);
+        let owner = || schema::nullable(schema::string_up_to(OWNER_CHARACTERS_MAX));
+        let mut attributes = BTreeMap::new();
+        for (name, attribute) in sender.resource_type.attributes() {
+            let value = object.optional(name, |value, path| attribute_value(value, path, attribute, sender.now))?;
+            attributes.extend(value.map(|value| (name.clone(), Some(value))));
+        }
+        Ok(Self {
+            started_at: object.optional("started_at", moment)?,
+            ended_at: object.optional("ended_at", schema::nullable(moment))?,
+            user_id: object.optional("user_id", owner())?,
+            project_id: object.optional("project_id", owner())?,
+            attributes,
+            metrics: object.optional("metrics", |value, path| metric_entries(value, path, sender.caller))?,
+        })
+    }
+
+    /// Makes the update of the body.
+    pub(super) async fn into_update(self, state: &ApiState, caller: &Caller) -> ApiResult<ResourceUpdate> {
+        let metrics = match self.metrics {
+            None => Change::Keep,
+            Some(entries) => Change::Set(make_metrics(state, caller, entries).await?),
+        };
+        Ok(ResourceUpdate {
+            started_at: change(self.started_at),
+            ended_at: change(self.ended_at),
+            user_id: change(self.user_id),
+            project_id: change(self.project_id),
+            attributes: self.attributes,
+            metrics,
+            added_metrics: BTreeMap::new(),
+        })
+    }
+}
+
+fn change<T>(value: Option<T>) -> Change<T> {
+    value.map_or(Change::Keep, Change::Set)
+}
+
+/// Reads a mapping of names to ids of existing metrics or descriptions of new ones.
+pub(super) fn metric_entries(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<MetricEntries> {
+    let object = Object::open(value, path, |_| true)?;
+    let entry = |(name, value): (&String, &Value)| {
+        let place = Path::Key(path, name);
+        if name.contains('/') {
+            return Err(place.invalid_key("'/' is not supported in metric name"));
+        }
+        let entry = match value {
+            Value::String(id) => {
+                let id = id.parse().map_err(|_| place.invalid("badly formed hexadecimal UUID string"))?;
+                MetricEntry::Existing(id)
+            }
+            description => MetricEntry::New(MetricDescription {
+                // The name is where the description stands, and the resource is the one around it.
+                name: Some(name.clone()),
+                resource_id: None,
+                ..MetricDescription::parse(description, &place, caller)?
+            }),
+        };
+        Ok((name.clone(), entry))
+    };
+    object.entries().map(entry).collect()
+}
+
+/// Makes metrics of what a body says.
+pub(super) async fn make_metrics(
+    state: &ApiState,
+    caller: &Caller,
+    entries: MetricEntries,
+) -> ApiResult<BTreeMap<String, ResourceMetric>> {
+    let mut maker = MetricMaker::new(state, caller);
+    let mut metrics = BTreeMap::new();
+    for (name, entry) in entries {
+        let metric = match entry {
+            MetricEntry::Existing(id) => ResourceMetric::Existing(id),
+            MetricEntry::New(description) => ResourceMetric::New(maker.make(description).await?),
+        };
+        metrics.insert(name, metric);
+    }
+    Ok(metrics)
+}
+
+/// Reads a moment. Resources have times in microseconds.
+fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> {
+    let parsed = match value {
+        Value::Number(number) => timestamp::from_seconds(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => timestamp::parse(text, now),
+        _ => Err(timestamp::TimestampError::Unparsable),
+    };
+    parsed.map(whole_microseconds).map_err(|error| path.invalid(error.to_string()))
+}
+
+fn whole_microseconds(moment: Timestamp) -> Timestamp {
+    let nanosecond = moment.as_nanosecond();
+    Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND).unwrap_or(moment)
+}
+
+fn attribute_value(value: &Value, path: &Path<'_>, attribute: &Attribute, now: Timestamp) -> Checked<AttributeValue> {
+    match attribute.kind {
+        AttributeKind::String { min_length, max_length } => {
+            let text = schema::string(value, path)?;
+            let length = text.chars().count();
+            if length < min_length as usize {
+                return Err(path.invalid(format!("length of value must be at least {min_length}")));
+            }
+            if length > max_length as usize {
+                return Err(path.invalid(format!("length of value must be at most {max_length}")));
+            }
+            Ok(AttributeValue::String(text))
+        }
+        AttributeKind::Number { min, max } => {
+            let number = value.as_f64().ok_or_else(|| path.invalid("expected Real"))?;
+            if let Some(min) = min.filter(|min| number < *min) {
+                return Err(path.invalid(format!("value must be at least {min}")));
+            }
+            if let Some(max) = max.filter(|max| number > *max) {
+                return Err(path.invalid(format!("value must be at most {max}")));
+            }
+            Ok(AttributeValue::Number(number))
+        }
+        AttributeKind::Uuid => {
+            let text = schema::string(value, path)?;
+            // The id of a metric reads the same forms of a UUID.
+            let id: MetricId = text.parse().map_err(|_| path.invalid("badly formed hexadecimal UUID string"))?;
+            Ok(AttributeValue::Uuid(Uuid::from_bytes(*id.as_bytes())))
+        }
+        AttributeKind::Bool => value.as_bool().map(AttributeValue::Bool).ok_or_else(|| path.invalid("expected bool")),
+        AttributeKind::Datetime => moment(value, path, now).map(AttributeValue::Datetime),
+        _ => Err(path.invalid("not a valid value")),
+    }
+}

@@ -1,0 +1,107 @@
+//! Metrics of a resource, by name.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use gnocchi_core::Error;
+use gnocchi_core::driver::MetricFilter;
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{Metric, Page, ResourceId, ResourceUpdate};
+use gnocchi_core::policy::{Action, Caller};
+
+use super::resource_body::{make_metrics, metric_entries};
+use super::{metric, resource};
+use crate::api::address::Names;
+use crate::api::auth::{Authenticated, require_on_resource};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::query::Query;
+use crate::api::schema::Path;
+use crate::api::state::ApiState;
+
+/// `GET /v1/resource/{type}/{id}/metric`
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+) -> ApiResult {
+    let resource = resource::find(&state, &caller, &type_name, &id).await?;
+    Ok(metric::listing(&metrics_of(&state, resource.id).await?))
+}
+
+/// `POST /v1/resource/{type}/{id}/metric`
+pub(super) async fn add(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id)): Names<(String, String)>,
+    body: RequestBody,
+) -> ApiResult {
+    let resource = resource::find(&state, &caller, &type_name, &id).await?;
+    require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
+    let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
+    let added_metrics = make_metrics(&state, &caller, entries).await?;
+    let update = ResourceUpdate { added_metrics, ..ResourceUpdate::default() };
+    let updated = state.gnocchi().update_resource(&type_name, resource.id, &update).await;
+    updated.map_err(|error| {
+        let is_taken = matches!(error, Error::Indexer(IndexerError::NamedMetricExists { .. }));
+        ApiError::of(error, if is_taken { NamedIn::Address } else { NamedIn::Body })
+    })?;
+    Ok(metric::listing(&metrics_of(&state, resource.id).await?))
+}
+
+/// `GET /v1/resource/{type}/{id}/metric/{name}`
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id, name)): Names<(String, String, String)>,
+) -> ApiResult {
+    let metric = find(&state, &caller, &type_name, &id, name).await?;
+    metric::show_found(&state, &caller, &metric).await
+}
+
+/// `DELETE /v1/resource/{type}/{id}/metric/{name}`
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id, name)): Names<(String, String, String)>,
+) -> ApiResult {
+    let metric = find(&state, &caller, &type_name, &id, name).await?;
+    metric::delete_found(&state, &caller, &metric).await
+}
+
+/// `GET /v1/resource/{type}/{id}/metric/{name}/measures`
+pub(super) async fn measures(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id, name)): Names<(String, String, String)>,
+    query: Query,
+) -> ApiResult {
+    let metric = find(&state, &caller, &type_name, &id, name).await?;
+    super::measures::read(&state, &caller, &metric, &query).await
+}
+
+/// `POST /v1/resource/{type}/{id}/metric/{name}/measures`
+pub(super) async fn send(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, id, name)): Names<(String, String, String)>,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let metric = find(&state, &caller, &type_name, &id, name).await?;
+    super::measures::send(&state, &caller, &metric, &query, body).await
+}
+
+async fn find(state: &ApiState, caller: &Caller, type_name: &str, id: &str, name: String) -> ApiResult<Arc<Metric>> {
+    let resource = resource::find(state, caller, type_name, id).await?;
+    let missing = ApiError::no_such_metric(&name);
+    let found = state.gnocchi().named_metrics(&[(resource.id, name)]).await?;
+    found.into_iter().flatten().next().ok_or(missing)
+}
+
+/// A resource has as many metrics as it has; this listing has no pages.
+async fn metrics_of(state: &ApiState, resource: ResourceId) -> ApiResult<Vec<Metric>> {
+    let filter = MetricFilter { resource_id: Some(resource), ..MetricFilter::default() };
+    let page = Page::first(i32::MAX.unsigned_abs() as usize);
+    Ok(state.gnocchi().list_metrics(&filter, &page).await?)
+}

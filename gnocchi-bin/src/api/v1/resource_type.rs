@@ -1,0 +1,146 @@
+//! Resource types.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use gnocchi_core::model::{Attribute, AttributeKind, ResourceType};
+use gnocchi_core::policy::{Action, NoTarget};
+use serde_json::{Map, Value, json};
+
+use super::{created, no_content, ok};
+use crate::api::address::{BaseUrl, Names};
+use crate::api::auth::{Authenticated, require};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::schema::{Checked, Object, Path, string_up_to};
+use crate::api::state::ApiState;
+
+/// The longest name, in characters.
+const NAME_CHARACTERS_MAX: usize = 255;
+
+/// How long a text may be when the type doesn't say.
+const STRING_LENGTH_MAX: u32 = 256;
+
+/// `GET /v1/resource_type`
+pub(super) async fn list(State(state): State<ApiState>, Authenticated(caller): Authenticated) -> ApiResult {
+    require(&state, Action::ListResourceType, &caller, &NoTarget)?;
+    let types = state.gnocchi().resource_types().await?;
+    Ok(ok(&types.iter().map(view).collect::<Vec<_>>()))
+}
+
+/// `POST /v1/resource_type`
+pub(super) async fn create(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    base: BaseUrl,
+    body: RequestBody,
+) -> ApiResult {
+    let (name, attributes) = parse(&body.json().await?)?;
+    let target: &[(&str, &str)] = &[("name", &name), ("state", "creating")];
+    require(&state, Action::CreateResourceType, &caller, target)?;
+    let resource_type = ResourceType::new(name, attributes)
+        .map_err(|error| ApiError::bad_request(format!("Invalid input: {error}")))?;
+    state.gnocchi().create_resource_type(&resource_type).await?;
+    Ok(created(base.at(&format!("/v1/resource_type/{}", resource_type.name())), &view(&resource_type)))
+}
+
+/// `GET /v1/resource_type/{name}`
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+) -> ApiResult {
+    let resource_type = state.gnocchi().resource_type(&name).await?;
+    let target: &[(&str, &str)] = &[("name", &name), ("state", "active")];
+    require(&state, Action::GetResourceType, &caller, target)?;
+    Ok(ok(&view(&resource_type)))
+}
+
+/// `DELETE /v1/resource_type/{name}`
+pub(super) async fn delete(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+) -> ApiResult {
+    state.gnocchi().resource_type(&name).await?;
+    require(&state, Action::DeleteResourceType, &caller, &NoTarget)?;
+    state.gnocchi().delete_resource_type(&name).await?;
+    Ok(no_content())
+}
+
+fn view(resource_type: &ResourceType) -> Value {
+    let attributes: Map<String, Value> = resource_type
+        .attributes()
+        .iter()
+        .map(|(name, attribute)| (name.clone(), attribute_view(*attribute)))
+        .collect();
+    // Types are changed in one transaction, so nobody ever sees another state.
+    json!({"name": resource_type.name(), "state": "active", "attributes": attributes})
+}
+
+fn attribute_view(attribute: Attribute) -> Value {
+    let mut view = match attribute.kind {
+        AttributeKind::String { min_length, max_length } => {
+            json!({"type": "string", "min_length": min_length, "max_length": max_length})
+        }
+        AttributeKind::Number { min, max } => json!({"type": "number", "min": min, "max": max}),
+        AttributeKind::Uuid => json!({"type": "uuid"}),
+        AttributeKind::Bool => json!({"type": "bool"}),
+        AttributeKind::Datetime => json!({"type": "datetime"}),
+        other => json!({"type": format!("{other:?}")}),
+    };
+    view["required"] = attribute.required.into();
+    view
+}
+
+fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
+    let object = Object::open(body, &Path::Root, |key| ["name", "attributes"].contains(&key))?;
+    let name = object.optional("name", string_up_to(NAME_CHARACTERS_MAX))?;
+    let attributes = object.optional("attributes", |value, path| {
+        let object = Object::open(value, path, |_| true)?;
+        let definition = |(name, value): (&String, &Value)| {
+            Ok((name.clone(), parse_attribute(value, &Path::Key(path, name))?))
+        };
+        object.entries().map(definition).collect()
+    })?;
+    Ok((object.require("name", name)?, attributes.unwrap_or_default()))
+}
+
+/// Reads the definition of an attribute. Whatever is wrong with it, its type is said not to be valid.
+fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
+    let refuse = || Path::Key(path, "type").invalid("not a valid value");
+    let definition = value.as_object().ok_or_else(refuse)?;
+    let kind_name = definition.get("type").and_then(Value::as_str).ok_or_else(refuse)?;
+    let known: &[&str] = match kind_name {
+        "string" => &["type", "required", "min_length", "max_length"],
+        "number" => &["type", "required", "min", "max"],
+        "uuid" | "bool" | "datetime" => &["type", "required"],
+        _ => return Err(refuse()),
+    };
+    if definition.keys().any(|key| !known.contains(&key.as_str())) {
+        return Err(refuse());
+    }
+    let required = definition.get("required").map_or(Some(true), Value::as_bool).ok_or_else(refuse)?;
+    let length = |key: &str, allowed: std::ops::RangeInclusive<u32>, default: u32| match definition.get(key) {
+        None => Ok(default),
+        Some(value) => {
+            let length = value.as_u64().and_then(|length| u32::try_from(length).ok());
+            length.filter(|length| allowed.contains(length)).ok_or_else(refuse)
+        }
+    };
+    let limit = |key: &str| match definition.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or_else(refuse),
+    };
+    let kind = match kind_name {
+        "string" => AttributeKind::String {
+            min_length: length("min_length", 0..=STRING_LENGTH_MAX, 0)?,
+            max_length: length("max_length", 1..=STRING_LENGTH_MAX, STRING_LENGTH_MAX)?,
+        },
+        "number" => AttributeKind::Number { min: limit("min")?, max: limit("max")? },
+        "uuid" => AttributeKind::Uuid,
+        "bool" => AttributeKind::Bool,
+        _ => AttributeKind::Datetime,
+    };
+    Ok(Attribute { kind, required })
+}
