@@ -85,7 +85,7 @@ fn main() {
         ranks,
         "60 us",
     );
-    let restored = shortest(200, || Window::restore(&plan(six), window_points()));
+    let restored = shortest(200, || Window::restore(&plan(six), window_points(), Timestamp::EPOCH));
     println!(
         "restore a window of an hour: {:.2} us (target 60 us)",
         restored.as_secs_f64() * 1e6
@@ -115,7 +115,7 @@ fn window_points() -> Series {
 }
 
 fn window(plan: &AggregationPlan, points: Points) -> Window {
-    let mut window = Window::restore(plan, window_points());
+    let mut window = Window::restore(plan, window_points(), Timestamp::EPOCH);
     if points == Points::Forgotten {
         window.forget_points();
     }

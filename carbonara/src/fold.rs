@@ -23,7 +23,8 @@ pub struct Folded {
     pub rejected: Vec<Rejected>,
     /// Number of points accepted, as received: those that a later one replaced count too.
     pub accepted: usize,
-    /// Stored raw points before this moment may be dropped; the epoch while the metric has no point.
+    /// Stored raw points before the block of this moment may be dropped, see [`AggregationPlan::raw_block_span`]; the epoch while
+    /// the metric has no point.
     pub keep_raw_from: Timestamp,
     /// How far back the buckets of each granularity with a timespan are kept, finest first; empty while the metric has no point.
     pub kept: Vec<Retention>,
@@ -215,7 +216,8 @@ impl Window {
             .as_ref()
             .map_or(Timestamp::EPOCH, State::keep_raw_from);
         let mut added = incoming.fresh.into_owned();
-        added.truncate_before(keep_raw_from);
+        // Stored points are dropped by whole blocks; within one nothing is missing, see `Window::restore`.
+        added.truncate_before(keep_raw_from.floor(plan.raw_block_span()));
         Folded {
             frames: frames
                 .into_iter()

@@ -71,7 +71,7 @@ fn late_points_need_the_points() {
     window.forget_points();
     let late = series(&[(30, 5.0)]);
     assert_eq!(window.fold(&plan, &[&late]).err(), Some(PointsRequired));
-    let mut window = Window::restore(&plan, stored);
+    let mut window = Window::restore(&plan, stored, Timestamp::EPOCH);
     let folded = window.fold(&plan, &[&late]).expect("points are held");
     assert_eq!(rows(&folded, 60, "sum"), [(0, 6.0)]);
 }

@@ -104,3 +104,28 @@ fn sets_answer_questions() {
     assert!(!plain.has_rate() && !plain.has_order_statistic());
     assert_eq!(plain.len(), 2);
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn serde_uses_the_text() {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+    use serde::{Deserialize, Serialize};
+
+    struct Serialized(AggregationMethod);
+
+    impl fmt::Display for Serialized {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.serialize(f)
+        }
+    }
+
+    for method in AggregationMethod::all() {
+        let text = Serialized(method).to_string();
+        assert_eq!(text, method.to_string());
+        let deserializer: StrDeserializer<'_, Error> = text.as_str().into_deserializer();
+        assert_eq!(AggregationMethod::deserialize(deserializer), Ok(method));
+    }
+    let unknown: StrDeserializer<'_, Error> = "average".into_deserializer();
+    assert!(AggregationMethod::deserialize(unknown).is_err());
+}

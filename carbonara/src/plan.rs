@@ -154,6 +154,15 @@ impl AggregationPlan {
             .unwrap_or(first_block)
     }
 
+    /// Returns the first moment, at or after `complete_from`, from which on no bucket of any granularity reaches back before it.
+    pub(crate) fn first_whole_buckets(&self, complete_from: Timestamp) -> Timestamp {
+        let ceil = |granularity: &Timespan| {
+            let floor = complete_from.floor(*granularity);
+            if floor == complete_from { floor } else { floor.checked_add(*granularity).unwrap_or(Timestamp::MAX) }
+        };
+        self.granularities.iter().map(ceil).max().unwrap_or(complete_from)
+    }
+
     /// Returns how much time one stored block of raw points covers.
     ///
     /// The coarsest granularity when that is an hour or more, otherwise the largest multiple of it within an hour and

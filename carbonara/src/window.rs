@@ -50,17 +50,24 @@ impl Window {
 
     /// Makes the window of a metric from its stored raw points.
     ///
-    /// They must be complete from [`Folded::keep_raw_from`](crate::Folded::keep_raw_from) of the last fold on; older ones may be there or not.
+    /// They must be complete from `complete_from` on; older ones may be there or not. That is the moment before which stored
+    /// points were dropped, at most [`Folded::keep_raw_from`](crate::Folded::keep_raw_from) of the last fold, and the epoch if none
+    /// ever were. It matters when the back window of the policy has grown since: what was dropped stays closed.
     #[must_use]
-    pub fn restore(plan: &AggregationPlan, points: Series) -> Self {
+    pub fn restore(plan: &AggregationPlan, points: Series, complete_from: Timestamp) -> Self {
         let Some(last) = points.last() else {
             return Self::empty(plan);
         };
-        let first_block = plan.first_block(last.timestamp);
+        let mut first_block = plan.first_block(last.timestamp);
+        let mut raw_start = plan.raw_start(first_block);
+        if raw_start < complete_from {
+            first_block = plan.first_whole_buckets(complete_from).min(last.timestamp);
+            raw_start = complete_from;
+        }
         let mut state = State {
             last,
             first_block,
-            raw_start: plan.raw_start(first_block),
+            raw_start,
             open: open_buckets(plan, &points, last.timestamp),
             marks_ns: Vec::new(),
         };

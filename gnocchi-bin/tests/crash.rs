@@ -47,7 +47,10 @@ impl Writer {
             };
             let (ordered, shuffled) = (measures(number, |index| index), measures(number, shuffled));
             let body = json!({ &self.resource: { "ordered": ordered, "shuffled": shuffled } });
-            match client.post("/v1/batch/resources/metrics/measures", &body).await {
+            match client
+                .post("/v1/batch/resources/metrics/measures", &body)
+                .await
+            {
                 Ok((202, _)) => self.requests.lock().unwrap()[number] = true,
                 Ok((status, answer)) => panic!("{status} {answer}"),
                 Err(_) => return,
@@ -56,7 +59,13 @@ impl Writer {
     }
 
     fn acknowledged_points(&self) -> u64 {
-        let acknowledged = self.requests.lock().unwrap().iter().filter(|acknowledged| **acknowledged).count();
+        let acknowledged = self
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|acknowledged| **acknowledged)
+            .count();
         acknowledged as u64 * POINTS_PER_REQUEST
     }
 }
@@ -76,12 +85,22 @@ fn value(second: u64) -> u64 {
 }
 
 fn measures(request: usize, place: fn(u64) -> u64) -> Vec<Value> {
-    indexes(request).map(place).map(|place| FIRST_SECOND + place).map(|second| json!({"timestamp": second, "value": value(second)})).collect()
+    indexes(request)
+        .map(place)
+        .map(|place| FIRST_SECOND + place)
+        .map(|second| json!({"timestamp": second, "value": value(second)}))
+        .collect()
 }
 
 /// Returns granularity -> timestamp -> value.
-async fn aggregates(client: &Client, resource: &str, metric: &str, method: &str) -> BTreeMap<u64, BTreeMap<u64, u64>> {
-    let path = format!("/v1/resource/generic/{resource}/metric/{metric}/measures?aggregation={method}");
+async fn aggregates(
+    client: &Client,
+    resource: &str,
+    metric: &str,
+    method: &str,
+) -> BTreeMap<u64, BTreeMap<u64, u64>> {
+    let path =
+        format!("/v1/resource/generic/{resource}/metric/{metric}/measures?aggregation={method}");
     let answer = client.get(&path).await;
     let mut aggregates = BTreeMap::new();
     for row in answer.as_array().unwrap() {
@@ -107,14 +126,26 @@ async fn check(client: &Client, writer: &Writer) {
         let seconds: BTreeSet<u64> = counts.get(&1).unwrap_or(&empty).keys().copied().collect();
         let mut present = BTreeSet::new();
         for (number, acknowledged) in requests.iter().enumerate() {
-            let found = indexes(number).filter(|index| seconds.contains(&(FIRST_SECOND + place(*index)))).count() as u64;
-            let context = format!("request {number} of {} {metric}: {found} of {POINTS_PER_REQUEST} points", writer.resource);
-            assert!(found == POINTS_PER_REQUEST || (found == 0 && !acknowledged), "{context}, acknowledged: {acknowledged}");
+            let found = indexes(number)
+                .filter(|index| seconds.contains(&(FIRST_SECOND + place(*index))))
+                .count() as u64;
+            let context = format!(
+                "request {number} of {} {metric}: {found} of {POINTS_PER_REQUEST} points",
+                writer.resource
+            );
+            assert!(
+                found == POINTS_PER_REQUEST || (found == 0 && !acknowledged),
+                "{context}, acknowledged: {acknowledged}"
+            );
             if found > 0 {
                 present.insert(number);
             }
         }
-        assert_eq!(seconds.len() as u64, present.len() as u64 * POINTS_PER_REQUEST, "nothing is there that nobody sent");
+        assert_eq!(
+            seconds.len() as u64,
+            present.len() as u64 * POINTS_PER_REQUEST,
+            "nothing is there that nobody sent"
+        );
         // What every granularity must say, from the points that are there.
         for granularity in GRANULARITIES {
             let (mut expected_counts, mut expected_sums) = (BTreeMap::new(), BTreeMap::new());
@@ -124,51 +155,99 @@ async fn check(client: &Client, writer: &Writer) {
                 *expected_sums.entry(bucket).or_insert(0) += value(*second);
             }
             let context = format!("{} {metric} at {granularity} s", writer.resource);
-            assert_eq!(counts.get(&granularity).unwrap_or(&empty), &expected_counts, "count of {context}");
-            assert_eq!(sums.get(&granularity).unwrap_or(&empty), &expected_sums, "sum of {context}");
+            assert_eq!(
+                counts.get(&granularity).unwrap_or(&empty),
+                &expected_counts,
+                "count of {context}"
+            );
+            assert_eq!(
+                sums.get(&granularity).unwrap_or(&empty),
+                &expected_sums,
+                "sum of {context}"
+            );
         }
         present_requests.push(present);
     }
-    assert_eq!(present_requests[0], present_requests[1], "a request is all or nothing over its metrics");
+    assert_eq!(
+        present_requests[0], present_requests[1],
+        "a request is all or nothing over its metrics"
+    );
 }
 
 /// Checks cheaply that no acknowledged point is missing.
 async fn check_totals(client: &Client, writer: &Writer) {
     let acknowledged = writer.acknowledged_points();
     for metric in ["ordered", "shuffled"] {
-        let path = format!("/v1/resource/generic/{}/metric/{metric}/measures?aggregation=count&granularity=3600", writer.resource);
+        let path = format!(
+            "/v1/resource/generic/{}/metric/{metric}/measures?aggregation=count&granularity=3600",
+            writer.resource
+        );
         let answer = client.get(&path).await;
-        let found: f64 = answer.as_array().unwrap().iter().map(|row| row[2].as_f64().unwrap()).sum();
-        assert!(found as u64 >= acknowledged, "{} {metric}: {found} of {acknowledged} points", writer.resource);
+        let found: f64 = answer
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row[2].as_f64().unwrap())
+            .sum();
+        assert!(
+            found as u64 >= acknowledged,
+            "{} {metric}: {found} of {acknowledged} points",
+            writer.resource
+        );
     }
 }
 
 async fn prepare(client: &Client, writers: &[Arc<Writer>]) {
-    let definition: Vec<Value> = GRANULARITIES.iter().map(|granularity| json!({"granularity": granularity})).collect();
-    let policy = |name: &str, back_window: u32, methods: &[&str]| {
-        json!({"name": name, "back_window": back_window, "aggregation_methods": methods, "definition": definition})
-    };
-    client.create("/v1/archive_policy", &policy("ordered", 0, &["count", "sum"])).await;
+    let definition: Vec<Value> = GRANULARITIES
+        .iter()
+        .map(|granularity| json!({"granularity": granularity}))
+        .collect();
+    let policy = |name: &str, back_window: u32, methods: &[&str]| json!({"name": name, "back_window": back_window, "aggregation_methods": methods, "definition": definition});
+    client
+        .create(
+            "/v1/archive_policy",
+            &policy("ordered", 0, &["count", "sum"]),
+        )
+        .await;
     // The median makes every fold read the raw window back.
-    client.create("/v1/archive_policy", &policy("shuffled", 1, &["count", "sum", "median"])).await;
+    client
+        .create(
+            "/v1/archive_policy",
+            &policy("shuffled", 1, &["count", "sum", "median"]),
+        )
+        .await;
     for writer in writers {
         let metrics = json!({"ordered": {"archive_policy_name": "ordered"}, "shuffled": {"archive_policy_name": "shuffled"}});
-        client.create("/v1/resource/generic", &json!({"id": writer.resource, "metrics": metrics})).await;
+        client
+            .create(
+                "/v1/resource/generic",
+                &json!({"id": writer.resource, "metrics": metrics}),
+            )
+            .await;
     }
 }
 
 fn number_from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number"))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_measures_survive_kill_9_and_count_once() {
     let kills = number_from_environment("GNOCCHI_CRASH_KILLS").unwrap_or(20);
-    let seed = number_from_environment("GNOCCHI_CRASH_SEED").unwrap_or_else(|| rand::rng().random());
+    let seed =
+        number_from_environment("GNOCCHI_CRASH_SEED").unwrap_or_else(|| rand::rng().random());
     println!("GNOCCHI_CRASH_SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
     let directory = tempfile::tempdir().unwrap();
-    let writer = |number| Arc::new(Writer { resource: format!("writer-{number}"), requests: Mutex::default() });
+    let writer = |number| {
+        Arc::new(Writer {
+            resource: format!("writer-{number}"),
+            requests: Mutex::default(),
+        })
+    };
     let writers: Vec<Arc<Writer>> = (0..WRITERS).map(writer).collect();
 
     let first = Server::start(directory.path(), &["--no-default-policies"]);
@@ -215,8 +294,19 @@ async fn acknowledged_measures_survive_kill_9_and_count_once() {
     let verify = run(&["verify", "--data-dir", directory.path().to_str().unwrap()]);
     assert!(verify.status.success(), "{:?}", texts(&verify));
 
-    let acknowledged: u64 = writers.iter().map(|writer| writer.acknowledged_points()).sum();
-    let sent: usize = writers.iter().map(|writer| writer.requests.lock().unwrap().len()).sum();
-    println!("{kills} kills, {sent} requests, {acknowledged} points acknowledged for each kind of metric, all there once");
-    assert!(acknowledged > 0, "nothing was acknowledged: the test tested nothing");
+    let acknowledged: u64 = writers
+        .iter()
+        .map(|writer| writer.acknowledged_points())
+        .sum();
+    let sent: usize = writers
+        .iter()
+        .map(|writer| writer.requests.lock().unwrap().len())
+        .sum();
+    println!(
+        "{kills} kills, {sent} requests, {acknowledged} points acknowledged for each kind of metric, all there once"
+    );
+    assert!(
+        acknowledged > 0,
+        "nothing was acknowledged: the test tested nothing"
+    );
 }

@@ -22,13 +22,21 @@ async fn a_signal_ends_the_server_promptly_and_nothing_is_lost() {
         let server = Server::start(directory.path(), &[]);
         let client = server.client();
         if round == 0 {
-            client.create("/v1/resource/generic", &json!({"id": "r", "metrics": {"m": {"archive_policy_name": "low"}}})).await;
+            client
+                .create(
+                    "/v1/resource/generic",
+                    &json!({"id": "r", "metrics": {"m": {"archive_policy_name": "low"}}}),
+                )
+                .await;
         }
         let measures = json!([{"timestamp": 1_700_000_000 + 300 * round, "value": round}]);
-        client.create("/v1/resource/generic/r/metric/m/measures", &measures).await;
+        client
+            .create("/v1/resource/generic/r/metric/m/measures", &measures)
+            .await;
         // A connection that was used and is kept alive must not hold the server back.
         let mut idle = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
-        idle.write_all(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        idle.write_all(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n")
+            .unwrap();
         let mut answer = [0; 12];
         idle.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
@@ -40,7 +48,10 @@ async fn a_signal_ends_the_server_promptly_and_nothing_is_lost() {
         assert!(began.elapsed() < PROMPT, "{signal}: {:?}", began.elapsed());
     }
     let server = Server::start(directory.path(), &[]);
-    let measures = server.client().get("/v1/resource/generic/r/metric/m/measures?aggregation=count").await;
+    let measures = server
+        .client()
+        .get("/v1/resource/generic/r/metric/m/measures?aggregation=count")
+        .await;
     assert_eq!(measures.as_array().unwrap().len(), 2, "{measures}");
     server.stop();
 }
@@ -82,7 +93,19 @@ fn refused(output: &Output, expected: &[&str]) {
 
 fn serve(data_dir: &Path, arguments: &[&str]) -> Output {
     let data_dir = data_dir.to_str().unwrap();
-    run(&[&["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", data_dir], arguments].concat())
+    run(&[
+        &[
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--data-dir",
+            data_dir,
+        ],
+        arguments,
+    ]
+    .concat())
 }
 
 #[test]
@@ -91,13 +114,30 @@ fn a_directory_that_cannot_be_used_is_named() {
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
     let below = file.join("data");
-    refused(&serve(&below, &[]), &["cannot write to the data directory", below.to_str().unwrap(), "--data-dir"]);
+    refused(
+        &serve(&below, &[]),
+        &[
+            "cannot write to the data directory",
+            below.to_str().unwrap(),
+            "--data-dir",
+        ],
+    );
 
     let used = root.path().join("used");
     let server = Server::start(&used, &[]);
-    refused(&serve(&used, &[]), &["in use by another process", used.to_str().unwrap(), "--data-dir"]);
+    refused(
+        &serve(&used, &[]),
+        &[
+            "in use by another process",
+            used.to_str().unwrap(),
+            "--data-dir",
+        ],
+    );
     let verify = run(&["verify", "--data-dir", used.to_str().unwrap()]);
-    refused(&verify, &["in use by another process", used.to_str().unwrap()]);
+    refused(
+        &verify,
+        &["in use by another process", used.to_str().unwrap()],
+    );
     server.stop();
 }
 
@@ -106,9 +146,16 @@ fn a_directory_with_missing_or_foreign_files_is_refused_untouched() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     Server::start(&data, &[]).stop();
-    let mut parts: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut parts: Vec<_> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     parts.retain(|path| path.is_dir());
-    assert_eq!(parts.len(), 1, "one directory belongs to the engine: {parts:?}");
+    assert_eq!(
+        parts.len(),
+        1,
+        "one directory belongs to the engine: {parts:?}"
+    );
     let engine = &parts[0];
     let aside = root.path().join("aside");
 
@@ -135,9 +182,20 @@ fn a_port_that_is_taken_is_named() {
     let port = taken.local_addr().unwrap().port().to_string();
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let output = run(&["serve", "--host", "127.0.0.1", "--port", &port, "--data-dir", data.to_str().unwrap()]);
+    let output = run(&[
+        "serve",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--data-dir",
+        data.to_str().unwrap(),
+    ]);
     refused(&output, &["cannot listen on 127.0.0.1:", &port, "--port"]);
-    assert!(!data.exists(), "nothing is created for a server that cannot start");
+    assert!(
+        !data.exists(),
+        "nothing is created for a server that cannot start"
+    );
 }
 
 #[test]
@@ -147,10 +205,29 @@ fn secrets_of_the_configuration_reach_no_log() {
     let log = directory.path().join("gnocchi.log");
     fs::write(&file, "debug = true\n[storage]\nswift_key = hunter2\n[keystone_authtoken]\npassword = hunter2\n[api]\nprot = 1\n").unwrap();
     let data = directory.path().join("data");
-    Server::start(&data, &["--config-file", file.to_str().unwrap(), "--log-file", log.to_str().unwrap(), "--debug"]).stop();
+    Server::start(
+        &data,
+        &[
+            "--config-file",
+            file.to_str().unwrap(),
+            "--log-file",
+            log.to_str().unwrap(),
+            "--debug",
+        ],
+    )
+    .stop();
     let logged = fs::read_to_string(&log).unwrap();
     assert!(!logged.contains("hunter2"), "{logged}");
-    assert!(logged.contains("section [api] has no option prot; it is ignored"), "{logged}");
+    assert!(
+        logged.contains("section [api] has no option prot; it is ignored"),
+        "{logged}"
+    );
     let mut command = program(&["serve", "--data-dir", data.to_str().unwrap()]);
-    refused(&command.env("GNOCCHI_INDEXER__URL", "mysql://u:hunter2@h/db").output().unwrap(), &["GNOCCHI_INDEXER__URL", "[indexer] url", "mysql"]);
+    refused(
+        &command
+            .env("GNOCCHI_INDEXER__URL", "mysql://u:hunter2@h/db")
+            .output()
+            .unwrap(),
+        &["GNOCCHI_INDEXER__URL", "[indexer] url", "mysql"],
+    );
 }

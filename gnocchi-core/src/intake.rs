@@ -82,9 +82,10 @@ impl Gnocchi {
         for ((one, metric), pending) in measures.iter().zip(&metrics).zip(&pending) {
             let Some(metric) = metric else { continue };
             let ahead = limit.map_or(0, |limit| points_after(&one.series, limit));
-            let newest_stored = states.get(&metric.id).and_then(|state| state.window.last()).map(|point| point.timestamp);
-            let newest = newest_of(pending).max(newest_stored);
-            let late = newest.map_or(0, |newest| one.series.index_of(metric.archive_policy.plan().first_block(newest)));
+            let window = states.get(&metric.id).map(|state| &state.window);
+            let closed = window.and_then(|window| window.first_block());
+            let pending = newest_of(pending).map(|newest| metric.archive_policy.plan().first_block(newest));
+            let late = pending.max(closed).map_or(0, |first_block| one.series.index_of(first_block));
             for (reason, points) in [(RejectReason::TooFarAhead, ahead), (RejectReason::TooLate, late)] {
                 if points > 0 {
                     rejections.push(Rejection { metric: metric.id, reason, points });

@@ -1,10 +1,21 @@
 //! The indexer on SQLite: the suite, and what is special about files.
 #![cfg(feature = "sqlite")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be set up is a failed test"
+)]
+
+use std::error::Error as _;
+use std::path::Path;
 
 use async_trait::async_trait;
 use gnocchi_core::conformance::indexer::IndexerFixture;
-use gnocchi_core::driver::Indexer;
+use gnocchi_core::driver::{ArchivePolicyIndexer, Indexer, MetricIndexer, ResourceTypeIndexer};
+use gnocchi_core::error::{BackendErrorKind, IndexerError};
+use gnocchi_core::model::{ArchivePolicy, MetricId, NewMetric, default_aggregation_methods};
 use gnocchi_drivers::sql::{SqlIndexer, SqliteConfig};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A database file in a folder of its own.
@@ -32,7 +43,10 @@ impl IndexerFixture for File {
 }
 
 async fn file() -> File {
-    let mut file = File { folder: tempfile::tempdir().unwrap(), indexer: SqlIndexer::in_memory() };
+    let mut file = File {
+        folder: tempfile::tempdir().unwrap(),
+        indexer: SqlIndexer::in_memory(),
+    };
     file.indexer = SqlIndexer::open(file.config());
     file.indexer.upgrade().await.unwrap();
     file
@@ -67,4 +81,242 @@ mod in_memory {
     }
 
     gnocchi_core::indexer_conformance!(memory);
+}
+
+/// Opens the database without the indexer.
+async fn raw(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn run(path: &Path, script: &'static str) {
+    let mut connection = raw(path).await;
+    sqlx::raw_sql(script)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Checks the kind of a failure, and that it names the file; returns the text of its source.
+fn check_failure<T: std::fmt::Debug>(
+    result: Result<T, IndexerError>,
+    kind: BackendErrorKind,
+    path: &Path,
+) -> String {
+    let Err(IndexerError::Backend(error)) = result else {
+        panic!("{result:?}")
+    };
+    assert_eq!(error.kind(), kind, "{error:?}");
+    assert!(
+        error.to_string().contains(path.to_str().unwrap()),
+        "{error}"
+    );
+    error.source().unwrap().to_string()
+}
+
+/// Only a file can have been written by a newer program.
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let file = file().await;
+    file.indexer.close().await;
+    let path = file.config().path;
+    run(&path, "UPDATE schema_version SET version = 1000").await;
+    let indexer = SqlIndexer::open(file.config());
+    let why = check_failure(indexer.upgrade().await, BackendErrorKind::Config, &path);
+    assert!(why.contains("version 1000"), "{why}");
+}
+
+/// Only a file can be something else.
+#[tokio::test]
+async fn a_damaged_file_is_reported_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("indexer.db");
+    std::fs::write(
+        &path,
+        "This is no database, whatever its name says. ".repeat(200),
+    )
+    .unwrap();
+    let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+    check_failure(indexer.upgrade().await, BackendErrorKind::Corrupt, &path);
+    check_failure(
+        indexer.archive_policies().await,
+        BackendErrorKind::Corrupt,
+        &path,
+    );
+    check_failure(
+        indexer.delete_metrics(&[MetricId::random()]).await,
+        BackendErrorKind::Corrupt,
+        &path,
+    );
+}
+
+/// Only a file has a place where it may be impossible to create.
+#[tokio::test]
+async fn an_unusable_path_is_reported_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let is_folder = folder.path().to_owned();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [is_folder, file.join("indexer.db")] {
+        let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+        check_failure(indexer.upgrade().await, BackendErrorKind::Config, &path);
+        check_failure(
+            indexer.archive_policies().await,
+            BackendErrorKind::Config,
+            &path,
+        );
+    }
+}
+
+/// A file may be read-only while the folder is not; the owner of everything is not stopped by permissions, so the
+/// database itself is told to be immutable by its header: reads work, writes are denied.
+#[tokio::test]
+async fn a_read_only_file_is_reported_by_name() {
+    let file = file().await;
+    file.indexer.close().await;
+    let path = file.config().path;
+    // Bytes 18 and 19 say which version of the format may write and read; 3 is none that exists yet.
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[18] = 3;
+    std::fs::write(&path, bytes).unwrap();
+    let indexer = SqlIndexer::open(file.config());
+    check_failure(
+        indexer.delete_metrics(&[MetricId::random()]).await,
+        BackendErrorKind::Denied,
+        &path,
+    );
+}
+
+/// Only here the schema is a step of its own.
+#[tokio::test]
+async fn a_missing_schema_is_wrong_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("indexer.db");
+    let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+    check_failure(
+        indexer.archive_policies().await,
+        BackendErrorKind::Config,
+        &path,
+    );
+    check_failure(
+        indexer.delete_metrics(&[MetricId::random()]).await,
+        BackendErrorKind::Config,
+        &path,
+    );
+    check_failure(
+        indexer.archive_policies().await,
+        BackendErrorKind::Config,
+        &path,
+    );
+    indexer.upgrade().await.unwrap();
+    assert_eq!(indexer.archive_policies().await.unwrap(), []);
+}
+
+/// Rows can be damaged from outside.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_reported_with_table_and_column() {
+    let file = file().await;
+    let path = file.config().path;
+    let policy = ArchivePolicy::defaults(&default_aggregation_methods()).remove(0);
+    file.indexer.create_archive_policy(&policy).await.unwrap();
+    let metric = NewMetric::new(None, policy.name(), None, None, None).unwrap();
+    file.indexer
+        .create_metrics(std::slice::from_ref(&metric))
+        .await
+        .unwrap();
+
+    run(&path, "UPDATE metric SET name = CAST(x'ff' AS TEXT)").await;
+    let why = check_failure(
+        file.indexer.metrics(&[metric.id]).await,
+        BackendErrorKind::Corrupt,
+        &path,
+    );
+    assert_eq!(why, "metric.name holds bytes");
+    run(&path, "UPDATE archive_policy SET definition = '['").await;
+    let why = check_failure(
+        file.indexer.archive_policies().await,
+        BackendErrorKind::Corrupt,
+        &path,
+    );
+    assert!(
+        why.starts_with("archive_policy.definition holds an unreadable document"),
+        "{why}"
+    );
+    run(&path, "UPDATE resource_type SET attributes = '7'").await;
+    let why = check_failure(
+        file.indexer.resource_types().await,
+        BackendErrorKind::Corrupt,
+        &path,
+    );
+    assert!(
+        why.starts_with("resource_type.attributes holds an unreadable document"),
+        "{why}"
+    );
+}
+
+/// Calls that come after `close` fail, those before it are finished.
+#[tokio::test]
+async fn closing_finishes_what_was_begun() {
+    let mut file = file().await;
+    let policy = ArchivePolicy::defaults(&default_aggregation_methods()).remove(0);
+    file.indexer.create_archive_policy(&policy).await.unwrap();
+    let metrics: Vec<NewMetric> = (0..50)
+        .map(|_| NewMetric::new(None, policy.name(), None, None, None).unwrap())
+        .collect();
+    let path = file.config().path;
+    {
+        // Each caller goes away as soon as its call has begun.
+        let mut calls: Vec<_> = metrics
+            .iter()
+            .map(|metric| file.indexer.create_metrics(std::slice::from_ref(metric)))
+            .collect();
+        for call in &mut calls {
+            assert!(futures::poll!(call).is_pending());
+        }
+    }
+    file.indexer.close().await;
+    check_failure(
+        file.indexer.archive_policies().await,
+        BackendErrorKind::Unavailable,
+        &path,
+    );
+    check_failure(
+        file.indexer.delete_archive_policy("x").await,
+        BackendErrorKind::Unavailable,
+        &path,
+    );
+    assert!(
+        !path.with_extension("db-wal").exists(),
+        "the log is folded into the database"
+    );
+    file.reopen().await;
+    let ids: Vec<MetricId> = metrics.iter().map(|metric| metric.id).collect();
+    assert!(
+        file.indexer
+            .metrics(&ids)
+            .await
+            .unwrap()
+            .iter()
+            .all(Option::is_some)
+    );
+}
+
+/// Several processes may upgrade one file at once.
+#[tokio::test]
+async fn a_new_file_can_be_upgraded_by_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("indexer.db");
+    let indexers: Vec<SqlIndexer> = (0..8)
+        .map(|_| SqlIndexer::open(SqliteConfig::new(&path)))
+        .collect();
+    for upgraded in
+        futures::future::join_all(indexers.iter().map(|indexer| indexer.upgrade())).await
+    {
+        upgraded.unwrap();
+    }
+    assert_eq!(indexers[0].resource_types().await.unwrap().len(), 1);
 }

@@ -4,7 +4,7 @@ use http::HeaderValue;
 
 /// How the body of an error is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorFormat {
+pub(crate) enum ErrorFormat {
     /// `text/plain`
     Plain,
     /// `text/html`
@@ -23,25 +23,35 @@ struct Liking {
 
 /// Tells whether a client takes JSON: it says so, or says nothing.
 #[must_use]
-pub fn admits_json(accept: Option<&HeaderValue>) -> bool {
+pub(crate) fn admits_json(accept: Option<&HeaderValue>) -> bool {
     let Some(accept) = accept else { return true };
     match accept.as_bytes() {
         b"" | b"*/*" | b"application/json" => true,
-        _ => accept.to_str().is_ok_and(|text| liking(text, "application", "json").is_some_and(|liked| liked.quality > 0.0)),
+        _ => accept.to_str().is_ok_and(|text| {
+            liking(text, "application", "json").is_some_and(|liked| liked.quality > 0.0)
+        }),
     }
 }
 
 /// Chooses how an error is written for a client; plain text unless it prefers something else.
 #[must_use]
-pub fn error_format(accept: Option<&HeaderValue>) -> ErrorFormat {
-    let text = accept.and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+pub(crate) fn error_format(accept: Option<&HeaderValue>) -> ErrorFormat {
+    let text = accept
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     // Of equally liked ones the later wins, so this is the order of preference, from the end.
     let offers = [
         (ErrorFormat::Plain, liking(text, "text", "plain")),
         (ErrorFormat::Json, liking(text, "application", "json")),
         (ErrorFormat::Html, liking(text, "text", "html")),
     ];
-    let mut best = (ErrorFormat::Plain, Liking { quality: 0.0, specificity: 0 });
+    let mut best = (
+        ErrorFormat::Plain,
+        Liking {
+            quality: 0.0,
+            specificity: 0,
+        },
+    );
     for (format, liked) in offers {
         if let Some(liked) = liked
             && liked.quality > 0.0
@@ -61,13 +71,24 @@ fn liking(accept: &str, kind: &str, subtype: &str) -> Option<Liking> {
         let specificity = match (range_kind, range_subtype) {
             ("*", "*") => 0,
             (fits, "*") if fits.eq_ignore_ascii_case(kind) => 1,
-            (fits, fits_too) if fits.eq_ignore_ascii_case(kind) && fits_too.eq_ignore_ascii_case(subtype) => 2,
+            (fits, fits_too)
+                if fits.eq_ignore_ascii_case(kind) && fits_too.eq_ignore_ascii_case(subtype) =>
+            {
+                2
+            }
             _ => return None,
         };
         let quality = parts
-            .find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")))
+            .find_map(|parameter| {
+                parameter
+                    .strip_prefix("q=")
+                    .or_else(|| parameter.strip_prefix("Q="))
+            })
             .map_or(1.0, |quality| quality.trim().parse().unwrap_or(0.0));
-        Some(Liking { quality, specificity })
+        Some(Liking {
+            quality,
+            specificity,
+        })
     });
     ranges.max_by_key(|liked| liked.specificity)
 }
@@ -79,7 +100,11 @@ mod tests {
     #[test]
     fn json_or_not() {
         let check = |accept: Option<&'static str>, expected: bool| {
-            assert_eq!(admits_json(accept.map(HeaderValue::from_static).as_ref()), expected, "{accept:?}");
+            assert_eq!(
+                admits_json(accept.map(HeaderValue::from_static).as_ref()),
+                expected,
+                "{accept:?}"
+            );
         };
         check(None, true);
         check(Some(""), true);
@@ -98,7 +123,11 @@ mod tests {
     #[test]
     fn formats_of_errors() {
         let check = |accept: Option<&'static str>, expected: ErrorFormat| {
-            assert_eq!(error_format(accept.map(HeaderValue::from_static).as_ref()), expected, "{accept:?}");
+            assert_eq!(
+                error_format(accept.map(HeaderValue::from_static).as_ref()),
+                expected,
+                "{accept:?}"
+            );
         };
         check(None, ErrorFormat::Plain);
         check(Some(""), ErrorFormat::Plain);
@@ -108,8 +137,14 @@ mod tests {
         check(Some("application/*"), ErrorFormat::Json);
         check(Some("application/json, text/plain, */*"), ErrorFormat::Json);
         check(Some("*/*"), ErrorFormat::Html);
-        check(Some("text/html,application/xhtml+xml,*/*;q=0.8"), ErrorFormat::Html);
-        check(Some("text/plain, application/json; q=0.8"), ErrorFormat::Plain);
+        check(
+            Some("text/html,application/xhtml+xml,*/*;q=0.8"),
+            ErrorFormat::Html,
+        );
+        check(
+            Some("text/plain, application/json; q=0.8"),
+            ErrorFormat::Plain,
+        );
         check(Some("application/json; q=0"), ErrorFormat::Plain);
     }
 }

@@ -13,22 +13,27 @@ use super::error::ApiError;
 use super::state::ApiState;
 
 /// What stays as it is in a path; other bytes are escaped.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
 
 /// Where the API is: scheme, host and the path that it is mounted under, for example `http://example.org/gnocchi`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl(String);
+pub(crate) struct BaseUrl(String);
 
 impl BaseUrl {
     /// Returns the address of a path that begins with a slash; what needs escaping is escaped.
     #[must_use]
-    pub fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{}", self.0, utf8_percent_encode(path, PATH))
     }
 
     /// Returns the address of a path that is escaped already.
     #[must_use]
-    pub fn at_escaped(&self, path: &str) -> String {
+    pub(crate) fn at_escaped(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 
@@ -49,7 +54,11 @@ impl BaseUrl {
                     }
                 }
             } else {
-                let first = |name: &str| text(&parts.headers, name).and_then(|list| list.split(',').next()).map(str::trim);
+                let first = |name: &str| {
+                    text(&parts.headers, name)
+                        .and_then(|list| list.split(',').next())
+                        .map(str::trim)
+                };
                 if let Some(proto) = first("x-forwarded-proto") {
                     proto.clone_into(&mut scheme);
                 }
@@ -71,8 +80,14 @@ fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
 
 /// Returns the part of the path that a surrounding router has taken off.
 fn mount_prefix(parts: &Parts) -> String {
-    let original = parts.extensions.get::<OriginalUri>().map_or("", |original| original.0.path());
-    original.strip_suffix(parts.uri.path()).unwrap_or_default().to_owned()
+    let original = parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or("", |original| original.0.path());
+    original
+        .strip_suffix(parts.uri.path())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Returns the pairs of the first element of a `Forwarded` header.
@@ -94,7 +109,7 @@ impl FromRequestParts<ApiState> for BaseUrl {
 
 /// The names inside a path, decoded. A path that does not decode leads nowhere.
 #[derive(Debug, Clone, Copy)]
-pub struct Names<T>(pub T);
+pub(crate) struct Names<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
     type Rejection = ApiError;
@@ -117,15 +132,23 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        parts.extensions.insert(OriginalUri(original.parse().unwrap()));
+        parts
+            .extensions
+            .insert(OriginalUri(original.parse().unwrap()));
         BaseUrl::new(&parts, believes_proxies).0
     }
 
     #[test]
     fn the_host_header_says_where_we_are() {
-        assert_eq!(base(&[("host", "h:8041")], "/v1/metric", false), "http://h:8041");
+        assert_eq!(
+            base(&[("host", "h:8041")], "/v1/metric", false),
+            "http://h:8041"
+        );
         assert_eq!(base(&[], "/v1/metric", false), "http://localhost");
-        assert_eq!(base(&[("host", "h")], "/gnocchi/v1/metric", false), "http://h/gnocchi");
+        assert_eq!(
+            base(&[("host", "h")], "/gnocchi/v1/metric", false),
+            "http://h/gnocchi"
+        );
     }
 
     #[test]
@@ -138,10 +161,16 @@ mod tests {
         ];
         assert_eq!(base(&headers, "/v1/metric", false), "http://inner");
         assert_eq!(base(&headers, "/v1/metric", true), "https://outer/gnocchi");
-        assert_eq!(base(&headers, "/m/v1/metric", true), "https://outer/gnocchi/m");
+        assert_eq!(
+            base(&headers, "/m/v1/metric", true),
+            "https://outer/gnocchi/m"
+        );
         let forwarded = [
             ("host", "inner"),
-            ("forwarded", "for=192.0.2.60;Proto=https;host=\"a:1\", host=b"),
+            (
+                "forwarded",
+                "for=192.0.2.60;Proto=https;host=\"a:1\", host=b",
+            ),
             ("x-forwarded-host", "ignored"),
             ("x-forwarded-prefix", "/gnocchi"),
         ];
@@ -151,6 +180,9 @@ mod tests {
     #[test]
     fn paths_are_escaped() {
         let base = BaseUrl("http://h".to_owned());
-        assert_eq!(base.at("/v1/archive_policy/✔ é/"), "http://h/v1/archive_policy/%E2%9C%94%20%C3%A9/");
+        assert_eq!(
+            base.at("/v1/archive_policy/✔ é/"),
+            "http://h/v1/archive_policy/%E2%9C%94%20%C3%A9/"
+        );
     }
 }

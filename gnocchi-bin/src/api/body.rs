@@ -19,7 +19,7 @@ const BYTES_RESERVED_MAX: usize = 1 << 20;
 
 /// A body that is still to be read. Handlers read it after they have asked who calls, and whether he may.
 #[derive(Debug)]
-pub struct RequestBody {
+pub(crate) struct RequestBody {
     headers: HeaderMap,
     body: axum::body::Body,
     bytes_max: usize,
@@ -30,8 +30,12 @@ impl RequestBody {
     ///
     /// # Errors
     /// 415 when it is announced as something else, 413 when it is too long, 400 when it breaks off.
-    pub async fn json_bytes(self) -> Result<Bytes, ApiError> {
-        let announced = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    pub(crate) async fn json_bytes(self) -> Result<Bytes, ApiError> {
+        let announced = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let essence = announced.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case(JSON) {
             return Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
@@ -43,21 +47,30 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json_bytes`](Self::json_bytes), and 400 when it is no JSON.
-    pub async fn json(self) -> Result<Value, ApiError> {
+    pub(crate) async fn json(self) -> Result<Value, ApiError> {
         decode(&self.json_bytes().await?)
     }
 
     async fn bytes(self) -> Result<Bytes, ApiError> {
-        let Self { headers, mut body, bytes_max } = self;
-        let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let Self {
+            headers,
+            mut body,
+            bytes_max,
+        } = self;
+        let announced = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > bytes_max) {
             return Err(too_long(bytes_max));
         }
         let mut first: Option<Bytes> = None;
         let mut gathered = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| ApiError::bad_request("The body of the request breaks off"))?;
-            let Ok(data) = frame.into_data() else { continue };
+            let frame =
+                frame.map_err(|_| ApiError::bad_request("The body of the request breaks off"))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
             if first.as_ref().map_or(0, Bytes::len) + gathered.len() + data.len() > bytes_max {
                 return Err(too_long(bytes_max));
             }
@@ -80,7 +93,9 @@ impl RequestBody {
 fn too_long(bytes_max: usize) -> ApiError {
     ApiError::text(
         StatusCode::PAYLOAD_TOO_LARGE,
-        format!("The body of the request is longer than the limit of {bytes_max} bytes; send it in several parts"),
+        format!(
+            "The body of the request is longer than the limit of {bytes_max} bytes; send it in several parts"
+        ),
     )
 }
 
@@ -88,7 +103,7 @@ fn too_long(bytes_max: usize) -> ApiError {
 ///
 /// # Errors
 /// 400 with the text of the decoder.
-pub fn decode(bytes: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Value, ApiError> {
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -105,7 +120,11 @@ impl FromRequest<ApiState> for RequestBody {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
-        Ok(Self { headers: parts.headers, body, bytes_max: state.settings().body_bytes_max })
+        Ok(Self {
+            headers: parts.headers,
+            body,
+            bytes_max: state.settings().body_bytes_max,
+        })
     }
 }
 
@@ -120,11 +139,16 @@ mod tests {
         if let Some(content_type) = content_type {
             headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
         }
-        RequestBody { headers, body, bytes_max: 10 }
+        RequestBody {
+            headers,
+            body,
+            bytes_max: 10,
+        }
     }
 
     fn chunks(chunks: &[&'static str]) -> axum::body::Body {
-        let chunks: Vec<Result<&str, std::io::Error>> = chunks.iter().map(|chunk| Ok(*chunk)).collect();
+        let chunks: Vec<Result<&str, std::io::Error>> =
+            chunks.iter().map(|chunk| Ok(*chunk)).collect();
         axum::body::Body::from_stream(futures::stream::iter(chunks))
     }
 
@@ -132,7 +156,11 @@ mod tests {
     async fn the_content_type_must_be_json() {
         let check = async |content_type, expected: Option<u16>| {
             let outcome = body(content_type, "[]".into()).json().await;
-            assert_eq!(outcome.err().map(|error| error.status.as_u16()), expected, "{content_type:?}");
+            assert_eq!(
+                outcome.err().map(|error| error.status.as_u16()),
+                expected,
+                "{content_type:?}"
+            );
         };
         check(Some("application/json"), None).await;
         check(Some("Application/JSON; charset=utf-8"), None).await;
@@ -143,18 +171,31 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_in_pieces_are_put_together_up_to_the_limit() {
-        let read = async |pieces: &[&'static str]| body(Some(JSON), chunks(pieces)).json_bytes().await;
+        let read =
+            async |pieces: &[&'static str]| body(Some(JSON), chunks(pieces)).json_bytes().await;
         assert_eq!(read(&[]).await.unwrap(), "");
         assert_eq!(read(&["[1]"]).await.unwrap(), "[1]");
-        assert_eq!(read(&["[1", ",2", ",", "3456]"]).await.unwrap(), "[1,2,3456]");
-        assert_eq!(read(&["[1,2,34567]"]).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(read(&["[1,2", ",3456", "7]"]).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(
+            read(&["[1", ",2", ",", "3456]"]).await.unwrap(),
+            "[1,2,3456]"
+        );
+        assert_eq!(
+            read(&["[1,2,34567]"]).await.unwrap_err().status,
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
+        assert_eq!(
+            read(&["[1,2", ",3456", "7]"]).await.unwrap_err().status,
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
     }
 
     #[test]
     fn what_is_no_json() {
         assert_eq!(decode(b"[NaN]").unwrap(), json!(["NaN"]));
-        assert_eq!(decode(b" ").unwrap_err(), ApiError::malformed_body("Expected object or value"));
+        assert_eq!(
+            decode(b" ").unwrap_err(),
+            ApiError::malformed_body("Expected object or value")
+        );
         for bytes in [&b"{"[..], b"[NaN", b"\xff", b"[1e999]"] {
             assert_eq!(decode(bytes).unwrap_err().status, StatusCode::BAD_REQUEST);
         }

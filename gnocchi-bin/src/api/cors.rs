@@ -5,9 +5,9 @@
 
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
-    VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -16,9 +16,16 @@ use super::settings::CorsSettings;
 /// Answers an `OPTIONS` request: always with success, and with CORS headers if the page may do what it asks for.
 pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Response {
     let mut response = StatusCode::OK.into_response();
-    let Some(origin) = allowed_origin(settings, request) else { return response };
-    let Some(method) = request.get(ACCESS_CONTROL_REQUEST_METHOD) else { return response };
-    let allows_method = settings.allow_methods.iter().any(|allowed| method.as_bytes() == allowed.as_bytes());
+    let Some(origin) = allowed_origin(settings, request) else {
+        return response;
+    };
+    let Some(method) = request.get(ACCESS_CONTROL_REQUEST_METHOD) else {
+        return response;
+    };
+    let allows_method = settings
+        .allow_methods
+        .iter()
+        .any(|allowed| method.as_bytes() == allowed.as_bytes());
     let wanted = request.get(ACCESS_CONTROL_REQUEST_HEADERS);
     if !allows_method || !wanted.is_none_or(|wanted| allows_headers(settings, wanted)) {
         return response;
@@ -29,20 +36,25 @@ pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Respons
     if let Some(wanted) = wanted {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
     }
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(settings.max_age_seconds));
+    headers.insert(
+        ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from(settings.max_age_seconds),
+    );
     response
 }
 
 /// Returns the origin of a request if pages from there may call.
-pub(super) fn allowed_origin<'a>(settings: &CorsSettings, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+pub(super) fn allowed_origin<'a>(
+    settings: &CorsSettings,
+    request: &'a HeaderMap,
+) -> Option<&'a HeaderValue> {
     if settings.allowed_origins.is_empty() {
         return None;
     }
     let origin = request.get(ORIGIN)?;
-    let is_allowed = settings
-        .allowed_origins
-        .iter()
-        .any(|allowed| allowed == "*" || origin.as_bytes() == allowed.trim_end_matches('/').as_bytes());
+    let is_allowed = settings.allowed_origins.iter().any(|allowed| {
+        allowed == "*" || origin.as_bytes() == allowed.trim_end_matches('/').as_bytes()
+    });
     is_allowed.then_some(origin)
 }
 
@@ -51,7 +63,10 @@ pub(super) fn mark(settings: &CorsSettings, origin: &HeaderValue, response: &mut
     response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     response.append(VARY, HeaderValue::from_static("Origin"));
     if settings.allow_credentials {
-        response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        response.insert(
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
     }
     if let Ok(exposed) = HeaderValue::from_str(&settings.expose_headers.join(","))
         && !exposed.is_empty()
@@ -62,12 +77,27 @@ pub(super) fn mark(settings: &CorsSettings, origin: &HeaderValue, response: &mut
 
 /// Tells whether every header of a list may be sent. Those that any page may send need no permission.
 fn allows_headers(settings: &CorsSettings, wanted: &HeaderValue) -> bool {
-    const SAFE: [&str; 5] = ["accept", "accept-language", "content-language", "content-type", "origin"];
-    let Ok(wanted) = wanted.to_str() else { return false };
-    wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).all(|name| {
-        let listed = settings.allow_headers.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
-        listed || SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(name))
-    })
+    const SAFE: [&str; 5] = [
+        "accept",
+        "accept-language",
+        "content-language",
+        "content-type",
+        "origin",
+    ];
+    let Ok(wanted) = wanted.to_str() else {
+        return false;
+    };
+    wanted
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .all(|name| {
+            let listed = settings
+                .allow_headers
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(name));
+            listed || SAFE.iter().any(|safe| safe.eq_ignore_ascii_case(name))
+        })
 }
 
 #[cfg(test)]
@@ -75,12 +105,21 @@ mod tests {
     use super::*;
 
     fn ask(origin: &'static str, method: &'static str, headers: Option<&'static str>) -> HeaderMap {
-        let settings = CorsSettings { allowed_origins: vec!["http://foobar.com".to_owned()], ..CorsSettings::default() };
+        let settings = CorsSettings {
+            allowed_origins: vec!["http://foobar.com".to_owned()],
+            ..CorsSettings::default()
+        };
         let mut request = HeaderMap::new();
         request.insert(ORIGIN, HeaderValue::from_static(origin));
-        request.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static(method));
+        request.insert(
+            ACCESS_CONTROL_REQUEST_METHOD,
+            HeaderValue::from_static(method),
+        );
         if let Some(headers) = headers {
-            request.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static(headers));
+            request.insert(
+                ACCESS_CONTROL_REQUEST_HEADERS,
+                HeaderValue::from_static(headers),
+            );
         }
         let response = preflight(&settings, &request);
         assert_eq!(response.status(), StatusCode::OK);
@@ -89,10 +128,17 @@ mod tests {
 
     #[test]
     fn a_page_that_may_call_gets_what_it_asks_for() {
-        let headers = ask("http://foobar.com", "GET", Some("x-auth-token, Content-Type"));
+        let headers = ask(
+            "http://foobar.com",
+            "GET",
+            Some("x-auth-token, Content-Type"),
+        );
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://foobar.com");
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_METHODS], "GET");
-        assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "x-auth-token, Content-Type");
+        assert_eq!(
+            headers[ACCESS_CONTROL_ALLOW_HEADERS],
+            "x-auth-token, Content-Type"
+        );
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
         assert_eq!(headers[ACCESS_CONTROL_MAX_AGE], "3600");
         assert_eq!(headers[VARY], "Origin");
@@ -105,7 +151,12 @@ mod tests {
             ask("http://foobar.com", "CONNECT", None),
             ask("http://foobar.com", "GET", Some("x-other")),
         ] {
-            assert!(headers.keys().all(|name| !name.as_str().starts_with("access-control")), "{headers:?}");
+            assert!(
+                headers
+                    .keys()
+                    .all(|name| !name.as_str().starts_with("access-control")),
+                "{headers:?}"
+            );
         }
     }
 }

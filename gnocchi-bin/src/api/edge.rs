@@ -38,14 +38,17 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     {
         cors::mark(cors, &origin, response.headers_mut());
     }
-    observe(route.as_ref(), method, response.status(), started);
+    observe(route.as_ref(), &method, response.status(), started);
     response
 }
 
 /// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
 pub(super) async fn json_only(request: Request, next: Next) -> Response {
     if request.method() != Method::DELETE && !accept::admits_json(request.headers().get(ACCEPT)) {
-        let error = ApiError { status: StatusCode::NOT_ACCEPTABLE, ..ApiError::no_such_address() };
+        let error = ApiError {
+            status: StatusCode::NOT_ACCEPTABLE,
+            ..ApiError::no_such_address()
+        };
         return error.into_response();
     }
     next.run(request).await
@@ -68,9 +71,9 @@ fn panicked(method: &Method, route: Option<&MatchedPath>) -> Response {
     ApiError::text(StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
 }
 
-fn observe(route: Option<&MatchedPath>, method: Method, status: StatusCode, started: Instant) {
+fn observe(route: Option<&MatchedPath>, method: &Method, status: StatusCode, started: Instant) {
     let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
-    let method = match method {
+    let method = match *method {
         Method::GET => "GET",
         Method::POST => "POST",
         Method::PATCH => "PATCH",

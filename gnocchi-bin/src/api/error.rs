@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 
 use axum::response::{IntoResponse, Response};
 use gnocchi_core::Error;
-use gnocchi_core::error::{BackendError, BackendErrorKind, CoordinationError, IncomingError, IndexerError, StorageError};
+use gnocchi_core::error::{
+    BackendError, BackendErrorKind, CoordinationError, IncomingError, IndexerError, StorageError,
+};
 use gnocchi_core::model::MetricId;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -56,12 +58,20 @@ impl ApiError {
     /// Makes an error that says nothing beyond its status.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, detail: Detail::Empty, retry_after_seconds: None }
+        Self {
+            status,
+            detail: Detail::Empty,
+            retry_after_seconds: None,
+        }
     }
 
     /// Makes an error with a sentence.
     pub fn text(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, detail: Detail::Text(text.into()), retry_after_seconds: None }
+        Self {
+            status,
+            detail: Detail::Text(text.into()),
+            retry_after_seconds: None,
+        }
     }
 
     /// Makes a bad request with a sentence.
@@ -72,23 +82,35 @@ impl ApiError {
     /// Makes a bad request with structured data.
     #[must_use]
     pub fn bad_data(data: Value) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, detail: Detail::Data(data), retry_after_seconds: None }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            detail: Detail::Data(data),
+            retry_after_seconds: None,
+        }
     }
 
     /// Says that a query parameter cannot be used.
     pub fn argument(name: &str, reason: impl Into<String>) -> Self {
-        Self::bad_data(json!({"cause": "Argument value error", "detail": name, "reason": reason.into()}))
+        Self::bad_data(
+            json!({"cause": "Argument value error", "detail": name, "reason": reason.into()}),
+        )
     }
 
     /// Says that a body is no JSON.
     pub fn malformed_body(reason: impl Into<String>) -> Self {
-        Self::bad_data(json!({"cause": "Unable to decode body", "reason": reason.into(), "detail": []}))
+        Self::bad_data(
+            json!({"cause": "Unable to decode body", "reason": reason.into(), "detail": []}),
+        )
     }
 
     /// Says that there is nothing at this address.
     #[must_use]
     pub fn no_such_address() -> Self {
-        Self { status: StatusCode::NOT_FOUND, detail: Detail::Nothing, retry_after_seconds: None }
+        Self {
+            status: StatusCode::NOT_FOUND,
+            detail: Detail::Nothing,
+            retry_after_seconds: None,
+        }
     }
 
     /// Says that a named thing does not exist.
@@ -108,7 +130,9 @@ impl ApiError {
         let detail = json!({"metric": metric.to_string(), "aggregation_method": method});
         Self {
             status: StatusCode::NOT_FOUND,
-            detail: Detail::Data(json!({"cause": "Aggregation method does not exist for this metric", "detail": detail})),
+            detail: Detail::Data(
+                json!({"cause": "Aggregation method does not exist for this metric", "detail": detail}),
+            ),
             retry_after_seconds: None,
         }
     }
@@ -117,11 +141,16 @@ impl ApiError {
     #[must_use]
     pub fn of(error: Error, named_in: NamedIn) -> Self {
         match error {
-            Error::Incoming(IncomingError::BacklogFull { pending_bytes, limit_bytes }) => Self {
+            Error::Incoming(IncomingError::BacklogFull {
+                pending_bytes,
+                limit_bytes,
+            }) => Self {
                 retry_after_seconds: Some(RETRY_AFTER_SECONDS),
                 ..Self::text(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    format!("{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"),
+                    format!(
+                        "{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"
+                    ),
                 )
             },
             Error::Incoming(IncomingError::Backend(error))
@@ -132,20 +161,30 @@ impl ApiError {
                 Self::unavailable("another process took over this part of the store: try again")
             }
             Error::Indexer(error) => Self::of_indexer(error, named_in),
-            Error::Coordination(CoordinationError::NoGroups) => Self::unavailable("the coordinator keeps no groups"),
-            Error::ArchivePolicyChange { name, source } => {
-                Self::bad_request(format!("Archive policy {name} does not support change: {source}"))
+            Error::Coordination(CoordinationError::NoGroups) => {
+                Self::unavailable("the coordinator keeps no groups")
             }
+            Error::ArchivePolicyChange { name, source } => Self::bad_request(format!(
+                "Archive policy {name} does not support change: {source}"
+            )),
             Error::NoArchivePolicyRule { metric_name } => Self::bad_request(format!(
                 "No archive policy name specified and no archive policy rule found matching the metric name {}",
                 metric_name.as_deref().unwrap_or("None")
             )),
-            Error::UnknownAggregation { metric, method } => Self::unknown_aggregation(metric, &method.to_string()),
-            Error::UnknownGranularity { metric, method, granularity } => Self::not_found(format!(
+            Error::UnknownAggregation { metric, method } => {
+                Self::unknown_aggregation(metric, &method.to_string())
+            }
+            Error::UnknownGranularity {
+                metric,
+                method,
+                granularity,
+            } => Self::not_found(format!(
                 "Aggregation method '{method}' at granularity '{:?}' for metric {metric} does not exist",
                 granularity.as_second_f64()
             )),
-            Error::ResampleWithoutGranularity => Self::bad_request("A granularity must be specified to resample"),
+            Error::ResampleWithoutGranularity => {
+                Self::bad_request("A granularity must be specified to resample")
+            }
             ref damaged @ Error::Damaged { .. } => {
                 log(damaged);
                 Self::unavailable(format!("stored data cannot be read: {damaged}"))
@@ -165,8 +204,14 @@ impl ApiError {
             };
             Self::text(status, format!("{what} {name} does not exist"))
         };
-        let exists = |what: &str, name: &str| Self::text(StatusCode::CONFLICT, format!("{what} {name} already exists"));
-        let in_use = |what: &str, name: &str| Self::bad_request(format!("{what} {name} is still in use"));
+        let exists = |what: &str, name: &str| {
+            Self::text(
+                StatusCode::CONFLICT,
+                format!("{what} {name} already exists"),
+            )
+        };
+        let in_use =
+            |what: &str, name: &str| Self::bad_request(format!("{what} {name} is still in use"));
         match error {
             IndexerError::NoSuchArchivePolicy { name } => missing("Archive policy", &name),
             IndexerError::ArchivePolicyExists { name } => exists("Archive policy", &name),
@@ -187,14 +232,16 @@ impl ApiError {
             IndexerError::NoSuchMetric { id } => missing("Metric", &id.to_string()),
             IndexerError::NamedMetricExists { name } => match named_in {
                 NamedIn::Address => exists("Named metric", &name),
-                NamedIn::Body => Self::bad_data(json!({"cause": "Named metric already exists", "detail": name})),
+                NamedIn::Body => {
+                    Self::bad_data(json!({"cause": "Named metric already exists", "detail": name}))
+                }
             },
             IndexerError::InvalidMarker { marker } => {
                 Self::bad_request(format!("Invalid pagination: `Invalid marker: `{marker}''"))
             }
-            IndexerError::InvalidSortKey { key } => {
-                Self::bad_request(format!("Invalid pagination: `Sort key supplied is invalid: {key}'"))
-            }
+            IndexerError::InvalidSortKey { key } => Self::bad_request(format!(
+                "Invalid pagination: `Sort key supplied is invalid: {key}'"
+            )),
             IndexerError::Backend(error) => Self::of_backend(&error),
             other => {
                 log(&other);
@@ -210,7 +257,9 @@ impl ApiError {
                 StatusCode::INSUFFICIENT_STORAGE,
                 format!("{error}; nothing of this request was stored"),
             ),
-            BackendErrorKind::Unavailable | BackendErrorKind::Timeout | BackendErrorKind::Conflict => Self {
+            BackendErrorKind::Unavailable
+            | BackendErrorKind::Timeout
+            | BackendErrorKind::Conflict => Self {
                 retry_after_seconds: Some(RETRY_AFTER_SECONDS),
                 ..Self::unavailable(format!("{error}: try again later"))
             },

@@ -12,7 +12,7 @@ use super::{python, render};
 
 /// Writes an error in a format.
 #[must_use]
-pub fn response(error: &ApiError, format: ErrorFormat) -> Response {
+pub(crate) fn response(error: &ApiError, format: ErrorFormat) -> Response {
     let (body, content_type) = match format {
         ErrorFormat::Json => (json_body(error), "application/json"),
         ErrorFormat::Html => (html_body(error).into_bytes(), "text/html; charset=UTF-8"),
@@ -26,7 +26,10 @@ pub fn response(error: &ApiError, format: ErrorFormat) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"gnocchi\""));
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"gnocchi\""),
+        );
     }
     response
 }
@@ -64,7 +67,10 @@ fn detail_text(detail: &Detail) -> String {
 fn plain_body(error: &ApiError) -> String {
     let code = error.status.as_u16();
     let (title, detail) = (title(error.status), detail_text(&error.detail));
-    format!("{code} {title}\n\n{}\n\n {detail}  ", explanation(error.status))
+    format!(
+        "{code} {title}\n\n{}\n\n {detail}  ",
+        explanation(error.status)
+    )
 }
 
 fn html_body(error: &ApiError) -> String {
@@ -105,11 +111,17 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "Access was denied to this resource.",
         StatusCode::NOT_FOUND => "The resource could not be found.",
         StatusCode::METHOD_NOT_ALLOWED => "The resource does not support this method.",
-        StatusCode::NOT_ACCEPTABLE => "The resource has no representation of a type that the client accepts.",
+        StatusCode::NOT_ACCEPTABLE => {
+            "The resource has no representation of a type that the client accepts."
+        }
         StatusCode::CONFLICT => "The request conflicts with what is there.",
-        StatusCode::PRECONDITION_FAILED => "The resource is not in the state that the request names.",
+        StatusCode::PRECONDITION_FAILED => {
+            "The resource is not in the state that the request names."
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "The request is larger than this server takes.",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body of the request has a content type that is not supported here.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            "The body of the request has a content type that is not supported here."
+        }
         StatusCode::NOT_IMPLEMENTED => "The server does not support what the request asks for.",
         StatusCode::SERVICE_UNAVAILABLE => "The server cannot do this at the moment.",
         StatusCode::INSUFFICIENT_STORAGE => "The server has no room left.",
@@ -140,7 +152,10 @@ mod tests {
             text(&error, ErrorFormat::Json),
             r#"{"code": 404, "description": "Archive policy \u2714'<x> does not exist", "title": "Not Found"}"#
         );
-        assert!(text(&error, ErrorFormat::Html).contains("Archive policy ✔&#x27;&lt;x&gt; does not exist"));
+        assert!(
+            text(&error, ErrorFormat::Html)
+                .contains("Archive policy ✔&#x27;&lt;x&gt; does not exist")
+        );
     }
 
     #[test]
@@ -151,14 +166,28 @@ mod tests {
         let data = ApiError::argument("start", "it's wrong");
         assert!(json(&data).contains(r#""description": {"cause": "Argument value error", "detail": "start", "reason": "it's wrong"}"#));
         let plain = text(&data, ErrorFormat::Plain);
-        assert!(plain.contains(r#"{'cause': 'Argument value error', 'detail': 'start', 'reason': "it's wrong"}"#), "{plain}");
+        assert!(
+            plain.contains(
+                r#"{'cause': 'Argument value error', 'detail': 'start', 'reason': "it's wrong"}"#
+            ),
+            "{plain}"
+        );
     }
 
     #[test]
     fn headers_that_belong_to_a_status() {
-        let unauthorized = response(&ApiError::empty(StatusCode::UNAUTHORIZED), ErrorFormat::Plain);
+        let unauthorized = response(
+            &ApiError::empty(StatusCode::UNAUTHORIZED),
+            ErrorFormat::Plain,
+        );
         assert!(unauthorized.headers().contains_key(WWW_AUTHENTICATE));
-        let busy = ApiError { retry_after_seconds: Some(3), ..ApiError::empty(StatusCode::SERVICE_UNAVAILABLE) };
-        assert_eq!(response(&busy, ErrorFormat::Plain).headers()[RETRY_AFTER], "3");
+        let busy = ApiError {
+            retry_after_seconds: Some(3),
+            ..ApiError::empty(StatusCode::SERVICE_UNAVAILABLE)
+        };
+        assert_eq!(
+            response(&busy, ErrorFormat::Plain).headers()[RETRY_AFTER],
+            "3"
+        );
     }
 }

@@ -14,7 +14,10 @@ fn check_named(error: impl Into<Error>, named_in: NamedIn, status: u16, descript
         Detail::Data(data) => data.to_string(),
         other => panic!("{other:?}"),
     };
-    assert_eq!((error.status.as_u16(), told.as_str()), (status, description));
+    assert_eq!(
+        (error.status.as_u16(), told.as_str()),
+        (status, description)
+    );
 }
 
 #[test]
@@ -22,40 +25,109 @@ fn every_error_of_the_indexer_has_its_answer() {
     let name = || "n".to_owned();
     let resource = ResourceId::from_u128(1);
     let metric = MetricId::from_u128(2);
-    check(IndexerError::NoSuchArchivePolicy { name: name() }, 404, "Archive policy n does not exist");
-    check_named(IndexerError::NoSuchArchivePolicy { name: name() }, NamedIn::Body, 400, "Archive policy n does not exist");
-    check(IndexerError::ArchivePolicyExists { name: name() }, 409, "Archive policy n already exists");
-    check(IndexerError::ArchivePolicyInUse { name: name() }, 400, "Archive policy n is still in use");
-    check(IndexerError::NoSuchArchivePolicyRule { name: name() }, 404, "Archive policy rule n does not exist");
-    check(IndexerError::ArchivePolicyRuleExists { name: name() }, 409, "Archive policy rule n already exists");
-    check(IndexerError::NoSuchResourceType { name: name() }, 404, "Resource type n does not exist");
-    check(IndexerError::ResourceTypeExists { name: name() }, 409, "Resource type n already exists");
-    check(IndexerError::ResourceTypeInUse { name: name() }, 400, "Resource type n is still in use");
-    check(IndexerError::NoSuchResource { id: resource }, 404, "Resource 00000000-0000-0000-0000-000000000001 does not exist");
+    check(
+        IndexerError::NoSuchArchivePolicy { name: name() },
+        404,
+        "Archive policy n does not exist",
+    );
+    check_named(
+        IndexerError::NoSuchArchivePolicy { name: name() },
+        NamedIn::Body,
+        400,
+        "Archive policy n does not exist",
+    );
+    check(
+        IndexerError::ArchivePolicyExists { name: name() },
+        409,
+        "Archive policy n already exists",
+    );
+    check(
+        IndexerError::ArchivePolicyInUse { name: name() },
+        400,
+        "Archive policy n is still in use",
+    );
+    check(
+        IndexerError::NoSuchArchivePolicyRule { name: name() },
+        404,
+        "Archive policy rule n does not exist",
+    );
+    check(
+        IndexerError::ArchivePolicyRuleExists { name: name() },
+        409,
+        "Archive policy rule n already exists",
+    );
+    check(
+        IndexerError::NoSuchResourceType { name: name() },
+        404,
+        "Resource type n does not exist",
+    );
+    check(
+        IndexerError::ResourceTypeExists { name: name() },
+        409,
+        "Resource type n already exists",
+    );
+    check(
+        IndexerError::ResourceTypeInUse { name: name() },
+        400,
+        "Resource type n is still in use",
+    );
+    check(
+        IndexerError::NoSuchResource { id: resource },
+        404,
+        "Resource 00000000-0000-0000-0000-000000000001 does not exist",
+    );
     check_named(
         IndexerError::NoSuchResource { id: resource },
         NamedIn::Body,
         400,
         "Resource 00000000-0000-0000-0000-000000000001 does not exist",
     );
-    check(IndexerError::ResourceExists { id: resource }, 409, "Resource 00000000-0000-0000-0000-000000000001 already exists");
-    check(IndexerError::ResourceEndsBeforeStart { id: resource }, 400, "Start timestamp cannot be after end timestamp");
-    check(IndexerError::NoSuchMetric { id: metric }, 404, "Metric 00000000-0000-0000-0000-000000000002 does not exist");
+    check(
+        IndexerError::ResourceExists { id: resource },
+        409,
+        "Resource 00000000-0000-0000-0000-000000000001 already exists",
+    );
+    check(
+        IndexerError::ResourceEndsBeforeStart { id: resource },
+        400,
+        "Start timestamp cannot be after end timestamp",
+    );
+    check(
+        IndexerError::NoSuchMetric { id: metric },
+        404,
+        "Metric 00000000-0000-0000-0000-000000000002 does not exist",
+    );
     check_named(
         IndexerError::NoSuchMetric { id: metric },
         NamedIn::Body,
         400,
         "Metric 00000000-0000-0000-0000-000000000002 does not exist",
     );
-    check(IndexerError::NamedMetricExists { name: name() }, 409, "Named metric n already exists");
+    check(
+        IndexerError::NamedMetricExists { name: name() },
+        409,
+        "Named metric n already exists",
+    );
     check_named(
         IndexerError::NamedMetricExists { name: name() },
         NamedIn::Body,
         400,
         r#"{"cause":"Named metric already exists","detail":"n"}"#,
     );
-    check(IndexerError::InvalidMarker { marker: "x".to_owned() }, 400, "Invalid pagination: `Invalid marker: `x''");
-    check(IndexerError::InvalidSortKey { key: "k".to_owned() }, 400, "Invalid pagination: `Sort key supplied is invalid: k'");
+    check(
+        IndexerError::InvalidMarker {
+            marker: "x".to_owned(),
+        },
+        400,
+        "Invalid pagination: `Invalid marker: `x''",
+    );
+    check(
+        IndexerError::InvalidSortKey {
+            key: "k".to_owned(),
+        },
+        400,
+        "Invalid pagination: `Sort key supplied is invalid: k'",
+    );
 }
 
 #[test]
@@ -71,7 +143,10 @@ fn every_failure_of_a_back_end_is_told_apart() {
             let answer = ApiError::from(error);
             assert_eq!(answer.status.as_u16(), status, "{kind}");
             assert_eq!(answer.retry_after_seconds.is_some(), retry, "{kind}");
-            assert!(matches!(&answer.detail, Detail::Text(text) if text.contains("read the list of metrics")), "{answer:?}");
+            assert!(
+                matches!(&answer.detail, Detail::Text(text) if text.contains("read the list of metrics")),
+                "{answer:?}"
+            );
         }
     };
     check(BackendErrorKind::Full, 507, false);
@@ -89,18 +164,37 @@ fn every_other_error_has_its_answer() {
     let metric = MetricId::from_u128(2);
     let method = "mean".parse().unwrap();
     check(
-        IncomingError::BacklogFull { pending_bytes: 9, limit_bytes: 8 },
+        IncomingError::BacklogFull {
+            pending_bytes: 9,
+            limit_bytes: 8,
+        },
         503,
         "9 bytes of measures wait to be processed and the limit is 8: try again later",
     );
-    check(StorageError::StaleFence { fence: 1, current: 2 }, 503, "another process took over this part of the store: try again");
-    check(CoordinationError::NoGroups, 503, "the coordinator keeps no groups");
     check(
-        Error::ArchivePolicyChange { name: "p".to_owned(), source: ArchivePolicyError::GranularitiesAddedOrDropped },
+        StorageError::StaleFence {
+            fence: 1,
+            current: 2,
+        },
+        503,
+        "another process took over this part of the store: try again",
+    );
+    check(
+        CoordinationError::NoGroups,
+        503,
+        "the coordinator keeps no groups",
+    );
+    check(
+        Error::ArchivePolicyChange {
+            name: "p".to_owned(),
+            source: ArchivePolicyError::GranularitiesAddedOrDropped,
+        },
         400,
         "Archive policy p does not support change: Cannot add or drop granularities",
     );
-    let no_rule = |metric_name: Option<&str>| Error::NoArchivePolicyRule { metric_name: metric_name.map(ToOwned::to_owned) };
+    let no_rule = |metric_name: Option<&str>| Error::NoArchivePolicyRule {
+        metric_name: metric_name.map(ToOwned::to_owned),
+    };
     let text = "No archive policy name specified and no archive policy rule found matching the metric name";
     check(no_rule(None), 400, &format!("{text} None"));
     check(no_rule(Some("cpu")), 400, &format!("{text} cpu"));
@@ -110,13 +204,25 @@ fn every_other_error_has_its_answer() {
         r#"{"cause":"Aggregation method does not exist for this metric","detail":{"aggregation_method":"mean","metric":"00000000-0000-0000-0000-000000000002"}}"#,
     );
     check(
-        Error::UnknownGranularity { metric, method, granularity: Timespan::from_second(42).unwrap() },
+        Error::UnknownGranularity {
+            metric,
+            method,
+            granularity: Timespan::from_second(42).unwrap(),
+        },
         404,
         "Aggregation method 'mean' at granularity '42.0' for metric 00000000-0000-0000-0000-000000000002 does not exist",
     );
-    check(Error::ResampleWithoutGranularity, 400, "A granularity must be specified to resample");
+    check(
+        Error::ResampleWithoutGranularity,
+        400,
+        "A granularity must be specified to resample",
+    );
     let source = DecodeError::Truncated;
-    let damaged = ApiError::from(Error::Damaged { metric, place: "block 7 of 60 s".to_owned(), source });
+    let damaged = ApiError::from(Error::Damaged {
+        metric,
+        place: "block 7 of 60 s".to_owned(),
+        source,
+    });
     assert_eq!(damaged.status.as_u16(), 503);
     assert!(
         matches!(&damaged.detail, Detail::Text(text) if text.contains("block 7") && text.contains(&metric.to_string())),

@@ -18,7 +18,7 @@ const DIRECTIONS: &str = "asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-n
 
 /// The page that a request asks for, and what the link to the next one needs.
 #[derive(Debug, Clone)]
-pub struct PageRequest {
+pub(crate) struct PageRequest {
     /// The page.
     pub page: Page,
     sort: Vec<String>,
@@ -26,7 +26,7 @@ pub struct PageRequest {
 
 /// What a listing needs to know of its request.
 #[derive(Debug, Clone)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The parameters.
     pub query: Query,
     /// Where the API is.
@@ -41,7 +41,11 @@ impl FromRequestParts<ApiState> for Listing {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
         let query = Query::from_request_parts(parts, state).await?;
         let base = BaseUrl::from_request_parts(parts, state).await?;
-        Ok(Self { query, base, path: parts.uri.path().to_owned() })
+        Ok(Self {
+            query,
+            base,
+            path: parts.uri.path().to_owned(),
+        })
     }
 }
 
@@ -50,7 +54,11 @@ impl PageRequest {
     ///
     /// # Errors
     /// A bad request when one of them cannot be used.
-    pub fn from_query(query: &Query, settings: &ApiSettings, default_sort: &[&str]) -> Result<Self, ApiError> {
+    pub(crate) fn from_query(
+        query: &Query,
+        settings: &ApiSettings,
+        default_sort: &[&str],
+    ) -> Result<Self, ApiError> {
         let limit = match query.single("limit")? {
             None => settings.max_limit,
             Some(text) => limit(text)?.min(settings.max_limit),
@@ -59,21 +67,40 @@ impl PageRequest {
         if sort.is_empty() {
             sort = default_sort.iter().map(|key| (*key).to_owned()).collect();
         }
-        let keys = sort.iter().map(|text| sort_key(text)).collect::<Result<_, _>>()?;
+        let keys = sort
+            .iter()
+            .map(|text| sort_key(text))
+            .collect::<Result<_, _>>()?;
         let marker = query.single("marker")?.map(ToOwned::to_owned);
-        Ok(Self { page: Page { limit, marker, sort: keys }, sort })
+        Ok(Self {
+            page: Page {
+                limit,
+                marker,
+                sort: keys,
+            },
+            sort,
+        })
     }
 
     /// Returns the `Link` header that leads to the page after one whose items have these identifiers; `None` after a page
     /// that is not full.
     #[must_use]
-    pub fn next(&self, listing: &Listing, items: usize, last: Option<String>) -> Option<HeaderValue> {
+    pub(crate) fn next(
+        &self,
+        listing: &Listing,
+        items: usize,
+        last: Option<String>,
+    ) -> Option<HeaderValue> {
         let last = last.filter(|_| items >= self.page.limit)?;
         let mut query = listing.query.clone();
         query.set("limit", [self.page.limit.to_string()]);
         query.set("sort", self.sort.iter().cloned());
         query.set("marker", [last]);
-        let link = format!("<{}?{}>; rel=\"next\"", listing.base.at_escaped(&listing.path), query.encode_sorted());
+        let link = format!(
+            "<{}?{}>; rel=\"next\"",
+            listing.base.at_escaped(&listing.path),
+            query.encode_sorted()
+        );
         HeaderValue::try_from(link).ok()
     }
 }
@@ -81,7 +108,9 @@ impl PageRequest {
 fn limit(text: &str) -> Result<usize, ApiError> {
     let refuse = |message: &str| {
         let reason = format!("{message} for dictionary value @ data['limit']");
-        ApiError::bad_data(json!({"cause": "Argument value error", "reason": reason, "detail": ["limit"]}))
+        ApiError::bad_data(
+            json!({"cause": "Argument value error", "reason": reason, "detail": ["limit"]}),
+        )
     };
     // Larger than any page: it is cut to the largest page anyway.
     let limit: i128 = text.trim().parse().map_err(|_| refuse("expected int"))?;
@@ -101,11 +130,17 @@ fn sort_key(text: &str) -> Result<SortKey, ApiError> {
         "desc-nullsfirst" => (SortDirection::Descending, Some(NullOrder::First)),
         "desc-nullslast" => (SortDirection::Descending, Some(NullOrder::Last)),
         _ => {
-            let text = format!("Invalid pagination: `Unknown sort direction, must be one of: {DIRECTIONS}'");
+            let text = format!(
+                "Invalid pagination: `Unknown sort direction, must be one of: {DIRECTIONS}'"
+            );
             return Err(ApiError::bad_request(text));
         }
     };
-    Ok(SortKey { key: key.to_owned(), direction, nulls: nulls.unwrap_or(direction.default_nulls()) })
+    Ok(SortKey {
+        key: key.to_owned(),
+        direction,
+        nulls: nulls.unwrap_or(direction.default_nulls()),
+    })
 }
 
 #[cfg(test)]
@@ -114,23 +149,40 @@ mod tests {
     use crate::api::error::Detail;
 
     fn page(query: &str) -> Result<Page, ApiError> {
-        let settings = ApiSettings { max_limit: 7, ..ApiSettings::default() };
-        PageRequest::from_query(&Query::parse(query), &settings, &["id:asc"]).map(|request| request.page)
+        let settings = ApiSettings {
+            max_limit: 7,
+            ..ApiSettings::default()
+        };
+        PageRequest::from_query(&Query::parse(query), &settings, &["id:asc"])
+            .map(|request| request.page)
     }
 
     #[test]
     fn limits_are_cut_to_the_largest_page() {
-        let check = |query: &str, expected: usize| assert_eq!(page(query).unwrap().limit, expected, "{query}");
+        let check = |query: &str, expected: usize| {
+            assert_eq!(page(query).unwrap().limit, expected, "{query}")
+        };
         check("", 7);
         check("limit=3", 3);
         check("limit=1000000000000000000000000000", 7);
         let refused = |query: &str, reason: &str| {
-            let Detail::Data(data) = page(query).unwrap_err().detail else { panic!("{query}") };
+            let Detail::Data(data) = page(query).unwrap_err().detail else {
+                panic!("{query}")
+            };
             assert_eq!(data["reason"], reason, "{query}");
         };
-        refused("limit=0", "value must be at least 1 for dictionary value @ data['limit']");
-        refused("limit=-2", "value must be at least 1 for dictionary value @ data['limit']");
-        refused("limit=invalid", "expected int for dictionary value @ data['limit']");
+        refused(
+            "limit=0",
+            "value must be at least 1 for dictionary value @ data['limit']",
+        );
+        refused(
+            "limit=-2",
+            "value must be at least 1 for dictionary value @ data['limit']",
+        );
+        refused(
+            "limit=invalid",
+            "expected int for dictionary value @ data['limit']",
+        );
     }
 
     #[test]

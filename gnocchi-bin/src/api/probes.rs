@@ -30,7 +30,10 @@ async fn health(method: Method, headers: HeaderMap) -> Response {
         return StatusCode::NO_CONTENT.into_response();
     }
     let (body, content_type) = match headers.get(ACCEPT).map(|accept| error_format(Some(accept))) {
-        Some(ErrorFormat::Json) => (render::to_bytes(&json!({"detailed": false, "reasons": []})), "application/json"),
+        Some(ErrorFormat::Json) => (
+            render::to_bytes(&json!({"detailed": false, "reasons": []})),
+            "application/json",
+        ),
         Some(ErrorFormat::Html) if headers[ACCEPT] != "*/*" => {
             let page = "<!DOCTYPE html>\n<html>\n <head>\n  <title>Healthcheck Status</title>\n </head>\n <body>\n </body>\n</html>\n";
             (page.as_bytes().to_vec(), "text/html; charset=UTF-8")
@@ -47,9 +50,16 @@ async fn measurements(State(state): State<ApiState>) -> ApiResult {
     if let Err(error) = state.gnocchi().observe_backlog().await {
         tracing::warn!(%error, "cannot observe the backlog");
     }
-    Ok(with_content_type(prometheus.render().into_bytes(), PROMETHEUS_TEXT))
+    Ok(with_content_type(
+        prometheus.render().into_bytes(),
+        PROMETHEUS_TEXT,
+    ))
 }
 
 fn with_content_type(body: Vec<u8>, content_type: &'static str) -> Response {
-    ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static(content_type))],
+        body,
+    )
+        .into_response()
 }

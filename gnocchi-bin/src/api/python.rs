@@ -6,8 +6,12 @@ use serde_json::Value;
 
 /// Prints a text as a literal: in single quotes unless it holds some and no double ones.
 #[must_use]
-pub fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+pub(crate) fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push(quote);
     for character in text.chars() {
@@ -23,7 +27,11 @@ pub fn quoted(text: &str) -> String {
             other if other.is_control() => {
                 let code = u32::from(other);
                 // Writing to a string cannot fail.
-                let _ = if code < 0x100 { write!(literal, "\\x{code:02x}") } else { write!(literal, "\\u{code:04x}") };
+                let _ = if code < 0x100 {
+                    write!(literal, "\\x{code:02x}")
+                } else {
+                    write!(literal, "\\u{code:04x}")
+                };
             }
             other => literal.push(other),
         }
@@ -34,7 +42,7 @@ pub fn quoted(text: &str) -> String {
 
 /// Prints a JSON value as the literal of the same data.
 #[must_use]
-pub fn literal(value: &Value) -> String {
+pub(crate) fn literal(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
@@ -46,8 +54,10 @@ pub fn literal(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(entries) => {
-            let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{}: {}", quoted(key), literal(value))).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{}: {}", quoted(key), literal(value)))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
     }
@@ -66,6 +76,9 @@ mod tests {
         check(json!("a\"b"), r#"'a"b'"#);
         check(json!("it's \"x\""), r#"'it\'s "x"'"#);
         check(json!("☃\n\u{1}\\"), r"'☃\n\x01\\'");
-        check(json!({"cause": "Invalid input", "detail": [], "n": 1, "x": null, "y": true}), "{'cause': 'Invalid input', 'detail': [], 'n': 1, 'x': None, 'y': True}");
+        check(
+            json!({"cause": "Invalid input", "detail": [], "n": 1, "x": null, "y": true}),
+            "{'cause': 'Invalid input', 'detail': [], 'n': 1, 'x': None, 'y': True}",
+        );
     }
 }

@@ -10,7 +10,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::error::ApiError;
 
 /// What is escaped in a query: everything but letters, digits and `_.-~`.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
+const FORM: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'~');
 
 /// The words that mean no and yes.
 const BOOLEANS: [(&str, bool); 12] = [
@@ -30,16 +34,20 @@ const BOOLEANS: [(&str, bool); 12] = [
 
 /// The parameters of a request, in order, decoded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Query {
+pub(crate) struct Query {
     parameters: Vec<(String, String)>,
 }
 
 impl Query {
     /// Decodes a query string. Bytes that are no UTF-8 are replaced.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let decode = |part: &str| {
-            let spaced: Cow<'_, str> = if part.contains('+') { part.replace('+', " ").into() } else { part.into() };
+            let spaced: Cow<'_, str> = if part.contains('+') {
+                part.replace('+', " ").into()
+            } else {
+                part.into()
+            };
             percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
         };
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
@@ -47,37 +55,53 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name), decode(value))
         });
-        Self { parameters: parameters.collect() }
+        Self {
+            parameters: parameters.collect(),
+        }
     }
 
     /// Encodes the parameters, sorted by name; those of one name keep their order.
     #[must_use]
-    pub fn encode_sorted(&self) -> String {
+    pub(crate) fn encode_sorted(&self) -> String {
         let mut parameters: Vec<&(String, String)> = self.parameters.iter().collect();
         parameters.sort_by_key(|(name, _)| name);
-        let encode = |text: &str| utf8_percent_encode(text, FORM).to_string().replace("%20", "+");
-        let pairs: Vec<String> =
-            parameters.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let encode = |text: &str| {
+            utf8_percent_encode(text, FORM)
+                .to_string()
+                .replace("%20", "+")
+        };
+        let pairs: Vec<String> = parameters
+            .into_iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
         pairs.join("&")
     }
 
     /// Replaces all values of a parameter.
-    pub fn set(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
+    pub(crate) fn set(&mut self, name: &str, values: impl IntoIterator<Item = String>) {
         self.parameters.retain(|(own, _)| own != name);
-        self.parameters.extend(values.into_iter().map(|value| (name.to_owned(), value)));
+        self.parameters
+            .extend(values.into_iter().map(|value| (name.to_owned(), value)));
     }
 
     /// Iterates over the values of a parameter.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.parameters.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.parameters
+            .iter()
+            .filter(move |(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Returns the value of a parameter that may stand once.
     ///
     /// # Errors
     /// A bad request when it stands twice.
-    pub fn single(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let mut values = self.parameters.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str());
+    pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        let mut values = self
+            .parameters
+            .iter()
+            .filter(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str());
         let first = values.next();
         match values.next() {
             None => Ok(first),
@@ -89,9 +113,14 @@ impl Query {
     ///
     /// # Errors
     /// A bad request for any other word.
-    pub fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
-        let Some(word) = self.single(name)? else { return Ok(default) };
-        let meaning = BOOLEANS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())).map(|(_, meaning)| *meaning);
+    pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+        let Some(word) = self.single(name)? else {
+            return Ok(default);
+        };
+        let meaning = BOOLEANS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
+            .map(|(_, meaning)| *meaning);
         meaning.ok_or_else(|| {
             let known: Vec<String> = BOOLEANS.iter().map(|(known, _)| format!("'{known}'")).collect();
             let known = known.join(", ");
@@ -121,7 +150,10 @@ mod tests {
         assert_eq!(query.single("flag").unwrap(), Some(""));
         assert_eq!(query.single("missing").unwrap(), None);
         assert!(query.single("a").is_err());
-        assert_eq!(query.encode_sorted(), "=&a=x+y+z&a=%E2%98%83&b=1&flag=&marker=u%40-1");
+        assert_eq!(
+            query.encode_sorted(),
+            "=&a=x+y+z&a=%E2%98%83&b=1&flag=&marker=u%40-1"
+        );
     }
 
     #[test]
@@ -138,7 +170,9 @@ mod tests {
         assert_eq!(flag(""), Ok(true));
         assert_eq!(flag("details=False"), Ok(false));
         assert_eq!(flag("details=ON"), Ok(true));
-        let Err(error) = flag("details=awesome") else { panic!("accepted") };
+        let Err(error) = flag("details=awesome") else {
+            panic!("accepted")
+        };
         let expected = "Unable to parse `details': Unrecognized value 'awesome', acceptable values are: \
                         '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'";
         assert_eq!(error.detail, Detail::Text(expected.to_owned()));

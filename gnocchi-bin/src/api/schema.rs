@@ -127,7 +127,11 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// [`Invalid`] when the value is none, or has a key that `known` refuses.
-    pub fn open(value: &'a Value, path: &'a Path<'a>, known: impl Fn(&str) -> bool) -> Checked<Self> {
+    pub fn open(
+        value: &'a Value,
+        path: &'a Path<'a>,
+        known: impl Fn(&str) -> bool,
+    ) -> Checked<Self> {
         let Value::Object(map) = value else {
             return Err(path.invalid("expected a dictionary"));
         };
@@ -143,7 +147,9 @@ impl<'a> Object<'a> {
     /// What `check` says.
     pub fn optional<T>(&self, key: &str, check: impl Check<T>) -> Checked<Option<T>> {
         let value = self.map.get(key);
-        value.map(|value| check(value, &Path::Key(self.path, key))).transpose()
+        value
+            .map(|value| check(value, &Path::Key(self.path, key)))
+            .transpose()
     }
 
     /// Insists on the outcome of [`optional`](Self::optional).
@@ -172,14 +178,22 @@ impl<'a> Object<'a> {
 ///
 /// # Errors
 /// [`Invalid`] when the value is no list or too short, and what `check` says.
-pub fn list<T>(value: &Value, path: &Path<'_>, length_min: usize, check: impl Check<T>) -> Checked<Vec<T>> {
+pub fn list<T>(
+    value: &Value,
+    path: &Path<'_>,
+    length_min: usize,
+    check: impl Check<T>,
+) -> Checked<Vec<T>> {
     let Value::Array(items) = value else {
         return Err(path.invalid("expected a list"));
     };
     if items.len() < length_min {
         return Err(path.invalid(format!("length of value must be at least {length_min}")));
     }
-    let checked = items.iter().enumerate().map(|(index, item)| check(item, &Path::Index(path, index)));
+    let checked = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| check(item, &Path::Index(path, index)));
     checked.collect()
 }
 
@@ -198,6 +212,7 @@ pub fn string(value: &Value, path: &Path<'_>) -> Checked<String> {
 ///
 /// # Errors
 /// [`Invalid`] when the value is no text, or too long.
+#[must_use]
 pub fn string_up_to(characters_max: usize) -> impl Check<String> {
     move |value, path| {
         let text = string(value, path)?;
@@ -225,6 +240,7 @@ pub fn nullable<T>(check: impl Check<T>) -> impl Check<Option<T>> {
 ///
 /// # Errors
 /// [`Invalid`] when the value is no such number.
+#[must_use]
 pub fn whole_number(minimum: u64) -> impl Check<u64> {
     move |value, path| {
         let number = match value {
@@ -239,14 +255,19 @@ pub fn whole_number(minimum: u64) -> impl Check<u64> {
         let number = number.ok_or_else(|| path.invalid("expected int"))?;
         match u64::try_from(number) {
             Ok(number) if number >= minimum => Ok(number),
-            Err(_) if number > 0 => Err(path.invalid(format!("value must be at most {}", u64::MAX))),
+            Err(_) if number > 0 => {
+                Err(path.invalid(format!("value must be at most {}", u64::MAX)))
+            }
             _ => Err(path.invalid(format!("value must be at least {minimum}"))),
         }
     }
 }
 
 fn cut(number: f64) -> Option<i128> {
-    #[expect(clippy::cast_possible_truncation, reason = "the range is checked and the fraction is not wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range is checked and the fraction is not wanted"
+    )]
     (number.abs() < 1e30).then_some(number as i128)
 }
 
@@ -277,16 +298,35 @@ mod tests {
                 object.require("n", number)
             })
         })?;
-        Ok((object.require("name", name)?, object.require("points", points)?))
+        Ok((
+            object.require("name", name)?,
+            object.require("points", points)?,
+        ))
     }
 
     #[test]
     fn places_are_named() {
         says(policy(&json!([])), "expected a dictionary", &[]);
-        says(policy(&json!({"cow": 1})), "extra keys not allowed @ data['cow']", &["cow"]);
-        says(policy(&json!({"name": "x"})), "required key not provided @ data['points']", &["points"]);
-        says(policy(&json!({"name": 5})), "expected str for dictionary value @ data['name']", &["name"]);
-        says(policy(&json!({"points": "x"})), "expected a list for dictionary value @ data['points']", &["points"]);
+        says(
+            policy(&json!({"cow": 1})),
+            "extra keys not allowed @ data['cow']",
+            &["cow"],
+        );
+        says(
+            policy(&json!({"name": "x"})),
+            "required key not provided @ data['points']",
+            &["points"],
+        );
+        says(
+            policy(&json!({"name": 5})),
+            "expected str for dictionary value @ data['name']",
+            &["name"],
+        );
+        says(
+            policy(&json!({"points": "x"})),
+            "expected a list for dictionary value @ data['points']",
+            &["points"],
+        );
         says(
             policy(&json!({"name": "longer", "points": []})),
             "length of value must be at most 5 for dictionary value @ data['name']",
@@ -297,20 +337,33 @@ mod tests {
             "length of value must be at least 1 for dictionary value @ data['points']",
             &["points"],
         );
-        says(policy(&json!({"points": [1]})), "expected a dictionary @ data['points'][0]", &["points", "0"]);
+        says(
+            policy(&json!({"points": [1]})),
+            "expected a dictionary @ data['points'][0]",
+            &["points", "0"],
+        );
         says(
             policy(&json!({"points": [{"n": 0}]})),
             "value must be at least 1 for dictionary value @ data['points'][0]['n']",
             &["points", "0", "n"],
         );
-        says(policy(&json!({"points": [{"it's": 0}]})), "extra keys not allowed @ data['points'][0][\"it's\"]", &["points", "0", "it's"]);
+        says(
+            policy(&json!({"points": [{"it's": 0}]})),
+            "extra keys not allowed @ data['points'][0][\"it's\"]",
+            &["points", "0", "it's"],
+        );
     }
 
     #[test]
     fn whole_numbers_are_coerced() {
         let check = |value: Value, expected: Result<u64, &str>| {
-            let outcome = whole_number(0)(&value, &Path::Root).map_err(|invalid| invalid.to_string());
-            assert_eq!(outcome.as_ref().copied().map_err(String::as_str), expected, "{value}");
+            let outcome =
+                whole_number(0)(&value, &Path::Root).map_err(|invalid| invalid.to_string());
+            assert_eq!(
+                outcome.as_ref().copied().map_err(String::as_str),
+                expected,
+                "{value}"
+            );
         };
         check(json!(3), Ok(3));
         check(json!(1.9), Ok(1));
@@ -321,6 +374,9 @@ mod tests {
         check(json!(null), Err("expected int"));
         check(json!(true), Err("expected int"));
         check(json!(1e300), Err("expected int"));
-        check(json!(1e25), Err("value must be at most 18446744073709551615"));
+        check(
+            json!(1e25),
+            Err("value must be at most 18446744073709551615"),
+        );
     }
 }

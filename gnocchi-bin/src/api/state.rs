@@ -25,7 +25,11 @@ struct Inner {
 impl ApiState {
     /// Puts the state together, with the default rules of who may do what. Without `prometheus` there is no `/metrics`.
     #[must_use]
-    pub fn new(gnocchi: Gnocchi, settings: ApiSettings, prometheus: Option<PrometheusHandle>) -> Self {
+    pub fn new(
+        gnocchi: Gnocchi,
+        settings: ApiSettings,
+        prometheus: Option<PrometheusHandle>,
+    ) -> Self {
         Self::with_enforcer(gnocchi, settings, Enforcer::default(), prometheus)
     }
 
@@ -37,7 +41,14 @@ impl ApiState {
         enforcer: Enforcer,
         prometheus: Option<PrometheusHandle>,
     ) -> Self {
-        Self { inner: Arc::new(Inner { gnocchi, settings, enforcer, prometheus }) }
+        Self {
+            inner: Arc::new(Inner {
+                gnocchi,
+                settings,
+                enforcer,
+                prometheus,
+            }),
+        }
     }
 
     /// Returns the store.
@@ -67,6 +78,8 @@ impl ApiState {
 
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiState").field("settings", &self.inner.settings).finish_non_exhaustive()
+        f.debug_struct("ApiState")
+            .field("settings", &self.inner.settings)
+            .finish_non_exhaustive()
     }
 }

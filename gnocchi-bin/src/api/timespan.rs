@@ -139,8 +139,16 @@ fn decimal(input: &mut &str) -> ModalResult<Decimal> {
                 return None;
             }
             let places = u32::try_from(fraction.len()).ok()?;
-            let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-            let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+            let whole: i128 = if whole.is_empty() {
+                0
+            } else {
+                whole.parse().ok()?
+            };
+            let part: i128 = if fraction.is_empty() {
+                0
+            } else {
+                fraction.parse().ok()?
+            };
             Some(Decimal {
                 digits: whole * 10_i128.pow(places) + part,
                 places,
@@ -249,9 +257,8 @@ fn number<'a>(
     digits_min: usize,
     digits_max: usize,
 ) -> impl Parser<&'a str, i128, ErrMode<ContextError>> {
-    take_while(digits_min..=digits_max, |c: char| c.is_ascii_digit()).verify_map(
-        move |digits: &str| Some(digits.parse::<i128>().ok()? * i128::from(unit)),
-    )
+    take_while(digits_min..=digits_max, |c: char| c.is_ascii_digit())
+        .verify_map(move |digits: &str| Some(digits.parse::<i128>().ok()? * i128::from(unit)))
 }
 
 /// Two digits and maybe a fraction.
@@ -273,7 +280,11 @@ mod tests {
     #[test]
     fn known_forms() {
         let check = |text: &str, expected: Result<i64, TimespanError>| {
-            assert_eq!(parse(text).map(Timespan::as_nanosecond), expected, "{text:?}");
+            assert_eq!(
+                parse(text).map(Timespan::as_nanosecond),
+                expected,
+                "{text:?}"
+            );
         };
         check("60", Ok(MINUTE));
         check("0.5", Ok(NANOSECONDS_PER_SECOND / 2));
@@ -284,15 +295,24 @@ mod tests {
         check("7S", Ok(7 * NANOSECONDS_PER_SECOND));
         check("1 hour", Ok(HOUR));
         check("2 hour 3 mins", Ok(2 * HOUR + 3 * MINUTE));
-        check("1w2d3h4m5s", Ok(WEEK + 2 * DAY + 3 * HOUR + 4 * MINUTE + 5 * NANOSECONDS_PER_SECOND));
+        check(
+            "1w2d3h4m5s",
+            Ok(WEEK + 2 * DAY + 3 * HOUR + 4 * MINUTE + 5 * NANOSECONDS_PER_SECOND),
+        );
         check("1 week, 2 days / 3 hrs", Ok(WEEK + 2 * DAY + 3 * HOUR));
         check("1.5 hours", Ok(HOUR + HOUR / 2));
         check(".25 min", Ok(15 * NANOSECONDS_PER_SECOND));
         check("0:01:00", Ok(MINUTE));
         check("0:00:03.600000", Ok(3_600_000_000));
         check("2 days, 0:00:00", Ok(2 * DAY));
-        check("1 day, 1:02:03", Ok(DAY + HOUR + 2 * MINUTE + 3 * NANOSECONDS_PER_SECOND));
-        check("1:01:01:01", Ok(DAY + HOUR + MINUTE + NANOSECONDS_PER_SECOND));
+        check(
+            "1 day, 1:02:03",
+            Ok(DAY + HOUR + 2 * MINUTE + 3 * NANOSECONDS_PER_SECOND),
+        );
+        check(
+            "1:01:01:01",
+            Ok(DAY + HOUR + MINUTE + NANOSECONDS_PER_SECOND),
+        );
         check("5:30", Ok(5 * MINUTE + 30 * NANOSECONDS_PER_SECOND));
         check(":30", Ok(30 * NANOSECONDS_PER_SECOND));
         check("+1 hour", Ok(HOUR));
@@ -305,8 +325,24 @@ mod tests {
             assert_eq!(parse(text), Err(expected), "{text:?}");
         };
         for text in [
-            "", " ", "foobar", "1 shenanigan", "1 hour ago", "1 month", "3 minutes 1 hour", "1:2:3", "1::2", "nan", "inf",
-            "1e300", "99999999999999999999 weeks", "106752 days", "--1 s", "1 hour 5", "5 5 min", "☃",
+            "",
+            " ",
+            "foobar",
+            "1 shenanigan",
+            "1 hour ago",
+            "1 month",
+            "3 minutes 1 hour",
+            "1:2:3",
+            "1::2",
+            "nan",
+            "inf",
+            "1e300",
+            "99999999999999999999 weeks",
+            "106752 days",
+            "--1 s",
+            "1 hour 5",
+            "5 5 min",
+            "☃",
         ] {
             check(text, TimespanError::Unparsable);
         }
@@ -317,7 +353,9 @@ mod tests {
 
     #[test]
     fn numbers_are_the_decimals_they_look_like() {
-        let check = |seconds: f64, expected: Option<i64>| assert_eq!(nanoseconds(seconds), expected, "{seconds}");
+        let check = |seconds: f64, expected: Option<i64>| {
+            assert_eq!(nanoseconds(seconds), expected, "{seconds}")
+        };
         check(1_425_652_437.123, Some(1_425_652_437_123_000_000));
         check(1_425_652_437.0, Some(1_425_652_437_000_000_000));
         check(0.29, Some(290_000_000));
@@ -337,6 +375,9 @@ mod tests {
         assert_eq!(from_seconds(0.0), Err(TimespanError::NotPositive));
         assert_eq!(from_seconds(-1.0), Err(TimespanError::NotPositive));
         assert_eq!(from_seconds(f64::NAN), Err(TimespanError::Unparsable));
-        assert_eq!(from_seconds(1.5).map(Timespan::as_nanosecond), Ok(1_500_000_000));
+        assert_eq!(
+            from_seconds(1.5).map(Timespan::as_nanosecond),
+            Ok(1_500_000_000)
+        );
     }
 }

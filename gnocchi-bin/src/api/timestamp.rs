@@ -64,7 +64,8 @@ pub fn parse_styled(text: &str, now: Timestamp) -> Result<(Timestamp, Style), Ti
         "now" => return Ok((now, Style::Calendar)),
         "today" => {
             let midnight = now.as_second() / SECONDS_PER_DAY * SECONDS_PER_DAY;
-            let midnight = Timestamp::from_second(midnight).map_err(|_| TimestampError::Unparsable)?;
+            let midnight =
+                Timestamp::from_second(midnight).map_err(|_| TimestampError::Unparsable)?;
             return Ok((midnight, Style::Calendar));
         }
         _ => {}
@@ -87,7 +88,9 @@ pub fn parse_styled(text: &str, now: Timestamp) -> Result<(Timestamp, Style), Ti
 /// [`TimestampError`] when the number is not finite, negative, or after the year 2262.
 pub fn from_seconds(seconds: f64) -> Result<Timestamp, TimestampError> {
     match timespan::nanoseconds(seconds) {
-        Some(nanoseconds) => Timestamp::from_nanosecond(nanoseconds).map_err(|_| TimestampError::BeforeEpoch),
+        Some(nanoseconds) => {
+            Timestamp::from_nanosecond(nanoseconds).map_err(|_| TimestampError::BeforeEpoch)
+        }
         None if seconds < 0.0 && seconds.is_finite() => Err(TimestampError::BeforeEpoch),
         None => Err(TimestampError::Unparsable),
     }
@@ -104,33 +107,90 @@ fn looks_like_a_date(text: &[u8]) -> bool {
 /// # Errors
 /// [`TimestampError`] when the text has another form or means a moment that cannot be stored.
 pub fn parse_iso(text: &[u8]) -> Result<Timestamp, TimestampError> {
-    let (seconds, nanosecond) = iso_parts(text).ok_or(TimestampError::Unparsable)?;
-    if seconds < 0 {
-        return Err(TimestampError::BeforeEpoch);
-    }
-    seconds
-        .checked_mul(NANOSECONDS_PER_SECOND)
-        .and_then(|whole| whole.checked_add(nanosecond))
-        .and_then(|total| Timestamp::from_nanosecond(total).ok())
-        .ok_or(TimestampError::Unparsable)
+    IsoReader::default().read(text)
 }
 
-/// Returns whole seconds since the epoch and the nanoseconds on top.
-fn iso_parts(text: &[u8]) -> Option<(i64, i64)> {
-    // Why is this fast? Nearly all timestamps begin with these 19 characters at fixed places, so one length check and a few
-    // multiplications do; there is no loop over the text.
-    if let Some((head, tail)) = text.split_first_chunk::<19>() {
-        if head[13] == b':' && head[16] == b':' {
-            let days = date_days(head)?;
-            let seconds = time_seconds(pair(head[11], head[12])?, pair(head[14], head[15])?, pair(head[17], head[18])?)?;
-            if head[10] != b'T' && head[10] != b' ' {
-                return None;
-            }
-            let (nanosecond, zone) = fraction(tail)?;
-            return Some((days * SECONDS_PER_DAY + seconds - offset_seconds(zone)?, nanosecond));
+/// Reads many moments, of which neighbours mostly share the day.
+#[derive(Debug, Clone)]
+pub(crate) struct IsoReader {
+    /// The last date that was read, and its distance from the epoch.
+    date: [u8; 10],
+    days: i64,
+}
+
+impl Default for IsoReader {
+    fn default() -> Self {
+        Self {
+            date: *b"1970-01-01",
+            days: 0,
         }
     }
-    short_iso_parts(text)
+}
+
+impl IsoReader {
+    /// Reads a moment; see [`parse_iso`].
+    pub(crate) fn read(&mut self, text: &[u8]) -> Result<Timestamp, TimestampError> {
+        let (seconds, nanosecond) = self.parts(text).ok_or(TimestampError::Unparsable)?;
+        if seconds < 0 {
+            return Err(TimestampError::BeforeEpoch);
+        }
+        seconds
+            .checked_mul(NANOSECONDS_PER_SECOND)
+            .and_then(|whole| whole.checked_add(nanosecond))
+            .and_then(|total| Timestamp::from_nanosecond(total).ok())
+            .ok_or(TimestampError::Unparsable)
+    }
+
+    /// Returns whole seconds since the epoch and the nanoseconds on top.
+    fn parts(&mut self, text: &[u8]) -> Option<(i64, i64)> {
+        // Why is this fast? Nearly all timestamps begin with these 19 characters at fixed places, so one look at the length
+        // and one at all digits together do.
+        let Some((
+            &[
+                d0,
+                d1,
+                d2,
+                d3,
+                d4,
+                d5,
+                d6,
+                d7,
+                d8,
+                d9,
+                separator,
+                h1,
+                h2,
+                b':',
+                m1,
+                m2,
+                b':',
+                s1,
+                s2,
+            ],
+            tail,
+        )) = text.split_first_chunk::<19>()
+        else {
+            return short_iso_parts(text);
+        };
+        let date = [d0, d1, d2, d3, d4, d5, d6, d7, d8, d9];
+        if date != self.date {
+            (self.days, self.date) = (date_days(&date)?, date);
+        }
+        let digits = [h1, h2, m1, m2, s1, s2].map(|digit| digit.wrapping_sub(b'0'));
+        let are_digits = digits.iter().all(|digit| *digit < 10);
+        let [hour, minute, second] =
+            [0, 2, 4].map(|at| i64::from(digits[at]) * 10 + i64::from(digits[at + 1]));
+        let is_separator = separator == b'T' || separator == b' ';
+        if !are_digits || !is_separator || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let seconds = self.days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+        if tail.is_empty() {
+            return Some((seconds, 0));
+        }
+        let (nanosecond, zone) = fraction(tail)?;
+        Some((seconds - offset_seconds(zone)?, nanosecond))
+    }
 }
 
 /// Reads the forms that leave out the seconds or more.
@@ -198,14 +258,19 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     let Some((b'.', digits)) = text.split_first() else {
         return Some((0, text));
     };
-    let length = digits.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    let length = digits
+        .iter()
+        .take_while(|digit| digit.is_ascii_digit())
+        .count();
     if length == 0 {
         return None;
     }
-    let mut nanosecond = 0;
-    for place in 0..9 {
-        let digit = if place < length { digits[place] - b'0' } else { 0 };
-        nanosecond = nanosecond * 10 + i64::from(digit);
+    let kept = &digits[..length.min(9)];
+    let mut nanosecond = kept
+        .iter()
+        .fold(0, |number, digit| number * 10 + i64::from(*digit - b'0'));
+    for _ in kept.len()..9 {
+        nanosecond *= 10;
     }
     Some((nanosecond, &digits[length..]))
 }
@@ -215,7 +280,9 @@ fn offset_seconds(zone: &[u8]) -> Option<i64> {
     let (sign, hours, minutes) = match *zone {
         [] | [b'Z'] => return Some(0),
         [sign, h1, h2] => (sign, pair(h1, h2)?, 0),
-        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => (sign, pair(h1, h2)?, pair(m1, m2)?),
+        [sign, h1, h2, m1, m2] | [sign, h1, h2, b':', m1, m2] => {
+            (sign, pair(h1, h2)?, pair(m1, m2)?)
+        }
         _ => return None,
     };
     let seconds = time_seconds(hours, minutes, 0)?;

@@ -9,7 +9,10 @@ use crate::config::{FlagValue, Sources};
 
 /// Where the configuration is, and what is logged.
 #[derive(Debug, Clone, Default, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag, and each has a twin that takes it back")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag, and each has a twin that takes it back"
+)]
 pub(super) struct CommonArgs {
     /// A configuration file; may be repeated, later ones win. Default: gnocchi.conf of the user or of the system, if there is one.
     #[arg(long, value_name = "FILE")]
@@ -39,7 +42,12 @@ pub(super) struct CommonArgs {
 impl CommonArgs {
     /// Returns the sources of the configuration: files, environment, these flags and those of one tool.
     pub(super) fn sources(self, tool: Vec<FlagValue>) -> Sources {
-        let flag = |flag, option, value: &str| FlagValue { flag, section: "DEFAULT", option, value: value.into() };
+        let flag = |flag, option, value: &str| FlagValue {
+            flag,
+            section: "DEFAULT",
+            option,
+            value: value.into(),
+        };
         let mut flags = tool;
         for (given, value) in [
             (self.debug, flag("--debug", "debug", "true")),
@@ -49,18 +57,41 @@ impl CommonArgs {
         ] {
             flags.extend(given.then_some(value));
         }
-        flags.extend(self.log_dir.map(|path| path_flag("--log-dir", "DEFAULT", "log_dir", &path)));
-        flags.extend(self.log_file.map(|path| path_flag("--log-file", "DEFAULT", "log_file", &path)));
-        Sources { files: self.config_file, directories: self.config_dir, environment: environment(), flags }
+        flags.extend(
+            self.log_dir
+                .map(|path| path_flag("--log-dir", "DEFAULT", "log_dir", &path)),
+        );
+        flags.extend(
+            self.log_file
+                .map(|path| path_flag("--log-file", "DEFAULT", "log_file", &path)),
+        );
+        Sources {
+            files: self.config_file,
+            directories: self.config_dir,
+            environment: environment(),
+            flags,
+        }
     }
 }
 
 /// Returns the variables whose name and value are text; no option is anything else.
 fn environment() -> Vec<(String, String)> {
-    env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Makes the value of a path given by a flag. A dollar sign in it is no reference.
-pub(super) fn path_flag(flag: &'static str, section: &'static str, option: &'static str, path: &Path) -> FlagValue {
-    FlagValue { flag, section, option, value: path.to_string_lossy().replace('$', "$$") }
+pub(super) fn path_flag(
+    flag: &'static str,
+    section: &'static str,
+    option: &'static str,
+    path: &Path,
+) -> FlagValue {
+    FlagValue {
+        flag,
+        section,
+        option,
+        value: path.to_string_lossy().replace('$', "$$"),
+    }
 }

@@ -43,14 +43,28 @@ impl Progress {
     pub(super) fn new(unit: Unit, length: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(length);
-            let style = ProgressStyle::with_template("{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  {eta} left");
-            bar.set_style(style.expect("the template is well formed").progress_chars("=> "));
+            let style = ProgressStyle::with_template(
+                "{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  {eta} left",
+            );
+            bar.set_style(
+                style
+                    .expect("the template is well formed")
+                    .progress_chars("=> "),
+            );
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
         let (position, counted) = (AtomicU64::new(0), AtomicU64::new(0));
         let next_line_ms = AtomicU64::new(PLAIN_INTERVAL_MS);
-        Self { bar, unit, length, position, counted, started: Instant::now(), next_line_ms }
+        Self {
+            bar,
+            unit,
+            length,
+            position,
+            counted,
+            started: Instant::now(),
+            next_line_ms,
+        }
     }
 
     /// Adds finished work.
@@ -62,8 +76,13 @@ impl Progress {
             bar.set_position(position);
             bar.set_message(self.rate(counted));
         } else if self.line_is_due() {
-            let percent = (position.min(self.length) * 100).checked_div(self.length).unwrap_or(100);
-            let left = self.time_left(position).map(|left| format!(", {} left", HumanDuration(left))).unwrap_or_default();
+            let percent = (position.min(self.length) * 100)
+                .checked_div(self.length)
+                .unwrap_or(100);
+            let left = self
+                .time_left(position)
+                .map(|left| format!(", {} left", HumanDuration(left)))
+                .unwrap_or_default();
             eprintln!("{percent}% · {}{left}", self.rate(counted));
         }
     }
@@ -95,12 +114,18 @@ impl Progress {
     fn rate(&self, counted: u64) -> String {
         let milliseconds = self.started.elapsed().as_millis().max(1);
         let rate = u64::try_from(u128::from(counted) * 1000 / milliseconds).unwrap_or(u64::MAX);
-        format!("{} {} · {}/s", HumanCount(counted), self.unit.name(), HumanCount(rate))
+        format!(
+            "{} {} · {}/s",
+            HumanCount(counted),
+            self.unit.name(),
+            HumanCount(rate)
+        )
     }
 
     fn time_left(&self, position: u64) -> Option<Duration> {
         let left = u128::from(self.length.saturating_sub(position));
-        let milliseconds = (self.started.elapsed().as_millis() * left).checked_div(u128::from(position))?;
+        let milliseconds =
+            (self.started.elapsed().as_millis() * left).checked_div(u128::from(position))?;
         Some(Duration::from_millis(u64::try_from(milliseconds).ok()?))
     }
 
@@ -108,6 +133,10 @@ impl Progress {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let due_ms = self.next_line_ms.load(Ordering::Relaxed);
         let next_ms = now_ms.saturating_add(PLAIN_INTERVAL_MS);
-        now_ms >= due_ms && self.next_line_ms.compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        now_ms >= due_ms
+            && self
+                .next_line_ms
+                .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 }

@@ -34,10 +34,22 @@ pub(super) struct ServeArgs {
 impl ServeArgs {
     fn flags(&self) -> Vec<FlagValue> {
         let mut flags = Vec::new();
-        let api = |flag, option, value| FlagValue { flag, section: "api", option, value };
-        flags.extend(self.port.map(|port| api("--port", "port", port.to_string())));
+        let api = |flag, option, value| FlagValue {
+            flag,
+            section: "api",
+            option,
+            value,
+        };
+        flags.extend(
+            self.port
+                .map(|port| api("--port", "port", port.to_string())),
+        );
         flags.extend(self.host.clone().map(|host| api("--host", "host", host)));
-        flags.extend(self.data_dir.as_deref().map(|path| path_flag("--data-dir", "storage", "data_dir", path)));
+        flags.extend(
+            self.data_dir
+                .as_deref()
+                .map(|path| path_flag("--data-dir", "storage", "data_dir", path)),
+        );
         flags
     }
 }
@@ -48,7 +60,11 @@ impl ServeArgs {
 /// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
 pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
     let flags = arguments.flags();
-    let default_policies = if arguments.no_default_policies { DefaultPolicies::Skip } else { DefaultPolicies::Create };
+    let default_policies = if arguments.no_default_policies {
+        DefaultPolicies::Skip
+    } else {
+        DefaultPolicies::Create
+    };
     let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;
     telemetry::start_logs(&config.general)?;
     for warning in warnings {

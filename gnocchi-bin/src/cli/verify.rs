@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use carbonara::codec::{self, DecodeError};
 use carbonara::block::BlockKey;
+use carbonara::codec::{self, DecodeError};
 use carbonara::{Timespan, Timestamp};
 use clap::Args;
 use comfy_table::Table;
@@ -64,7 +64,12 @@ struct Damage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     /// A frame.
-    Frame { metric: MetricId, stream: Stream, block: u64, sequence: u64 },
+    Frame {
+        metric: MetricId,
+        stream: Stream,
+        block: u64,
+        sequence: u64,
+    },
     /// All frames of a metric.
     Metric(MetricId),
     /// Pending measures of a sack.
@@ -83,8 +88,16 @@ struct Report {
 
 impl Report {
     fn summary(&self) -> String {
-        let Self { metrics, frames, bytes, pending_points, .. } = self;
-        format!("{metrics} metrics, {frames} frames, {bytes} bytes, {pending_points} pending points")
+        let Self {
+            metrics,
+            frames,
+            bytes,
+            pending_points,
+            ..
+        } = self;
+        format!(
+            "{metrics} metrics, {frames} frames, {bytes} bytes, {pending_points} pending points"
+        )
     }
 }
 
@@ -92,7 +105,10 @@ async fn check(drivers: &Drivers) -> Result<Report, Failure> {
     let mut report = Report::default();
     check_pending(drivers, &mut report).await;
     let metrics = all_metrics(&*drivers.storage).await?;
-    let progress = Progress::new(Unit::Frames, u64::try_from(metrics.len()).unwrap_or(u64::MAX));
+    let progress = Progress::new(
+        Unit::Frames,
+        u64::try_from(metrics.len()).unwrap_or(u64::MAX),
+    );
     report.metrics = metrics.len();
     let mut waiting = Vec::new();
     let mut waiting_bytes = 0;
@@ -106,12 +122,17 @@ async fn check(drivers: &Drivers) -> Result<Report, Failure> {
             }
             Err(error) => {
                 progress.advance(1, 0);
-                report.damage.push(Damage { place: Place::Metric(metric), problem: super::chain(&error) });
+                report.damage.push(Damage {
+                    place: Place::Metric(metric),
+                    problem: super::chain(&error),
+                });
             }
         }
         if waiting_bytes >= BYTES_PER_CHECK {
             report.bytes += std::mem::take(&mut waiting_bytes);
-            report.damage.extend(damage_in(std::mem::take(&mut waiting)).await);
+            report
+                .damage
+                .extend(damage_in(std::mem::take(&mut waiting)).await);
         }
     }
     report.bytes += waiting_bytes;
@@ -126,8 +147,13 @@ async fn check_pending(drivers: &Drivers, report: &mut Report) {
         match drivers.incoming.claim(sack, usize::MAX).await {
             Ok(claim) => report.pending_points += claim.points(),
             Err(error) => {
-                let place = Place::Pending { sack: sack.number() };
-                report.damage.push(Damage { place, problem: super::chain(&error) });
+                let place = Place::Pending {
+                    sack: sack.number(),
+                };
+                report.damage.push(Damage {
+                    place,
+                    problem: super::chain(&error),
+                });
             }
         }
     }
@@ -136,7 +162,10 @@ async fn check_pending(drivers: &Drivers, report: &mut Report) {
 async fn all_metrics(storage: &dyn StorageDriver) -> Result<Vec<MetricId>, Failure> {
     let mut metrics: Vec<MetricId> = Vec::new();
     loop {
-        let page = storage.metrics(metrics.last().copied(), METRICS_PER_PAGE).await.map_err(|error| Failure::Tool(error.into()))?;
+        let page = storage
+            .metrics(metrics.last().copied(), METRICS_PER_PAGE)
+            .await
+            .map_err(|error| Failure::Tool(error.into()))?;
         if page.is_empty() {
             return Ok(metrics);
         }
@@ -146,8 +175,11 @@ async fn all_metrics(storage: &dyn StorageDriver) -> Result<Vec<MetricId>, Failu
 
 async fn damage_in(frames: Vec<(MetricId, Vec<StoredFrame>)>) -> Vec<Damage> {
     let work = move || {
-        let all = frames.iter().flat_map(|(metric, frames)| frames.iter().map(move |frame| (*metric, frame)));
-        all.filter_map(|(metric, frame)| damage_of(metric, frame)).collect()
+        let all = frames
+            .iter()
+            .flat_map(|(metric, frames)| frames.iter().map(move |frame| (*metric, frame)));
+        all.filter_map(|(metric, frame)| damage_of(metric, frame))
+            .collect()
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(damage) => damage,
@@ -168,15 +200,25 @@ enum FrameDamage {
 
 fn damage_of(metric: MetricId, frame: &StoredFrame) -> Option<Damage> {
     let result = match frame.key.stream {
-        Stream::Window => codec::points::decode_all(&frame.bytes).map(|_| ()).map_err(FrameDamage::from),
+        Stream::Window => codec::points::decode_all(&frame.bytes)
+            .map(|_| ())
+            .map_err(FrameDamage::from),
         Stream::Level(_) => check_level(frame),
     };
-    result.err().map(|problem| Damage { place: place_of(metric, frame), problem: problem.to_string() })
+    result.err().map(|problem| Damage {
+        place: place_of(metric, frame),
+        problem: problem.to_string(),
+    })
 }
 
 fn place_of(metric: MetricId, frame: &StoredFrame) -> Place {
     let key = frame.key;
-    Place::Frame { metric, stream: key.stream, block: key.block, sequence: key.sequence }
+    Place::Frame {
+        metric,
+        stream: key.stream,
+        block: key.block,
+        sequence: key.sequence,
+    }
 }
 
 fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
@@ -185,9 +227,16 @@ fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
             return Err(FrameDamage::Granularity);
         }
         let number = i64::try_from(frame.key.block).map_err(|_| FrameDamage::Block)?;
-        let block = BlockKey { granularity: rows.granularity(), number };
+        let block = BlockKey {
+            granularity: rows.granularity(),
+            number,
+        };
         let buckets = block.first_bucket()..block.end_bucket();
-        if rows.buckets().iter().any(|bucket| !buckets.contains(bucket)) {
+        if rows
+            .buckets()
+            .iter()
+            .any(|bucket| !buckets.contains(bucket))
+        {
             return Err(FrameDamage::Block);
         }
     }
@@ -197,7 +246,14 @@ fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
 fn table(damage: &[Damage]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
-    table.set_header(["metric", "stream", "block", "begins at", "commit", "problem"]);
+    table.set_header([
+        "metric",
+        "stream",
+        "block",
+        "begins at",
+        "commit",
+        "problem",
+    ]);
     for one in damage {
         let cells = one.place.cells();
         table.add_row(cells.iter().chain([&one.problem]));
@@ -215,7 +271,12 @@ impl Place {
                 cells[0] = metric.to_string();
                 cells[1] = "all".into();
             }
-            Self::Frame { metric, stream, block, sequence } => {
+            Self::Frame {
+                metric,
+                stream,
+                block,
+                sequence,
+            } => {
                 cells[0] = metric.to_string();
                 cells[2] = block.to_string();
                 cells[4] = sequence.to_string();
@@ -223,7 +284,9 @@ impl Place {
                     Stream::Window => cells[1] = "window".into(),
                     Stream::Level(granularity) => {
                         cells[1] = format!("{} s", granularity.as_second_f64());
-                        cells[3] = block_start(granularity, block).map(|begin| begin.to_string()).unwrap_or_default();
+                        cells[3] = block_start(granularity, block)
+                            .map(|begin| begin.to_string())
+                            .unwrap_or_default();
                     }
                 }
             }
@@ -234,6 +297,14 @@ impl Place {
 
 /// Returns when the first bucket of a block begins.
 fn block_start(granularity: Timespan, block: u64) -> Option<Timestamp> {
-    let block = BlockKey { granularity, number: i64::try_from(block).ok()? };
-    Timestamp::from_nanosecond(granularity.as_nanosecond().checked_mul(block.first_bucket())?).ok()
+    let block = BlockKey {
+        granularity,
+        number: i64::try_from(block).ok()?,
+    };
+    Timestamp::from_nanosecond(
+        granularity
+            .as_nanosecond()
+            .checked_mul(block.first_bucket())?,
+    )
+    .ok()
 }

@@ -1,9 +1,9 @@
 //! `[api]`: the listener and the limits of the HTTP API.
 
+use super::cors;
 use super::error::ConfigError;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
-use super::cors;
 use crate::api::settings::{ApiSettings, AuthMode};
 
 /// The options of this section.
@@ -14,12 +14,18 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("port", "port to listen on; 0 takes a free one").or("8041"),
         OptionSpec::new("auth_mode", "how callers are told apart").or("basic"),
         OptionSpec::new("max_limit", "largest page of a listing").or("1000"),
-        OptionSpec::new("operation_timeout", "seconds that a request may wait for another one")
-            .or("10")
-            .formerly("api", "refresh_timeout"),
-        OptionSpec::new("enable_proxy_headers_parsing", "believe Forwarded and X-Forwarded-* headers")
-            .or("false")
-            .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
+        OptionSpec::new(
+            "operation_timeout",
+            "seconds that a request may wait for another one",
+        )
+        .or("10")
+        .formerly("api", "refresh_timeout"),
+        OptionSpec::new(
+            "enable_proxy_headers_parsing",
+            "believe Forwarded and X-Forwarded-* headers",
+        )
+        .or("false")
+        .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
         OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
@@ -56,10 +62,16 @@ impl Api {
         let section = reader.section(&SECTION);
         check_listener_kind(section)?;
         let settings = ApiSettings {
-            max_limit: section.integer("max_limit", 1..=usize::MAX).map(defaulted)?,
+            max_limit: section
+                .integer("max_limit", 1..=usize::MAX)
+                .map(defaulted)?,
             operation_timeout: section.seconds("operation_timeout")?,
-            body_bytes_max: section.bytes("body_bytes_max", 1..=BODY_BYTES_LIMIT).map(defaulted)?,
-            points_max: section.integer("points_max", 1..=usize::MAX).map(defaulted)?,
+            body_bytes_max: section
+                .bytes("body_bytes_max", 1..=BODY_BYTES_LIMIT)
+                .map(defaulted)?,
+            points_max: section
+                .integer("points_max", 1..=usize::MAX)
+                .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             cors: cors::read(reader)?,
             auth_mode: auth_mode(section)?,
@@ -67,7 +79,9 @@ impl Api {
         Ok(Self {
             host: section.text("host").map(defaulted)?,
             port: section.integer("port", 0..=u16::MAX).map(defaulted)?,
-            connections_max: section.integer("connections_max", 1..=CONNECTIONS_LIMIT).map(defaulted)?,
+            connections_max: section
+                .integer("connections_max", 1..=CONNECTIONS_LIMIT)
+                .map(defaulted)?,
             settings,
         })
     }
@@ -77,9 +91,11 @@ fn auth_mode(section: Section<'_>) -> Result<AuthMode, ConfigError> {
     let mode = section.text("auth_mode").map(defaulted)?;
     match mode.as_str() {
         "basic" => Ok(AuthMode::Basic),
-        other if OTHER_AUTH_MODES.contains(&other) => {
-            Err(section.not_built("auth_mode", &format!("authentication mode {other}"), "basic"))
-        }
+        other if OTHER_AUTH_MODES.contains(&other) => Err(section.not_built(
+            "auth_mode",
+            &format!("authentication mode {other}"),
+            "basic",
+        )),
         _ => Err(section.refuse("auth_mode", "must be basic, keystone or remoteuser")),
     }
 }

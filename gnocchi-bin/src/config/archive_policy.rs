@@ -9,7 +9,11 @@ use super::reader::Reader;
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "archive_policy",
-    &[OptionSpec::new("default_aggregation_methods", "methods of a policy that names none").or("mean,min,max,sum,std,count")],
+    &[OptionSpec::new(
+        "default_aggregation_methods",
+        "methods of a policy that names none",
+    )
+    .or("mean,min,max,sum,std,count")],
 );
 
 /// Settings of `[archive_policy]`.
@@ -22,11 +26,19 @@ pub struct ArchivePolicyDefaults {
 impl ArchivePolicyDefaults {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
-        let parse = |item: &str| item.parse().map_err(|_| "is not an aggregation method".to_owned());
+        let parse = |item: &str| {
+            item.parse()
+                .map_err(|_| "is not an aggregation method".to_owned())
+        };
         let methods = section.list_of("default_aggregation_methods", parse)?;
         if methods.is_empty() {
-            return Err(section.refuse("default_aggregation_methods", "must name at least one method"));
+            return Err(section.refuse(
+                "default_aggregation_methods",
+                "must name at least one method",
+            ));
         }
-        Ok(Self { default_aggregation_methods: methods })
+        Ok(Self {
+            default_aggregation_methods: methods,
+        })
     }
 }

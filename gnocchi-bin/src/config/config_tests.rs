@@ -17,7 +17,10 @@ impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         // Without any file the default places are searched: keep this machine out of the tests.
-        let sources = Sources { directories: vec![directory.path().join("none.d")], ..Sources::default() };
+        let sources = Sources {
+            directories: vec![directory.path().join("none.d")],
+            ..Sources::default()
+        };
         fs::create_dir(directory.path().join("none.d")).unwrap();
         Self { directory, sources }.file("base.conf", "")
     }
@@ -54,14 +57,24 @@ impl Fixture {
 #[test]
 fn everything_has_a_default() {
     let config = Fixture::new().load();
-    assert_eq!((config.api.host.as_str(), config.api.port), ("0.0.0.0", 8041));
-    assert_eq!(config.api.settings, crate::api::settings::ApiSettings::default(), "one set of defaults");
+    assert_eq!(
+        (config.api.host.as_str(), config.api.port),
+        ("0.0.0.0", 8041)
+    );
+    assert_eq!(
+        config.api.settings,
+        crate::api::settings::ApiSettings::default(),
+        "one set of defaults"
+    );
     assert_eq!(config.storage.data_dir, PathBuf::from("gnocchi-data"));
     assert_eq!(config.metricd.reporting_delay, Some(Duration::from_mins(2)));
     assert_eq!(config.incoming.max_future, None);
     let embedded = gnocchi_drivers::embedded::EmbeddedConfig::new("p");
     assert_eq!(config.incoming.sacks, embedded.sacks);
-    assert_eq!(config.incoming.max_pending_bytes, embedded.pending_bytes_max);
+    assert_eq!(
+        config.incoming.max_pending_bytes,
+        embedded.pending_bytes_max
+    );
     assert_eq!(config.storage.block_cache_bytes, embedded.cache_bytes);
     let methods = &config.archive_policy.default_aggregation_methods;
     assert_eq!(*methods, gnocchi_core::model::default_aggregation_methods());
@@ -78,7 +91,10 @@ fn every_listed_default_is_a_value_that_the_option_takes() {
     let mut text = String::new();
     for section in SECTIONS {
         writeln!(text, "[{}]", section.name).unwrap();
-        for option in section.all().filter(|option| option.effect == Effect::Active) {
+        for option in section
+            .all()
+            .filter(|option| option.effect == Effect::Active)
+        {
             if let Some(default) = option.default {
                 writeln!(text, "{} = {default}", option.name).unwrap();
             }
@@ -91,14 +107,28 @@ fn every_listed_default_is_a_value_that_the_option_takes() {
 
 #[test]
 fn the_strongest_source_wins() {
-    let mut fixture = Fixture::new().file("one.conf", "[api]\nport = 1\nhost = ::1\nmax_limit = 5\n");
+    let mut fixture =
+        Fixture::new().file("one.conf", "[api]\nport = 1\nhost = ::1\nmax_limit = 5\n");
     assert_eq!(fixture.load().api.port, 1);
     fixture = fixture.file("two.conf", "[api]\nport = 2\n[api]\nport = 3\n");
-    assert_eq!(fixture.load().api.port, 3, "a later file, and in it the later line");
-    assert_eq!(fixture.load().api.host, "::1", "what the later file doesn't say stays");
+    assert_eq!(
+        fixture.load().api.port,
+        3,
+        "a later file, and in it the later line"
+    );
+    assert_eq!(
+        fixture.load().api.host,
+        "::1",
+        "what the later file doesn't say stays"
+    );
     fixture = fixture.variable("GNOCCHI_API__PORT", "4");
     assert_eq!(fixture.load().api.port, 4);
-    fixture.sources.flags.push(FlagValue { flag: "--port", section: "api", option: "port", value: "5".into() });
+    fixture.sources.flags.push(FlagValue {
+        flag: "--port",
+        section: "api",
+        option: "port",
+        value: "5".into(),
+    });
     assert_eq!(fixture.load().api.port, 5);
     assert_eq!(fixture.load().api.settings.max_limit, 5);
 }
@@ -109,7 +139,11 @@ fn directories_are_read_after_files_in_the_order_of_names() {
     let directory = fixture.path("conf.d");
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("20.conf"), "[api]\nport = 20\n").unwrap();
-    fs::write(directory.join("10.conf"), "[api]\nport = 10\nmax_limit = 10\n").unwrap();
+    fs::write(
+        directory.join("10.conf"),
+        "[api]\nport = 10\nmax_limit = 10\n",
+    )
+    .unwrap();
     fs::write(directory.join("30.conf.orig"), "[api]\nport = 30\n").unwrap();
     fixture.sources.directories.push(directory);
     let config = fixture.load();
@@ -121,35 +155,77 @@ fn default_files_are_those_of_the_user_or_else_of_the_system() {
     let home = tempfile::tempdir().unwrap();
     let home_path = home.path().to_str().unwrap().to_owned();
     let sources = Sources {
-        environment: vec![("HOME".into(), home_path.clone()), ("XDG_CONFIG_HOME".into(), format!("{home_path}/xdg"))],
+        environment: vec![
+            ("HOME".into(), home_path.clone()),
+            ("XDG_CONFIG_HOME".into(), format!("{home_path}/xdg")),
+        ],
         ..Sources::default()
     };
     fs::create_dir_all(home.path().join("xdg/gnocchi/gnocchi.conf.d")).unwrap();
-    fs::write(home.path().join("xdg/gnocchi/gnocchi.conf"), "[api]\nport = 1\nmax_limit = 9\n").unwrap();
-    fs::write(home.path().join("xdg/gnocchi/gnocchi.conf.d/a.conf"), "[api]\nport = 2\n").unwrap();
+    fs::write(
+        home.path().join("xdg/gnocchi/gnocchi.conf"),
+        "[api]\nport = 1\nmax_limit = 9\n",
+    )
+    .unwrap();
+    fs::write(
+        home.path().join("xdg/gnocchi/gnocchi.conf.d/a.conf"),
+        "[api]\nport = 2\n",
+    )
+    .unwrap();
     let config = Config::load(&sources).unwrap().config;
     assert_eq!((config.api.port, config.api.settings.max_limit), (2, 9));
     fs::create_dir_all(home.path().join(".gnocchi")).unwrap();
-    fs::write(home.path().join(".gnocchi/gnocchi.conf"), "[api]\nmax_limit = 8\n").unwrap();
-    assert_eq!(Config::load(&sources).unwrap().config.api.settings.max_limit, 8);
+    fs::write(
+        home.path().join(".gnocchi/gnocchi.conf"),
+        "[api]\nmax_limit = 8\n",
+    )
+    .unwrap();
+    assert_eq!(
+        Config::load(&sources)
+            .unwrap()
+            .config
+            .api
+            .settings
+            .max_limit,
+        8
+    );
 }
 
 #[test]
 fn values_refer_to_each_other() {
     let check = |text: &str, expected: &str| {
         let fixture = Fixture::new().file("a.conf", text);
-        assert_eq!(fixture.load().storage.data_dir, PathBuf::from(expected), "{text}");
+        assert_eq!(
+            fixture.load().storage.data_dir,
+            PathBuf::from(expected),
+            "{text}"
+        );
     };
-    check("root = /srv\n[storage]\ndata_dir = $root/data\n", "/srv/data");
-    check("root = /srv\n[storage]\nroot = /own\ndata_dir = ${root}data\n", "/owndata");
-    check("[api]\nhost = h\n[storage]\ndata_dir = /x/${api.host}/$driver\n", "/x/h/embedded");
+    check(
+        "root = /srv\n[storage]\ndata_dir = $root/data\n",
+        "/srv/data",
+    );
+    check(
+        "root = /srv\n[storage]\nroot = /own\ndata_dir = ${root}data\n",
+        "/owndata",
+    );
+    check(
+        "[api]\nhost = h\n[storage]\ndata_dir = /x/${api.host}/$driver\n",
+        "/x/h/embedded",
+    );
     check("[storage]\ndata_dir = a$$b\\$c$1$\n", "a$b$c$1$");
     check("a = $b\nb = $c\nc = d\n[storage]\ndata_dir = $a\n", "d");
     let problem = |text: &str, expected: &str| {
         let error = Fixture::new().file("a.conf", text).error();
-        assert!(error.contains("a.conf:2: [storage] data_dir") && error.contains(expected), "{error}");
+        assert!(
+            error.contains("a.conf:2: [storage] data_dir") && error.contains(expected),
+            "{error}"
+        );
     };
-    problem("[storage]\ndata_dir = $nothing\n", "refers to an option that has no value");
+    problem(
+        "[storage]\ndata_dir = $nothing\n",
+        "refers to an option that has no value",
+    );
     problem("[storage]\ndata_dir = ${x\n", "no }");
     problem("[storage]\ndata_dir = ${}\n", "not the name");
     problem("[storage]\ndata_dir = $data_dir\n", "circle");
@@ -162,19 +238,55 @@ fn a_bad_value_names_its_place() {
         let place = fixture.path("a.conf").display().to_string();
         assert_eq!(fixture.error(), expected.replace("FILE", &place), "{text}");
     };
-    check("[api]\nport = 70000\n", "FILE:2: [api] port = 70000: must be a whole number from 0 to 65535");
-    check("[api]\n\nmax_limit = 0\n", &format!("FILE:3: [api] max_limit = 0: must be a whole number from 1 to {}", usize::MAX));
-    check("debug = maybe\n", "FILE:1: [DEFAULT] debug = maybe: must be true or false");
-    check("[metricd]\nworkers = 0\n", "FILE:2: [metricd] workers = 0: must be a whole number from 1 to 1024");
-    check("[metricd]\nmetric_reporting_delay = -2\n", "FILE:2: [metricd] metric_reporting_delay = -2: must be a whole number from -1 to 4294967295");
-    check("[incoming]\nmax_future = soon\n", "FILE:2: [incoming] max_future = soon: Unable to parse timespan");
-    check("[incoming]\nmax_future = 0\n", "FILE:2: [incoming] max_future = 0: Timespan must be positive");
-    check("[archive_policy]\ndefault_aggregation_methods = mean,nope\n", "FILE:2: [archive_policy] default_aggregation_methods = nope: is not an aggregation method");
-    check("[archive_policy]\ndefault_aggregation_methods = ,\n", "FILE:2: [archive_policy] default_aggregation_methods = ,: must name at least one method");
-    check("[api]\nauth_mode = magic\n", "FILE:2: [api] auth_mode = magic: must be basic, keystone or remoteuser");
+    check(
+        "[api]\nport = 70000\n",
+        "FILE:2: [api] port = 70000: must be a whole number from 0 to 65535",
+    );
+    check(
+        "[api]\n\nmax_limit = 0\n",
+        &format!(
+            "FILE:3: [api] max_limit = 0: must be a whole number from 1 to {}",
+            usize::MAX
+        ),
+    );
+    check(
+        "debug = maybe\n",
+        "FILE:1: [DEFAULT] debug = maybe: must be true or false",
+    );
+    check(
+        "[metricd]\nworkers = 0\n",
+        "FILE:2: [metricd] workers = 0: must be a whole number from 1 to 1024",
+    );
+    check(
+        "[metricd]\nmetric_reporting_delay = -2\n",
+        "FILE:2: [metricd] metric_reporting_delay = -2: must be a whole number from -1 to 4294967295",
+    );
+    check(
+        "[incoming]\nmax_future = soon\n",
+        "FILE:2: [incoming] max_future = soon: Unable to parse timespan",
+    );
+    check(
+        "[incoming]\nmax_future = 0\n",
+        "FILE:2: [incoming] max_future = 0: Timespan must be positive",
+    );
+    check(
+        "[archive_policy]\ndefault_aggregation_methods = mean,nope\n",
+        "FILE:2: [archive_policy] default_aggregation_methods = nope: is not an aggregation method",
+    );
+    check(
+        "[archive_policy]\ndefault_aggregation_methods = ,\n",
+        "FILE:2: [archive_policy] default_aggregation_methods = ,: must name at least one method",
+    );
+    check(
+        "[api]\nauth_mode = magic\n",
+        "FILE:2: [api] auth_mode = magic: must be basic, keystone or remoteuser",
+    );
     check("[api\n", "FILE:1: a section header reads [name]");
     let environment = Fixture::new().variable("GNOCCHI_API__PORT", "x").error();
-    assert_eq!(environment, "environment variable GNOCCHI_API__PORT: [api] port = x: must be a whole number from 0 to 65535");
+    assert_eq!(
+        environment,
+        "environment variable GNOCCHI_API__PORT: [api] port = x: must be a whole number from 0 to 65535"
+    );
 }
 
 #[test]
@@ -183,14 +295,37 @@ fn what_this_build_does_not_have_is_refused_by_name() {
         let error = Fixture::new().file("a.conf", text).error();
         assert!(error.ends_with(expected), "{error}");
     };
-    check("[storage]\ndriver = redis\n", "[storage] driver = redis: storage driver redis is not part of this build; supported: embedded");
-    check("[incoming]\ndriver = s3\n", "[incoming] driver = s3: incoming driver s3 is not part of this build; supported: embedded");
-    check("[storage]\ndriver = paper\n", "there is no such storage driver; supported: embedded");
-    check("[api]\nauth_mode = keystone\n", "authentication mode keystone is not part of this build; supported: basic");
-    check("[api]\nuwsgi_mode = socket\n", "the uwsgi protocol is not part of this build; supported: http, http-socket");
-    check("[oslo_policy]\npolicy_file = p.yaml\n", "[oslo_policy] policy_file: this is not part of this build; remove the option");
-    check("coordination_url = redis://:hunter2@h\n", "[DEFAULT] coordination_url: coordination with other processes is not part of this build; supported: leaving the option out, for one process on its own");
-    let indexer = Fixture::new().variable("GNOCCHI_INDEXER_URL", "postgresql://u:hunter2@h/db").error();
+    check(
+        "[storage]\ndriver = redis\n",
+        "[storage] driver = redis: storage driver redis is not part of this build; supported: embedded",
+    );
+    check(
+        "[incoming]\ndriver = s3\n",
+        "[incoming] driver = s3: incoming driver s3 is not part of this build; supported: embedded",
+    );
+    check(
+        "[storage]\ndriver = paper\n",
+        "there is no such storage driver; supported: embedded",
+    );
+    check(
+        "[api]\nauth_mode = keystone\n",
+        "authentication mode keystone is not part of this build; supported: basic",
+    );
+    check(
+        "[api]\nuwsgi_mode = socket\n",
+        "the uwsgi protocol is not part of this build; supported: http, http-socket",
+    );
+    check(
+        "[oslo_policy]\npolicy_file = p.yaml\n",
+        "[oslo_policy] policy_file: this is not part of this build; remove the option",
+    );
+    check(
+        "coordination_url = redis://:hunter2@h\n",
+        "[DEFAULT] coordination_url: coordination with other processes is not part of this build; supported: leaving the option out, for one process on its own",
+    );
+    let indexer = Fixture::new()
+        .variable("GNOCCHI_INDEXER_URL", "postgresql://u:hunter2@h/db")
+        .error();
     assert!(indexer.starts_with("environment variable GNOCCHI_INDEXER_URL: [indexer] url: an indexer on postgresql is not"), "{indexer}");
     assert!(!indexer.contains("hunter2"), "{indexer}");
 }
@@ -199,7 +334,10 @@ fn what_this_build_does_not_have_is_refused_by_name() {
 fn unknown_names_are_warned_about_and_ignored() {
     let fixture = Fixture::new()
         .file("a.conf", "[api]\nprot = 1\nuwsgi-mode = http\n[apy]\nport = 1\n[storage]\nswift_key = hunter2\n[statsd]\nhost = h\n");
-    let warnings = fixture.variable("GNOCCHI_API__HOTS", "x").variable("GNOCCHI_HOME", "y").warnings();
+    let warnings = fixture
+        .variable("GNOCCHI_API__HOTS", "x")
+        .variable("GNOCCHI_HOME", "y")
+        .warnings();
     let expected = [
         "section [api] has no option prot; it is ignored",
         "there is no section [apy]; port is ignored",
@@ -209,7 +347,10 @@ fn unknown_names_are_warned_about_and_ignored() {
     ];
     assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
     for text in expected {
-        assert!(warnings.iter().any(|warning| warning.contains(text)), "{text}: {warnings:?}");
+        assert!(
+            warnings.iter().any(|warning| warning.contains(text)),
+            "{text}: {warnings:?}"
+        );
     }
     assert!(!warnings.concat().contains("hunter2"));
 }
@@ -220,7 +361,10 @@ fn older_names_are_read() {
     let fixture = Fixture::new().file("a.conf", text);
     let config = fixture.load();
     assert_eq!(config.metricd.processing_delay, Duration::from_secs(7));
-    assert_eq!(config.api.settings.operation_timeout, Duration::from_secs(8));
+    assert_eq!(
+        config.api.settings.operation_timeout,
+        Duration::from_secs(8)
+    );
     assert!(config.api.settings.proxy_headers);
     assert_eq!(fixture.warnings(), Vec::<String>::new());
 }
@@ -236,8 +380,14 @@ fn lists_are_separated_by_commas_and_lines() {
 #[test]
 fn max_future_is_a_length_of_time() {
     let check = |text: &str, seconds: i64| {
-        let config = Fixture::new().file("a.conf", &format!("[incoming]\nmax_future = {text}\n")).load();
-        assert_eq!(config.incoming.max_future, Some(carbonara::Timespan::from_second(seconds).unwrap()), "{text}");
+        let config = Fixture::new()
+            .file("a.conf", &format!("[incoming]\nmax_future = {text}\n"))
+            .load();
+        assert_eq!(
+            config.incoming.max_future,
+            Some(carbonara::Timespan::from_second(seconds).unwrap()),
+            "{text}"
+        );
     };
     check("90", 90);
     check("1 hour", 3600);
@@ -246,14 +396,18 @@ fn max_future_is_a_length_of_time() {
 #[test]
 fn bytes_have_units() {
     let check = |text: &str, expected: usize| {
-        let config = Fixture::new().file("a.conf", &format!("[api]\nbody_bytes_max = {text}\n")).load();
+        let config = Fixture::new()
+            .file("a.conf", &format!("[api]\nbody_bytes_max = {text}\n"))
+            .load();
         assert_eq!(config.api.settings.body_bytes_max, expected, "{text}");
     };
     check("1000", 1000);
     check("2K", 2048);
     check("3 MiB", 3 << 20);
     check("1GB", 1 << 30);
-    let error = Fixture::new().file("a.conf", "[api]\nbody_bytes_max = 1T\n").error();
+    let error = Fixture::new()
+        .file("a.conf", "[api]\nbody_bytes_max = 1T\n")
+        .error();
     assert!(error.contains("must be a number of bytes"), "{error}");
 }
 
@@ -261,13 +415,29 @@ fn bytes_have_units() {
 fn logs_go_where_they_are_told() {
     let check = |text: &str, level: LogLevel, file: Option<&str>| {
         let general = Fixture::new().file("a.conf", text).load().general;
-        assert_eq!((general.log_level, general.log_file), (level, file.map(PathBuf::from)), "{text}");
+        assert_eq!(
+            (general.log_level, general.log_file),
+            (level, file.map(PathBuf::from)),
+            "{text}"
+        );
     };
     check("", LogLevel::Info, None);
     check("debug = on\nverbose = off\n", LogLevel::Debug, None);
-    check("verbose = 0\nlog_file = a.log\n", LogLevel::Warning, Some("a.log"));
-    check("log_dir = /var/log\nlog_file = a.log\n", LogLevel::Info, Some("/var/log/a.log"));
-    check("log_dir = /var/log\n", LogLevel::Info, Some("/var/log/gnocchi.log"));
+    check(
+        "verbose = 0\nlog_file = a.log\n",
+        LogLevel::Warning,
+        Some("a.log"),
+    );
+    check(
+        "log_dir = /var/log\nlog_file = a.log\n",
+        LogLevel::Info,
+        Some("/var/log/a.log"),
+    );
+    check(
+        "log_dir = /var/log\n",
+        LogLevel::Info,
+        Some("/var/log/gnocchi.log"),
+    );
 }
 
 #[test]
@@ -278,6 +448,9 @@ fn a_missing_file_is_an_error_and_debug_shows_no_environment() {
         ..Sources::default()
     };
     let error = Config::load(&sources).unwrap_err().to_string();
-    assert_eq!(error, "cannot read the configuration /nonexistent/gnocchi.conf");
+    assert_eq!(
+        error,
+        "cannot read the configuration /nonexistent/gnocchi.conf"
+    );
     assert!(!format!("{sources:?}").contains("hunter2"));
 }

@@ -16,9 +16,17 @@ pub(super) static OSLO_POLICY: SectionSpec = SectionSpec::new(
         OptionSpec::new("policy_dirs", "directories of own access rules").unsupported(),
         OptionSpec::new("policy_default_rule", "rule for unknown names").accepted(),
         OptionSpec::new("enforce_scope", "whether scopes are checked").accepted(),
-        OptionSpec::new("enforce_new_defaults", "whether older defaults are left out").accepted(),
+        OptionSpec::new(
+            "enforce_new_defaults",
+            "whether older defaults are left out",
+        )
+        .accepted(),
         OptionSpec::new("remote_content_type", "form of remote checks").accepted(),
-        OptionSpec::new("remote_ssl_verify_server_crt", "whether certificates are checked").accepted(),
+        OptionSpec::new(
+            "remote_ssl_verify_server_crt",
+            "whether certificates are checked",
+        )
+        .accepted(),
         OptionSpec::new("remote_ssl_ca_crt_file", "certificates").accepted(),
         OptionSpec::new("remote_ssl_client_crt_file", "own certificate").accepted(),
         OptionSpec::new("remote_ssl_client_key_file", "own key").accepted(),

@@ -14,11 +14,21 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("debug", "log everything down to level DEBUG").or("false"),
         OptionSpec::new("verbose", "log level INFO, else WARNING").or("true"),
         OptionSpec::new("log_dir", "directory of the log file"),
-        OptionSpec::new("log_file", "file to log to instead of the standard error stream"),
-        OptionSpec::new("graceful_shutdown_timeout", "seconds that requests in hand get when the program ends").or("60"),
-        OptionSpec::new("coordination_url", "where processes coordinate; one process on its own needs nothing")
-            .secret()
-            .formerly("storage", "coordination_url"),
+        OptionSpec::new(
+            "log_file",
+            "file to log to instead of the standard error stream",
+        ),
+        OptionSpec::new(
+            "graceful_shutdown_timeout",
+            "seconds that requests in hand get when the program ends",
+        )
+        .or("60"),
+        OptionSpec::new(
+            "coordination_url",
+            "where processes coordinate; one process on its own needs nothing",
+        )
+        .secret()
+        .formerly("storage", "coordination_url"),
         OptionSpec::new("use_syslog", "log to syslog as well").accepted(),
         OptionSpec::new("use_journal", "log to the journal as well").accepted(),
         OptionSpec::new("syslog_log_facility", "facility for syslog").accepted(),
@@ -81,7 +91,9 @@ fn log_file(section: Section<'_>) -> Result<Option<PathBuf>, ConfigError> {
     let directory = section.text("log_dir")?.map(PathBuf::from);
     let file = section.text("log_file")?.map(PathBuf::from);
     Ok(match (directory, file) {
-        (Some(directory), file) => Some(directory.join(file.unwrap_or_else(|| LOG_FILE_NAME.into()))),
+        (Some(directory), file) => {
+            Some(directory.join(file.unwrap_or_else(|| LOG_FILE_NAME.into())))
+        }
         (None, file) => file,
     })
 }

@@ -14,9 +14,19 @@ use crate::api::timespan;
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "incoming",
     &[
-        OptionSpec::new("driver", "back-end for pending measures; default: that of [storage]"),
-        OptionSpec::new("max_future", "how far a measure may be ahead of the clock, in seconds or like 1 hour; default: any"),
-        OptionSpec::new("max_pending_bytes", "how much may wait to be processed before clients get 503").or("256M"),
+        OptionSpec::new(
+            "driver",
+            "back-end for pending measures; default: that of [storage]",
+        ),
+        OptionSpec::new(
+            "max_future",
+            "how far a measure may be ahead of the clock, in seconds or like 1 hour; default: any",
+        ),
+        OptionSpec::new(
+            "max_pending_bytes",
+            "how much may wait to be processed before clients get 503",
+        )
+        .or("256M"),
         OptionSpec::new("sacks", "shares of the work in a new data directory").or("128"),
     ],
 )
@@ -38,9 +48,15 @@ impl Incoming {
         let section = reader.section(&SECTION);
         backend::check_driver(section, "incoming")?;
         Ok(Self {
-            max_future: section.with("max_future", |text| timespan::parse(text).map_err(|error| error.to_string()))?,
-            max_pending_bytes: section.bytes("max_pending_bytes", 1..=usize::MAX).map(defaulted)?,
-            sacks: section.integer("sacks", NonZeroU16::MIN..=NonZeroU16::MAX).map(defaulted)?,
+            max_future: section.with("max_future", |text| {
+                timespan::parse(text).map_err(|error| error.to_string())
+            })?,
+            max_pending_bytes: section
+                .bytes("max_pending_bytes", 1..=usize::MAX)
+                .map(defaulted)?,
+            sacks: section
+                .integer("sacks", NonZeroU16::MIN..=NonZeroU16::MAX)
+                .map(defaulted)?,
         })
     }
 }

@@ -7,7 +7,11 @@ use super::reader::Reader;
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "indexer",
-    &[OptionSpec::new("url", "database of the indexer; default: a SQLite file in the data directory").secret()],
+    &[OptionSpec::new(
+        "url",
+        "database of the indexer; default: a SQLite file in the data directory",
+    )
+    .secret()],
 );
 
 /// Refuses databases that this build does not have.
@@ -16,7 +20,9 @@ pub(super) fn check(reader: &Reader) -> Result<(), ConfigError> {
     let Some(url) = section.text("url")? else {
         return Ok(());
     };
-    let scheme = url.split_once("://").map_or("an address without scheme", |(scheme, _)| scheme);
+    let scheme = url
+        .split_once("://")
+        .map_or("an address without scheme", |(scheme, _)| scheme);
     let supported = "leaving the option out, for a SQLite file in the data directory";
     Err(section.not_built("url", &format!("an indexer on {scheme}"), supported))
 }

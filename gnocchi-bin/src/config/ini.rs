@@ -45,21 +45,41 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
             // A comment between the lines of a continued value ends nothing.
         } else if raw.starts_with([' ', '\t']) {
             let entry = entries.last_mut().filter(|_| continues);
-            let entry = entry.ok_or(SyntaxError { line, problem: "an indented line continues a value, but there is none above" })?;
+            let entry = entry.ok_or(SyntaxError {
+                line,
+                problem: "an indented line continues a value, but there is none above",
+            })?;
             entry.value.push('\n');
             entry.value.push_str(content);
         } else if let Some(header) = content.strip_prefix('[') {
-            let name = header.strip_suffix(']').map(str::trim).filter(|name| !name.is_empty());
-            name.ok_or(SyntaxError { line, problem: "a section header reads [name]" })?.clone_into(&mut section);
+            let name = header
+                .strip_suffix(']')
+                .map(str::trim)
+                .filter(|name| !name.is_empty());
+            name.ok_or(SyntaxError {
+                line,
+                problem: "a section header reads [name]",
+            })?
+            .clone_into(&mut section);
             continues = false;
         } else {
-            let (option, value) =
-                content.split_once(['=', ':']).ok_or(SyntaxError { line, problem: "neither a [section] nor option = value" })?;
+            let (option, value) = content.split_once(['=', ':']).ok_or(SyntaxError {
+                line,
+                problem: "neither a [section] nor option = value",
+            })?;
             let option = normalize(option.trim());
             if option.is_empty() {
-                return Err(SyntaxError { line, problem: "the name of the option is missing before ="});
+                return Err(SyntaxError {
+                    line,
+                    problem: "the name of the option is missing before =",
+                });
             }
-            entries.push(Entry { section: section.clone(), option, value: value.trim().to_owned(), line });
+            entries.push(Entry {
+                section: section.clone(),
+                option,
+                value: value.trim().to_owned(),
+                line,
+            });
             continues = true;
         }
     }
@@ -76,7 +96,9 @@ pub(super) fn normalize(option: &str) -> String {
 
 fn unquote(value: &mut String) {
     for quote in ['"', '\''] {
-        let inner = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        let inner = value
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote));
         if let Some(inner) = inner.filter(|inner| !inner.contains(quote)) {
             *value = inner.to_owned();
             return;
@@ -90,44 +112,72 @@ mod tests {
 
     fn check(text: &str, expected: &[(&str, &str, &str, usize)]) {
         let entries = parse(text).unwrap();
-        let entries: Vec<_> = entries.iter().map(|e| (e.section.as_str(), e.option.as_str(), e.value.as_str(), e.line)).collect();
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|e| {
+                (
+                    e.section.as_str(),
+                    e.option.as_str(),
+                    e.value.as_str(),
+                    e.line,
+                )
+            })
+            .collect();
         assert_eq!(entries, expected, "{text:?}");
     }
 
     #[test]
     fn options_stand_in_sections() {
-        check("debug = true\n[api]\nport=8041\nhost: ::1\n", &[
-            ("DEFAULT", "debug", "true", 1),
-            ("api", "port", "8041", 3),
-            ("api", "host", "::1", 4),
-        ]);
-        check("[ api ]\r\nuwsgi-mode = http\r\n", &[("api", "uwsgi_mode", "http", 2)]);
+        check(
+            "debug = true\n[api]\nport=8041\nhost: ::1\n",
+            &[
+                ("DEFAULT", "debug", "true", 1),
+                ("api", "port", "8041", 3),
+                ("api", "host", "::1", 4),
+            ],
+        );
+        check(
+            "[ api ]\r\nuwsgi-mode = http\r\n",
+            &[("api", "uwsgi_mode", "http", 2)],
+        );
         check("\u{feff}[api]\na =\n", &[("api", "a", "", 2)]);
     }
 
     #[test]
     fn comments_stand_at_the_beginning_of_a_line_only() {
-        check("# one\n; two\n  # three\n[a]\nkey = se#cret;x\n", &[("a", "key", "se#cret;x", 5)]);
+        check(
+            "# one\n; two\n  # three\n[a]\nkey = se#cret;x\n",
+            &[("a", "key", "se#cret;x", 5)],
+        );
     }
 
     #[test]
     fn repeated_keys_and_sections_keep_their_order() {
-        check("[a]\nk = 1\n[b]\nk = 2\n[a]\nk = 3\n", &[("a", "k", "1", 2), ("b", "k", "2", 4), ("a", "k", "3", 6)]);
+        check(
+            "[a]\nk = 1\n[b]\nk = 2\n[a]\nk = 3\n",
+            &[("a", "k", "1", 2), ("b", "k", "2", 4), ("a", "k", "3", 6)],
+        );
     }
 
     #[test]
     fn indented_lines_continue_a_value() {
-        check("[a]\nk = 1,\n  2,\n# between\n\t3\nl = 4\n", &[("a", "k", "1,\n2,\n3", 2), ("a", "l", "4", 6)]);
+        check(
+            "[a]\nk = 1,\n  2,\n# between\n\t3\nl = 4\n",
+            &[("a", "k", "1,\n2,\n3", 2), ("a", "l", "4", 6)],
+        );
     }
 
     #[test]
     fn one_pair_of_quotes_is_dropped() {
-        check("a = \" x \"\nb = 'y'\nc = \"a\" and \"b\"\nd = \"\n", &[
-            ("DEFAULT", "a", " x ", 1),
-            ("DEFAULT", "b", "y", 2),
-            ("DEFAULT", "c", "\"a\" and \"b\"", 3),
-            ("DEFAULT", "d", "\"", 4),
-        ]);
+        check(
+            "a = \" x \"\nb = 'y'\nc = \"a\" and \"b\"\nd = \"\n",
+            &[
+                ("DEFAULT", "a", " x ", 1),
+                ("DEFAULT", "b", "y", 2),
+                ("DEFAULT", "c", "\"a\" and \"b\"", 3),
+                ("DEFAULT", "d", "\"", 4),
+            ],
+        );
     }
 
     #[test]
@@ -135,7 +185,11 @@ mod tests {
         let check = |text: &str, line: usize, problem: &str| {
             let error = parse(text).unwrap_err();
             assert_eq!(error.line, line, "{text:?}");
-            assert!(error.problem.contains(problem), "{text:?}: {}", error.problem);
+            assert!(
+                error.problem.contains(problem),
+                "{text:?}: {}",
+                error.problem
+            );
         };
         check("[a]\nnonsense\n", 2, "neither");
         check("[a\nk = v\n", 1, "[name]");

@@ -11,21 +11,45 @@ use super::reader::{Reader, defaulted};
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "metricd",
     &[
-        OptionSpec::new("workers", "sacks that are processed at the same time; default: processors of the machine"),
-        OptionSpec::new("metric_processing_delay", "seconds between full scans for pending measures")
-            .or("60")
-            .formerly("storage", "metric_processing_delay"),
-        OptionSpec::new("metric_reporting_delay", "seconds between reports of the backlog; -1 never")
-            .or("120")
-            .formerly("storage", "metric_reporting_delay"),
-        OptionSpec::new("metric_cleanup_delay", "seconds between visits of the janitor")
-            .or("300")
-            .formerly("storage", "metric_cleanup_delay"),
-        OptionSpec::new("cleanup_batch_size", "deleted metrics that the janitor expunges at a time").or("10000"),
+        OptionSpec::new(
+            "workers",
+            "sacks that are processed at the same time; default: processors of the machine",
+        ),
+        OptionSpec::new(
+            "metric_processing_delay",
+            "seconds between full scans for pending measures",
+        )
+        .or("60")
+        .formerly("storage", "metric_processing_delay"),
+        OptionSpec::new(
+            "metric_reporting_delay",
+            "seconds between reports of the backlog; -1 never",
+        )
+        .or("120")
+        .formerly("storage", "metric_reporting_delay"),
+        OptionSpec::new(
+            "metric_cleanup_delay",
+            "seconds between visits of the janitor",
+        )
+        .or("300")
+        .formerly("storage", "metric_cleanup_delay"),
+        OptionSpec::new(
+            "cleanup_batch_size",
+            "deleted metrics that the janitor expunges at a time",
+        )
+        .or("10000"),
         OptionSpec::new("greedy", "wake on new measures").accepted(),
         OptionSpec::new("processing_replicas", "owners of one sack").accepted(),
-        OptionSpec::new("metric_inactive_after", "seconds after which a silent metric ends its resource").accepted(),
-        OptionSpec::new("resource_cleanup_after", "seconds after which an ended resource is deleted").accepted(),
+        OptionSpec::new(
+            "metric_inactive_after",
+            "seconds after which a silent metric ends its resource",
+        )
+        .accepted(),
+        OptionSpec::new(
+            "resource_cleanup_after",
+            "seconds after which an ended resource is deleted",
+        )
+        .accepted(),
     ],
 );
 
@@ -51,13 +75,21 @@ impl Metricd {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         let processors = || thread::available_parallelism().map_or(1, usize::from);
-        let reporting_seconds: i64 = section.integer("metric_reporting_delay", -1..=i64::from(u32::MAX)).map(defaulted)?;
+        let reporting_seconds: i64 = section
+            .integer("metric_reporting_delay", -1..=i64::from(u32::MAX))
+            .map(defaulted)?;
         Ok(Self {
-            workers: section.integer("workers", 1..=WORKERS_MAX)?.unwrap_or_else(processors),
+            workers: section
+                .integer("workers", 1..=WORKERS_MAX)?
+                .unwrap_or_else(processors),
             processing_delay: section.seconds("metric_processing_delay")?,
-            reporting_delay: u64::try_from(reporting_seconds).ok().map(Duration::from_secs),
+            reporting_delay: u64::try_from(reporting_seconds)
+                .ok()
+                .map(Duration::from_secs),
             cleanup_delay: section.seconds("metric_cleanup_delay")?,
-            cleanup_batch_size: section.integer("cleanup_batch_size", 1..=usize::MAX).map(defaulted)?,
+            cleanup_batch_size: section
+                .integer("cleanup_batch_size", 1..=usize::MAX)
+                .map(defaulted)?,
         })
     }
 }

@@ -46,7 +46,14 @@ pub struct SectionSpec {
 impl OptionSpec {
     /// Describes an option without default.
     pub(super) const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, default: None, help, secret: false, effect: Effect::Active, old_name: None }
+        Self {
+            name,
+            default: None,
+            help,
+            secret: false,
+            effect: Effect::Active,
+            old_name: None,
+        }
     }
 
     /// Gives it a default.
@@ -83,12 +90,22 @@ impl OptionSpec {
 impl SectionSpec {
     /// Describes a section.
     pub(super) const fn new(name: &'static str, options: &'static [OptionSpec]) -> Self {
-        Self { name, options, shared: &[], open: false }
+        Self {
+            name,
+            options,
+            shared: &[],
+            open: false,
+        }
     }
 
     /// Describes the section of a library of other deployments: accepted as it is, without effect.
     pub(super) const fn foreign(name: &'static str) -> Self {
-        Self { name, options: &[], shared: &[], open: true }
+        Self {
+            name,
+            options: &[],
+            shared: &[],
+            open: true,
+        }
     }
 
     /// Adds options that it has in common with another section.

@@ -34,35 +34,56 @@ impl Reader {
     /// Returns what the strongest source gives for an option.
     fn strongest(&self, section: &str, option: &str) -> &[Given] {
         let key = (section.to_owned(), option.to_owned());
-        self.layers.iter().rev().find_map(|layer| layer.get(&key)).map_or(&[], Vec::as_slice)
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.get(&key))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Refuses options that ask for what this build does not have, and lists those that change nothing.
     pub(super) fn check_names(&self) -> Result<Vec<String>, ConfigError> {
         let mut warnings = BTreeSet::new();
         for ((section, option), givens) in self.layers.iter().flatten() {
-            let origin = &givens.last().expect("a layer holds at least one text for each of its options").origin;
+            let origin = &givens
+                .last()
+                .expect("a layer holds at least one text for each of its options")
+                .origin;
             let Some(spec) = SECTIONS.iter().find(|spec| spec.name == section) else {
                 if !is_old_name(section, option) {
-                    warnings.insert(format!("{origin}: there is no section [{section}]; {option} is ignored"));
+                    warnings.insert(format!(
+                        "{origin}: there is no section [{section}]; {option} is ignored"
+                    ));
                 }
                 continue;
             };
             match spec.option(option).map(|option| option.effect) {
                 None if spec.open => {
-                    warnings.insert(format!("section [{section}] is accepted and has no effect in this build"));
+                    warnings.insert(format!(
+                        "section [{section}] is accepted and has no effect in this build"
+                    ));
                 }
                 None if is_old_name(section, option) => {}
                 None => {
-                    warnings.insert(format!("{origin}: section [{section}] has no option {option}; it is ignored"));
+                    warnings.insert(format!(
+                        "{origin}: section [{section}] has no option {option}; it is ignored"
+                    ));
                 }
                 Some(Effect::Accepted) => {
-                    warnings.insert(format!("{origin}: [{section}] {option} is accepted and has no effect in this build"));
+                    warnings.insert(format!(
+                        "{origin}: [{section}] {option} is accepted and has no effect in this build"
+                    ));
                 }
                 Some(Effect::Unsupported) => {
                     let problem = "this is not part of this build; remove the option".to_owned();
                     let (section, option) = (section.clone(), option.clone());
-                    let bad = BadValue { origin: origin.clone(), section, option, value: None, problem };
+                    let bad = BadValue {
+                        origin: origin.clone(),
+                        section,
+                        option,
+                        value: None,
+                        problem,
+                    };
                     return Err(ConfigError::Value(Box::new(bad)));
                 }
                 Some(Effect::Active) => {}
@@ -110,13 +131,19 @@ impl Reader {
         let name = ini::normalize(name);
         let places = match name.split_once('.') {
             Some((other, option)) => vec![(other.to_owned(), option.to_owned())],
-            None => vec![(section.to_owned(), name.clone()), (ini::DEFAULT_SECTION.to_owned(), name.clone())],
+            None => vec![
+                (section.to_owned(), name.clone()),
+                (ini::DEFAULT_SECTION.to_owned(), name.clone()),
+            ],
         };
         for (section, option) in &places {
             if let Some(given) = self.strongest(section, option).last() {
                 return self.expand(section, &given.text, depth + 1);
             }
-            let spec = SECTIONS.iter().find(|spec| spec.name == section).and_then(|spec| spec.option(option));
+            let spec = SECTIONS
+                .iter()
+                .find(|spec| spec.name == section)
+                .and_then(|spec| spec.option(option));
             if let Some(default) = spec.and_then(|spec| spec.default) {
                 return Ok(default.to_owned());
             }
@@ -126,17 +153,23 @@ impl Reader {
 }
 
 fn is_old_name(section: &str, option: &str) -> bool {
-    SECTIONS.iter().flat_map(|spec| spec.all()).any(|spec| spec.old_name == Some((section, option)))
+    SECTIONS
+        .iter()
+        .flat_map(|spec| spec.all())
+        .any(|spec| spec.old_name == Some((section, option)))
 }
 
 /// Splits the name of a reference from what follows it; the name is empty where a `$` stands alone.
 fn reference(after: &str) -> Result<(&str, &str), String> {
     let end = |text: &str, dots: bool| {
-        let belongs = |c: char| c.is_ascii_alphanumeric() || c == '_' || (dots && (c == '.' || c == '-'));
+        let belongs =
+            |c: char| c.is_ascii_alphanumeric() || c == '_' || (dots && (c == '.' || c == '-'));
         text.find(|c| !belongs(c)).unwrap_or(text.len())
     };
     if let Some(braced) = after.strip_prefix('{') {
-        let (name, tail) = braced.split_once('}').ok_or("a ${ has no }; write $$ for a dollar sign")?;
+        let (name, tail) = braced
+            .split_once('}')
+            .ok_or("a ${ has no }; write $$ for a dollar sign")?;
         if name.is_empty() || end(name, true) != name.len() {
             return Err("what stands between ${ and } is not the name of an option".into());
         }
@@ -168,7 +201,11 @@ impl Section<'_> {
     }
 
     /// Returns what `convert` makes of the value, if there is one; its error says what is wrong.
-    pub(super) fn with<T>(&self, option: &str, convert: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn with<T>(
+        &self,
+        option: &str,
+        convert: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
         let spec = self.option(option);
         let Some(found) = self.found(spec)? else {
             return Ok(None);
@@ -190,30 +227,50 @@ impl Section<'_> {
     }
 
     /// Returns a whole number in a range, if there is one.
-    pub(super) fn integer<T>(&self, option: &str, range: RangeInclusive<T>) -> Result<Option<T>, ConfigError>
+    pub(super) fn integer<T>(
+        &self,
+        option: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>, ConfigError>
     where
         T: FromStr + PartialOrd + fmt::Display,
     {
         self.with(option, |text| {
             let value = text.parse().ok().filter(|value| range.contains(value));
-            value.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+            value.ok_or_else(|| {
+                format!(
+                    "must be a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                )
+            })
         })
     }
 
     /// Returns a whole number of seconds; the option has a default.
     pub(super) fn seconds(&self, option: &str) -> Result<Duration, ConfigError> {
-        self.integer(option, 0..=u64::from(u32::MAX)).map(defaulted).map(Duration::from_secs)
+        self.integer(option, 0..=u64::from(u32::MAX))
+            .map(defaulted)
+            .map(Duration::from_secs)
     }
 
     /// Returns a number of bytes in a range, `K`, `M` and `G` (or `KiB`, ...) multiplying by powers of 1024, if there is one.
-    pub(super) fn bytes<T>(&self, option: &str, range: RangeInclusive<T>) -> Result<Option<T>, ConfigError>
+    pub(super) fn bytes<T>(
+        &self,
+        option: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>, ConfigError>
     where
         T: TryFrom<u64> + PartialOrd + fmt::Display,
     {
         self.with(option, |text| {
-            let value = byte_count(text).and_then(|bytes| T::try_from(bytes).ok()).filter(|value| range.contains(value));
+            let value = byte_count(text)
+                .and_then(|bytes| T::try_from(bytes).ok())
+                .filter(|value| range.contains(value));
             let (low, high) = (range.start(), range.end());
-            value.ok_or_else(|| format!("must be a number of bytes from {low} to {high}, like 1048576, 1024K or 1M"))
+            value.ok_or_else(|| {
+                format!("must be a number of bytes from {low} to {high}, like 1048576, 1024K or 1M")
+            })
         })
     }
 
@@ -222,15 +279,29 @@ impl Section<'_> {
         let spec = self.option(option);
         let mut items = Vec::new();
         for found in self.all_found(spec)? {
-            items.extend(found.text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned));
+            items.extend(
+                found
+                    .text
+                    .split([',', '\n'])
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(str::to_owned),
+            );
         }
         Ok(items)
     }
 
     /// As [`list`](Self::list), with each item converted.
-    pub(super) fn list_of<T>(&self, option: &str, convert: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, ConfigError> {
-        let converted: Result<Vec<T>, (String, String)> =
-            self.list(option)?.into_iter().map(|item| convert(&item).map_err(|problem| (item, problem))).collect();
+    pub(super) fn list_of<T>(
+        &self,
+        option: &str,
+        convert: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let converted: Result<Vec<T>, (String, String)> = self
+            .list(option)?
+            .into_iter()
+            .map(|item| convert(&item).map_err(|problem| (item, problem)))
+            .collect();
         converted.map_err(|(item, problem)| {
             let spec = self.option(option);
             self.bad(spec, self.origin(spec), Some(item), problem)
@@ -240,22 +311,43 @@ impl Section<'_> {
     /// Makes the error of a value that parsed but cannot be used.
     pub(super) fn refuse(&self, option: &str, problem: impl Into<String>) -> ConfigError {
         let spec = self.option(option);
-        let value = self.reader.strongest(self.spec.name, option).last().map(|given| given.text.clone());
+        let value = self
+            .reader
+            .strongest(self.spec.name, option)
+            .last()
+            .map(|given| given.text.clone());
         self.bad(spec, self.origin(spec), value, problem.into())
     }
 
     /// Makes the error of an option whose value names a back-end that is not compiled in.
     pub(super) fn not_built(&self, option: &str, what: &str, supported: &str) -> ConfigError {
-        self.refuse(option, format!("{what} is not part of this build; supported: {supported}"))
+        self.refuse(
+            option,
+            format!("{what} is not part of this build; supported: {supported}"),
+        )
     }
 
     fn option(&self, name: &str) -> &'static OptionSpec {
-        self.spec.option(name).unwrap_or_else(|| panic!("[{}] {name} is described in its section", self.spec.name))
+        self.spec
+            .option(name)
+            .unwrap_or_else(|| panic!("[{}] {name} is described in its section", self.spec.name))
     }
 
-    fn bad(&self, spec: &OptionSpec, origin: Origin, value: Option<String>, problem: String) -> ConfigError {
+    fn bad(
+        &self,
+        spec: &OptionSpec,
+        origin: Origin,
+        value: Option<String>,
+        problem: String,
+    ) -> ConfigError {
         let value = value.filter(|_| !spec.secret);
-        ConfigError::Value(Box::new(BadValue { origin, section: self.spec.name.into(), option: spec.name.into(), value, problem }))
+        ConfigError::Value(Box::new(BadValue {
+            origin,
+            section: self.spec.name.into(),
+            option: spec.name.into(),
+            value,
+            problem,
+        }))
     }
 
     fn givens(&self, spec: &OptionSpec) -> &[Given] {
@@ -267,7 +359,9 @@ impl Section<'_> {
     }
 
     fn origin(&self, spec: &OptionSpec) -> Origin {
-        self.givens(spec).last().map_or(Origin::Default, |given| given.origin.clone())
+        self.givens(spec)
+            .last()
+            .map_or(Origin::Default, |given| given.origin.clone())
     }
 
     fn all_found(&self, spec: &OptionSpec) -> Result<Vec<Found>, ConfigError> {
@@ -279,20 +373,37 @@ impl Section<'_> {
             .iter()
             .map(|given| {
                 let expanded = self.reader.expand(self.spec.name, &given.text, 0);
-                let text = expanded.map_err(|problem| self.bad(spec, given.origin.clone(), Some(given.text.clone()), problem))?;
-                Ok(Found { text: text.trim().to_owned(), origin: given.origin.clone() })
+                let text = expanded.map_err(|problem| {
+                    self.bad(
+                        spec,
+                        given.origin.clone(),
+                        Some(given.text.clone()),
+                        problem,
+                    )
+                })?;
+                Ok(Found {
+                    text: text.trim().to_owned(),
+                    origin: given.origin.clone(),
+                })
             })
             .collect()
     }
 
     /// Returns the last value of the strongest source, else the default. An empty value counts as none.
     fn found(&self, spec: &OptionSpec) -> Result<Option<Found>, ConfigError> {
-        Ok(self.all_found(spec)?.pop().filter(|found| !found.text.is_empty()).or_else(|| default_of(spec)))
+        Ok(self
+            .all_found(spec)?
+            .pop()
+            .filter(|found| !found.text.is_empty())
+            .or_else(|| default_of(spec)))
     }
 }
 
 fn default_of(spec: &OptionSpec) -> Option<Found> {
-    spec.default.map(|text| Found { text: text.to_owned(), origin: Origin::Default })
+    spec.default.map(|text| Found {
+        text: text.to_owned(),
+        origin: Origin::Default,
+    })
 }
 
 /// Unwraps the value of an option that has a default.
@@ -301,9 +412,16 @@ pub(super) fn defaulted<T>(value: Option<T>) -> T {
 }
 
 fn byte_count(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let factor = match unit.trim().to_lowercase().trim_end_matches('b').trim_end_matches('i') {
+    let factor = match unit
+        .trim()
+        .to_lowercase()
+        .trim_end_matches('b')
+        .trim_end_matches('i')
+    {
         "" => 1,
         "k" => 1024,
         "m" => 1024 * 1024,

@@ -60,7 +60,11 @@ pub struct FlagValue {
 impl fmt::Debug for Sources {
     /// Leaves the environment out, which holds secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources").field("files", &self.files).field("directories", &self.directories).field("flags", &self.flags).finish_non_exhaustive()
+        f.debug_struct("Sources")
+            .field("files", &self.files)
+            .field("directories", &self.directories)
+            .field("flags", &self.flags)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,11 +83,17 @@ impl Sources {
     fn all_files(&self) -> Result<Vec<PathBuf>, ConfigError> {
         let mut files = self.files.clone();
         if self.files.is_empty() {
-            files.extend(self.default_places("gnocchi.conf").find(|path| path.is_file()));
+            files.extend(
+                self.default_places("gnocchi.conf")
+                    .find(|path| path.is_file()),
+            );
         }
         let mut directories = self.directories.clone();
         if self.directories.is_empty() {
-            directories.extend(self.default_places("gnocchi.conf.d").find(|path| path.is_dir()));
+            directories.extend(
+                self.default_places("gnocchi.conf.d")
+                    .find(|path| path.is_dir()),
+            );
         }
         for directory in &directories {
             files.extend(directory_files(directory)?);
@@ -95,36 +105,69 @@ impl Sources {
     fn default_places(&self, name: &'static str) -> impl Iterator<Item = PathBuf> {
         let home = self.variable("HOME").map(PathBuf::from);
         let own = home.as_ref().map(|home| home.join(".gnocchi"));
-        let configuration = self.variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".config")));
-        let places = [own, configuration.map(|path| path.join("gnocchi")), Some(PathBuf::from("/etc/gnocchi"))];
-        places.into_iter().flatten().map(move |directory| directory.join(name))
+        let configuration = self
+            .variable("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| home.map(|home| home.join(".config")));
+        let places = [
+            own,
+            configuration.map(|path| path.join("gnocchi")),
+            Some(PathBuf::from("/etc/gnocchi")),
+        ];
+        places
+            .into_iter()
+            .flatten()
+            .map(move |directory| directory.join(name))
     }
 
     fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.environment
+            .iter()
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     fn weak_environment(&self) -> Layer {
         let url = self.variable(INDEXER_URL_VARIABLE);
-        url.map(|url| (key("indexer", "url"), given(url, Origin::Environment(INDEXER_URL_VARIABLE.into())))).into_iter().collect()
+        url.map(|url| {
+            (
+                key("indexer", "url"),
+                given(url, Origin::Environment(INDEXER_URL_VARIABLE.into())),
+            )
+        })
+        .into_iter()
+        .collect()
     }
 
     fn environment_layer(&self) -> Layer {
         let mut layer = Layer::new();
         for (name, value) in &self.environment {
-            let Some((section, option)) =
-                name.strip_prefix(ENVIRONMENT_PREFIX).and_then(|rest| rest.split_once(ENVIRONMENT_SEPARATOR))
+            let Some((section, option)) = name
+                .strip_prefix(ENVIRONMENT_PREFIX)
+                .and_then(|rest| rest.split_once(ENVIRONMENT_SEPARATOR))
             else {
                 continue;
             };
-            let section = if section == ini::DEFAULT_SECTION { section.to_owned() } else { section.to_lowercase() };
-            layer.insert((section, option.to_lowercase()), given(value, Origin::Environment(name.clone())));
+            let section = if section == ini::DEFAULT_SECTION {
+                section.to_owned()
+            } else {
+                section.to_lowercase()
+            };
+            layer.insert(
+                (section, option.to_lowercase()),
+                given(value, Origin::Environment(name.clone())),
+            );
         }
         layer
     }
 
     fn flag_layer(&self) -> Layer {
-        let value = |flag: &FlagValue| (key(flag.section, flag.option), given(&flag.value, Origin::Flag(flag.flag)));
+        let value = |flag: &FlagValue| {
+            (
+                key(flag.section, flag.option),
+                given(&flag.value, Origin::Flag(flag.flag)),
+            )
+        };
         self.flags.iter().map(value).collect()
     }
 }
@@ -134,15 +177,24 @@ fn key(section: &str, option: &str) -> (String, String) {
 }
 
 fn given(text: &str, origin: Origin) -> Vec<Given> {
-    vec![Given { text: text.to_owned(), origin }]
+    vec![Given {
+        text: text.to_owned(),
+        origin,
+    }]
 }
 
 fn directory_files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let failed = |source| ConfigError::Read { path: directory.to_owned(), source };
+    let failed = |source| ConfigError::Read {
+        path: directory.to_owned(),
+        source,
+    };
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "conf") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "conf")
+        {
             files.push(path);
         }
     }
@@ -151,7 +203,10 @@ fn directory_files(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 fn file_layer(path: &Path) -> Result<Layer, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let entries = ini::parse(&text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
         line: error.line,
@@ -160,8 +215,17 @@ fn file_layer(path: &Path) -> Result<Layer, ConfigError> {
     let shared: Arc<Path> = path.into();
     let mut layer = Layer::new();
     for entry in entries {
-        let origin = Origin::File { path: Arc::clone(&shared), line: entry.line };
-        layer.entry((entry.section, entry.option)).or_default().push(Given { text: entry.value, origin });
+        let origin = Origin::File {
+            path: Arc::clone(&shared),
+            line: entry.line,
+        };
+        layer
+            .entry((entry.section, entry.option))
+            .or_default()
+            .push(Given {
+                text: entry.value,
+                origin,
+            });
     }
     Ok(layer)
 }

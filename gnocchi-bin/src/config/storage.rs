@@ -13,8 +13,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     &[
         OptionSpec::new("driver", "back-end for aggregates").or(backend::EMBEDDED),
         OptionSpec::new("data_dir", "directory of the embedded back-end").or("gnocchi-data"),
-        OptionSpec::new("block_cache_bytes", "memory for blocks read from the embedded back-end").or("16M"),
-        OptionSpec::new("window_cache_bytes", "memory for the open windows of metrics").or("256M"),
+        OptionSpec::new(
+            "block_cache_bytes",
+            "memory for blocks read from the embedded back-end",
+        )
+        .or("16M"),
+        OptionSpec::new(
+            "window_cache_bytes",
+            "memory for the open windows of metrics",
+        )
+        .or("256M"),
     ],
 )
 .with_shared(&backend::OPTIONS);
@@ -36,8 +44,12 @@ impl Storage {
         backend::check_driver(section, "storage")?;
         Ok(Self {
             data_dir: section.text("data_dir").map(defaulted)?.into(),
-            block_cache_bytes: section.bytes("block_cache_bytes", 0..=u64::MAX).map(defaulted)?,
-            window_cache_bytes: section.bytes("window_cache_bytes", 0..=usize::MAX).map(defaulted)?,
+            block_cache_bytes: section
+                .bytes("block_cache_bytes", 0..=u64::MAX)
+                .map(defaulted)?,
+            window_cache_bytes: section
+                .bytes("window_cache_bytes", 0..=usize::MAX)
+                .map(defaulted)?,
         })
     }
 }

@@ -41,7 +41,10 @@ impl DataDirectory {
     /// # Errors
     /// [`DataDirectoryError`] when it cannot be written to or another process has it.
     pub(super) fn create(path: &Path) -> Result<Self, DataDirectoryError> {
-        fs::create_dir_all(path).map_err(|source| DataDirectoryError::Unwritable { path: path.to_owned(), source })?;
+        fs::create_dir_all(path).map_err(|source| DataDirectoryError::Unwritable {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::take(path)
     }
 
@@ -50,11 +53,20 @@ impl DataDirectory {
     /// # Errors
     /// As [`create`](Self::create).
     pub(super) fn take(path: &Path) -> Result<Self, DataDirectoryError> {
-        let unwritable = |source| DataDirectoryError::Unwritable { path: path.to_owned(), source };
-        let lock = File::options().create(true).append(true).open(path.join(LOCK_FILE)).map_err(unwritable)?;
+        let unwritable = |source| DataDirectoryError::Unwritable {
+            path: path.to_owned(),
+            source,
+        };
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(path.join(LOCK_FILE))
+            .map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse {
+                path: path.to_owned(),
+            }),
             Err(TryLockError::Error(source)) => Err(unwritable(source)),
         }
     }
@@ -70,7 +82,10 @@ mod tests {
         let path = root.path().join("a/b");
         let first = DataDirectory::create(&path).unwrap();
         let second = DataDirectory::create(&path).unwrap_err().to_string();
-        assert!(second.contains(path.to_str().unwrap()) && second.contains("in use"), "{second}");
+        assert!(
+            second.contains(path.to_str().unwrap()) && second.contains("in use"),
+            "{second}"
+        );
         drop(first);
         DataDirectory::take(&path).unwrap();
     }
@@ -80,7 +95,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = DataDirectory::create(&file.join("below")).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("cannot write to the data directory {}/below", file.display())), "{error}");
+        let error = DataDirectory::create(&file.join("below"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!(
+                "cannot write to the data directory {}/below",
+                file.display()
+            )),
+            "{error}"
+        );
     }
 }

@@ -71,7 +71,10 @@ impl Listener {
         let abandon = CancellationToken::new();
         let places = Arc::new(Semaphore::new(limits.connections_max));
         while let Some((stream, place)) = self.accept(&places, &shutdown).await {
-            let connection = Connection { shutdown: shutdown.clone(), abandon: abandon.clone() };
+            let connection = Connection {
+                shutdown: shutdown.clone(),
+                abandon: abandon.clone(),
+            };
             let router = router.clone();
             connections.spawn(async move {
                 connection.serve(stream, router).await;
@@ -80,17 +83,30 @@ impl Listener {
         }
         drop(self);
         connections.close();
-        if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
-            warn!(connections = connections.len(), "requests are cut off, they took too long after the shutdown began");
+        if tokio::time::timeout(limits.drain, connections.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                connections = connections.len(),
+                "requests are cut off, they took too long after the shutdown began"
+            );
             abandon.cancel();
             connections.wait().await;
         }
     }
 
     /// Returns the next connection and its place among the open ones; `None` when the shutdown began.
-    async fn accept(&self, places: &Arc<Semaphore>, shutdown: &CancellationToken) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+        shutdown: &CancellationToken,
+    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
         let next = async {
-            let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
+            let place = Arc::clone(places)
+                .acquire_owned()
+                .await
+                .expect("the semaphore is never closed");
             loop {
                 match self.socket.accept().await {
                     Ok((stream, _)) => return (stream, place),

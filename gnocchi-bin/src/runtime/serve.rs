@@ -32,14 +32,25 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
-    let listener = listener.map_err(|source| ServeError::Listen { host: host.into(), port, source })?;
+    let listener = listener.map_err(|source| ServeError::Listen {
+        host: host.into(),
+        port,
+        source,
+    })?;
     let store = Store::open(config, default_policies).await?;
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(&store.gnocchi, &stop_workers);
-    let state = ApiState::new(store.gnocchi.clone(), config.api.settings.clone(), Some(metrics));
+    let state = ApiState::new(
+        store.gnocchi.clone(),
+        config.api.settings.clone(),
+        Some(metrics),
+    );
     let router = api::router(state);
-    let limits = Limits { connections_max: config.api.connections_max, drain: config.general.graceful_shutdown_timeout };
+    let limits = Limits {
+        connections_max: config.api.connections_max,
+        drain: config.general.graceful_shutdown_timeout,
+    };
 
     let url = listener.url();
     announce(&url);
@@ -63,14 +74,19 @@ pub async fn serve(
     match tokio::time::timeout(WORKERS_DRAIN, workers).await {
         Ok(Ok(result)) => result.map_err(ServeError::Processing)?,
         Ok(Err(_)) => return Err(ServeError::Panic),
-        Err(_) => warn!("processing is cut off, it took too long after the shutdown began; nothing is lost"),
+        Err(_) => warn!(
+            "processing is cut off, it took too long after the shutdown began; nothing is lost"
+        ),
     }
     store.close().await;
     info!("stopped");
     Ok(())
 }
 
-fn spawn_workers(gnocchi: &Gnocchi, stop: &CancellationToken) -> JoinHandle<Result<(), gnocchi_core::Error>> {
+fn spawn_workers(
+    gnocchi: &Gnocchi,
+    stop: &CancellationToken,
+) -> JoinHandle<Result<(), gnocchi_core::Error>> {
     let (gnocchi, stop) = (gnocchi.clone(), stop.clone());
     tokio::spawn(async move { gnocchi.run(stop).await })
 }

@@ -104,12 +104,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when another process works in the directory, or what it holds cannot be used.
-    pub async fn open(config: &Config, default_policies: DefaultPolicies) -> Result<Self, StoreError> {
+    pub async fn open(
+        config: &Config,
+        default_policies: DefaultPolicies,
+    ) -> Result<Self, StoreError> {
         let path = config.storage.data_dir.as_path();
         let directory = DataDirectory::create(path)?;
         let parts = Parts::find(path)?;
         if let Some(missing) = parts.missing() {
-            return Err(StoreError::Incomplete { path: path.to_owned(), missing });
+            return Err(StoreError::Incomplete {
+                path: path.to_owned(),
+                missing,
+            });
         }
         let embedded = EmbeddedConfig {
             sacks: config.incoming.sacks,
@@ -122,9 +128,15 @@ impl Store {
             store.require_no_measures(path).await?;
         }
         let prepared = store.gnocchi.upgrade(default_policies).await;
-        prepared.map_err(|source| StoreError::Prepare { path: path.to_owned(), source })?;
+        prepared.map_err(|source| StoreError::Prepare {
+            path: path.to_owned(),
+            source,
+        })?;
         if !parts.marked {
-            mark(path).map_err(|source| StoreError::Mark { path: path.join(COMPLETE), source })?;
+            mark(path).map_err(|source| StoreError::Mark {
+                path: path.join(COMPLETE),
+                source,
+            })?;
         }
         Ok(store)
     }
@@ -136,18 +148,37 @@ impl Store {
     pub async fn open_for_inspection(path: &Path) -> Result<Self, StoreError> {
         let parts = Parts::find(path)?;
         if let Some(missing) = parts.missing() {
-            return Err(StoreError::Incomplete { path: path.to_owned(), missing });
+            return Err(StoreError::Incomplete {
+                path: path.to_owned(),
+                missing,
+            });
         }
         if !parts.measures {
-            return Err(StoreError::NoStore { path: path.to_owned() });
+            return Err(StoreError::NoStore {
+                path: path.to_owned(),
+            });
         }
-        Self::with(path, DataDirectory::take(path)?, EmbeddedConfig::new(path.join(MEASURES)), Settings::default()).await
+        Self::with(
+            path,
+            DataDirectory::take(path)?,
+            EmbeddedConfig::new(path.join(MEASURES)),
+            Settings::default(),
+        )
+        .await
     }
 
-    async fn with(path: &Path, directory: DataDirectory, embedded: EmbeddedConfig, settings: Settings) -> Result<Self, StoreError> {
+    async fn with(
+        path: &Path,
+        directory: DataDirectory,
+        embedded: EmbeddedConfig,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let opened = Embedded::open(embedded, Arc::clone(&clock)).await;
-        let embedded = opened.map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        let embedded = opened.map_err(|source| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
         let indexer = Arc::new(SqlIndexer::open(SqliteConfig::new(path.join(INDEXER))));
         let drivers = Drivers {
             indexer: Arc::<SqlIndexer>::clone(&indexer),
@@ -156,17 +187,35 @@ impl Store {
             coordinator: embedded.coordinator,
             clock,
         };
-        Ok(Self { gnocchi: Gnocchi::new(drivers, settings), indexer, _directory: directory })
+        Ok(Self {
+            gnocchi: Gnocchi::new(drivers, settings),
+            indexer,
+            _directory: directory,
+        })
     }
 
     /// Tells the end of an interrupted first start, which left nothing, from the loss of the indexer.
     async fn require_no_measures(&self, path: &Path) -> Result<(), StoreError> {
-        let prepare = |source| StoreError::Prepare { path: path.to_owned(), source };
+        let prepare = |source| StoreError::Prepare {
+            path: path.to_owned(),
+            source,
+        };
         let drivers = self.gnocchi.drivers();
-        let backlog = drivers.incoming.backlog(BacklogDetails::Summary).await.map_err(|error| prepare(error.into()))?;
-        let stored = drivers.storage.metrics(None, 1).await.map_err(|error| prepare(error.into()))?;
+        let backlog = drivers
+            .incoming
+            .backlog(BacklogDetails::Summary)
+            .await
+            .map_err(|error| prepare(error.into()))?;
+        let stored = drivers
+            .storage
+            .metrics(None, 1)
+            .await
+            .map_err(|error| prepare(error.into()))?;
         if backlog.points > 0 || !stored.is_empty() {
-            return Err(StoreError::Incomplete { path: path.to_owned(), missing: INDEXER });
+            return Err(StoreError::Incomplete {
+                path: path.to_owned(),
+                missing: INDEXER,
+            });
         }
         Ok(())
     }
@@ -190,21 +239,36 @@ impl Parts {
         let file = path.join(COMPLETE);
         let marked = match fs::read_to_string(&file) {
             Ok(layout) if layout == LAYOUT => true,
-            Ok(_) => return Err(StoreError::LaterVersion { path: path.to_owned() }),
+            Ok(_) => {
+                return Err(StoreError::LaterVersion {
+                    path: path.to_owned(),
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(source) => return Err(StoreError::Mark { path: file, source }),
         };
         // An empty directory is what the loss of its files leaves.
-        let measures = fs::read_dir(path.join(MEASURES)).is_ok_and(|mut entries| entries.next().is_some());
-        Ok(Self { marked, measures, indexer: path.join(INDEXER).is_file() })
+        let measures =
+            fs::read_dir(path.join(MEASURES)).is_ok_and(|mut entries| entries.next().is_some());
+        Ok(Self {
+            marked,
+            measures,
+            indexer: path.join(INDEXER).is_file(),
+        })
     }
 
     /// Returns a part that must have been there before.
     fn missing(self) -> Option<&'static str> {
         match self {
             // New, or an interrupted first start: the measures are created before the indexer.
-            Self { marked: false, indexer: false, .. } => None,
-            Self { measures: false, .. } => Some(MEASURES),
+            Self {
+                marked: false,
+                indexer: false,
+                ..
+            } => None,
+            Self {
+                measures: false, ..
+            } => Some(MEASURES),
             Self { indexer: false, .. } => Some(INDEXER),
             Self { .. } => None,
         }
@@ -242,7 +306,16 @@ mod tests {
     #[test]
     fn parts_are_missing_only_where_they_were() {
         let check = |marked, measures, indexer, expected| {
-            assert_eq!(Parts { marked, measures, indexer }.missing(), expected, "{marked} {measures} {indexer}");
+            assert_eq!(
+                Parts {
+                    marked,
+                    measures,
+                    indexer
+                }
+                .missing(),
+                expected,
+                "{marked} {measures} {indexer}"
+            );
         };
         check(false, false, false, None);
         check(false, true, false, None);

@@ -17,10 +17,13 @@ use crate::config::{General, LogLevel};
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
 /// Libraries whose debug messages say nothing about this program.
-const QUIET_LIBRARIES: &str = "hyper=info,hyper_util=info,reqwest=info,sqlx=warn,fjall=warn,lsm_tree=warn";
+const QUIET_LIBRARIES: &str =
+    "hyper=info,hyper_util=info,reqwest=info,sqlx=warn,fjall=warn,lsm_tree=warn";
 
 /// Upper ends of the buckets of every histogram of durations, in seconds.
-const DURATION_BUCKETS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const DURATION_BUCKETS: [f64; 14] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
 
 /// How often recorded durations are moved into their histograms.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -52,21 +55,38 @@ pub fn start_logs(general: &General) -> Result<(), TelemetryError> {
         LogLevel::Info => "info",
         LogLevel::Warning => "warn",
     };
-    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET_LIBRARIES}")));
+    let filter = EnvFilter::try_from_env(FILTER_VARIABLE)
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET_LIBRARIES}")));
     let (writer, colours) = match &general.log_file {
-        None => (BoxMakeWriter::new(io::stderr), io::IsTerminal::is_terminal(&io::stderr())),
+        None => (
+            BoxMakeWriter::new(io::stderr),
+            io::IsTerminal::is_terminal(&io::stderr()),
+        ),
         Some(path) => (BoxMakeWriter::new(Arc::new(open(path)?)), false),
     };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(colours);
     subscriber.try_init().map_err(|_| TelemetryError::Twice)
 }
 
 fn open(path: &Path) -> Result<File, TelemetryError> {
-    let failed = |source| TelemetryError::LogFile { path: path.to_owned(), source };
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    let failed = |source| TelemetryError::LogFile {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
         fs::create_dir_all(directory).map_err(failed)?;
     }
-    File::options().create(true).append(true).open(path).map_err(failed)
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(failed)
 }
 
 /// Installs the recorder behind `/metrics` and returns what renders it. Needs a running runtime.
@@ -76,7 +96,9 @@ fn open(path: &Path) -> Result<File, TelemetryError> {
 pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
     let durations = Matcher::Suffix("_seconds".into());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(durations, &DURATION_BUCKETS);
-    let recorder = builder.expect("there is at least one bucket").build_recorder();
+    let recorder = builder
+        .expect("there is at least one bucket")
+        .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Twice)?;
     let upkeep = handle.clone();

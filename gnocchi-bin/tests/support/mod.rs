@@ -1,6 +1,9 @@
 //! The real program as a child process, and a client for it.
 
-#![allow(dead_code, reason = "every test binary uses its own part of this module")]
+#![allow(
+    dead_code,
+    reason = "every test binary uses its own part of this module"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,10 +13,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// How long the program may take for what it should do at once.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns the program with these arguments, kept from the configuration of this machine.
-pub fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gnocchi"));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
@@ -21,51 +24,75 @@ pub fn program(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME");
+    command
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_CONFIG_HOME");
     command
 }
 
 /// Runs the program to its end.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     program(arguments).output().unwrap()
 }
 
 /// Returns what a finished program wrote.
-pub fn texts(output: &Output) -> (String, String) {
-    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+pub(crate) fn texts(output: &Output) -> (String, String) {
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
     /// How long it took until it did.
-    pub start: Duration,
+    pub(crate) start: Duration,
 }
 
 impl Server {
     /// Starts a server on a directory and a free port, and waits until it listens.
-    pub fn start(data_dir: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(data_dir: &Path, arguments: &[&str]) -> Self {
         Self::spawn(data_dir, arguments).wait_until_it_listens()
     }
 
     /// Starts a server without waiting.
-    pub fn spawn(data_dir: &Path, arguments: &[&str]) -> Starting {
+    pub(crate) fn spawn(data_dir: &Path, arguments: &[&str]) -> Starting {
         let data_dir = data_dir.to_str().unwrap();
-        let mut command = program(&["serve", "--host", "127.0.0.1", "--port", "0", "--noverbose", "--data-dir", data_dir]);
-        let child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        Starting { child, began: Instant::now() }
+        let mut command = program(&[
+            "serve",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--noverbose",
+            "--data-dir",
+            data_dir,
+        ]);
+        let child = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Starting {
+            child,
+            began: Instant::now(),
+        }
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end and returns the status.
-    pub fn wait(mut self) -> ExitStatus {
+    pub(crate) fn wait(mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -77,27 +104,35 @@ impl Server {
     }
 
     /// Ends the server the polite way and checks that it was pleased to.
-    pub fn stop(self) {
+    pub(crate) fn stop(self) {
         self.signal("TERM");
         assert!(self.wait().success());
     }
 
     /// Ends the server at once.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Returns a field of `/proc/<pid>/status` in KiB.
-    pub fn memory_kib(&self, field: &str) -> u64 {
+    pub(crate) fn memory_kib(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
-        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .unwrap()
     }
 
     /// Returns a client for this server.
-    pub fn client(&self) -> Client {
-        Client { http: reqwest::Client::new(), url: self.url.clone() }
+    pub(crate) fn client(&self) -> Client {
+        Client {
+            http: reqwest::Client::new(),
+            url: self.url.clone(),
+        }
     }
 }
 
@@ -109,19 +144,20 @@ impl Drop for Server {
 }
 
 /// A server that may not listen yet.
-pub struct Starting {
+pub(crate) struct Starting {
     child: Child,
     began: Instant,
 }
 
 impl Starting {
     /// Waits until it listens.
-    pub fn wait_until_it_listens(self) -> Server {
-        self.listening().unwrap_or_else(|mut child| panic!("the server did not start: {:?}", child.wait()))
+    pub(crate) fn wait_until_it_listens(self) -> Server {
+        self.listening()
+            .unwrap_or_else(|mut child| panic!("the server did not start: {:?}", child.wait()))
     }
 
     /// Ends it at once, wherever it is.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -129,8 +165,17 @@ impl Starting {
     fn listening(mut self) -> Result<Server, Child> {
         let mut line = String::new();
         let read = BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line);
-        match line.trim().rsplit(' ').next().filter(|url| url.starts_with("http://")) {
-            Some(url) if read.is_ok() => Ok(Server { url: url.to_owned(), start: self.began.elapsed(), child: self.child }),
+        match line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .filter(|url| url.starts_with("http://"))
+        {
+            Some(url) if read.is_ok() => Ok(Server {
+                url: url.to_owned(),
+                start: self.began.elapsed(),
+                child: self.child,
+            }),
             _ => Err(self.child),
         }
     }
@@ -138,32 +183,49 @@ impl Starting {
 
 /// Calls the API as `admin`.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
 }
 
 impl Client {
     /// Posts JSON and returns the status and the answer (null when it is empty or no JSON).
-    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Result<(u16, Value)> {
-        let request = self.http.post(format!("{}{path}", self.url)).basic_auth("admin", Some(""));
-        let response = request.header("Content-Type", "application/json").body(body.to_string()).send().await?;
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> reqwest::Result<(u16, Value)> {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .basic_auth("admin", Some(""));
+        let response = request
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await?;
         let status = response.status().as_u16();
         let bytes = response.bytes().await?;
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        Ok((
+            status,
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        ))
     }
 
     /// Posts JSON that must be accepted.
-    pub async fn create(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.post(path, body).await.unwrap();
         assert!((200..300).contains(&status), "{path}: {status} {answer}");
         answer
     }
 
     /// Gets JSON that must be there.
-    pub async fn get(&self, path: &str) -> Value {
-        let request = self.http.get(format!("{}{path}", self.url)).basic_auth("admin", Some(""));
-        let response = request.header("Accept", "application/json").send().await.unwrap();
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let request = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .basic_auth("admin", Some(""));
+        let response = request
+            .header("Accept", "application/json")
+            .send()
+            .await
+            .unwrap();
         let status = response.status();
         let text = response.text().await.unwrap();
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -171,7 +233,14 @@ impl Client {
     }
 
     /// Gets a text.
-    pub async fn text(&self, path: &str) -> String {
-        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap()
+    pub(crate) async fn text(&self, path: &str) -> String {
+        self.http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
     }
 }

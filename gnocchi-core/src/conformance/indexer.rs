@@ -54,15 +54,31 @@ pub async fn an_upgrade_can_be_repeated(indexer: &dyn Indexer) {
 pub async fn everything_survives_reopening(fixture: &mut dyn IndexerFixture) {
     let policy = create_policy(fixture.driver(), "low").await;
     let metric = create_metric(fixture.driver(), "low").await;
-    fixture.driver().create_resource_type(&every_kind("server")).await.unwrap();
+    fixture
+        .driver()
+        .create_resource_type(&every_kind("server"))
+        .await
+        .unwrap();
     let resource = create_resource(fixture.driver(), "server").await;
     for _ in 0..2 {
         fixture.reopen().await;
         let indexer = fixture.driver();
-        assert_eq!(indexer.archive_policies().await.unwrap(), std::slice::from_ref(&policy));
-        assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric.clone())]);
-        assert_eq!(indexer.resource_type("server").await.unwrap(), every_kind("server"));
-        assert_eq!(indexer.resources("server", &[resource.id]).await.unwrap(), [Some(resource.clone())]);
+        assert_eq!(
+            indexer.archive_policies().await.unwrap(),
+            std::slice::from_ref(&policy)
+        );
+        assert_eq!(
+            indexer.metrics(&[metric.id]).await.unwrap(),
+            [Some(metric.clone())]
+        );
+        assert_eq!(
+            indexer.resource_type("server").await.unwrap(),
+            every_kind("server")
+        );
+        assert_eq!(
+            indexer.resources("server", &[resource.id]).await.unwrap(),
+            [Some(resource.clone())]
+        );
         indexer.upgrade().await.unwrap();
     }
 }
@@ -138,6 +154,6 @@ macro_rules! indexer_conformance {
     };
     ($fixture:path, durable) => {
         $crate::indexer_conformance!($fixture);
-        $crate::__conformance_tests!(indexer, $fixture, reopening [everything_survives_reopening]);
+        $crate::__conformance_tests!(indexer, $fixture, reopening[everything_survives_reopening]);
     };
 }

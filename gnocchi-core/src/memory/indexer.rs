@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use crate::driver::Indexer;
 use crate::error::IndexerError;
 use crate::model::{
-    ArchivePolicy, ArchivePolicyRule, GENERIC, MetricId, MetricStatus, NewMetric, Resource, ResourceId, ResourceType,
+    ArchivePolicy, ArchivePolicyRule, GENERIC, MetricId, MetricStatus, NewMetric, Resource,
+    ResourceId, ResourceType,
 };
 
 /// Keeps archive policies, resources and metrics in memory.
@@ -59,7 +60,9 @@ impl MemoryIndexer {
             revisions: BTreeMap::new(),
             last_revision: 0,
         };
-        Self { state: Mutex::new(state) }
+        Self {
+            state: Mutex::new(state),
+        }
     }
 }
 
@@ -96,6 +99,10 @@ mod tests {
         }
     }
 
+    #[expect(
+        clippy::unused_async,
+        reason = "other fixtures have something to wait for"
+    )]
     async fn fixture() -> MemoryIndexer {
         MemoryIndexer::new()
     }

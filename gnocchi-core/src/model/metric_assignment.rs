@@ -41,16 +41,27 @@ impl MetricAssignment {
         let mut staying = current.clone();
         if let Change::Set(metrics) = &update.metrics {
             assignment.add(id, metrics);
-            assignment.detached =
-                staying.values().filter(|metric| !assignment.attached.contains_key(metric)).copied().collect();
+            assignment.detached = staying
+                .values()
+                .filter(|metric| !assignment.attached.contains_key(metric))
+                .copied()
+                .collect();
             staying.clear();
-            if let Some(name) = update.added_metrics.keys().find(|name| metrics.contains_key(*name)) {
+            if let Some(name) = update
+                .added_metrics
+                .keys()
+                .find(|name| metrics.contains_key(*name))
+            {
                 return Err(IndexerError::NamedMetricExists { name: name.clone() });
             }
         }
         assignment.add(id, &update.added_metrics);
         staying.retain(|_, metric| !assignment.attached.contains_key(metric));
-        if let Some(name) = update.added_metrics.keys().find(|name| staying.contains_key(*name)) {
+        if let Some(name) = update
+            .added_metrics
+            .keys()
+            .find(|name| staying.contains_key(*name))
+        {
             return Err(IndexerError::NamedMetricExists { name: name.clone() });
         }
         Ok(assignment)
@@ -89,25 +100,40 @@ mod tests {
     }
 
     fn existing(metrics: &[(&str, u128)]) -> BTreeMap<String, ResourceMetric> {
-        metrics.iter().map(|(name, id)| ((*name).to_owned(), ResourceMetric::Existing(metric(*id)))).collect()
+        metrics
+            .iter()
+            .map(|(name, id)| ((*name).to_owned(), ResourceMetric::Existing(metric(*id))))
+            .collect()
     }
 
     fn current() -> BTreeMap<String, MetricId> {
-        BTreeMap::from([("cpu".to_owned(), metric(1)), ("disk".to_owned(), metric(2))])
+        BTreeMap::from([
+            ("cpu".to_owned(), metric(1)),
+            ("disk".to_owned(), metric(2)),
+        ])
     }
 
     #[test]
     fn a_replacement_detaches_what_it_does_not_list() {
-        let update = ResourceUpdate { metrics: Change::Set(existing(&[("cpu", 1)])), ..Default::default() };
+        let update = ResourceUpdate {
+            metrics: Change::Set(existing(&[("cpu", 1)])),
+            ..Default::default()
+        };
         let assignment = MetricAssignment::of_update(RESOURCE, &current(), &update).unwrap();
         assert_eq!(assignment.detached, [metric(2)]);
-        assert_eq!(assignment.attached, BTreeMap::from([(metric(1), "cpu".to_owned())]));
+        assert_eq!(
+            assignment.attached,
+            BTreeMap::from([(metric(1), "cpu".to_owned())])
+        );
     }
 
     #[test]
     fn added_names_must_be_free() {
         let check = |added: &[(&str, u128)], expected: Option<&str>| {
-            let update = ResourceUpdate { added_metrics: existing(added), ..Default::default() };
+            let update = ResourceUpdate {
+                added_metrics: existing(added),
+                ..Default::default()
+            };
             let taken = match MetricAssignment::of_update(RESOURCE, &current(), &update) {
                 Ok(_) => None,
                 Err(IndexerError::NamedMetricExists { name }) => Some(name),
@@ -126,7 +152,10 @@ mod tests {
     fn new_metrics_get_name_and_resource_from_where_they_stand() {
         let described = NewMetric::new(None, "low", Some("ignored".into()), None, None).unwrap();
         let metrics = BTreeMap::from([("cpu".to_owned(), ResourceMetric::New(described))]);
-        let update = ResourceUpdate { added_metrics: metrics, ..Default::default() };
+        let update = ResourceUpdate {
+            added_metrics: metrics,
+            ..Default::default()
+        };
         let assignment = MetricAssignment::of_update(RESOURCE, &BTreeMap::new(), &update).unwrap();
         assert_eq!(assignment.created[0].name.as_deref(), Some("cpu"));
         assert_eq!(assignment.created[0].resource_id, Some(RESOURCE));

@@ -2,7 +2,7 @@
 
 use carbonara::block::OPEN_BLOCK_FRAMES_MAX;
 use carbonara::codec::{self, Encoding};
-use carbonara::{AggregationPlan, Folded, Frame, Series, Timestamp, Window};
+use carbonara::{AggregationPlan, Folded, Frame, Series, Timespan, Timestamp, Window};
 
 use crate::driver::{BlockRange, FrameKey, MetricChanges, StoredFrame, Stream};
 use crate::model::MetricId;
@@ -15,6 +15,9 @@ const TAIL_ROWS_MAX: usize = 16;
 
 /// Points that the newest frame of a raw window may have while it is rewritten in place: at 8 to 16 bytes each.
 const TAIL_POINTS_MAX: usize = 32;
+
+/// The number under which a raw window keeps the moment from which on it is complete; no block of points is that late.
+pub(crate) const COMPLETENESS_BLOCK: u64 = u64::MAX - 1;
 
 /// The open window of a metric, and where its newest frames stand.
 #[derive(Debug, Clone)]
@@ -130,6 +133,7 @@ impl RawTail {
         if keep_from > self.removed_before {
             let blocks = self.removed_before..keep_from;
             changes.removed.push(BlockRange { stream: Stream::Window, blocks });
+            changes.put.push(completeness_mark(keep_from, span));
             self.removed_before = keep_from;
         }
     }
@@ -203,6 +207,14 @@ impl LevelTail {
             self.removed_before = block;
         }
     }
+}
+
+/// Notes that raw blocks before `first_block` were dropped: a frame of one point at the beginning of that block.
+fn completeness_mark(first_block: u64, span: Timespan) -> StoredFrame {
+    let complete_from_ns = i64::try_from(first_block).unwrap_or(i64::MAX).saturating_mul(span.as_nanosecond());
+    let mark = Series::from_points(vec![complete_from_ns], vec![0.0]).expect("a block begins after the epoch");
+    let key = FrameKey { stream: Stream::Window, block: COMPLETENESS_BLOCK, sequence: 0 };
+    StoredFrame { key, bytes: codec::points::encode(&mark, Encoding::Fresh).into() }
 }
 
 /// Returns the tail with new rows behind or over its last one, if that stays small; rows further back need a frame of their

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use carbonara::{Rejected, Series, Window};
+use carbonara::{Rejected, Series, Timestamp, Window};
 use hashbrown::HashMap;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::state::{Outcome, Rewrite};
+use super::state::{COMPLETENESS_BLOCK, Outcome, Rewrite};
 use super::worker::Processor;
 use super::{MetricState, WindowCache};
 use crate::driver::{BlockRange, Commit, FrameRange, Receipt, Sack, StoredFrame, Stream};
@@ -268,7 +268,10 @@ pub(crate) async fn load_states(processor: &Processor, metrics: &[&Metric]) -> R
         .zip(windows)
         .map(|(metric, frames)| {
             let plan = metric.archive_policy.plan();
-            let window = Window::restore(plan, decode_points(metric.id, &frames));
+            let marks = frames.partition_point(|frame| frame.key.block < COMPLETENESS_BLOCK);
+            let (frames, marks) = frames.split_at(marks);
+            let complete_from = decode_points(metric.id, marks).last().map_or(Timestamp::EPOCH, |mark| mark.timestamp);
+            let window = Window::restore(plan, decode_points(metric.id, frames), complete_from);
             (metric.id, MetricState::new(plan, window))
         })
         .collect();

@@ -24,7 +24,11 @@ pub(super) trait Session: Send {
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError>;
 
     /// Runs a reading statement, then a writing one, and returns the rows of the first. Neither sees the other.
-    async fn fetch_and_execute(&mut self, reading: Statement, writing: Statement) -> Result<Vec<Row>, SqlError>;
+    async fn fetch_and_execute(
+        &mut self,
+        reading: Statement,
+        writing: Statement,
+    ) -> Result<Vec<Row>, SqlError>;
 
     /// Runs several statements that bind nothing.
     async fn run_script(&mut self, script: &'static str) -> Result<(), SqlError>;
@@ -76,7 +80,8 @@ pub(super) trait Engine: fmt::Debug + Send + Sync {
 }
 
 /// What a call does: a plain function, so that it can be run again.
-pub(super) type Body<A, T> = for<'a> fn(&'a mut dyn Session, &'a A) -> BoxFuture<'a, Result<T, SqlError>>;
+pub(super) type Body<A, T> =
+    for<'a> fn(&'a mut dyn Session, &'a A) -> BoxFuture<'a, Result<T, SqlError>>;
 
 /// A database that takes calls.
 #[derive(Debug)]
@@ -86,7 +91,9 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(engine: impl Engine + 'static) -> Self {
-        Self { engine: Box::new(engine) }
+        Self {
+            engine: Box::new(engine),
+        }
     }
 
     /// Runs a call; `operation` reads on from "cannot".
@@ -104,7 +111,17 @@ impl Database {
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.engine.submit(access, Box::new(Call { arguments, body, result: None, reply })).await;
+        self.engine
+            .submit(
+                access,
+                Box::new(Call {
+                    arguments,
+                    body,
+                    result: None,
+                    reply,
+                }),
+            )
+            .await;
         // Nobody answers when the engine went away with the job.
         let result = answer.await.unwrap_or(Err(SqlError::Closed));
         result.map_err(|error| {
@@ -129,7 +146,11 @@ struct Call<A, T> {
 impl<A: Send + Sync, T: Send> Job for Call<A, T> {
     async fn run(&mut self, session: &mut dyn Session) -> Verdict {
         let result = (self.body)(session, &self.arguments).await;
-        let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::RollBack };
+        let verdict = if result.is_ok() {
+            Verdict::Keep
+        } else {
+            Verdict::RollBack
+        };
         self.result = Some(result);
         verdict
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use carbonara::{AggregationMethod, Timespan};
-use gnocchi_core::model::{ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, ResourceType};
+use gnocchi_core::model::{
+    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, ResourceType,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -28,7 +30,8 @@ fn encode(value: &impl Serialize) -> String {
 }
 
 fn decode<'a, T: Deserialize<'a>>(text: &'a str, column: &'static str) -> Result<T, SqlError> {
-    serde_json::from_str(text).map_err(|error| SqlError::corrupt(column, format!("an unreadable document: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| SqlError::corrupt(column, format!("an unreadable document: {error}")))
 }
 
 /// Writes the definition and the methods of a policy.
@@ -36,9 +39,16 @@ pub(super) fn encode_policy(policy: &ArchivePolicy) -> (String, String) {
     let definition: Vec<StoredDefinition> = policy
         .definition()
         .iter()
-        .map(|item| StoredDefinition { granularity: item.granularity().as_nanosecond(), points: item.points() })
+        .map(|item| StoredDefinition {
+            granularity: item.granularity().as_nanosecond(),
+            points: item.points(),
+        })
         .collect();
-    let methods: Vec<String> = policy.aggregation_methods().iter().map(ToString::to_string).collect();
+    let methods: Vec<String> = policy
+        .aggregation_methods()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     (encode(&definition), encode(&methods))
 }
 
@@ -54,15 +64,18 @@ pub(super) fn decode_policy(
     let stored: Vec<StoredDefinition> = decode(definition, DEFINITION)?;
     let mut definition = Vec::with_capacity(stored.len());
     for item in stored {
-        let granularity = Timespan::from_nanosecond(item.granularity)
-            .map_err(|error| SqlError::corrupt(DEFINITION, format!("a bad granularity: {error}")))?;
-        let item = Definition::new(Some(granularity), item.points, None)
-            .map_err(|error| SqlError::corrupt(DEFINITION, format!("an impossible granularity: {error}")))?;
+        let granularity = Timespan::from_nanosecond(item.granularity).map_err(|error| {
+            SqlError::corrupt(DEFINITION, format!("a bad granularity: {error}"))
+        })?;
+        let item = Definition::new(Some(granularity), item.points, None).map_err(|error| {
+            SqlError::corrupt(DEFINITION, format!("an impossible granularity: {error}"))
+        })?;
         definition.push(item);
     }
     let names: Vec<String> = decode(methods, METHODS)?;
     let parsed: Result<Vec<AggregationMethod>, _> = names.iter().map(|name| name.parse()).collect();
-    let parsed = parsed.map_err(|_| SqlError::corrupt(METHODS, format!("unknown methods: {methods}")))?;
+    let parsed =
+        parsed.map_err(|_| SqlError::corrupt(METHODS, format!("unknown methods: {methods}")))?;
     ArchivePolicy::new(name, back_window, definition, parsed)
         .map_err(|error| SqlError::corrupt(DEFINITION, format!("an impossible policy: {error}")))
 }
@@ -107,9 +120,19 @@ pub(super) fn encode_type(resource_type: &ResourceType) -> Result<String, SqlErr
             _ => return Err(SqlError::AttributeKind { name: name.clone() }),
         };
         let required = attribute.required;
-        let mut stored = StoredAttribute { required, kind, min_length: None, max_length: None, min: None, max: None };
+        let mut stored = StoredAttribute {
+            required,
+            kind,
+            min_length: None,
+            max_length: None,
+            min: None,
+            max: None,
+        };
         match attribute.kind {
-            AttributeKind::String { min_length, max_length } => {
+            AttributeKind::String {
+                min_length,
+                max_length,
+            } => {
                 (stored.min_length, stored.max_length) = (Some(min_length), Some(max_length));
             }
             AttributeKind::Number { min, max } => {
@@ -127,7 +150,12 @@ pub(super) fn decode_type(name: String, attributes: &str) -> Result<ResourceType
     let stored: BTreeMap<String, StoredAttribute> = decode(attributes, TYPE_ATTRIBUTES)?;
     let mut attributes = BTreeMap::new();
     for (attribute, stored) in stored {
-        let odd = || SqlError::corrupt(TYPE_ATTRIBUTES, format!("an incomplete attribute {attribute}"));
+        let odd = || {
+            SqlError::corrupt(
+                TYPE_ATTRIBUTES,
+                format!("an incomplete attribute {attribute}"),
+            )
+        };
         let number = |bound: Option<Json>| match bound {
             None => Ok(None),
             Some(bound) => decode_number(&bound).map(Some).ok_or_else(odd),
@@ -137,19 +165,29 @@ pub(super) fn decode_type(name: String, attributes: &str) -> Result<ResourceType
                 min_length: stored.min_length.ok_or_else(odd)?,
                 max_length: stored.max_length.ok_or_else(odd)?,
             },
-            StoredKind::Number => AttributeKind::Number { min: number(stored.min)?, max: number(stored.max)? },
+            StoredKind::Number => AttributeKind::Number {
+                min: number(stored.min)?,
+                max: number(stored.max)?,
+            },
             StoredKind::Uuid => AttributeKind::Uuid,
             StoredKind::Bool => AttributeKind::Bool,
             StoredKind::Datetime => AttributeKind::Datetime,
         };
-        attributes.insert(attribute, Attribute { kind, required: stored.required });
+        attributes.insert(
+            attribute,
+            Attribute {
+                kind,
+                required: stored.required,
+            },
+        );
     }
     ResourceType::new(name, attributes)
         .map_err(|error| SqlError::corrupt(TYPE_ATTRIBUTES, format!("an impossible type: {error}")))
 }
 
 fn encode_number(number: f64) -> Json {
-    serde_json::Number::from_f64(number).map_or_else(|| Json::String(number.to_string()), Json::Number)
+    serde_json::Number::from_f64(number)
+        .map_or_else(|| Json::String(number.to_string()), Json::Number)
 }
 
 fn decode_number(stored: &Json) -> Option<f64> {
@@ -167,13 +205,21 @@ pub(super) fn encode_attributes(
 ) -> Result<String, SqlError> {
     let mut document = BTreeMap::new();
     for (name, attribute) in resource_type.attributes() {
-        let Some(Some(value)) = attributes.get(name) else { continue };
+        let Some(Some(value)) = attributes.get(name) else {
+            continue;
+        };
         let encoded = match (attribute.kind, value) {
-            (AttributeKind::String { .. }, AttributeValue::String(text)) => Json::String(text.clone()),
-            (AttributeKind::Number { .. }, AttributeValue::Number(number)) => encode_number(*number),
+            (AttributeKind::String { .. }, AttributeValue::String(text)) => {
+                Json::String(text.clone())
+            }
+            (AttributeKind::Number { .. }, AttributeValue::Number(number)) => {
+                encode_number(*number)
+            }
             (AttributeKind::Uuid, AttributeValue::Uuid(uuid)) => Json::String(uuid.to_string()),
             (AttributeKind::Bool, AttributeValue::Bool(flag)) => Json::Bool(*flag),
-            (AttributeKind::Datetime, AttributeValue::Datetime(at)) => Json::from(microseconds(*at)),
+            (AttributeKind::Datetime, AttributeValue::Datetime(at)) => {
+                Json::from(microseconds(*at))
+            }
             _ => return Err(SqlError::AttributeKind { name: name.clone() }),
         };
         document.insert(name, encoded);
@@ -193,7 +239,12 @@ pub(super) fn decode_attributes(
         let value = match document.remove(name) {
             None | Some(Json::Null) => None,
             Some(stored) => {
-                let odd = || SqlError::corrupt(column, format!("an attribute {name} of the wrong kind: {stored}"));
+                let odd = || {
+                    SqlError::corrupt(
+                        column,
+                        format!("an attribute {name} of the wrong kind: {stored}"),
+                    )
+                };
                 Some(decode_value(attribute.kind, &stored, column).ok_or_else(odd)?)
             }
         };
@@ -202,7 +253,11 @@ pub(super) fn decode_attributes(
     Ok(attributes)
 }
 
-fn decode_value(kind: AttributeKind, stored: &Json, column: &'static str) -> Option<AttributeValue> {
+fn decode_value(
+    kind: AttributeKind,
+    stored: &Json,
+    column: &'static str,
+) -> Option<AttributeValue> {
     Some(match kind {
         AttributeKind::String { .. } => AttributeValue::String(stored.as_str()?.to_owned()),
         AttributeKind::Number { .. } => AttributeValue::Number(decode_number(stored)?),

@@ -17,7 +17,9 @@ pub(super) enum SqlError {
     Database(#[from] sqlx::Error),
     #[error("{column} holds {found}")]
     Corrupt { column: &'static str, found: String },
-    #[error("the schema has version {found}, and this program knows versions up to {known}: use a newer program")]
+    #[error(
+        "the schema has version {found}, and this program knows versions up to {known}: use a newer program"
+    )]
     NewerSchema { found: i64, known: i64 },
     #[error("the folder of the database cannot be created")]
     Folder(#[source] std::io::Error),
@@ -34,19 +36,28 @@ pub(super) enum SqlError {
 
 impl SqlError {
     pub(super) fn corrupt(column: &'static str, found: impl Into<String>) -> Self {
-        Self::Corrupt { column, found: found.into() }
+        Self::Corrupt {
+            column,
+            found: found.into(),
+        }
     }
 
     pub(super) fn is_unique_violation(&self) -> bool {
-        self.database().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+        self.database()
+            .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
     }
 
     pub(super) fn is_foreign_key_violation(&self) -> bool {
-        self.database().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
+        self.database()
+            .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
     }
 
     fn database(&self) -> Option<&dyn sqlx::error::DatabaseError> {
-        if let Self::Database(error) = self { error.as_database_error() } else { None }
+        if let Self::Database(error) = self {
+            error.as_database_error()
+        } else {
+            None
+        }
     }
 
     fn kind(&self, dialect: &dyn Dialect) -> BackendErrorKind {
@@ -57,17 +68,25 @@ impl SqlError {
             Self::NewerSchema { .. } => BackendErrorKind::Config,
             Self::Folder(error) => io_kind(error),
             Self::Closed => BackendErrorKind::Unavailable,
-            Self::Domain(_) | Self::IdTaken { .. } | Self::AttributeKind { .. } => BackendErrorKind::Unexpected,
+            Self::Domain(_) | Self::IdTaken { .. } | Self::AttributeKind { .. } => {
+                BackendErrorKind::Unexpected
+            }
         }
     }
 
     /// Makes the error of the contract; `operation` reads on from "cannot" and names the database.
-    pub(super) fn into_indexer_error(self, dialect: &dyn Dialect, operation: String) -> IndexerError {
+    pub(super) fn into_indexer_error(
+        self,
+        dialect: &dyn Dialect,
+        operation: String,
+    ) -> IndexerError {
         match self {
             Self::Domain(error) => error,
             other => {
                 let kind = other.kind(dialect);
-                BackendError::new(dialect.driver(), operation, kind).with_source(other).into()
+                BackendError::new(dialect.driver(), operation, kind)
+                    .with_source(other)
+                    .into()
             }
         }
     }
@@ -87,10 +106,16 @@ fn database_kind(error: &sqlx::Error, dialect: &dyn Dialect) -> BackendErrorKind
 
 fn io_kind(error: &std::io::Error) -> BackendErrorKind {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => BackendErrorKind::Full,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            BackendErrorKind::Denied
+        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            BackendErrorKind::Full
+        }
         std::io::ErrorKind::TimedOut => BackendErrorKind::Timeout,
-        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => BackendErrorKind::Config,
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            BackendErrorKind::Config
+        }
         _ => BackendErrorKind::Unexpected,
     }
 }
@@ -108,18 +133,45 @@ mod tests {
             assert_eq!(shared.kind(&SQLITE), expected, "{shown}");
         };
         let io = |kind: std::io::ErrorKind| SqlError::Database(sqlx::Error::Io(kind.into()));
-        check(io(std::io::ErrorKind::PermissionDenied), BackendErrorKind::Denied);
+        check(
+            io(std::io::ErrorKind::PermissionDenied),
+            BackendErrorKind::Denied,
+        );
         check(io(std::io::ErrorKind::StorageFull), BackendErrorKind::Full);
         check(io(std::io::ErrorKind::TimedOut), BackendErrorKind::Timeout);
-        check(io(std::io::ErrorKind::NotADirectory), BackendErrorKind::Config);
-        check(io(std::io::ErrorKind::BrokenPipe), BackendErrorKind::Unexpected);
-        check(SqlError::Folder(std::io::ErrorKind::PermissionDenied.into()), BackendErrorKind::Denied);
+        check(
+            io(std::io::ErrorKind::NotADirectory),
+            BackendErrorKind::Config,
+        );
+        check(
+            io(std::io::ErrorKind::BrokenPipe),
+            BackendErrorKind::Unexpected,
+        );
+        check(
+            SqlError::Folder(std::io::ErrorKind::PermissionDenied.into()),
+            BackendErrorKind::Denied,
+        );
         check(sqlx::Error::PoolTimedOut.into(), BackendErrorKind::Timeout);
-        check(sqlx::Error::PoolClosed.into(), BackendErrorKind::Unavailable);
-        check(sqlx::Error::WorkerCrashed.into(), BackendErrorKind::Unavailable);
-        check(sqlx::Error::Decode("odd".into()).into(), BackendErrorKind::Corrupt);
-        check(SqlError::corrupt("metric.id", "nonsense"), BackendErrorKind::Corrupt);
-        check(SqlError::NewerSchema { found: 2, known: 1 }, BackendErrorKind::Config);
+        check(
+            sqlx::Error::PoolClosed.into(),
+            BackendErrorKind::Unavailable,
+        );
+        check(
+            sqlx::Error::WorkerCrashed.into(),
+            BackendErrorKind::Unavailable,
+        );
+        check(
+            sqlx::Error::Decode("odd".into()).into(),
+            BackendErrorKind::Corrupt,
+        );
+        check(
+            SqlError::corrupt("metric.id", "nonsense"),
+            BackendErrorKind::Corrupt,
+        );
+        check(
+            SqlError::NewerSchema { found: 2, known: 1 },
+            BackendErrorKind::Config,
+        );
         check(SqlError::Closed, BackendErrorKind::Unavailable);
     }
 
@@ -129,6 +181,9 @@ mod tests {
         let public = domain.into_indexer_error(&SQLITE, "create archive policy in x".into());
         assert!(matches!(public, IndexerError::ArchivePolicyExists { name } if name == "low"));
         let public = SqlError::Closed.into_indexer_error(&SQLITE, "list metrics in x".into());
-        assert_eq!(public.to_string(), "sqlite cannot list metrics in x: unavailable");
+        assert_eq!(
+            public.to_string(),
+            "sqlite cannot list metrics in x: unavailable"
+        );
     }
 }

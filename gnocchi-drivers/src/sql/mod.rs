@@ -41,7 +41,10 @@ impl SqlIndexer {
     }
 
     fn on(engine: SqliteEngine) -> Self {
-        Self { database: Database::new(engine), policies: Arc::default() }
+        Self {
+            database: Database::new(engine),
+            policies: Arc::default(),
+        }
     }
 
     /// Waits for the calls in hand and closes the database. Later calls fail as unavailable.

@@ -61,7 +61,10 @@ pub(super) struct Statement {
 
 impl Statement {
     pub(super) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), values: Vec::new() }
+        Self {
+            text: Cow::Borrowed(text),
+            values: Vec::new(),
+        }
     }
 
     /// Binds a value to the next place.
@@ -146,10 +149,15 @@ impl Row {
     }
 
     pub(super) fn cell(&mut self) -> Cell {
-        self.0.next().expect("statements select as many columns as are read")
+        self.0
+            .next()
+            .expect("statements select as many columns as are read")
     }
 
-    pub(super) fn optional_integer(&mut self, column: &'static str) -> Result<Option<i64>, SqlError> {
+    pub(super) fn optional_integer(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<i64>, SqlError> {
         match self.cell() {
             Cell::Null => Ok(None),
             Cell::Integer(number) => Ok(Some(number)),
@@ -157,7 +165,10 @@ impl Row {
         }
     }
 
-    pub(super) fn optional_text(&mut self, column: &'static str) -> Result<Option<String>, SqlError> {
+    pub(super) fn optional_text(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<String>, SqlError> {
         match self.cell() {
             Cell::Null => Ok(None),
             Cell::Text(text) => Ok(Some(text)),
@@ -173,29 +184,39 @@ impl Row {
         }
     }
 
-    pub(super) fn optional_moment(&mut self, column: &'static str) -> Result<Option<Timestamp>, SqlError> {
-        self.optional_integer(column)?.map(|number| moment(number, column)).transpose()
+    pub(super) fn optional_moment(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<Timestamp>, SqlError> {
+        self.optional_integer(column)?
+            .map(|number| moment(number, column))
+            .transpose()
     }
 
     pub(super) fn integer(&mut self, column: &'static str) -> Result<i64, SqlError> {
-        self.optional_integer(column)?.ok_or_else(|| SqlError::corrupt(column, "null"))
+        self.optional_integer(column)?
+            .ok_or_else(|| SqlError::corrupt(column, "null"))
     }
 
     pub(super) fn text(&mut self, column: &'static str) -> Result<String, SqlError> {
-        self.optional_text(column)?.ok_or_else(|| SqlError::corrupt(column, "null"))
+        self.optional_text(column)?
+            .ok_or_else(|| SqlError::corrupt(column, "null"))
     }
 
     pub(super) fn id(&mut self, column: &'static str) -> Result<Uuid, SqlError> {
-        self.optional_id(column)?.ok_or_else(|| SqlError::corrupt(column, "null"))
+        self.optional_id(column)?
+            .ok_or_else(|| SqlError::corrupt(column, "null"))
     }
 
     pub(super) fn moment(&mut self, column: &'static str) -> Result<Timestamp, SqlError> {
-        self.optional_moment(column)?.ok_or_else(|| SqlError::corrupt(column, "null"))
+        self.optional_moment(column)?
+            .ok_or_else(|| SqlError::corrupt(column, "null"))
     }
 }
 
 fn id_from(bytes: &[u8], column: &'static str) -> Result<Uuid, SqlError> {
-    Uuid::from_slice(bytes).map_err(|_| SqlError::corrupt(column, format!("{} bytes instead of 16", bytes.len())))
+    Uuid::from_slice(bytes)
+        .map_err(|_| SqlError::corrupt(column, format!("{} bytes instead of 16", bytes.len())))
 }
 
 const NANOSECONDS_PER_MICROSECOND: i64 = 1000;
@@ -215,7 +236,10 @@ pub(super) fn moment(microseconds: i64, column: &'static str) -> Result<Timestam
 
 /// Cuts a moment to the microseconds that are stored.
 pub(super) fn cut(at: Timestamp) -> Timestamp {
-    Timestamp::from_nanosecond(at.as_nanosecond() - at.as_nanosecond() % NANOSECONDS_PER_MICROSECOND).unwrap_or(at)
+    Timestamp::from_nanosecond(
+        at.as_nanosecond() - at.as_nanosecond() % NANOSECONDS_PER_MICROSECOND,
+    )
+    .unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -228,11 +252,31 @@ mod tests {
             let error = read(&mut Row::new(vec![cell])).unwrap_err();
             assert_eq!(error.to_string(), expected);
         };
-        check(Cell::Null, |row| row.text("metric.name").map(drop), "metric.name holds null");
-        check(Cell::Integer(1), |row| row.text("metric.name").map(drop), "metric.name holds an integer");
-        check(Cell::Bytes(vec![0; 15]), |row| row.id("metric.id").map(drop), "metric.id holds 15 bytes instead of 16");
-        check(Cell::Text("x".into()), |row| row.id("metric.id").map(drop), "metric.id holds text");
-        check(Cell::Real(1.5), |row| row.integer("metric.status").map(drop), "metric.status holds a real number");
+        check(
+            Cell::Null,
+            |row| row.text("metric.name").map(drop),
+            "metric.name holds null",
+        );
+        check(
+            Cell::Integer(1),
+            |row| row.text("metric.name").map(drop),
+            "metric.name holds an integer",
+        );
+        check(
+            Cell::Bytes(vec![0; 15]),
+            |row| row.id("metric.id").map(drop),
+            "metric.id holds 15 bytes instead of 16",
+        );
+        check(
+            Cell::Text("x".into()),
+            |row| row.id("metric.id").map(drop),
+            "metric.id holds text",
+        );
+        check(
+            Cell::Real(1.5),
+            |row| row.integer("metric.status").map(drop),
+            "metric.status holds a real number",
+        );
         check(
             Cell::Integer(-1),
             |row| row.moment("resource.started_at").map(drop),
@@ -251,6 +295,9 @@ mod tests {
         assert_eq!(cut(at(1_999)), at(1_000));
         assert_eq!(microseconds(at(1_999)), 1);
         assert_eq!(moment(1, "x").unwrap(), at(1_000));
-        assert_eq!(moment(microseconds(Timestamp::MAX), "x").unwrap(), cut(Timestamp::MAX));
+        assert_eq!(
+            moment(microseconds(Timestamp::MAX), "x").unwrap(),
+            cut(Timestamp::MAX)
+        );
     }
 }

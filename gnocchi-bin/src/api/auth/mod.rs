@@ -14,7 +14,7 @@ use super::state::ApiState;
 
 /// A caller who said who he is.
 #[derive(Debug, Clone)]
-pub struct Authenticated(pub Caller);
+pub(crate) struct Authenticated(pub Caller);
 
 impl FromRequestParts<ApiState> for Authenticated {
     type Rejection = ApiError;
@@ -23,7 +23,9 @@ impl FromRequestParts<ApiState> for Authenticated {
         let caller = match state.settings().auth_mode {
             AuthMode::Basic => basic::caller(&parts.headers),
         };
-        caller.map(Self).ok_or_else(|| ApiError::empty(StatusCode::UNAUTHORIZED))
+        caller
+            .map(Self)
+            .ok_or_else(|| ApiError::empty(StatusCode::UNAUTHORIZED))
     }
 }
 
@@ -31,7 +33,12 @@ impl FromRequestParts<ApiState> for Authenticated {
 ///
 /// # Errors
 /// 403 when he may not.
-pub fn require(state: &ApiState, action: Action, caller: &Caller, target: &(impl Target + ?Sized)) -> ApiResult<()> {
+pub(crate) fn require(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    target: &(impl Target + ?Sized),
+) -> ApiResult<()> {
     if state.enforcer().allows(action, caller, target) {
         Ok(())
     } else {
@@ -43,21 +50,48 @@ pub fn require(state: &ApiState, action: Action, caller: &Caller, target: &(impl
 ///
 /// # Errors
 /// 403 when he may not; what the store says when the resource cannot be read.
-pub async fn require_on_metric(state: &ApiState, action: Action, caller: &Caller, metric: &Metric) -> ApiResult<()> {
+pub(crate) async fn require_on_metric(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    metric: &Metric,
+) -> ApiResult<()> {
     // Most callers may without a look at the resource, which saves reading it.
     let enforcer = state.enforcer();
-    if enforcer.is_monotone(action) && enforcer.allows(action, caller, &MetricTarget { metric, resource: None }) {
+    if enforcer.is_monotone(action)
+        && enforcer.allows(
+            action,
+            caller,
+            &MetricTarget {
+                metric,
+                resource: None,
+            },
+        )
+    {
         return Ok(());
     }
     let resource = resource_of(state, metric).await?;
-    require(state, action, caller, &MetricTarget { metric, resource: resource.as_ref() })
+    require(
+        state,
+        action,
+        caller,
+        &MetricTarget {
+            metric,
+            resource: resource.as_ref(),
+        },
+    )
 }
 
 /// Insists that a caller may do something to a resource.
 ///
 /// # Errors
 /// 403 when he may not.
-pub fn require_on_resource(state: &ApiState, action: Action, caller: &Caller, resource: &Resource) -> ApiResult<()> {
+pub(crate) fn require_on_resource(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    resource: &Resource,
+) -> ApiResult<()> {
     require(state, action, caller, &ResourceTarget(resource))
 }
 
@@ -65,8 +99,10 @@ pub fn require_on_resource(state: &ApiState, action: Action, caller: &Caller, re
 ///
 /// # Errors
 /// What the store says when the resource cannot be read.
-pub async fn resource_of(state: &ApiState, metric: &Metric) -> ApiResult<Option<Resource>> {
-    let Some(id) = metric.resource_id else { return Ok(None) };
+pub(crate) async fn resource_of(state: &ApiState, metric: &Metric) -> ApiResult<Option<Resource>> {
+    let Some(id) = metric.resource_id else {
+        return Ok(None);
+    };
     let found = state.gnocchi().resources(GENERIC, &[id]).await?;
     Ok(found.into_iter().flatten().next())
 }

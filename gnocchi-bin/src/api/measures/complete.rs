@@ -8,20 +8,38 @@ use gnocchi_core::model::{MetricId, ResourceId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
 
 use super::shape::{ByShape, Shape};
-use super::{BodyError, Columns, Context, Fault, NamedMeasures, ResourceMeasures, quote_bare_tokens};
+use super::{
+    BodyError, Columns, Context, Fault, NamedMeasures, ResourceMeasures, quote_bare_tokens,
+};
 use crate::api::schema::{Invalid, Path};
 use crate::api::timestamp::{self, Style, TimestampError};
 
 pub(super) fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {
-    parse(body, context, |reader, json| ByShape::new(List { reader, path: &Path::Root }).deserialize(json))
+    parse(body, context, |reader, json| {
+        ByShape::new(List {
+            reader,
+            path: &Path::Root,
+        })
+        .deserialize(json)
+    })
 }
 
-pub(super) fn by_metric(body: &[u8], context: Context) -> Result<Vec<(MetricId, Series)>, BodyError> {
-    parse(body, context, |reader, json| ByShape::new(Metrics { reader }).deserialize(json))
+pub(super) fn by_metric(
+    body: &[u8],
+    context: Context,
+) -> Result<Vec<(MetricId, Series)>, BodyError> {
+    parse(body, context, |reader, json| {
+        ByShape::new(Metrics { reader }).deserialize(json)
+    })
 }
 
-pub(super) fn by_resource(body: &[u8], context: Context) -> Result<Vec<ResourceMeasures>, BodyError> {
-    parse(body, context, |reader, json| ByShape::new(Resources { reader }).deserialize(json))
+pub(super) fn by_resource(
+    body: &[u8],
+    context: Context,
+) -> Result<Vec<ResourceMeasures>, BodyError> {
+    parse(body, context, |reader, json| {
+        ByShape::new(Resources { reader }).deserialize(json)
+    })
 }
 
 type Json<'a, 'de> = &'a mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>;
@@ -42,16 +60,12 @@ impl Reader {
 
     /// Counts a point; no more are read when there are too many.
     fn count<E: Error>(&mut self) -> Result<(), E> {
-        match self.points_left.checked_sub(1) {
-            Some(points_left) => {
-                self.points_left = points_left;
-                Ok(())
-            }
-            None => {
-                self.has_too_many_points = true;
-                Err(E::custom("too many points"))
-            }
-        }
+        let Some(points_left) = self.points_left.checked_sub(1) else {
+            self.has_too_many_points = true;
+            return Err(E::custom("too many points"));
+        };
+        self.points_left = points_left;
+        Ok(())
     }
 }
 
@@ -68,7 +82,8 @@ fn parse<T>(
             invalid: None,
         };
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let outcome = read(&mut reader, &mut deserializer).and_then(|parsed| deserializer.end().map(|()| parsed));
+        let outcome = read(&mut reader, &mut deserializer)
+            .and_then(|parsed| deserializer.end().map(|()| parsed));
         match (outcome, reader.invalid) {
             _ if reader.has_too_many_points => Err(BodyError::TooManyPoints),
             (Err(error), _) => Err(BodyError::Malformed(error.to_string())),
@@ -109,12 +124,20 @@ impl ListState {
     }
 
     fn add(&mut self, measure: Option<Measure>) {
-        let Some(Measure { timestamp: Some(timestamp), value }) = measure else {
+        let Some(Measure {
+            timestamp: Some(timestamp),
+            value,
+        }) = measure
+        else {
             return self.refuse(Fault::Format);
         };
         let timestamp = timestamp.and_then(|(timestamp, style)| {
             let is_mixed = *self.style.get_or_insert(style) != style;
-            if is_mixed { Err(Fault::Timestamp(TimestampError::Unparsable)) } else { Ok(timestamp) }
+            if is_mixed {
+                Err(Fault::Timestamp(TimestampError::Unparsable))
+            } else {
+                Ok(timestamp)
+            }
         });
         match (timestamp, value) {
             (Err(fault), _) => self.refuse(fault),
@@ -129,7 +152,9 @@ impl<'de> Shape<'de> for List<'_> {
 
     fn list<A: SeqAccess<'de>>(self, mut items: A) -> Result<Series, A::Error> {
         let mut state = ListState::default();
-        while let Some(measure) = items.next_element_seed(ByShape::new(MeasureShape { now: self.reader.now }))? {
+        while let Some(measure) = items.next_element_seed(ByShape::new(MeasureShape {
+            now: self.reader.now,
+        }))? {
             self.reader.count()?;
             state.add(measure);
         }
@@ -146,11 +171,16 @@ impl<'de> Shape<'de> for List<'_> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
             is_empty = false;
         }
-        Ok(if is_empty { Series::new() } else { self.other() })
+        Ok(if is_empty {
+            Series::new()
+        } else {
+            self.other()
+        })
     }
 
     fn other(self) -> Series {
-        self.reader.refuse(self.path.invalid(Fault::Format.to_string()));
+        self.reader
+            .refuse(self.path.invalid(Fault::Format.to_string()));
         Series::new()
     }
 }
@@ -174,7 +204,8 @@ impl<'de> Shape<'de> for MeasureShape {
         while let Some(key) = members.next_key_seed(ByShape::new(KeyShape))? {
             match key {
                 Key::Timestamp => {
-                    measure.timestamp = Some(members.next_value_seed(ByShape::new(Moment { now: self.now }))?);
+                    measure.timestamp =
+                        Some(members.next_value_seed(ByShape::new(Moment { now: self.now }))?);
                 }
                 Key::Value => measure.value = members.next_value_seed(ByShape::new(Value))?,
                 Key::Other => {
@@ -222,7 +253,9 @@ impl Shape<'_> for Moment {
     type Value = Result<(Timestamp, Style), Fault>;
 
     fn number(self, seconds: f64) -> Self::Value {
-        timestamp::from_seconds(seconds).map(|moment| (moment, Style::Number)).map_err(Fault::Timestamp)
+        timestamp::from_seconds(seconds)
+            .map(|moment| (moment, Style::Number))
+            .map_err(Fault::Timestamp)
     }
 
     fn bool(self, yes: bool) -> Self::Value {
@@ -279,7 +312,10 @@ impl<'de> Shape<'de> for Metrics<'_> {
             if id.is_err() {
                 self.reader.refuse(path.invalid_key("not a valid value"));
             }
-            let series = members.next_value_seed(ByShape::new(List { reader: &mut *self.reader, path: &path }))?;
+            let series = members.next_value_seed(ByShape::new(List {
+                reader: &mut *self.reader,
+                path: &path,
+            }))?;
             if let Ok(id) = id {
                 metrics.push((id, series));
             }
@@ -288,7 +324,8 @@ impl<'de> Shape<'de> for Metrics<'_> {
     }
 
     fn other(self) -> Self::Value {
-        self.reader.refuse(Path::Root.invalid("expected a dictionary"));
+        self.reader
+            .refuse(Path::Root.invalid("expected a dictionary"));
         Vec::new()
     }
 }
@@ -309,14 +346,21 @@ impl<'de> Shape<'de> for Resources<'_> {
             if let Err(error) = ResourceId::from_original(&original_id, None) {
                 self.reader.refuse(path.invalid_key(error.to_string()));
             }
-            let metrics = members.next_value_seed(ByShape::new(Names { reader: &mut *self.reader, path: &path }))?;
-            resources.push(ResourceMeasures { original_id, metrics });
+            let metrics = members.next_value_seed(ByShape::new(Names {
+                reader: &mut *self.reader,
+                path: &path,
+            }))?;
+            resources.push(ResourceMeasures {
+                original_id,
+                metrics,
+            });
         }
         Ok(resources)
     }
 
     fn other(self) -> Self::Value {
-        self.reader.refuse(Path::Root.invalid("expected a dictionary"));
+        self.reader
+            .refuse(Path::Root.invalid("expected a dictionary"));
         Vec::new()
     }
 }
@@ -334,14 +378,18 @@ impl<'de> Shape<'de> for Names<'_> {
         let mut metrics = Vec::new();
         while let Some(name) = members.next_key::<String>()? {
             let path = Path::Key(self.path, &name);
-            let named = members.next_value_seed(ByShape::new(Named { reader: &mut *self.reader, path: &path }))?;
+            let named = members.next_value_seed(ByShape::new(Named {
+                reader: &mut *self.reader,
+                path: &path,
+            }))?;
             metrics.push(NamedMeasures { name, ..named });
         }
         Ok(metrics)
     }
 
     fn other(self) -> Self::Value {
-        self.reader.refuse(self.path.invalid("expected a dictionary"));
+        self.reader
+            .refuse(self.path.invalid("expected a dictionary"));
         Vec::new()
     }
 }
@@ -356,8 +404,15 @@ impl<'de> Shape<'de> for Named<'_> {
     type Value = NamedMeasures;
 
     fn list<A: SeqAccess<'de>>(self, items: A) -> Result<NamedMeasures, A::Error> {
-        let series = List { reader: self.reader, path: self.path }.list(items)?;
-        Ok(NamedMeasures { series, ..NamedMeasures::default() })
+        let series = List {
+            reader: self.reader,
+            path: self.path,
+        }
+        .list(items)?;
+        Ok(NamedMeasures {
+            series,
+            ..NamedMeasures::default()
+        })
     }
 
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<NamedMeasures, A::Error> {
@@ -370,29 +425,40 @@ impl<'de> Shape<'de> for Named<'_> {
             match key.as_str() {
                 "measures" => {
                     has_measures = true;
-                    named.series = members.next_value_seed(ByShape::new(List { reader: &mut *self.reader, path: &path }))?;
+                    named.series = members.next_value_seed(ByShape::new(List {
+                        reader: &mut *self.reader,
+                        path: &path,
+                    }))?;
                 }
                 "archive_policy_name" => {
-                    named.archive_policy_name =
-                        members.next_value_seed(ByShape::new(Text { reader: &mut *self.reader, path: &path }))?;
+                    named.archive_policy_name = members.next_value_seed(ByShape::new(Text {
+                        reader: &mut *self.reader,
+                        path: &path,
+                    }))?;
                 }
                 "unit" => {
-                    named.unit = members.next_value_seed(ByShape::new(Text { reader: &mut *self.reader, path: &path }))?;
+                    named.unit = members.next_value_seed(ByShape::new(Text {
+                        reader: &mut *self.reader,
+                        path: &path,
+                    }))?;
                 }
                 _ => {
                     members.next_value::<IgnoredAny>()?;
-                    self.reader.refuse(path.invalid_key("extra keys not allowed"));
+                    self.reader
+                        .refuse(path.invalid_key("extra keys not allowed"));
                 }
             }
         }
         if !has_measures && !is_empty {
-            self.reader.refuse(Path::Key(self.path, "measures").invalid_key("required key not provided"));
+            self.reader
+                .refuse(Path::Key(self.path, "measures").invalid_key("required key not provided"));
         }
         Ok(named)
     }
 
     fn other(self) -> NamedMeasures {
-        self.reader.refuse(self.path.invalid(Fault::Format.to_string()));
+        self.reader
+            .refuse(self.path.invalid(Fault::Format.to_string()));
         NamedMeasures::default()
     }
 }

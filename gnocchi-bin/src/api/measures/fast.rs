@@ -8,7 +8,7 @@ use gnocchi_core::model::MetricId;
 
 use super::number::Number;
 use super::{Columns, Context, NamedMeasures, ResourceMeasures};
-use crate::api::timestamp;
+use crate::api::timestamp::IsoReader;
 
 /// The first guess at the length of a list.
 const POINTS_GUESSED: usize = 16;
@@ -49,7 +49,10 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
             });
             Some(())
         })?;
-        resources.push(ResourceMeasures { original_id: key.to_owned(), metrics });
+        resources.push(ResourceMeasures {
+            original_id: key.to_owned(),
+            metrics,
+        });
         Some(())
     })?;
     scanner.end()?;
@@ -58,6 +61,9 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
 
 /// Longer ids of resources are left to the complete parser, which knows the limit.
 const RESOURCE_ID_BYTES_MAX: usize = 128;
+
+/// The length of `YYYY-MM-DDThh:mm:ss`.
+const PLAIN_TIMESTAMP_BYTES: usize = 19;
 
 /// How the timestamps of a list are written; they do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,7 @@ struct Scanner<'a> {
     points_left: usize,
     /// The length of the list before: lists of one body are mostly of one length.
     points_guessed: usize,
+    iso: IsoReader,
 }
 
 impl<'a> Scanner<'a> {
@@ -80,6 +87,7 @@ impl<'a> Scanner<'a> {
             rest: body,
             points_left: context.points_max,
             points_guessed: POINTS_GUESSED,
+            iso: IsoReader::default(),
         }
     }
 
@@ -121,22 +129,38 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads one member of a measure.
-    fn member(&mut self, timestamp: &mut Option<(Timestamp, Written)>, value: &mut Option<f64>) -> Option<()> {
-        let key = self.text()?;
-        self.expect(b':')?;
-        let next = self.peek()?;
-        match key {
-            b"timestamp" => {
-                *timestamp = Some(if next == b'"' {
-                    (timestamp::parse_iso(self.text()?).ok()?, Written::AsText)
-                } else {
-                    (self.number()?.to_timestamp()?, Written::AsNumber)
-                });
-            }
-            b"value" => *value = Some(self.number()?.to_f64()?),
-            _ => return None,
+    fn member(
+        &mut self,
+        timestamp: &mut Option<(Timestamp, Written)>,
+        value: &mut Option<f64>,
+    ) -> Option<()> {
+        self.peek()?;
+        if let Some(rest) = self.rest.strip_prefix(b"\"timestamp\"") {
+            self.rest = rest;
+            self.expect(b':')?;
+            *timestamp = Some(self.timestamp()?);
+        } else {
+            self.rest = self.rest.strip_prefix(b"\"value\"")?;
+            self.expect(b':')?;
+            self.peek()?;
+            *value = Some(self.number()?.to_f64()?);
         }
         Some(())
+    }
+
+    fn timestamp(&mut self) -> Option<(Timestamp, Written)> {
+        if self.peek()? != b'"' {
+            return Some((self.number()?.to_timestamp()?, Written::AsNumber));
+        }
+        // Without fraction and zone the end is where it mostly is. The reader refuses whatever is no part of a date.
+        let text = if self.rest.get(PLAIN_TIMESTAMP_BYTES + 1) == Some(&b'"') {
+            let text = &self.rest[1..=PLAIN_TIMESTAMP_BYTES];
+            self.rest = &self.rest[PLAIN_TIMESTAMP_BYTES + 2..];
+            text
+        } else {
+            self.text()?
+        };
+        Some((self.iso.read(text).ok()?, Written::AsText))
     }
 
     /// Reads an object and hands each key to `member`, which reads the value.
@@ -159,7 +183,10 @@ impl<'a> Scanner<'a> {
     /// Reads a text without escapes, in ASCII.
     fn text(&mut self) -> Option<&'a [u8]> {
         self.expect(b'"')?;
-        let length = self.rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..))?;
+        let length = self
+            .rest
+            .iter()
+            .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..))?;
         let (text, rest) = self.rest.split_at(length);
         self.rest = rest.strip_prefix(b"\"")?;
         Some(text)

@@ -5,7 +5,10 @@ use super::*;
 const METRIC: &str = "f93450f2-d8a5-4d67-9985-02511241e7d1";
 
 fn context() -> Context {
-    Context { now: Timestamp::from_second(1_425_652_437).unwrap(), points_max: 1000 }
+    Context {
+        now: Timestamp::from_second(1_425_652_437).unwrap(),
+        points_max: 1000,
+    }
 }
 
 fn invalid(outcome: Result<impl fmt::Debug, BodyError>) -> (String, Vec<String>) {
@@ -16,13 +19,21 @@ fn invalid(outcome: Result<impl fmt::Debug, BodyError>) -> (String, Vec<String>)
 }
 
 fn points(body: &str, expected: &[(i64, f64)]) {
-    let series = list(body.as_bytes(), context()).unwrap_or_else(|error| panic!("{body}: {error:?}"));
-    let found: Vec<(i64, f64)> = series.iter().map(|point| (point.timestamp.as_nanosecond(), point.value)).collect();
+    let series =
+        list(body.as_bytes(), context()).unwrap_or_else(|error| panic!("{body}: {error:?}"));
+    let found: Vec<(i64, f64)> = series
+        .iter()
+        .map(|point| (point.timestamp.as_nanosecond(), point.value))
+        .collect();
     assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{body}");
 }
 
 fn refused(body: &str, reason: &str) {
-    assert_eq!(invalid(list(body.as_bytes(), context())), (reason.to_owned(), Vec::new()), "{body}");
+    assert_eq!(
+        invalid(list(body.as_bytes(), context())),
+        (reason.to_owned(), Vec::new()),
+        "{body}"
+    );
 }
 
 fn malformed(body: &str) -> String {
@@ -36,43 +47,83 @@ fn malformed(body: &str) -> String {
 fn lists_of_measures() {
     points("[]", &[]);
     points(" { } ", &[]);
-    points(r#"[{"timestamp":"2015-03-06T14:33:57","value":43.1}]"#, &[(1_425_652_437_000_000_000, 43.1)]);
-    points(r#"[{"value": 12, "timestamp": 5.5}, {"timestamp": 1, "value": -1e2}]"#, &[(1_000_000_000, -100.0), (5_500_000_000, 12.0)]);
-    points(r#"[{"timestamp": "5.5", "value": "2.5"}, {"timestamp": 6, "value": true}]"#, &[(5_500_000_000, 2.5), (6_000_000_000, 1.0)]);
-    points(r#"[{"timestamp": 1, "value": 1}, {"timestamp": 1, "value": 2}]"#, &[(1_000_000_000, 2.0)]);
-    points(r#"[{"timestamp": "-5 minutes", "value": 1, "extra": [{}]}]"#, &[(1_425_652_137_000_000_000, 1.0)]);
-    points(r#"[{"timestamp": 1, "value": 1, "value": 2, "timestamp": 3}]"#, &[(3_000_000_000, 2.0)]);
-    points(r#"[{"timestamp": 1, "value": "\u006ean"}]"#, &[(1_000_000_000, f64::NAN)]);
+    points(
+        r#"[{"timestamp":"2015-03-06T14:33:57","value":43.1}]"#,
+        &[(1_425_652_437_000_000_000, 43.1)],
+    );
+    points(
+        r#"[{"value": 12, "timestamp": 5.5}, {"timestamp": 1, "value": -1e2}]"#,
+        &[(1_000_000_000, -100.0), (5_500_000_000, 12.0)],
+    );
+    points(
+        r#"[{"timestamp": "5.5", "value": "2.5"}, {"timestamp": 6, "value": true}]"#,
+        &[(5_500_000_000, 2.5), (6_000_000_000, 1.0)],
+    );
+    points(
+        r#"[{"timestamp": 1, "value": 1}, {"timestamp": 1, "value": 2}]"#,
+        &[(1_000_000_000, 2.0)],
+    );
+    points(
+        r#"[{"timestamp": "-5 minutes", "value": 1, "extra": [{}]}]"#,
+        &[(1_425_652_137_000_000_000, 1.0)],
+    );
+    points(
+        r#"[{"timestamp": 1, "value": 1, "value": 2, "timestamp": 3}]"#,
+        &[(3_000_000_000, 2.0)],
+    );
+    points(
+        r#"[{"timestamp": 1, "value": "\u006ean"}]"#,
+        &[(1_000_000_000, f64::NAN)],
+    );
     points(
         r#"[{"timestamp": 1, "value": NaN}, {"timestamp": 2, "value": -Infinity}, {"timestamp": 3, "value": Infinity}]"#,
-        &[(1_000_000_000, f64::NAN), (2_000_000_000, f64::NEG_INFINITY), (3_000_000_000, f64::INFINITY)],
+        &[
+            (1_000_000_000, f64::NAN),
+            (2_000_000_000, f64::NEG_INFINITY),
+            (3_000_000_000, f64::INFINITY),
+        ],
     );
 }
 
 #[test]
 fn lists_of_other_things() {
     for body in [
-        "1", "null", "true", r#""x""#, r#"{"a": 1}"#, "[1]", r#"[["2015-03-06T14:33:57", 43.1]]"#, r#"[{"value": 1}]"#,
-        r#"[{"timestamp": null, "value": 1}]"#, r#"[{"timestamp": [], "value": 1}]"#,
+        "1",
+        "null",
+        "true",
+        r#""x""#,
+        r#"{"a": 1}"#,
+        "[1]",
+        r#"[["2015-03-06T14:33:57", 43.1]]"#,
+        r#"[{"value": 1}]"#,
+        r#"[{"timestamp": null, "value": 1}]"#,
+        r#"[{"timestamp": [], "value": 1}]"#,
         r#"[{"timestamp": "x", "value": 1}, {}]"#,
     ] {
         refused(body, "unexpected measures format");
     }
     for body in [
-        r#"[{"timestamp": 1, "value": "foobar"}]"#, r#"[{"timestamp": 1, "value": null}]"#, r#"[{"timestamp": 1}]"#,
-        r#"[{"timestamp": 1, "value": {}}]"#, r#"[{"timestamp": 1, "value": "1e999"}]"#,
+        r#"[{"timestamp": 1, "value": "foobar"}]"#,
+        r#"[{"timestamp": 1, "value": null}]"#,
+        r#"[{"timestamp": 1}]"#,
+        r#"[{"timestamp": 1, "value": {}}]"#,
+        r#"[{"timestamp": 1, "value": "1e999"}]"#,
     ] {
         refused(body, "unexpected measures value");
     }
     for body in [
-        r#"[{"timestamp": "1915-03-06T14:33:57", "value": 1}]"#, r#"[{"timestamp": "0001-01-01", "value": 1}]"#,
+        r#"[{"timestamp": "1915-03-06T14:33:57", "value": 1}]"#,
+        r#"[{"timestamp": "0001-01-01", "value": 1}]"#,
         r#"[{"timestamp": -1, "value": "foobar"}]"#,
     ] {
         refused(body, "unexpected timestamp 'Timestamp must be after Epoch'");
     }
     for body in [
-        r#"[{"timestamp": "1915-100-06T14:33:57", "value": 1}]"#, r#"[{"timestamp": "300000-01-01", "value": 1}]"#,
-        r#"[{"timestamp": 1e300, "value": 1}]"#, r#"[{"timestamp": NaN, "value": 1}]"#, r#"[{"timestamp": "", "value": 1}]"#,
+        r#"[{"timestamp": "1915-100-06T14:33:57", "value": 1}]"#,
+        r#"[{"timestamp": "300000-01-01", "value": 1}]"#,
+        r#"[{"timestamp": 1e300, "value": 1}]"#,
+        r#"[{"timestamp": NaN, "value": 1}]"#,
+        r#"[{"timestamp": "", "value": 1}]"#,
         r#"[{"timestamp": 1, "value": "foobar"}, {"timestamp": "x", "value": 1}]"#,
     ] {
         refused(body, "unexpected timestamp 'Unable to convert timestamps'");
@@ -96,23 +147,56 @@ fn bodies_that_are_no_json() {
     assert_eq!(malformed(""), "Expected object or value");
     assert_eq!(malformed(" \n"), "Expected object or value");
     for body in [
-        "[", "[}", "[1,]", "nul", r#"[{"timestamp":1,"value":1,]"#, r#"[{"timestamp":1,"value":1}"#, r#"[{"timestamp":1,"value":1}]]"#,
-        r#"[{"timestamp":1,"value":01}]"#, r#"[{"timestamp":1 "value":1}]"#, r#"[{"timestamp":1,"value":1e999}]"#, "[nan]", "\u{feff}[]",
-        r#"[{"timestamp":"2015-03-06T14:33:57,"value":1}]"#, r#"[{"timestamp":NaN,"value":1]"#,
+        "[",
+        "[}",
+        "[1,]",
+        "nul",
+        r#"[{"timestamp":1,"value":1,]"#,
+        r#"[{"timestamp":1,"value":1}"#,
+        r#"[{"timestamp":1,"value":1}]]"#,
+        r#"[{"timestamp":1,"value":01}]"#,
+        r#"[{"timestamp":1 "value":1}]"#,
+        r#"[{"timestamp":1,"value":1e999}]"#,
+        "[nan]",
+        "\u{feff}[]",
+        r#"[{"timestamp":"2015-03-06T14:33:57,"value":1}]"#,
+        r#"[{"timestamp":NaN,"value":1]"#,
     ] {
         malformed(body);
     }
-    assert!(matches!(list(b"[{\"timestamp\":1,\"value\":\"\xff\"}]", context()), Err(BodyError::Malformed(_))));
-    assert!(matches!(list("[".repeat(100_000).as_bytes(), context()), Err(BodyError::Malformed(_))));
+    assert!(matches!(
+        list(b"[{\"timestamp\":1,\"value\":\"\xff\"}]", context()),
+        Err(BodyError::Malformed(_))
+    ));
+    assert!(matches!(
+        list("[".repeat(100_000).as_bytes(), context()),
+        Err(BodyError::Malformed(_))
+    ));
 }
 
 #[test]
 fn the_number_of_points_is_limited() {
-    let body = |points: usize| format!("[{}]", vec![r#"{"timestamp":1,"value":1}"#; points].join(","));
+    let body = |points: usize| {
+        format!(
+            "[{}]",
+            vec![r#"{"timestamp":1,"value":1}"#; points].join(",")
+        )
+    };
     assert!(list(body(1000).as_bytes(), context()).is_ok());
-    assert_eq!(list(body(1001).as_bytes(), context()), Err(BodyError::TooManyPoints));
-    let halves = format!(r#"{{"{METRIC}": {}, "{}": {}}}"#, body(500), METRIC.replace('f', "e"), body(501));
-    assert_eq!(by_metric(halves.as_bytes(), context()), Err(BodyError::TooManyPoints));
+    assert_eq!(
+        list(body(1001).as_bytes(), context()),
+        Err(BodyError::TooManyPoints)
+    );
+    let halves = format!(
+        r#"{{"{METRIC}": {}, "{}": {}}}"#,
+        body(500),
+        METRIC.replace('f', "e"),
+        body(501)
+    );
+    assert_eq!(
+        by_metric(halves.as_bytes(), context()),
+        Err(BodyError::TooManyPoints)
+    );
 }
 
 #[test]
@@ -120,14 +204,35 @@ fn measures_by_metric() {
     let parsed = |body: &str| by_metric(body.as_bytes(), context());
     assert_eq!(parsed("{}"), Ok(Vec::new()));
     let found = parsed(&format!(r#"{{"{METRIC}": [{{"timestamp": 1, "value": 1}}], "37AEC8B7C0D9445B8AB9D3C6312DCF5C": []}}"#)).unwrap();
-    let lengths: Vec<(String, usize)> = found.iter().map(|(metric, series)| (metric.to_string(), series.len())).collect();
-    assert_eq!(lengths, [(METRIC.to_owned(), 1), ("37aec8b7-c0d9-445b-8ab9-d3c6312dcf5c".to_owned(), 0)]);
-    assert_eq!(invalid(parsed(r#"{"zz": []}"#)), ("not a valid value @ data['zz']".to_owned(), vec!["zz".to_owned()]));
+    let lengths: Vec<(String, usize)> = found
+        .iter()
+        .map(|(metric, series)| (metric.to_string(), series.len()))
+        .collect();
+    assert_eq!(
+        lengths,
+        [
+            (METRIC.to_owned(), 1),
+            ("37aec8b7-c0d9-445b-8ab9-d3c6312dcf5c".to_owned(), 0)
+        ]
+    );
+    assert_eq!(
+        invalid(parsed(r#"{"zz": []}"#)),
+        (
+            "not a valid value @ data['zz']".to_owned(),
+            vec!["zz".to_owned()]
+        )
+    );
     assert_eq!(
         invalid(parsed(&format!(r#"{{"{METRIC}": [1]}}"#))),
-        (format!("unexpected measures format for dictionary value @ data['{METRIC}']"), vec![METRIC.to_owned()])
+        (
+            format!("unexpected measures format for dictionary value @ data['{METRIC}']"),
+            vec![METRIC.to_owned()]
+        )
     );
-    assert_eq!(invalid(parsed("[]")), ("expected a dictionary".to_owned(), Vec::new()));
+    assert_eq!(
+        invalid(parsed("[]")),
+        ("expected a dictionary".to_owned(), Vec::new())
+    );
 }
 
 #[test]
@@ -153,16 +258,42 @@ fn measures_by_resource() {
     )
     .unwrap();
     assert_eq!(found[0].original_id, "res");
-    let [cpu, disk] = &found[0].metrics[..] else { panic!("{found:?}") };
-    assert_eq!((cpu.name.as_str(), cpu.series.len(), &cpu.unit), ("cpu", 1, &None));
-    assert_eq!((disk.archive_policy_name.as_deref(), disk.unit.as_deref()), (Some("low"), Some("B")));
+    let [cpu, disk] = &found[0].metrics[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (cpu.name.as_str(), cpu.series.len(), &cpu.unit),
+        ("cpu", 1, &None)
+    );
+    assert_eq!(
+        (disk.archive_policy_name.as_deref(), disk.unit.as_deref()),
+        (Some("low"), Some("B"))
+    );
     let reason = |body: &str| invalid(parsed(body)).0;
-    assert_eq!(reason(r#"{"a/b": {}}"#), "'/' is not supported in resource id @ data['a/b']");
-    assert_eq!(reason(r#"{"res": []}"#), "expected a dictionary for dictionary value @ data['res']");
-    assert_eq!(reason(r#"{"res": {"cpu": 1}}"#), "unexpected measures format for dictionary value @ data['res']['cpu']");
-    assert_eq!(reason(r#"{"res": {"cpu": {"x": 1}}}"#), "extra keys not allowed @ data['res']['cpu']['x']");
-    assert_eq!(reason(r#"{"res": {"cpu": {"unit": "B"}}}"#), "required key not provided @ data['res']['cpu']['measures']");
-    assert_eq!(reason(r#"{"res": {"cpu": {"unit": 1}}}"#), "expected str for dictionary value @ data['res']['cpu']['unit']");
+    assert_eq!(
+        reason(r#"{"a/b": {}}"#),
+        "'/' is not supported in resource id @ data['a/b']"
+    );
+    assert_eq!(
+        reason(r#"{"res": []}"#),
+        "expected a dictionary for dictionary value @ data['res']"
+    );
+    assert_eq!(
+        reason(r#"{"res": {"cpu": 1}}"#),
+        "unexpected measures format for dictionary value @ data['res']['cpu']"
+    );
+    assert_eq!(
+        reason(r#"{"res": {"cpu": {"x": 1}}}"#),
+        "extra keys not allowed @ data['res']['cpu']['x']"
+    );
+    assert_eq!(
+        reason(r#"{"res": {"cpu": {"unit": "B"}}}"#),
+        "required key not provided @ data['res']['cpu']['measures']"
+    );
+    assert_eq!(
+        reason(r#"{"res": {"cpu": {"unit": 1}}}"#),
+        "expected str for dictionary value @ data['res']['cpu']['unit']"
+    );
     assert_eq!(
         reason(r#"{"res": {"cpu": {"measures": [1]}}}"#),
         "unexpected measures format for dictionary value @ data['res']['cpu']['measures']"
@@ -179,9 +310,17 @@ fn bodies() -> impl Strategy<Value = String> {
         "\"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]\"",
         Just("null".to_owned()),
     ];
-    let value = prop_oneof!["-?[0-9]{1,3}(\\.[0-9]{1,20})?", "-?[0-9]{1,3}e-?[0-9]{1,3}", Just("\"1\"".to_owned()), Just("NaN".to_owned())];
-    let measure = (timestamp, value, "[ ,}]{0,1}").prop_map(|(timestamp, value, extra)| format!(r#"{{"timestamp": {timestamp},"value":{value}{extra}}}"#));
-    proptest::collection::vec(measure, 0..4).prop_map(|measures| format!("[{}]", measures.join(", ")))
+    let value = prop_oneof![
+        "-?[0-9]{1,3}(\\.[0-9]{1,20})?",
+        "-?[0-9]{1,3}e-?[0-9]{1,3}",
+        Just("\"1\"".to_owned()),
+        Just("NaN".to_owned())
+    ];
+    let measure = (timestamp, value, "[ ,}]{0,1}").prop_map(|(timestamp, value, extra)| {
+        format!(r#"{{"timestamp": {timestamp},"value":{value}{extra}}}"#)
+    });
+    proptest::collection::vec(measure, 0..4)
+        .prop_map(|measures| format!("[{}]", measures.join(", ")))
 }
 
 proptest! {
@@ -221,6 +360,18 @@ proptest! {
 fn usual_bodies_take_the_fast_way() {
     let measures = r#"[{"timestamp": "2015-03-06T14:33:57", "value": 43.1}, {"timestamp":"2015-03-06T14:34:12+00:00","value":12}]"#;
     assert!(fast::list(measures.as_bytes(), context()).is_some());
-    assert!(fast::by_metric(format!("{{\"{METRIC}\": {measures}}}").as_bytes(), context()).is_some());
-    assert!(fast::by_resource(format!("{{\"res\": {{\"cpu\": {measures}}}}}").as_bytes(), context()).is_some());
+    assert!(
+        fast::by_metric(
+            format!("{{\"{METRIC}\": {measures}}}").as_bytes(),
+            context()
+        )
+        .is_some()
+    );
+    assert!(
+        fast::by_resource(
+            format!("{{\"res\": {{\"cpu\": {measures}}}}}").as_bytes(),
+            context()
+        )
+        .is_some()
+    );
 }

@@ -95,7 +95,11 @@ pub fn by_metric(body: &[u8], context: Context) -> Result<Vec<(MetricId, Series)
         Some(parsed) => parsed,
         None => complete::by_metric(body, context)?,
     };
-    Ok(unite(parsed, |(metric, _)| *metric, |(_, series), (_, later)| *series = series.merge(&later)))
+    Ok(unite(
+        parsed,
+        |(metric, _)| *metric,
+        |(_, series), (_, later)| *series = series.merge(&later),
+    ))
 }
 
 /// Parses a mapping of resources to mappings of names of metrics to lists of measures, or to objects that hold such a list.
@@ -110,19 +114,22 @@ pub fn by_resource(body: &[u8], context: Context) -> Result<Vec<ResourceMeasures
 }
 
 /// Puts items with the same key together, in the order in which keys first appear.
-pub fn unite<T, K: Eq + Hash>(items: Vec<T>, key: impl Fn(&T) -> K, merge: impl Fn(&mut T, T)) -> Vec<T> {
+pub fn unite<T, K: Eq + Hash>(
+    items: Vec<T>,
+    key: impl Fn(&T) -> K,
+    merge: impl Fn(&mut T, T),
+) -> Vec<T> {
     if items.len() < 2 {
         return items;
     }
     let mut places = HashMap::with_capacity(items.len());
     let mut united: Vec<T> = Vec::with_capacity(items.len());
     for item in items {
-        match places.get(&key(&item)) {
-            Some(place) => merge(&mut united[*place], item),
-            None => {
-                places.insert(key(&item), united.len());
-                united.push(item);
-            }
+        if let Some(place) = places.get(&key(&item)) {
+            merge(&mut united[*place], item);
+        } else {
+            places.insert(key(&item), united.len());
+            united.push(item);
         }
     }
     united

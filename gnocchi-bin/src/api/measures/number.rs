@@ -9,8 +9,8 @@ const EXACT_INTEGER_MAX: u64 = 1 << 53;
 
 /// Powers of ten that are doubles.
 const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
-    1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
 /// More digits than this may not fit in 64 bits.
@@ -19,7 +19,7 @@ const MANTISSA_DIGITS_MAX: usize = 19;
 /// A number as it is written: `mantissa` times ten to the power of `exponent`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number<'a> {
-    text: &'a str,
+    text: &'a [u8],
     negative: bool,
     mantissa: u64,
     exponent: i32,
@@ -65,7 +65,7 @@ impl<'a> Number<'a> {
             at += length;
         }
         let number = Self {
-            text: std::str::from_utf8(&bytes[..at]).ok()?,
+            text: &bytes[..at],
             negative,
             mantissa,
             exponent,
@@ -79,21 +79,33 @@ impl<'a> Number<'a> {
         // Why is this exact? Both numbers are doubles without rounding, so one multiplication or division rounds once, and
         // that is the definition of the nearest double. Other numbers take the long way of the standard library.
         if self.is_complete && self.mantissa <= EXACT_INTEGER_MAX {
-            #[expect(clippy::cast_precision_loss, reason = "whole numbers up to 2^53 are exact")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "whole numbers up to 2^53 are exact"
+            )]
             let mantissa = self.mantissa as f64;
             let power = usize::try_from(self.exponent.unsigned_abs()).ok()?;
             if let Some(power) = POWERS_OF_TEN.get(power) {
-                let magnitude = if self.exponent < 0 { mantissa / power } else { mantissa * power };
+                let magnitude = if self.exponent < 0 {
+                    mantissa / power
+                } else {
+                    mantissa * power
+                };
                 return Some(if self.negative { -magnitude } else { magnitude });
             }
         }
-        self.text.parse().ok().filter(|value: &f64| value.is_finite())
+        let text = std::str::from_utf8(self.text).ok()?;
+        text.parse().ok().filter(|value: &f64| value.is_finite())
     }
 
     /// Returns the moment so many seconds after the epoch; `None` when it cannot be stored.
     pub(super) fn to_timestamp(self) -> Option<Timestamp> {
         // Up to 15 digits the text and the nearest double mean the same decimal, which is what a moment is made of.
-        if self.is_complete && !self.negative && self.mantissa < 1_000_000_000_000_000 && (-9..=0).contains(&self.exponent) {
+        if self.is_complete
+            && !self.negative
+            && self.mantissa < 1_000_000_000_000_000
+            && (-9..=0).contains(&self.exponent)
+        {
             let scale = 10_i64.pow(u32::try_from(self.exponent + 9).ok()?);
             let nanoseconds = i64::try_from(self.mantissa).ok()?.checked_mul(scale)?;
             return Timestamp::from_nanosecond(nanoseconds).ok();
@@ -125,7 +137,8 @@ mod tests {
     #[test]
     fn what_json_writes() {
         let check = |text: &str, expected: Option<(f64, usize)>| {
-            let scanned = Number::scan(text.as_bytes()).and_then(|(number, length)| Some((number.to_f64()?, length)));
+            let scanned = Number::scan(text.as_bytes())
+                .and_then(|(number, length)| Some((number.to_f64()?, length)));
             assert_eq!(scanned, expected, "{text}");
         };
         check("12,", Some((12.0, 2)));
@@ -142,7 +155,10 @@ mod tests {
         check("NaN", None);
         check("1e999", None);
         check("9007199254740993", Some((9_007_199_254_740_992.0, 16)));
-        check("123456789012345678901234567890", Some((123_456_789_012_345_678_901_234_567_890.0, 30)));
+        check(
+            "123456789012345678901234567890",
+            Some((123_456_789_012_345_678_901_234_567_890.0, 30)),
+        );
         let negative_zero = Number::scan(b"-0").unwrap().0.to_f64().unwrap();
         assert!(negative_zero.is_sign_negative());
     }

@@ -74,12 +74,18 @@ impl<'de, S: Shape<'de>> Visitor<'de> for ByShape<'de, S> {
         Ok(self.0.bool(yes))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "measures are doubles; the nearest one is meant")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "measures are doubles; the nearest one is meant"
+    )]
     fn visit_i64<E: Error>(self, number: i64) -> Result<S::Value, E> {
         Ok(self.0.number(number as f64))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "measures are doubles; the nearest one is meant")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "measures are doubles; the nearest one is meant"
+    )]
     fn visit_u64<E: Error>(self, number: u64) -> Result<S::Value, E> {
         Ok(self.0.number(number as f64))
     }

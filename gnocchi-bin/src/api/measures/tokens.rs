@@ -43,11 +43,15 @@ mod tests {
     #[test]
     fn only_bare_tokens_are_quoted() {
         let check = |body: &str, expected: Option<&str>| {
-            let quoted = quote_bare_tokens(body.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+            let quoted =
+                quote_bare_tokens(body.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(quoted.as_deref(), expected, "{body}");
         };
         check(r#"[1, -1, "NaN"]"#, None);
-        check("[NaN, Infinity, -Infinity, 1]", Some(r#"["NaN", "Infinity", "-Infinity", 1]"#));
+        check(
+            "[NaN, Infinity, -Infinity, 1]",
+            Some(r#"["NaN", "Infinity", "-Infinity", 1]"#),
+        );
         check(r#"{"a\"NaN": NaN}"#, Some(r#"{"a\"NaN": "NaN"}"#));
         check(r#""\\" NaN"#, Some(r#""\\" "NaN""#));
         check(r#""\"#, None);

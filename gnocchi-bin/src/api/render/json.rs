@@ -19,26 +19,48 @@ pub fn to_bytes(value: &impl Serialize) -> Vec<u8> {
 /// Renders a value at the end of `bytes`.
 pub fn write(bytes: &mut Vec<u8>, value: &impl Serialize) {
     let mut serializer = Serializer::with_formatter(bytes, Spaced);
-    value.serialize(&mut serializer).expect("bodies have text keys and memory takes every byte");
+    value
+        .serialize(&mut serializer)
+        .expect("bodies have text keys and memory takes every byte");
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Spaced;
 
 impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b", ")
+        }
     }
 
     fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         writer.write_all(b": ")
     }
 
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         if fragment.is_ascii() {
             return writer.write_all(fragment.as_bytes());
         }
@@ -55,7 +77,11 @@ impl Formatter for Spaced {
         Ok(())
     }
 
-    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         match escape {
             CharEscape::Quote => writer.write_all(b"\\\""),
             CharEscape::ReverseSolidus => writer.write_all(b"\\\\"),
@@ -80,7 +106,10 @@ mod tests {
     fn separators_have_one_space() {
         let value = json!({"name": "medium", "list": [1, 2.5, null, true, []], "z": {}});
         let text = String::from_utf8(to_bytes(&value)).unwrap();
-        assert_eq!(text, r#"{"list": [1, 2.5, null, true, []], "name": "medium", "z": {}}"#);
+        assert_eq!(
+            text,
+            r#"{"list": [1, 2.5, null, true, []], "name": "medium", "z": {}}"#
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Moments and lengths of time as text.
 
+use std::fmt::Write;
+
 use carbonara::{Timespan, Timestamp};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -20,26 +22,42 @@ pub(super) fn date(days: i64) -> DateText {
     let days = days + 719_468;
     let cycle = days / 146_097;
     let day_of_cycle = days % 146_097;
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let year_of_cycle =
+        (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year =
+        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = cycle * 400 + year_of_cycle + i64::from(month <= 2);
-    let [[y1, y2], [y3, y4], [m1, m2], [d1, d2]] = [pair(year / 100), pair(year % 100), pair(month), pair(day)];
+    let [[y1, y2], [y3, y4], [m1, m2], [d1, d2]] =
+        [pair(year / 100), pair(year % 100), pair(month), pair(day)];
     [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]
 }
 
 /// Writes a second of a day.
 pub(super) fn time(second_of_day: i64) -> TimeText {
-    let [[h1, h2], [m1, m2], [s1, s2]] = [pair(second_of_day / 3600), pair(second_of_day / 60 % 60), pair(second_of_day % 60)];
+    let [[h1, h2], [m1, m2], [s1, s2]] = [
+        pair(second_of_day / 3600),
+        pair(second_of_day / 60 % 60),
+        pair(second_of_day % 60),
+    ];
     [b'T', h1, h2, b':', m1, m2, b':', s1, s2]
 }
 
 /// Returns the two digits of a number below one hundred.
 fn pair(number: i64) -> [u8; 2] {
-    let digit = |value: i64| b"0123456789"[usize::try_from(value % 10).unwrap_or_default()];
-    [digit(number / 10), digit(number)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "days, times of day and their parts are below one hundred and not negative"
+    )]
+    let number = number as u8;
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 /// Writes a moment as `YYYY-MM-DDThh:mm:ss[.ffffff]+00:00`; microseconds only when there are some.
@@ -50,9 +68,11 @@ pub fn iso_microseconds(moment: Timestamp) -> String {
     bytes.extend_from_slice(&date(second / SECONDS_PER_DAY));
     bytes.extend_from_slice(&time(second % SECONDS_PER_DAY));
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    let microsecond = moment.as_nanosecond() / NANOSECONDS_PER_MICROSECOND % MICROSECONDS_PER_SECOND;
+    let microsecond =
+        moment.as_nanosecond() / NANOSECONDS_PER_MICROSECOND % MICROSECONDS_PER_SECOND;
     if microsecond != 0 {
-        text.push_str(&format!(".{microsecond:06}"));
+        // Writing to a string cannot fail.
+        let _ = write!(text, ".{microsecond:06}");
     }
     text.push_str("+00:00");
     text
@@ -62,15 +82,27 @@ pub fn iso_microseconds(moment: Timestamp) -> String {
 #[must_use]
 pub fn archive_policy_timespan(span: Timespan) -> String {
     let microseconds = span.as_nanosecond() / NANOSECONDS_PER_MICROSECOND;
-    let (seconds, microsecond) = (microseconds / MICROSECONDS_PER_SECOND, microseconds % MICROSECONDS_PER_SECOND);
+    let (seconds, microsecond) = (
+        microseconds / MICROSECONDS_PER_SECOND,
+        microseconds % MICROSECONDS_PER_SECOND,
+    );
     let (days, second_of_day) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
     let days = match days {
         0 => String::new(),
         1 => "1 day, ".to_owned(),
         days => format!("{days} days, "),
     };
-    let fraction = if microsecond == 0 { String::new() } else { format!(".{microsecond:06}") };
-    format!("{days}{}:{:02}:{:02}{fraction}", second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60)
+    let fraction = if microsecond == 0 {
+        String::new()
+    } else {
+        format!(".{microsecond:06}")
+    };
+    format!(
+        "{days}{}:{:02}:{:02}{fraction}",
+        second_of_day / 3600,
+        second_of_day / 60 % 60,
+        second_of_day % 60
+    )
 }
 
 #[cfg(test)]
@@ -97,11 +129,17 @@ mod tests {
     #[test]
     fn moments() {
         let check = |nanoseconds: i64, expected: &str| {
-            assert_eq!(iso_microseconds(Timestamp::from_nanosecond(nanoseconds).unwrap()), expected);
+            assert_eq!(
+                iso_microseconds(Timestamp::from_nanosecond(nanoseconds).unwrap()),
+                expected
+            );
         };
         check(0, "1970-01-01T00:00:00+00:00");
         check(1_388_714_522_000_000_000, "2014-01-03T02:02:02+00:00");
-        check(1_388_714_522_123_456_789, "2014-01-03T02:02:02.123456+00:00");
+        check(
+            1_388_714_522_123_456_789,
+            "2014-01-03T02:02:02.123456+00:00",
+        );
         check(1_388_714_522_000_000_789, "2014-01-03T02:02:02+00:00");
         check(i64::MAX, "2262-04-11T23:47:16.854775+00:00");
     }

@@ -2,7 +2,10 @@
 
 use axum::extract::State;
 use carbonara::{AggregationMethod, Timespan};
-use gnocchi_core::model::{ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition, MethodSelection};
+use gnocchi_core::model::{
+    ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
+    MethodSelection,
+};
 use gnocchi_core::policy::{Action, NoTarget};
 use serde_json::{Value, json};
 
@@ -20,7 +23,10 @@ use crate::api::timespan;
 type DefinitionParts = (Option<Timespan>, Option<u64>, Option<Timespan>);
 
 /// `GET /v1/archive_policy`
-pub(super) async fn list(State(state): State<ApiState>, Authenticated(caller): Authenticated) -> ApiResult {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+) -> ApiResult {
     require(&state, Action::ListArchivePolicy, &caller, &NoTarget)?;
     let policies = state.gnocchi().archive_policies().await?;
     Ok(ok(&policies.iter().map(view).collect::<Vec<_>>()))
@@ -34,10 +40,19 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     require(&state, Action::CreateArchivePolicy, &caller, &NoTarget)?;
-    let policy = parse(&body.json().await?, &state.gnocchi().settings().default_aggregation_methods)?;
-    require(&state, Action::CreateArchivePolicy, &caller, target(policy.name()).as_slice())?;
+    let default_methods = &state.gnocchi().settings().default_aggregation_methods;
+    let policy = Creation::parse(&body.json().await?)?.into_policy(default_methods)?;
+    require(
+        &state,
+        Action::CreateArchivePolicy,
+        &caller,
+        target(policy.name()).as_slice(),
+    )?;
     state.gnocchi().create_archive_policy(&policy).await?;
-    Ok(created(base.at(&format!("/v1/archive_policy/{}", policy.name())), &view(&policy)))
+    Ok(created(
+        base.at(&format!("/v1/archive_policy/{}", policy.name())),
+        &view(&policy),
+    ))
 }
 
 /// `GET /v1/archive_policy/{name}`
@@ -47,7 +62,12 @@ pub(super) async fn show(
     Names(name): Names<String>,
 ) -> ApiResult {
     let policy = state.gnocchi().archive_policy(&name).await?;
-    require(&state, Action::GetArchivePolicy, &caller, target(policy.name()).as_slice())?;
+    require(
+        &state,
+        Action::GetArchivePolicy,
+        &caller,
+        target(policy.name()).as_slice(),
+    )?;
     Ok(ok(&view(&policy)))
 }
 
@@ -59,9 +79,17 @@ pub(super) async fn update(
     body: RequestBody,
 ) -> ApiResult {
     state.gnocchi().archive_policy(&name).await?;
-    require(&state, Action::UpdateArchivePolicy, &caller, target(&name).as_slice())?;
+    require(
+        &state,
+        Action::UpdateArchivePolicy,
+        &caller,
+        target(&name).as_slice(),
+    )?;
     let (definition, back_window) = parse_change(&body.json().await?)?;
-    let changed = state.gnocchi().update_archive_policy(&name, definition, back_window).await?;
+    let changed = state
+        .gnocchi()
+        .update_archive_policy(&name, definition, back_window)
+        .await?;
     Ok(ok(&view(&changed)))
 }
 
@@ -93,7 +121,11 @@ pub(super) fn view(policy: &ArchivePolicy) -> Value {
             })
         })
         .collect();
-    let methods: Vec<String> = policy.aggregation_methods().iter().map(ToString::to_string).collect();
+    let methods: Vec<String> = policy
+        .aggregation_methods()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     json!({
         "name": policy.name(),
         "back_window": policy.back_window(),
@@ -102,26 +134,52 @@ pub(super) fn view(policy: &ArchivePolicy) -> Value {
     })
 }
 
-fn parse(body: &Value, default_methods: &[AggregationMethod]) -> Result<ArchivePolicy, ApiError> {
-    let (name, back_window, parts, selection) = parse_fields(body)?;
-    let methods = MethodSelection::resolve(&selection.unwrap_or_default(), default_methods);
-    let definition = definitions(parts)?;
-    ArchivePolicy::new(name, back_window.unwrap_or(0), definition, methods).map_err(|error| refuse(&error))
+/// The body of a creation.
+struct Creation {
+    name: String,
+    back_window: u32,
+    definition: Vec<DefinitionParts>,
+    methods: Vec<MethodSelection>,
 }
 
-fn parse_fields(body: &Value) -> Checked<(String, Option<u32>, Vec<DefinitionParts>, Option<Vec<MethodSelection>>)> {
-    const KNOWN: [&str; 4] = ["name", "back_window", "definition", "aggregation_methods"];
-    let object = Object::open(body, &Path::Root, |key| KNOWN.contains(&key))?;
-    let name = object.optional("name", schema::string_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX))?;
-    let back_window = object.optional("back_window", check_back_window)?;
-    let definition = object.optional("definition", check_definition)?;
-    let methods = object.optional("aggregation_methods", |value, path| schema::list(value, path, 0, check_method))?;
-    Ok((object.require("name", name)?, back_window, object.require("definition", definition)?, methods))
+impl Creation {
+    fn parse(body: &Value) -> Checked<Self> {
+        const KNOWN: [&str; 4] = ["name", "back_window", "definition", "aggregation_methods"];
+        let object = Object::open(body, &Path::Root, |key| KNOWN.contains(&key))?;
+        let name = object.optional(
+            "name",
+            schema::string_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX),
+        )?;
+        let back_window = object.optional("back_window", check_back_window)?;
+        let definition = object.optional("definition", check_definition)?;
+        let methods = object.optional("aggregation_methods", |value, path| {
+            schema::list(value, path, 0, check_method)
+        })?;
+        Ok(Self {
+            name: object.require("name", name)?,
+            back_window: back_window.unwrap_or_default(),
+            definition: object.require("definition", definition)?,
+            methods: methods.unwrap_or_default(),
+        })
+    }
+
+    fn into_policy(self, default_methods: &[AggregationMethod]) -> ApiResult<ArchivePolicy> {
+        let methods = MethodSelection::resolve(&self.methods, default_methods);
+        ArchivePolicy::new(
+            self.name,
+            self.back_window,
+            definitions(self.definition)?,
+            methods,
+        )
+        .map_err(|error| refuse(&error))
+    }
 }
 
 fn parse_change(body: &Value) -> Result<(Vec<Definition>, Option<u32>), ApiError> {
     let fields = |body| -> Checked<_> {
-        let object = Object::open(body, &Path::Root, |key| ["definition", "back_window"].contains(&key))?;
+        let object = Object::open(body, &Path::Root, |key| {
+            ["definition", "back_window"].contains(&key)
+        })?;
         let definition = object.optional("definition", check_definition)?;
         let back_window = object.optional("back_window", check_back_window)?;
         Ok((object.require("definition", definition)?, back_window))
@@ -131,8 +189,12 @@ fn parse_change(body: &Value) -> Result<(Vec<Definition>, Option<u32>), ApiError
 }
 
 fn definitions(parts: Vec<DefinitionParts>) -> Result<Vec<Definition>, ApiError> {
-    let completed = parts.into_iter().map(|(granularity, points, timespan)| Definition::new(granularity, points, timespan));
-    completed.collect::<Result<_, _>>().map_err(|error| refuse(&error))
+    let completed = parts
+        .into_iter()
+        .map(|(granularity, points, timespan)| Definition::new(granularity, points, timespan));
+    completed
+        .collect::<Result<_, _>>()
+        .map_err(|error| refuse(&error))
 }
 
 fn refuse(error: &ArchivePolicyError) -> ApiError {
@@ -146,7 +208,9 @@ fn check_back_window(value: &Value, path: &Path<'_>) -> Checked<u32> {
 
 fn check_definition(value: &Value, path: &Path<'_>) -> Checked<Vec<DefinitionParts>> {
     schema::list(value, path, 1, |item, path| {
-        let object = Object::open(item, path, |key| ["granularity", "points", "timespan"].contains(&key))?;
+        let object = Object::open(item, path, |key| {
+            ["granularity", "points", "timespan"].contains(&key)
+        })?;
         Ok((
             object.optional("granularity", check_timespan)?,
             object.optional("points", schema::whole_number(1))?,
@@ -168,4 +232,3 @@ fn check_method(value: &Value, path: &Path<'_>) -> Checked<MethodSelection> {
     let selection = value.as_str().and_then(MethodSelection::parse);
     selection.ok_or_else(|| path.invalid("not a valid value"))
 }
-

@@ -19,7 +19,10 @@ use crate::api::state::ApiState;
 const CHARACTERS_MAX: usize = 255;
 
 /// `GET /v1/archive_policy_rule`
-pub(super) async fn list(State(state): State<ApiState>, Authenticated(caller): Authenticated) -> ApiResult {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+) -> ApiResult {
     require(&state, Action::ListArchivePolicyRule, &caller, &NoTarget)?;
     let rules = state.gnocchi().archive_policy_rules().await?;
     Ok(ok(&rules.iter().map(view).collect::<Vec<_>>()))
@@ -34,14 +37,22 @@ pub(super) async fn create(
 ) -> ApiResult {
     require(&state, Action::CreateArchivePolicyRule, &caller, &NoTarget)?;
     let rule = parse(&body.json().await?)?;
-    require(&state, Action::CreateArchivePolicyRule, &caller, target(&rule).as_slice())?;
+    require(
+        &state,
+        Action::CreateArchivePolicyRule,
+        &caller,
+        target(&rule).as_slice(),
+    )?;
     match state.gnocchi().create_archive_policy_rule(&rule).await {
-        Err(Error::Indexer(IndexerError::NoSuchArchivePolicy { name })) => {
-            Err(ApiError::bad_data(json!({"cause": "Archive policy does not exist", "detail": name})))
-        }
+        Err(Error::Indexer(IndexerError::NoSuchArchivePolicy { name })) => Err(ApiError::bad_data(
+            json!({"cause": "Archive policy does not exist", "detail": name}),
+        )),
         outcome => {
             outcome?;
-            Ok(created(base.at(&format!("/v1/archive_policy_rule/{}", rule.name)), &view(&rule)))
+            Ok(created(
+                base.at(&format!("/v1/archive_policy_rule/{}", rule.name)),
+                &view(&rule),
+            ))
         }
     }
 }
@@ -53,7 +64,12 @@ pub(super) async fn show(
     Names(name): Names<String>,
 ) -> ApiResult {
     let rule = state.gnocchi().archive_policy_rule(&name).await?;
-    require(&state, Action::GetArchivePolicyRule, &caller, target(&rule).as_slice())?;
+    require(
+        &state,
+        Action::GetArchivePolicyRule,
+        &caller,
+        target(&rule).as_slice(),
+    )?;
     Ok(ok(&view(&rule)))
 }
 
@@ -67,10 +83,16 @@ pub(super) async fn rename(
     state.gnocchi().archive_policy_rule(&name).await?;
     let new_name = parse_name(&body.json().await?)?;
     require(&state, Action::UpdateArchivePolicyRule, &caller, &NoTarget)?;
-    match state.gnocchi().rename_archive_policy_rule(&name, &new_name).await {
-        Err(Error::Indexer(IndexerError::ArchivePolicyRuleExists { name: taken })) => Err(ApiError::bad_request(format!(
-            "Archive policy rule {name} does not support change: Archive policy rule {taken} already exists."
-        ))),
+    match state
+        .gnocchi()
+        .rename_archive_policy_rule(&name, &new_name)
+        .await
+    {
+        Err(Error::Indexer(IndexerError::ArchivePolicyRuleExists { name: taken })) => {
+            Err(ApiError::bad_request(format!(
+                "Archive policy rule {name} does not support change: Archive policy rule {taken} already exists."
+            )))
+        }
         outcome => Ok(ok(&view(&outcome?))),
     }
 }
@@ -104,10 +126,15 @@ fn view(rule: &ArchivePolicyRule) -> Value {
 }
 
 fn parse(body: &Value) -> Checked<ArchivePolicyRule> {
-    let object =
-        Object::open(body, &Path::Root, |key| ["name", "archive_policy_name", "metric_pattern"].contains(&key))?;
+    let object = Object::open(body, &Path::Root, |key| {
+        ["name", "archive_policy_name", "metric_pattern"].contains(&key)
+    })?;
     let text = |key: &str| object.optional(key, string_up_to(CHARACTERS_MAX));
-    let (name, archive_policy_name, metric_pattern) = (text("name")?, text("archive_policy_name")?, text("metric_pattern")?);
+    let (name, archive_policy_name, metric_pattern) = (
+        text("name")?,
+        text("archive_policy_name")?,
+        text("metric_pattern")?,
+    );
     Ok(ArchivePolicyRule {
         name: object.require("name", name)?,
         archive_policy_name: object.require("archive_policy_name", archive_policy_name)?,

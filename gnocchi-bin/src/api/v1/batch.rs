@@ -36,10 +36,17 @@ pub(super) async fn by_metric(
     let batch = parse(&state, body.json_bytes().await?, measures::by_metric).await?;
     let ids: Vec<MetricId> = batch.iter().map(|(id, _)| *id).collect();
     let metrics = state.gnocchi().metrics(&ids).await?;
-    let unknown = ids.iter().zip(&metrics).filter(|(_, metric)| metric.is_none()).map(|(id, _)| id.to_string());
+    let unknown = ids
+        .iter()
+        .zip(&metrics)
+        .filter(|(_, metric)| metric.is_none())
+        .map(|(id, _)| id.to_string());
     refuse_unknown(unknown.collect())?;
     require_posts(&state, &caller, &metrics)?;
-    let measures = batch.into_iter().map(|(metric, series)| Measures { metric, series }).collect();
+    let measures = batch
+        .into_iter()
+        .map(|(metric, series)| Measures { metric, series })
+        .collect();
     append(&state, measures, report).await
 }
 
@@ -59,12 +66,22 @@ pub(super) async fn by_resource(
     let metrics = if create_metrics {
         create_missing(&state, &caller, &batch, metrics).await?
     } else {
-        let unknown = batch.iter().zip(&metrics).filter(|(_, metric)| metric.is_none());
-        refuse_unknown(unknown.map(|(named, _)| format!("{}/{}", named.resource, named.measures.name)).collect())?;
+        let unknown = batch
+            .iter()
+            .zip(&metrics)
+            .filter(|(_, metric)| metric.is_none());
+        refuse_unknown(
+            unknown
+                .map(|(named, _)| format!("{}/{}", named.resource, named.measures.name))
+                .collect(),
+        )?;
         metrics.into_iter().flatten().collect()
     };
     let measures = batch.into_iter().zip(metrics);
-    let measures = measures.map(|(named, metric)| Measures { metric: metric.id, series: named.measures.series });
+    let measures = measures.map(|(named, metric)| Measures {
+        metric: metric.id,
+        series: named.measures.series,
+    });
     append(&state, measures.collect(), report).await
 }
 
@@ -78,10 +95,18 @@ struct Named {
 /// Turns the ids of a batch into those of the caller, and puts together what is meant for one metric.
 fn named(batch: Vec<ResourceMeasures>, caller: &Caller) -> ApiResult<Vec<Named>> {
     let mut all = Vec::new();
-    for ResourceMeasures { original_id, metrics } in batch {
+    for ResourceMeasures {
+        original_id,
+        metrics,
+    } in batch
+    {
         let resource = ResourceId::from_original(&original_id, caller.creator.as_deref())
             .map_err(|error| Path::Key(&Path::Root, &original_id).invalid_key(error.to_string()))?;
-        all.extend(metrics.into_iter().map(|measures| Named { resource, original_id: original_id.clone(), measures }));
+        all.extend(metrics.into_iter().map(|measures| Named {
+            resource,
+            original_id: original_id.clone(),
+            measures,
+        }));
     }
     let key = |named: &Named| (named.resource, named.measures.name.clone());
     Ok(measures::unite(all, key, |named, later| {
@@ -93,8 +118,10 @@ fn named(batch: Vec<ResourceMeasures>, caller: &Caller) -> ApiResult<Vec<Named>>
 }
 
 async fn look_up(state: &ApiState, batch: &[Named]) -> ApiResult<Vec<Option<Arc<Metric>>>> {
-    let names: Vec<(ResourceId, String)> =
-        batch.iter().map(|named| (named.resource, named.measures.name.clone())).collect();
+    let names: Vec<(ResourceId, String)> = batch
+        .iter()
+        .map(|named| (named.resource, named.measures.name.clone()))
+        .collect();
     Ok(state.gnocchi().named_metrics(&names).await?)
 }
 
@@ -106,8 +133,12 @@ async fn create_missing(
     mut metrics: Vec<Option<Arc<Metric>>>,
 ) -> ApiResult<Vec<Arc<Metric>>> {
     for _ in 0..ATTEMPTS {
-        let missing: Vec<&Named> =
-            batch.iter().zip(&metrics).filter(|(_, metric)| metric.is_none()).map(|(named, _)| named).collect();
+        let missing: Vec<&Named> = batch
+            .iter()
+            .zip(&metrics)
+            .filter(|(_, metric)| metric.is_none())
+            .map(|(named, _)| named)
+            .collect();
         if missing.is_empty() {
             return Ok(metrics.into_iter().flatten().collect());
         }
@@ -136,11 +167,19 @@ async fn create_missing(
 }
 
 async fn refuse_unknown_resources(state: &ApiState, missing: &[&Named]) -> ApiResult<()> {
-    let wanted: BTreeMap<ResourceId, &str> =
-        missing.iter().map(|named| (named.resource, named.original_id.as_str())).collect();
+    let wanted: BTreeMap<ResourceId, &str> = missing
+        .iter()
+        .map(|named| (named.resource, named.original_id.as_str()))
+        .collect();
     let ids: Vec<ResourceId> = wanted.keys().copied().collect();
-    let found: BTreeSet<ResourceId> =
-        state.gnocchi().resources(GENERIC, &ids).await?.into_iter().flatten().map(|resource| resource.id).collect();
+    let found: BTreeSet<ResourceId> = state
+        .gnocchi()
+        .resources(GENERIC, &ids)
+        .await?
+        .into_iter()
+        .flatten()
+        .map(|resource| resource.id)
+        .collect();
     let unknown: Vec<Value> = wanted
         .iter()
         .filter(|(id, _)| !found.contains(id))
@@ -149,14 +188,30 @@ async fn refuse_unknown_resources(state: &ApiState, missing: &[&Named]) -> ApiRe
     if unknown.is_empty() {
         Ok(())
     } else {
-        Err(ApiError::bad_data(json!({"cause": "Unknown resources", "detail": unknown})))
+        Err(ApiError::bad_data(
+            json!({"cause": "Unknown resources", "detail": unknown}),
+        ))
     }
 }
 
 /// The resource of a metric doesn't count here: rules about it never let anybody send measures in batches.
-fn require_posts(state: &ApiState, caller: &Caller, metrics: &[Option<Arc<Metric>>]) -> ApiResult<()> {
+fn require_posts(
+    state: &ApiState,
+    caller: &Caller,
+    metrics: &[Option<Arc<Metric>>],
+) -> ApiResult<()> {
     let mut metrics = metrics.iter().flatten();
-    metrics.try_for_each(|metric| require(state, Action::PostMeasures, caller, &MetricTarget { metric, resource: None }))
+    metrics.try_for_each(|metric| {
+        require(
+            state,
+            Action::PostMeasures,
+            caller,
+            &MetricTarget {
+                metric,
+                resource: None,
+            },
+        )
+    })
 }
 
 /// Refuses a batch that names metrics that do not exist.
@@ -165,5 +220,8 @@ fn refuse_unknown(mut unknown: Vec<String>) -> ApiResult<()> {
         return Ok(());
     }
     unknown.sort_unstable();
-    Err(ApiError::bad_request(format!("Unknown metrics: {}", unknown.join(", "))))
+    Err(ApiError::bad_request(format!(
+        "Unknown metrics: {}",
+        unknown.join(", ")
+    )))
 }

@@ -8,6 +8,8 @@ use super::ok;
 
 /// `GET /v1/capabilities`
 pub(super) async fn list() -> Response {
-    let methods: Vec<String> = AggregationMethod::all().map(|method| method.to_string()).collect();
+    let methods: Vec<String> = AggregationMethod::all()
+        .map(|method| method.to_string())
+        .collect();
     ok(&json!({"aggregation_methods": methods}))
 }

@@ -1,7 +1,10 @@
 //! Metrics that do not exist yet: how clients describe them, and how a description becomes a metric.
 
 use gnocchi_core::Error;
-use gnocchi_core::model::{ArchivePolicyRule, METRIC_NAME_CHARACTERS_MAX, MetricError, NewMetric, ResourceId, UNIT_CHARACTERS_MAX, match_rule};
+use gnocchi_core::model::{
+    ArchivePolicyRule, METRIC_NAME_CHARACTERS_MAX, MetricError, NewMetric, ResourceId,
+    UNIT_CHARACTERS_MAX, match_rule,
+};
 use gnocchi_core::policy::{Action, Caller, NewMetricTarget};
 use serde_json::{Value, json};
 
@@ -26,7 +29,9 @@ impl MetricDescription {
         let object = Object::open(value, path, |key| KNOWN.contains(&key))?;
         Ok(Self {
             archive_policy_name: object.optional("archive_policy_name", schema::string)?,
-            resource_id: object.optional("resource_id", |value, path| resource_id(value, path, caller))?,
+            resource_id: object.optional("resource_id", |value, path| {
+                resource_id(value, path, caller)
+            })?,
             name: object.optional("name", schema::string_up_to(METRIC_NAME_CHARACTERS_MAX))?,
             unit: object.optional("unit", schema::string_up_to(UNIT_CHARACTERS_MAX))?,
         })
@@ -36,7 +41,8 @@ impl MetricDescription {
 /// Reads the id of a resource as its creator writes it.
 pub(super) fn resource_id(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<ResourceId> {
     let text = schema::string(value, path)?;
-    ResourceId::from_original(&text, caller.creator.as_deref()).map_err(|error| path.invalid(error.to_string()))
+    ResourceId::from_original(&text, caller.creator.as_deref())
+        .map_err(|error| path.invalid(error.to_string()))
 }
 
 /// Makes metrics of descriptions, for one caller and one request.
@@ -50,7 +56,11 @@ pub(super) struct MetricMaker<'a> {
 
 impl<'a> MetricMaker<'a> {
     pub(super) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
-        Self { state, caller, rules: None }
+        Self {
+            state,
+            caller,
+            rules: None,
+        }
     }
 
     /// Checks that the caller may create a metric, and chooses its archive policy.
@@ -62,7 +72,12 @@ impl<'a> MetricMaker<'a> {
             unit: description.unit.as_deref(),
         };
         require(self.state, Action::CreateMetric, self.caller, &target)?;
-        let MetricDescription { archive_policy_name, resource_id, name, unit } = description;
+        let MetricDescription {
+            archive_policy_name,
+            resource_id,
+            name,
+            unit,
+        } = description;
         // What cannot be a name needs no archive policy.
         if name.as_deref().is_some_and(|name| name.contains('/')) {
             return Err(refuse(&MetricError::SlashInName));
@@ -71,8 +86,14 @@ impl<'a> MetricMaker<'a> {
             Some(given) => given,
             None => self.choose(name.as_deref()).await?,
         };
-        NewMetric::new(self.caller.creator.clone(), archive_policy_name, name, unit, resource_id)
-            .map_err(|error| refuse(&error))
+        NewMetric::new(
+            self.caller.creator.clone(),
+            archive_policy_name,
+            name,
+            unit,
+            resource_id,
+        )
+        .map_err(|error| refuse(&error))
     }
 
     async fn choose(&mut self, name: Option<&str>) -> ApiResult<String> {
@@ -82,7 +103,10 @@ impl<'a> MetricMaker<'a> {
         };
         match match_rule(rules, name) {
             Some(rule) => Ok(rule.archive_policy_name.clone()),
-            None => Err(Error::NoArchivePolicyRule { metric_name: name.map(ToOwned::to_owned) }.into()),
+            None => Err(Error::NoArchivePolicyRule {
+                metric_name: name.map(ToOwned::to_owned),
+            }
+            .into()),
         }
     }
 }

@@ -60,7 +60,12 @@ pub(super) async fn send_to_metric(
 }
 
 /// Answers with aggregates of a metric.
-pub(super) async fn read(state: &ApiState, caller: &Caller, metric: &Metric, query: &Query) -> ApiResult {
+pub(super) async fn read(
+    state: &ApiState,
+    caller: &Caller,
+    metric: &Metric,
+    query: &Query,
+) -> ApiResult {
     require_on_metric(state, Action::GetMeasures, caller, metric).await?;
     // Every read sees what was acknowledged before, so there is nothing to refresh.
     query.flag("refresh", false)?;
@@ -70,11 +75,25 @@ pub(super) async fn read(state: &ApiState, caller: &Caller, metric: &Metric, que
 }
 
 /// Takes measures for a metric.
-pub(super) async fn send(state: &ApiState, caller: &Caller, metric: &Metric, query: &Query, body: RequestBody) -> ApiResult {
+pub(super) async fn send(
+    state: &ApiState,
+    caller: &Caller,
+    metric: &Metric,
+    query: &Query,
+    body: RequestBody,
+) -> ApiResult {
     require_on_metric(state, Action::PostMeasures, caller, metric).await?;
     let report = query.flag("report", false)?;
     let series = parse(state, body.json_bytes().await?, measures::list).await?;
-    append(state, vec![Measures { metric: metric.id, series }], report).await
+    append(
+        state,
+        vec![Measures {
+            metric: metric.id,
+            series,
+        }],
+        report,
+    )
+    .await
 }
 
 /// Parses a body with measures.
@@ -83,10 +102,18 @@ pub(super) async fn parse<T: Send + 'static>(
     body: Bytes,
     parser: fn(&[u8], Context) -> Result<T, BodyError>,
 ) -> ApiResult<T> {
-    let context = Context { now: state.gnocchi().clock().now(), points_max: state.settings().points_max };
+    let context = Context {
+        now: state.gnocchi().clock().now(),
+        points_max: state.settings().points_max,
+    };
     let parsed = if body.len() > PARSED_ASIDE_BYTES {
         let parsing = tokio::task::spawn_blocking(move || parser(&body, context));
-        parsing.await.map_err(|_| ApiError::text(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down"))?
+        parsing.await.map_err(|_| {
+            ApiError::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is shutting down",
+            )
+        })?
     } else {
         parser(&body, context)
     };
@@ -95,13 +122,20 @@ pub(super) async fn parse<T: Send + 'static>(
         BodyError::Invalid(invalid) => invalid.into(),
         BodyError::TooManyPoints => ApiError::text(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The request holds more points than the limit of {}; send it in several parts", context.points_max),
+            format!(
+                "The request holds more points than the limit of {}; send it in several parts",
+                context.points_max
+            ),
         ),
     })
 }
 
 /// Stores measures and answers when they are durable, with a report of what becomes of them if that is wanted.
-pub(super) async fn append(state: &ApiState, mut measures: Vec<Measures>, report: bool) -> ApiResult {
+pub(super) async fn append(
+    state: &ApiState,
+    mut measures: Vec<Measures>,
+    report: bool,
+) -> ApiResult {
     let mut report = report.then(|| Report::new(&measures));
     measures.retain(|measures| !measures.series.is_empty());
     if !measures.is_empty() {
@@ -140,7 +174,10 @@ impl Report {
     fn reject(&mut self, rejections: &[Rejection]) {
         for rejection in rejections {
             let counts = self.metrics.entry(rejection.metric).or_default();
-            *counts.rejected.entry(rejection.reason.as_str()).or_default() += rejection.points;
+            *counts
+                .rejected
+                .entry(rejection.reason.as_str())
+                .or_default() += rejection.points;
         }
     }
 
@@ -150,7 +187,10 @@ impl Report {
             let line = json!({"accepted": counts.points.saturating_sub(rejected), "rejected": counts.rejected});
             (metric.to_string(), line)
         });
-        json_bytes(StatusCode::ACCEPTED, render::to_bytes(&Value::Object(lines.collect::<Map<_, _>>())))
+        json_bytes(
+            StatusCode::ACCEPTED,
+            render::to_bytes(&Value::Object(lines.collect::<Map<_, _>>())),
+        )
     }
 }
 
@@ -159,33 +199,59 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
         None => Ok(None),
         Some(text) => match timestamp::parse(text, now) {
             Ok(moment) => Ok(Some(moment)),
-            Err(_) => Err(ApiError::argument(name, "Must be a datetime or a timestamp")),
+            Err(_) => Err(ApiError::argument(
+                name,
+                "Must be a datetime or a timestamp",
+            )),
         },
     };
     let (start, stop) = (moment("start")?, moment("stop")?);
     let granularity = match query.single("granularity")? {
         None => None,
-        Some(text) => {
-            Some(timespan::parse(text).map_err(|error| ApiError::argument("granularity", error.to_string()))?)
-        }
+        Some(text) => Some(
+            timespan::parse(text)
+                .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
+        ),
     };
     let resample = query.single("resample")?.map(parse_resample).transpose()?;
     let aggregation = query.single("aggregation")?.unwrap_or("mean");
-    let method = aggregation.parse().map_err(|_| ApiError::unknown_aggregation(metric, aggregation))?;
-    Ok(MeasuresQuery { method, granularity, start, stop, resample })
+    let method = aggregation
+        .parse()
+        .map_err(|_| ApiError::unknown_aggregation(metric, aggregation))?;
+    Ok(MeasuresQuery {
+        method,
+        granularity,
+        start,
+        stop,
+        resample,
+    })
 }
 
 fn parse_resample(text: &str) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
-        return Ok(Resample::Calendar { unit: *unit, time_zone: TimeZone::UTC });
+        return Ok(Resample::Calendar {
+            unit: *unit,
+            time_zone: TimeZone::UTC,
+        });
     }
-    timespan::parse(text).map(Resample::Span).map_err(|error| ApiError::bad_request(error.to_string()))
+    timespan::parse(text)
+        .map(Resample::Span)
+        .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 fn render_levels(levels: &[LevelMeasures]) -> Vec<u8> {
-    let labels: Vec<String> = levels.iter().map(|level| granularity_label(level.granularity)).collect();
-    let rows: Vec<Rows<'_>> =
-        labels.iter().zip(levels).map(|(label, level)| Rows { granularity: label, series: &level.series }).collect();
+    let labels: Vec<String> = levels
+        .iter()
+        .map(|level| granularity_label(level.granularity))
+        .collect();
+    let rows: Vec<Rows<'_>> = labels
+        .iter()
+        .zip(levels)
+        .map(|(label, level)| Rows {
+            granularity: label,
+            series: &level.series,
+        })
+        .collect();
     render::measures(&rows)
 }
 
@@ -194,7 +260,10 @@ fn granularity_label(granularity: LevelGranularity) -> String {
     match granularity {
         LevelGranularity::Span(span) => seconds_label(span),
         LevelGranularity::Calendar(unit) => {
-            let letter = CALENDAR_UNITS.iter().find(|(_, known)| *known == unit).map_or("?", |(letter, _)| *letter);
+            let letter = CALENDAR_UNITS
+                .iter()
+                .find(|(_, known)| *known == unit)
+                .map_or("?", |(letter, _)| *letter);
             format!("\"{letter}\"")
         }
     }
@@ -203,4 +272,3 @@ fn granularity_label(granularity: LevelGranularity) -> String {
 fn seconds_label(span: Timespan) -> String {
     format!("{:?}", span.as_second_f64())
 }
-

@@ -48,9 +48,18 @@ pub(super) async fn create(
 ) -> ApiResult {
     let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
     let metric = MetricMaker::new(&state, &caller).make(description).await?;
-    let made = state.gnocchi().create_metrics(vec![metric]).await.map_err(|error| ApiError::of(error, NamedIn::Body))?;
-    let metric = made.first().ok_or_else(|| ApiError::bad_request("no metric was created"))?;
-    Ok(created(base.at(&format!("/v1/metric/{}", metric.id)), &short(metric)))
+    let made = state
+        .gnocchi()
+        .create_metrics(vec![metric])
+        .await
+        .map_err(|error| ApiError::of(error, NamedIn::Body))?;
+    let metric = made
+        .first()
+        .ok_or_else(|| ApiError::bad_request("no metric was created"))?;
+    Ok(created(
+        base.at(&format!("/v1/metric/{}", metric.id)),
+        &short(metric),
+    ))
 }
 
 /// `GET /v1/metric/{id}`
@@ -97,7 +106,11 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
     let text = |name: &str| Ok::<_, ApiError>(query.single(name)?.map(ToOwned::to_owned));
     let ids = match query.single("id")? {
         None => None,
-        Some(id) => Some(vec![id.parse().map_err(|_| invalid(&format!("`{id}' is not a metric id")))?]),
+        Some(id) => {
+            Some(vec![id.parse().map_err(|_| {
+                invalid(&format!("`{id}' is not a metric id"))
+            })?])
+        }
     };
     let status = match query.single("status")? {
         None => None,
@@ -108,7 +121,11 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
     let mut creators = Vec::from_iter(text("creator")?);
     let (user, project) = (query.single("user_id")?, query.single("project_id")?);
     if user.is_some() || project.is_some() {
-        creators.push(format!("{}:{}", user.unwrap_or_default(), project.unwrap_or_default()));
+        creators.push(format!(
+            "{}:{}",
+            user.unwrap_or_default(),
+            project.unwrap_or_default()
+        ));
     }
     Ok(MetricFilter {
         ids,

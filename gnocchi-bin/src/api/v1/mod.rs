@@ -34,30 +34,66 @@ pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .add("/v1/capabilities", get(capabilities::list))
         .add("/v1/status", get(status::show))
-        .add("/v1/archive_policy", get(archive_policy::list).post(archive_policy::create))
+        .add(
+            "/v1/archive_policy",
+            get(archive_policy::list).post(archive_policy::create),
+        )
         .add(
             "/v1/archive_policy/{name}",
-            get(archive_policy::show).patch(archive_policy::update).delete(archive_policy::delete),
+            get(archive_policy::show)
+                .patch(archive_policy::update)
+                .delete(archive_policy::delete),
         )
-        .add("/v1/archive_policy_rule", get(archive_policy_rule::list).post(archive_policy_rule::create))
+        .add(
+            "/v1/archive_policy_rule",
+            get(archive_policy_rule::list).post(archive_policy_rule::create),
+        )
         .add(
             "/v1/archive_policy_rule/{name}",
-            get(archive_policy_rule::show).patch(archive_policy_rule::rename).delete(archive_policy_rule::delete),
+            get(archive_policy_rule::show)
+                .patch(archive_policy_rule::rename)
+                .delete(archive_policy_rule::delete),
         )
         .add("/v1/metric", get(metric::list).post(metric::create))
         .add("/v1/metric/{id}", get(metric::show).delete(metric::delete))
-        .add("/v1/metric/{id}/measures", get(measures::of_metric).post(measures::send_to_metric))
+        .add(
+            "/v1/metric/{id}/measures",
+            get(measures::of_metric).post(measures::send_to_metric),
+        )
         .route("/v1/metric/{id}/{*below}", below_a_metric())
         .add("/v1/batch/metrics/measures", post(batch::by_metric))
-        .add("/v1/batch/resources/metrics/measures", post(batch::by_resource))
-        .add("/v1/resource_type", get(resource_type::list).post(resource_type::create))
-        .add("/v1/resource_type/{name}", get(resource_type::show).delete(resource_type::delete))
+        .add(
+            "/v1/batch/resources/metrics/measures",
+            post(batch::by_resource),
+        )
+        .add(
+            "/v1/resource_type",
+            get(resource_type::list).post(resource_type::create),
+        )
+        .add(
+            "/v1/resource_type/{name}",
+            get(resource_type::show).delete(resource_type::delete),
+        )
         .add("/v1/resource", get(resource::types))
-        .add("/v1/resource/{type}", get(resource::list).post(resource::create))
-        .add("/v1/resource/{type}/{id}", get(resource::show).patch(resource::update).delete(resource::delete))
+        .add(
+            "/v1/resource/{type}",
+            get(resource::list).post(resource::create),
+        )
+        .add(
+            "/v1/resource/{type}/{id}",
+            get(resource::show)
+                .patch(resource::update)
+                .delete(resource::delete),
+        )
         .add("/v1/resource/{type}/{id}/history", get(resource::history))
-        .add("/v1/resource/{type}/{id}/metric", get(resource_metric::list).post(resource_metric::add))
-        .add("/v1/resource/{type}/{id}/metric/{name}", get(resource_metric::show).delete(resource_metric::delete))
+        .add(
+            "/v1/resource/{type}/{id}/metric",
+            get(resource_metric::list).post(resource_metric::add),
+        )
+        .add(
+            "/v1/resource/{type}/{id}/metric/{name}",
+            get(resource_metric::show).delete(resource_metric::delete),
+        )
         .add(
             "/v1/resource/{type}/{id}/metric/{name}/measures",
             get(resource_metric::measures).post(resource_metric::send),
@@ -80,7 +116,8 @@ trait AddRoute {
 
 impl AddRoute for Router<ApiState> {
     fn add(self, path: &str, methods: MethodRouter<ApiState>) -> Self {
-        self.route(path, methods.clone()).route(&format!("{path}/"), methods)
+        self.route(path, methods.clone())
+            .route(&format!("{path}/"), methods)
     }
 }
 

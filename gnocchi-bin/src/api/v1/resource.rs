@@ -33,19 +33,30 @@ pub(super) enum Attributes {
 impl Attributes {
     /// Through the generic type only what all types share is seen, unless details are wanted.
     fn through(resource_type: &str, details: bool) -> Self {
-        if resource_type == GENERIC && !details { Self::Hidden } else { Self::Shown }
+        if resource_type == GENERIC && !details {
+            Self::Hidden
+        } else {
+            Self::Shown
+        }
     }
 }
 
 /// `GET /v1/resource`
-pub(super) async fn types(State(state): State<ApiState>, Authenticated(caller): Authenticated, base: BaseUrl) -> ApiResult {
+pub(super) async fn types(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    base: BaseUrl,
+) -> ApiResult {
     require(&state, Action::ListResourceType, &caller, &NoTarget)?;
     let types = state.gnocchi().resource_types().await?;
     let links: Map<String, Value> = types
         .iter()
         .map(|resource_type| {
             let name = resource_type.name();
-            (name.to_owned(), base.at(&format!("/v1/resource/{name}")).into())
+            (
+                name.to_owned(),
+                base.at(&format!("/v1/resource/{name}")).into(),
+            )
         })
         .collect();
     Ok(ok(&links))
@@ -73,11 +84,24 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
-    let sender = Sender { caller: &caller, now: state.gnocchi().clock().now(), resource_type: &resource_type };
+    let sender = Sender {
+        caller: &caller,
+        now: state.gnocchi().clock().now(),
+        resource_type: &resource_type,
+    };
     let creation = Creation::parse(&body.json().await?, sender)?;
-    require(&state, Action::CreateResource, &caller, creation.target(sender).as_slice())?;
+    require(
+        &state,
+        Action::CreateResource,
+        &caller,
+        creation.target(sender).as_slice(),
+    )?;
     let resource = creation.into_resource(&state, sender).await?;
-    let resource = state.gnocchi().create_resource(&resource).await.map_err(|error| ApiError::of(error, NamedIn::Body))?;
+    let resource = state
+        .gnocchi()
+        .create_resource(&resource)
+        .await
+        .map_err(|error| ApiError::of(error, NamedIn::Body))?;
     let location = base.at(&format!("/v1/resource/{type_name}/{}", resource.id));
     Ok(created(location, &view(&resource, Attributes::Shown)))
 }
@@ -102,13 +126,27 @@ pub(super) async fn update(
     let resource_type = find_type(&state, &type_name).await?;
     let resource = find(&state, &caller, &type_name, &id).await?;
     require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
-    let sender = Sender { caller: &caller, now: state.gnocchi().clock().now(), resource_type: &resource_type };
-    let update = Fields::parse(&body.json().await?, sender)?.into_update(&state, &caller).await?;
-    let changed = state.gnocchi().update_resource(&type_name, resource.id, &update).await;
+    let sender = Sender {
+        caller: &caller,
+        now: state.gnocchi().clock().now(),
+        resource_type: &resource_type,
+    };
+    let update = Fields::parse(&body.json().await?, sender)?
+        .into_update(&state, &caller)
+        .await?;
+    let changed = state
+        .gnocchi()
+        .update_resource(&type_name, resource.id, &update)
+        .await;
     let changed = changed.map_err(|error| match (error, &update.ended_at) {
-        (Error::Indexer(IndexerError::ResourceEndsBeforeStart { .. }), Change::Set(Some(ended_at))) => {
+        (
+            Error::Indexer(IndexerError::ResourceEndsBeforeStart { .. }),
+            Change::Set(Some(ended_at)),
+        ) => {
             let ended_at = render::iso_microseconds(*ended_at).replace('T', " ");
-            let text = format!("Value {ended_at} for attribute ended_at on resource type {type_name} is invalid");
+            let text = format!(
+                "Value {ended_at} for attribute ended_at on resource type {type_name} is invalid"
+            );
             ApiError::bad_request(text)
         }
         (error, _) => ApiError::of(error, NamedIn::Body),
@@ -137,7 +175,15 @@ pub(super) async fn history(
 ) -> ApiResult {
     let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
     let resource = find(&state, &caller, &type_name, &id).await?;
-    list_resources(&state, type_name, Some(vec![resource.id]), true, attributes, &listing).await
+    list_resources(
+        &state,
+        type_name,
+        Some(vec![resource.id]),
+        true,
+        attributes,
+        &listing,
+    )
+    .await
 }
 
 /// Finds the type that a path names.
@@ -149,7 +195,12 @@ pub(super) async fn find_type(state: &ApiState, name: &str) -> ApiResult<Resourc
 }
 
 /// Finds the resource that a path names, in the words of the caller.
-pub(super) async fn find(state: &ApiState, caller: &Caller, type_name: &str, id: &str) -> ApiResult<Resource> {
+pub(super) async fn find(
+    state: &ApiState,
+    caller: &Caller,
+    type_name: &str,
+    id: &str,
+) -> ApiResult<Resource> {
     find_type(state, type_name).await?;
     let id = ResourceId::from_original(id, caller.creator.as_deref())
         .map_err(|_| ApiError::not_found(format!("Resource {id} does not exist")))?;
@@ -166,7 +217,12 @@ async fn list_resources(
 ) -> ApiResult<Response> {
     let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
     let wanted: Vec<&str> = listing.query.all("attrs").collect();
-    let query = ResourceQuery { resource_type, ids, history, page: page.page.clone() };
+    let query = ResourceQuery {
+        resource_type,
+        ids,
+        history,
+        page: page.page.clone(),
+    };
     let resources = state.gnocchi().list_resources(&query).await?;
     let last = resources.last().map(|resource| marker(resource, history));
     let views = resources.iter().map(|resource| {
@@ -183,14 +239,21 @@ async fn list_resources(
 
 /// Returns the identifier of a row of a listing: in history, revisions have their own.
 fn marker(resource: &Resource, history: bool) -> String {
-    if history { format!("{}@{}", resource.id, resource.revision.unwrap_or(-1)) } else { resource.id.to_string() }
+    if history {
+        format!("{}@{}", resource.id, resource.revision.unwrap_or(-1))
+    } else {
+        resource.id.to_string()
+    }
 }
 
 /// Returns the wire form of a resource.
 pub(super) fn view(resource: &Resource, attributes: Attributes) -> Map<String, Value> {
     let (user, project) = created_by(resource.creator.as_deref());
-    let metrics: Map<String, Value> =
-        resource.metrics.iter().map(|(name, id)| (name.clone(), id.to_string().into())).collect();
+    let metrics: Map<String, Value> = resource
+        .metrics
+        .iter()
+        .map(|(name, id)| (name.clone(), id.to_string().into()))
+        .collect();
     let base = json!({
         "id": resource.id.to_string(),
         "creator": resource.creator,
@@ -206,9 +269,16 @@ pub(super) fn view(resource: &Resource, attributes: Attributes) -> Map<String, V
         "created_by_user_id": user,
         "created_by_project_id": project,
     });
-    let Value::Object(mut view) = base else { unreachable!("the literal above is an object") };
+    let Value::Object(mut view) = base else {
+        unreachable!("the literal above is an object")
+    };
     if attributes == Attributes::Shown {
-        view.extend(resource.attributes.iter().map(|(name, value)| (name.clone(), attribute(value.as_ref()))));
+        view.extend(
+            resource
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), attribute(value.as_ref()))),
+        );
     }
     view
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use carbonara::Timestamp;
 use gnocchi_core::model::{
-    Attribute, AttributeKind, AttributeValue, Change, MetricId, NewResource, ResourceId, ResourceMetric, ResourceType, ResourceUpdate,
+    Attribute, AttributeKind, AttributeValue, Change, MetricId, NewResource, ResourceId,
+    ResourceMetric, ResourceType, ResourceUpdate,
 };
 use gnocchi_core::policy::Caller;
 use serde_json::Value;
@@ -54,9 +55,9 @@ pub(super) struct Creation {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Fields {
     started_at: Option<Timestamp>,
-    ended_at: Option<Option<Timestamp>>,
-    user_id: Option<Option<String>>,
-    project_id: Option<Option<String>>,
+    ended_at: Change<Option<Timestamp>>,
+    user_id: Change<Option<String>>,
+    project_id: Change<Option<String>>,
     attributes: BTreeMap<String, Option<AttributeValue>>,
     metrics: Option<MetricEntries>,
 }
@@ -64,17 +65,25 @@ pub(super) struct Fields {
 impl Creation {
     pub(super) fn parse(body: &Value, sender: Sender<'_>) -> Checked<Self> {
         let types = sender.resource_type.attributes();
-        let known = |key: &str| key == "id" || SHARED_KEYS.contains(&key) || types.contains_key(key);
+        let known =
+            |key: &str| key == "id" || SHARED_KEYS.contains(&key) || types.contains_key(key);
         let object = Object::open(body, &Path::Root, known)?;
         let id = object.optional("id", |value, path| {
-            Ok((resource_id(value, path, sender.caller)?, schema::string(value, path)?))
+            Ok((
+                resource_id(value, path, sender.caller)?,
+                schema::string(value, path)?,
+            ))
         })?;
         let fields = Fields::read(object, sender)?;
         let (id, original_id) = object.require("id", id)?;
         for (name, _) in types.iter().filter(|(_, attribute)| attribute.required) {
             object.require(name, fields.attributes.get(name))?;
         }
-        Ok(Self { id, original_id, fields })
+        Ok(Self {
+            id,
+            original_id,
+            fields,
+        })
     }
 
     /// Returns what is known of the resource for rules.
@@ -83,19 +92,43 @@ impl Creation {
             ("resource_type", sender.resource_type.name()),
             ("original_resource_id", self.original_id.as_str()),
         ];
-        let owners = [("user_id", &self.fields.user_id), ("project_id", &self.fields.project_id)];
-        target.extend(owners.into_iter().filter_map(|(key, owner)| Some((key, owner.as_ref()?.as_deref()?))));
-        target.extend(sender.caller.creator.as_deref().map(|creator| ("creator", creator)));
+        for (key, owner) in [
+            ("user_id", &self.fields.user_id),
+            ("project_id", &self.fields.project_id),
+        ] {
+            if let Change::Set(Some(owner)) = owner {
+                target.push((key, owner));
+            }
+        }
+        target.extend(
+            sender
+                .caller
+                .creator
+                .as_deref()
+                .map(|creator| ("creator", creator)),
+        );
         target
     }
 
     /// Makes the resource of the body.
-    pub(super) async fn into_resource(self, state: &ApiState, sender: Sender<'_>) -> ApiResult<NewResource> {
-        let Self { id, original_id, fields } = self;
-        let started_at = fields.started_at.unwrap_or_else(|| whole_microseconds(sender.now));
-        let ended_at = fields.ended_at.flatten();
+    pub(super) async fn into_resource(
+        self,
+        state: &ApiState,
+        sender: Sender<'_>,
+    ) -> ApiResult<NewResource> {
+        let Self {
+            id,
+            original_id,
+            fields,
+        } = self;
+        let started_at = fields
+            .started_at
+            .unwrap_or_else(|| whole_microseconds(sender.now));
+        let ended_at = value(fields.ended_at);
         if ended_at.is_some_and(|ended_at| ended_at < started_at) {
-            return Err(ApiError::bad_request("Start timestamp cannot be after end timestamp"));
+            return Err(ApiError::bad_request(
+                "Start timestamp cannot be after end timestamp",
+            ));
         }
         Ok(NewResource {
             id,
@@ -104,8 +137,8 @@ impl Creation {
             original_resource_id: original_id,
             started_at,
             ended_at,
-            user_id: fields.user_id.flatten(),
-            project_id: fields.project_id.flatten(),
+            user_id: value(fields.user_id),
+            project_id: value(fields.project_id),
             attributes: fields.attributes,
             metrics: make_metrics(state, sender.caller, fields.metrics.unwrap_or_default()).await?,
         })
@@ -125,34 +158,50 @@ impl Fields {
         let owner = || schema::nullable(schema::string_up_to(OWNER_CHARACTERS_MAX));
         let mut attributes = BTreeMap::new();
         for (name, attribute) in sender.resource_type.attributes() {
-            let value = object.optional(name, |value, path| attribute_value(value, path, attribute, sender.now))?;
+            let value = object.optional(name, |value, path| {
+                attribute_value(value, path, attribute, sender.now)
+            })?;
             attributes.extend(value.map(|value| (name.clone(), Some(value))));
         }
         Ok(Self {
             started_at: object.optional("started_at", moment)?,
-            ended_at: object.optional("ended_at", schema::nullable(moment))?,
-            user_id: object.optional("user_id", owner())?,
-            project_id: object.optional("project_id", owner())?,
+            ended_at: change(object.optional("ended_at", schema::nullable(moment))?),
+            user_id: change(object.optional("user_id", owner())?),
+            project_id: change(object.optional("project_id", owner())?),
             attributes,
-            metrics: object.optional("metrics", |value, path| metric_entries(value, path, sender.caller))?,
+            metrics: object.optional("metrics", |value, path| {
+                metric_entries(value, path, sender.caller)
+            })?,
         })
     }
 
     /// Makes the update of the body.
-    pub(super) async fn into_update(self, state: &ApiState, caller: &Caller) -> ApiResult<ResourceUpdate> {
+    pub(super) async fn into_update(
+        self,
+        state: &ApiState,
+        caller: &Caller,
+    ) -> ApiResult<ResourceUpdate> {
         let metrics = match self.metrics {
             None => Change::Keep,
             Some(entries) => Change::Set(make_metrics(state, caller, entries).await?),
         };
         Ok(ResourceUpdate {
             started_at: change(self.started_at),
-            ended_at: change(self.ended_at),
-            user_id: change(self.user_id),
-            project_id: change(self.project_id),
+            ended_at: self.ended_at,
+            user_id: self.user_id,
+            project_id: self.project_id,
             attributes: self.attributes,
             metrics,
             added_metrics: BTreeMap::new(),
         })
+    }
+}
+
+/// Returns what a new resource gets.
+fn value<T>(change: Change<Option<T>>) -> Option<T> {
+    match change {
+        Change::Keep => None,
+        Change::Set(value) => value,
     }
 }
 
@@ -161,7 +210,11 @@ fn change<T>(value: Option<T>) -> Change<T> {
 }
 
 /// Reads a mapping of names to ids of existing metrics or descriptions of new ones.
-pub(super) fn metric_entries(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<MetricEntries> {
+pub(super) fn metric_entries(
+    value: &Value,
+    path: &Path<'_>,
+    caller: &Caller,
+) -> Checked<MetricEntries> {
     let object = Object::open(value, path, |_| true)?;
     let entry = |(name, value): (&String, &Value)| {
         let place = Path::Key(path, name);
@@ -170,7 +223,9 @@ pub(super) fn metric_entries(value: &Value, path: &Path<'_>, caller: &Caller) ->
         }
         let entry = match value {
             Value::String(id) => {
-                let id = id.parse().map_err(|_| place.invalid("badly formed hexadecimal UUID string"))?;
+                let id = id
+                    .parse()
+                    .map_err(|_| place.invalid("badly formed hexadecimal UUID string"))?;
                 MetricEntry::Existing(id)
             }
             description => MetricEntry::New(MetricDescription {
@@ -210,17 +265,28 @@ fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> 
         Value::String(text) => timestamp::parse(text, now),
         _ => Err(timestamp::TimestampError::Unparsable),
     };
-    parsed.map(whole_microseconds).map_err(|error| path.invalid(error.to_string()))
+    parsed
+        .map(whole_microseconds)
+        .map_err(|error| path.invalid(error.to_string()))
 }
 
 fn whole_microseconds(moment: Timestamp) -> Timestamp {
     let nanosecond = moment.as_nanosecond();
-    Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND).unwrap_or(moment)
+    Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND)
+        .unwrap_or(moment)
 }
 
-fn attribute_value(value: &Value, path: &Path<'_>, attribute: &Attribute, now: Timestamp) -> Checked<AttributeValue> {
+fn attribute_value(
+    value: &Value,
+    path: &Path<'_>,
+    attribute: &Attribute,
+    now: Timestamp,
+) -> Checked<AttributeValue> {
     match attribute.kind {
-        AttributeKind::String { min_length, max_length } => {
+        AttributeKind::String {
+            min_length,
+            max_length,
+        } => {
             let text = schema::string(value, path)?;
             let length = text.chars().count();
             if length < min_length as usize {
@@ -232,7 +298,9 @@ fn attribute_value(value: &Value, path: &Path<'_>, attribute: &Attribute, now: T
             Ok(AttributeValue::String(text))
         }
         AttributeKind::Number { min, max } => {
-            let number = value.as_f64().ok_or_else(|| path.invalid("expected Real"))?;
+            let number = value
+                .as_f64()
+                .ok_or_else(|| path.invalid("expected Real"))?;
             if let Some(min) = min.filter(|min| number < *min) {
                 return Err(path.invalid(format!("value must be at least {min}")));
             }
@@ -244,10 +312,15 @@ fn attribute_value(value: &Value, path: &Path<'_>, attribute: &Attribute, now: T
         AttributeKind::Uuid => {
             let text = schema::string(value, path)?;
             // The id of a metric reads the same forms of a UUID.
-            let id: MetricId = text.parse().map_err(|_| path.invalid("badly formed hexadecimal UUID string"))?;
+            let id: MetricId = text
+                .parse()
+                .map_err(|_| path.invalid("badly formed hexadecimal UUID string"))?;
             Ok(AttributeValue::Uuid(Uuid::from_bytes(*id.as_bytes())))
         }
-        AttributeKind::Bool => value.as_bool().map(AttributeValue::Bool).ok_or_else(|| path.invalid("expected bool")),
+        AttributeKind::Bool => value
+            .as_bool()
+            .map(AttributeValue::Bool)
+            .ok_or_else(|| path.invalid("expected bool")),
         AttributeKind::Datetime => moment(value, path, now).map(AttributeValue::Datetime),
         _ => Err(path.invalid("not a valid value")),
     }

@@ -40,11 +40,27 @@ pub(super) async fn add(
     require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
     let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
     let added_metrics = make_metrics(&state, &caller, entries).await?;
-    let update = ResourceUpdate { added_metrics, ..ResourceUpdate::default() };
-    let updated = state.gnocchi().update_resource(&type_name, resource.id, &update).await;
+    let update = ResourceUpdate {
+        added_metrics,
+        ..ResourceUpdate::default()
+    };
+    let updated = state
+        .gnocchi()
+        .update_resource(&type_name, resource.id, &update)
+        .await;
     updated.map_err(|error| {
-        let is_taken = matches!(error, Error::Indexer(IndexerError::NamedMetricExists { .. }));
-        ApiError::of(error, if is_taken { NamedIn::Address } else { NamedIn::Body })
+        let is_taken = matches!(
+            error,
+            Error::Indexer(IndexerError::NamedMetricExists { .. })
+        );
+        ApiError::of(
+            error,
+            if is_taken {
+                NamedIn::Address
+            } else {
+                NamedIn::Body
+            },
+        )
     })?;
     Ok(metric::listing(&metrics_of(&state, resource.id).await?))
 }
@@ -92,16 +108,28 @@ pub(super) async fn send(
     super::measures::send(&state, &caller, &metric, &query, body).await
 }
 
-async fn find(state: &ApiState, caller: &Caller, type_name: &str, id: &str, name: String) -> ApiResult<Arc<Metric>> {
+async fn find(
+    state: &ApiState,
+    caller: &Caller,
+    type_name: &str,
+    id: &str,
+    name: String,
+) -> ApiResult<Arc<Metric>> {
     let resource = resource::find(state, caller, type_name, id).await?;
     let missing = ApiError::no_such_metric(&name);
-    let found = state.gnocchi().named_metrics(&[(resource.id, name)]).await?;
+    let found = state
+        .gnocchi()
+        .named_metrics(&[(resource.id, name)])
+        .await?;
     found.into_iter().flatten().next().ok_or(missing)
 }
 
 /// A resource has as many metrics as it has; this listing has no pages.
 async fn metrics_of(state: &ApiState, resource: ResourceId) -> ApiResult<Vec<Metric>> {
-    let filter = MetricFilter { resource_id: Some(resource), ..MetricFilter::default() };
+    let filter = MetricFilter {
+        resource_id: Some(resource),
+        ..MetricFilter::default()
+    };
     let page = Page::first(i32::MAX.unsigned_abs() as usize);
     Ok(state.gnocchi().list_metrics(&filter, &page).await?)
 }

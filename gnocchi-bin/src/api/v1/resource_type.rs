@@ -22,7 +22,10 @@ const NAME_CHARACTERS_MAX: usize = 255;
 const STRING_LENGTH_MAX: u32 = 256;
 
 /// `GET /v1/resource_type`
-pub(super) async fn list(State(state): State<ApiState>, Authenticated(caller): Authenticated) -> ApiResult {
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+) -> ApiResult {
     require(&state, Action::ListResourceType, &caller, &NoTarget)?;
     let types = state.gnocchi().resource_types().await?;
     Ok(ok(&types.iter().map(view).collect::<Vec<_>>()))
@@ -41,7 +44,10 @@ pub(super) async fn create(
     let resource_type = ResourceType::new(name, attributes)
         .map_err(|error| ApiError::bad_request(format!("Invalid input: {error}")))?;
     state.gnocchi().create_resource_type(&resource_type).await?;
-    Ok(created(base.at(&format!("/v1/resource_type/{}", resource_type.name())), &view(&resource_type)))
+    Ok(created(
+        base.at(&format!("/v1/resource_type/{}", resource_type.name())),
+        &view(&resource_type),
+    ))
 }
 
 /// `GET /v1/resource_type/{name}`
@@ -80,7 +86,10 @@ fn view(resource_type: &ResourceType) -> Value {
 
 fn attribute_view(attribute: Attribute) -> Value {
     let mut view = match attribute.kind {
-        AttributeKind::String { min_length, max_length } => {
+        AttributeKind::String {
+            min_length,
+            max_length,
+        } => {
             json!({"type": "string", "min_length": min_length, "max_length": max_length})
         }
         AttributeKind::Number { min, max } => json!({"type": "number", "min": min, "max": max}),
@@ -94,23 +103,34 @@ fn attribute_view(attribute: Attribute) -> Value {
 }
 
 fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
-    let object = Object::open(body, &Path::Root, |key| ["name", "attributes"].contains(&key))?;
+    let object = Object::open(body, &Path::Root, |key| {
+        ["name", "attributes"].contains(&key)
+    })?;
     let name = object.optional("name", string_up_to(NAME_CHARACTERS_MAX))?;
     let attributes = object.optional("attributes", |value, path| {
         let object = Object::open(value, path, |_| true)?;
         let definition = |(name, value): (&String, &Value)| {
-            Ok((name.clone(), parse_attribute(value, &Path::Key(path, name))?))
+            Ok((
+                name.clone(),
+                parse_attribute(value, &Path::Key(path, name))?,
+            ))
         };
         object.entries().map(definition).collect()
     })?;
-    Ok((object.require("name", name)?, attributes.unwrap_or_default()))
+    Ok((
+        object.require("name", name)?,
+        attributes.unwrap_or_default(),
+    ))
 }
 
 /// Reads the definition of an attribute. Whatever is wrong with it, its type is said not to be valid.
 fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
     let refuse = || Path::Key(path, "type").invalid("not a valid value");
     let definition = value.as_object().ok_or_else(refuse)?;
-    let kind_name = definition.get("type").and_then(Value::as_str).ok_or_else(refuse)?;
+    let kind_name = definition
+        .get("type")
+        .and_then(Value::as_str)
+        .ok_or_else(refuse)?;
     let known: &[&str] = match kind_name {
         "string" => &["type", "required", "min_length", "max_length"],
         "number" => &["type", "required", "min", "max"],
@@ -120,12 +140,19 @@ fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
     if definition.keys().any(|key| !known.contains(&key.as_str())) {
         return Err(refuse());
     }
-    let required = definition.get("required").map_or(Some(true), Value::as_bool).ok_or_else(refuse)?;
-    let length = |key: &str, allowed: std::ops::RangeInclusive<u32>, default: u32| match definition.get(key) {
+    let required = definition
+        .get("required")
+        .map_or(Some(true), Value::as_bool)
+        .ok_or_else(refuse)?;
+    let length = |key: &str, allowed: std::ops::RangeInclusive<u32>, default: u32| match definition
+        .get(key)
+    {
         None => Ok(default),
         Some(value) => {
             let length = value.as_u64().and_then(|length| u32::try_from(length).ok());
-            length.filter(|length| allowed.contains(length)).ok_or_else(refuse)
+            length
+                .filter(|length| allowed.contains(length))
+                .ok_or_else(refuse)
         }
     };
     let limit = |key: &str| match definition.get(key) {
@@ -137,7 +164,10 @@ fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
             min_length: length("min_length", 0..=STRING_LENGTH_MAX, 0)?,
             max_length: length("max_length", 1..=STRING_LENGTH_MAX, STRING_LENGTH_MAX)?,
         },
-        "number" => AttributeKind::Number { min: limit("min")?, max: limit("max")? },
+        "number" => AttributeKind::Number {
+            min: limit("min")?,
+            max: limit("max")?,
+        },
         "uuid" => AttributeKind::Uuid,
         "bool" => AttributeKind::Bool,
         _ => AttributeKind::Datetime,

@@ -45,6 +45,10 @@ pub(super) async fn redirect(base: BaseUrl) -> Response {
 /// `GET /v1/`
 pub(super) async fn index(base: BaseUrl) -> Response {
     let mut links = vec![json!({"rel": "self", "href": base.at("/v1")})];
-    links.extend(CHILDREN.iter().map(|child| json!({"rel": child, "href": base.at(&format!("/v1/{child}"))})));
+    links.extend(
+        CHILDREN
+            .iter()
+            .map(|child| json!({"rel": child, "href": base.at(&format!("/v1/{child}"))})),
+    );
     ok(&json!({"version": "1.0", "links": Value::Array(links)}))
 }

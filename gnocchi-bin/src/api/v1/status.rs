@@ -13,22 +13,46 @@ use crate::api::query::Query;
 use crate::api::state::ApiState;
 
 /// `GET /v1/status`
-pub(super) async fn show(State(state): State<ApiState>, Authenticated(caller): Authenticated, query: Query) -> ApiResult {
+pub(super) async fn show(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> ApiResult {
     require(&state, Action::GetStatus, &caller, &NoTarget)?;
-    let details = if query.flag("details", true)? { BacklogDetails::PerMetric } else { BacklogDetails::Summary };
+    let details = if query.flag("details", true)? {
+        BacklogDetails::PerMetric
+    } else {
+        BacklogDetails::Summary
+    };
     let backlog = state.gnocchi().backlog(details).await.map_err(|error| {
         tracing::warn!(%error, "cannot list the backlog");
-        ApiError::text(StatusCode::SERVICE_UNAVAILABLE, "Unable to generate status. Please retry.")
+        ApiError::text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Unable to generate status. Please retry.",
+        )
     })?;
     let mut storage = json!({"summary": {"metrics": backlog.metrics, "measures": backlog.batches}});
     if details == BacklogDetails::PerMetric {
-        let per_metric: Map<String, Value> =
-            backlog.per_metric.iter().map(|line| (line.metric.to_string(), line.batches.into())).collect();
+        let per_metric: Map<String, Value> = backlog
+            .per_metric
+            .iter()
+            .map(|line| (line.metric.to_string(), line.batches.into()))
+            .collect();
         storage["measures_to_process"] = Value::Object(per_metric);
     }
     let members = state.gnocchi().processing_status().await?;
-    let processors = members.as_ref().map(|members| members.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>());
-    let statistics: Map<String, Value> =
-        members.iter().flatten().map(|(name, counters)| (name.clone(), json!(counters))).collect();
-    Ok(ok(&json!({"storage": storage, "metricd": {"processors": processors, "statistics": statistics}})))
+    let processors = members.as_ref().map(|members| {
+        members
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>()
+    });
+    let statistics: Map<String, Value> = members
+        .iter()
+        .flatten()
+        .map(|(name, counters)| (name.clone(), json!(counters)))
+        .collect();
+    Ok(ok(
+        &json!({"storage": storage, "metricd": {"processors": processors, "statistics": statistics}}),
+    ))
 }

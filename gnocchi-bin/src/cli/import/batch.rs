@@ -32,10 +32,16 @@ pub(super) fn chains(metrics: Vec<(String, Series)>) -> Vec<Chain> {
     let mut shared = Batch::default();
     for (metric, series) in metrics {
         let (metric, series): (Arc<str>, _) = (metric.into(), Arc::new(series));
-        let part = |range| Part { metric: Arc::clone(&metric), series: Arc::clone(&series), range };
+        let part = |range| Part {
+            metric: Arc::clone(&metric),
+            series: Arc::clone(&series),
+            range,
+        };
         if series.len() > POINTS_PER_BATCH {
             let starts = (0..series.len()).step_by(POINTS_PER_BATCH);
-            let batch = |start| Batch { parts: vec![part(start..series.len().min(start + POINTS_PER_BATCH))] };
+            let batch = |start| Batch {
+                parts: vec![part(start..series.len().min(start + POINTS_PER_BATCH))],
+            };
             chains.push(starts.map(batch).collect());
             continue;
         }
@@ -88,14 +94,21 @@ fn push_measures(body: &mut String, part: &Part) {
     const INFALLIBLE: &str = "writing into a string cannot fail";
     let timestamps_ns = &part.series.timestamps_ns()[part.range.clone()];
     let values = &part.series.values()[part.range.clone()];
-    let whole = timestamps_ns.iter().all(|ns| ns % NANOSECONDS_PER_SECOND == 0);
+    let whole = timestamps_ns
+        .iter()
+        .all(|ns| ns % NANOSECONDS_PER_SECOND == 0);
     body.push('[');
     for (index, (ns, value)) in timestamps_ns.iter().zip(values).enumerate() {
-        body.push_str(if index > 0 { ",{\"timestamp\":" } else { "{\"timestamp\":" });
+        body.push_str(if index > 0 {
+            ",{\"timestamp\":"
+        } else {
+            "{\"timestamp\":"
+        });
         if whole {
             write!(body, "{}", ns / NANOSECONDS_PER_SECOND).expect(INFALLIBLE);
         } else {
-            let moment = jiff::Timestamp::from_nanosecond(i128::from(*ns)).expect("63 bits of nanoseconds fit");
+            let moment = jiff::Timestamp::from_nanosecond(i128::from(*ns))
+                .expect("63 bits of nanoseconds fit");
             write!(body, "\"{moment}\"").expect(INFALLIBLE);
         }
         // Debug prints the shortest digits that read back the same, with an exponent where that is shorter.
@@ -113,25 +126,43 @@ mod tests {
     use super::*;
 
     fn series(points: usize) -> Series {
-        let timestamps_ns = (0..points).map(|i| i64::try_from(i).unwrap() * NANOSECONDS_PER_SECOND).collect();
+        let timestamps_ns = (0..points)
+            .map(|i| i64::try_from(i).unwrap() * NANOSECONDS_PER_SECOND)
+            .collect();
         Series::from_points(timestamps_ns, vec![1.0; points]).unwrap()
     }
 
     #[test]
     fn a_large_metric_is_cut_and_small_ones_share() {
         let n = POINTS_PER_BATCH;
-        let metrics = [("a", 3), ("big", 2 * n + 1), ("b", n - 3), ("c", 1), ("d", 0)];
-        let chains = chains(metrics.iter().map(|(name, points)| ((*name).to_owned(), series(*points))).collect());
-        let sizes: Vec<Vec<usize>> = chains.iter().map(|chain| chain.iter().map(Batch::points).collect()).collect();
+        let metrics = [
+            ("a", 3),
+            ("big", 2 * n + 1),
+            ("b", n - 3),
+            ("c", 1),
+            ("d", 0),
+        ];
+        let chains = chains(
+            metrics
+                .iter()
+                .map(|(name, points)| ((*name).to_owned(), series(*points)))
+                .collect(),
+        );
+        let sizes: Vec<Vec<usize>> = chains
+            .iter()
+            .map(|chain| chain.iter().map(Batch::points).collect())
+            .collect();
         assert_eq!(sizes, [vec![n, n, 1], vec![n], vec![1]]);
         assert!(super::chains(Vec::new()).is_empty());
     }
 
     #[test]
     fn bodies_are_json() {
-        let made = Series::from_points(vec![1_000_000_000, 2_000_000_000], vec![0.1, 1e300]).unwrap();
+        let made =
+            Series::from_points(vec![1_000_000_000, 2_000_000_000], vec![0.1, 1e300]).unwrap();
         let chains = chains(vec![("é\"".into(), made)]);
-        let body: serde_json::Value = serde_json::from_str(&chains[0][0].body("r", Some("low"))).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_str(&chains[0][0].body("r", Some("low"))).unwrap();
         let expected = serde_json::json!({"r": {"é\"": {
             "measures": [{"timestamp": 1, "value": 0.1}, {"timestamp": 2, "value": 1e300}],
             "archive_policy_name": "low",
@@ -141,7 +172,11 @@ mod tests {
 
     #[test]
     fn fractions_of_seconds_are_exact() {
-        let made = Series::from_points(vec![1_000_000_000, 1_425_652_437_123_456_789], vec![1.0, 2.0]).unwrap();
+        let made = Series::from_points(
+            vec![1_000_000_000, 1_425_652_437_123_456_789],
+            vec![1.0, 2.0],
+        )
+        .unwrap();
         let body = chains(vec![("m".into(), made)])[0][0].body("r", None);
         assert_eq!(
             body,

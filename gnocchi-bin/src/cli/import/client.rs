@@ -70,7 +70,9 @@ impl ClientError {
     pub(super) fn is_fatal(&self) -> bool {
         match self {
             Self::Endpoint { .. } | Self::Unreachable { .. } | Self::Answer { .. } => true,
-            Self::Refused { status, .. } => matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND),
+            Self::Refused { status, .. } => {
+                matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
+            }
         }
     }
 }
@@ -82,7 +84,11 @@ impl From<ClientError> for Failure {
 }
 
 fn hint(status: StatusCode, reason: &str) -> &'static str {
-    if status == StatusCode::BAD_REQUEST && reason.starts_with("Unknown ") { " (--create creates what is missing)" } else { "" }
+    if status == StatusCode::BAD_REQUEST && reason.starts_with("Unknown ") {
+        " (--create creates what is missing)"
+    } else {
+        ""
+    }
 }
 
 /// What the server did with the points of one request.
@@ -120,14 +126,28 @@ pub(super) struct Client {
 
 impl Client {
     /// Prepares the connection without opening it.
-    pub(super) fn new(endpoint: &str, user: String, password: String, target: Target) -> Result<Self, ClientError> {
+    pub(super) fn new(
+        endpoint: &str,
+        user: String,
+        password: String,
+        target: Target,
+    ) -> Result<Self, ClientError> {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         if !endpoint.starts_with("http://") {
             return Err(ClientError::Endpoint { endpoint });
         }
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
-        let http = http.map_err(|source| ClientError::Unreachable { endpoint: endpoint.clone(), source })?;
-        Ok(Self { http, endpoint, user, password, target })
+        let http = http.map_err(|source| ClientError::Unreachable {
+            endpoint: endpoint.clone(),
+            source,
+        })?;
+        Ok(Self {
+            http,
+            endpoint,
+            user,
+            password,
+            target,
+        })
     }
 
     /// Makes sure that the resource exists, if it may be created.
@@ -137,14 +157,21 @@ impl Client {
         }
         let body = serde_json::json!({ "id": self.target.resource }).to_string();
         match self.post("/v1/resource/generic", body).await {
-            Ok(_) | Err(ClientError::Refused { status: StatusCode::CONFLICT, .. }) => Ok(()),
+            Ok(_)
+            | Err(ClientError::Refused {
+                status: StatusCode::CONFLICT,
+                ..
+            }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     /// Sends one batch.
     pub(super) async fn send(&self, batch: &Batch) -> Result<Reply, ClientError> {
-        let path = format!("/v1/batch/resources/metrics/measures?create_metrics={}&report=true", self.target.create);
+        let path = format!(
+            "/v1/batch/resources/metrics/measures?create_metrics={}&report=true",
+            self.target.create
+        );
         let body = batch.body(&self.target.resource, self.target.policy.as_deref());
         let answer = self.post(&path, body).await?;
         let reports: BTreeMap<String, MetricReport> =
@@ -152,7 +179,11 @@ impl Client {
         let mut reply = Reply::default();
         for report in reports.into_values() {
             reply.accepted += report.accepted;
-            for (reason, points) in report.rejected.into_iter().filter(|(_, points)| *points > 0) {
+            for (reason, points) in report
+                .rejected
+                .into_iter()
+                .filter(|(_, points)| *points > 0)
+            {
                 *reply.rejected.entry(reason).or_default() += points;
             }
         }
@@ -167,7 +198,10 @@ impl Client {
             let busy = match &result {
                 Err(ClientError::Unreachable { .. }) => true,
                 Err(ClientError::Refused { status, .. }) => {
-                    matches!(*status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+                    matches!(
+                        *status,
+                        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+                    )
                 }
                 _ => false,
             };
@@ -184,22 +218,41 @@ impl Client {
             endpoint: self.endpoint.clone(),
             source: source.without_url(),
         };
-        let request = self.http.post(format!("{}{path}", self.endpoint)).basic_auth(&self.user, Some(&self.password));
-        let request = request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/json").body(body);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.endpoint))
+            .basic_auth(&self.user, Some(&self.password));
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json")
+            .body(body);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let answer = response.bytes().await.map_err(unreachable)?;
-        if status.is_success() { Ok(answer) } else { Err(ClientError::Refused { status, reason: reason(status, &answer) }) }
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(ClientError::Refused {
+                status,
+                reason: reason(status, &answer),
+            })
+        }
     }
 }
 
 /// Returns the explanation in an error body.
 fn reason(status: StatusCode, answer: &[u8]) -> String {
     match serde_json::from_slice::<ErrorBody>(answer) {
-        Ok(ErrorBody { description: serde_json::Value::String(text), .. }) if !text.is_empty() => text,
+        Ok(ErrorBody {
+            description: serde_json::Value::String(text),
+            ..
+        }) if !text.is_empty() => text,
         Ok(ErrorBody { title, description }) if description.is_null() || description == "" => title,
         Ok(ErrorBody { description, .. }) => description.to_string(),
-        Err(_) => status.canonical_reason().unwrap_or("no explanation").to_owned(),
+        Err(_) => status
+            .canonical_reason()
+            .unwrap_or("no explanation")
+            .to_owned(),
     }
 }
 
@@ -209,24 +262,51 @@ mod tests {
 
     #[test]
     fn explanations_are_found() {
-        let check = |body: &str, expected: &str| assert_eq!(reason(StatusCode::BAD_REQUEST, body.as_bytes()), expected);
-        check(r#"{"code": 400, "title": "Bad Request", "description": "Unknown metrics: a/b"}"#, "Unknown metrics: a/b");
-        check(r#"{"code": 400, "title": "Bad Request", "description": {"cause": "x"}}"#, r#"{"cause":"x"}"#);
-        check(r#"{"code": 403, "title": "Forbidden", "description": ""}"#, "Forbidden");
+        let check = |body: &str, expected: &str| {
+            assert_eq!(reason(StatusCode::BAD_REQUEST, body.as_bytes()), expected)
+        };
+        check(
+            r#"{"code": 400, "title": "Bad Request", "description": "Unknown metrics: a/b"}"#,
+            "Unknown metrics: a/b",
+        );
+        check(
+            r#"{"code": 400, "title": "Bad Request", "description": {"cause": "x"}}"#,
+            r#"{"cause":"x"}"#,
+        );
+        check(
+            r#"{"code": 403, "title": "Forbidden", "description": ""}"#,
+            "Forbidden",
+        );
         check("<html>", "Bad Request");
     }
 
     #[test]
     fn unknown_things_get_a_hint() {
-        let refused = |status, reason: &str| ClientError::Refused { status, reason: reason.into() }.to_string();
+        let refused = |status, reason: &str| {
+            ClientError::Refused {
+                status,
+                reason: reason.into(),
+            }
+            .to_string()
+        };
         let unknown = refused(StatusCode::BAD_REQUEST, "Unknown metrics: a/b");
-        assert_eq!(unknown, "the server answers 400: Unknown metrics: a/b (--create creates what is missing)");
-        assert_eq!(refused(StatusCode::FORBIDDEN, "no"), "the server answers 403: no");
+        assert_eq!(
+            unknown,
+            "the server answers 400: Unknown metrics: a/b (--create creates what is missing)"
+        );
+        assert_eq!(
+            refused(StatusCode::FORBIDDEN, "no"),
+            "the server answers 403: no"
+        );
     }
 
     #[test]
     fn only_plain_http_addresses_are_taken() {
-        let target = Target { resource: "r".into(), policy: None, create: false };
+        let target = Target {
+            resource: "r".into(),
+            policy: None,
+            create: false,
+        };
         let check = |endpoint: &str, good: bool| {
             let client = Client::new(endpoint, "u".into(), String::new(), target.clone());
             assert_eq!(client.is_ok(), good, "{endpoint}");

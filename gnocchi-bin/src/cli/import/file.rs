@@ -75,7 +75,9 @@ impl Columns {
     /// Reads the first line; `None` when it names no columns.
     fn of_header(header: &StringRecord) -> Option<Self> {
         let position = |names: &[&str]| {
-            header.iter().position(|field| names.iter().any(|name| field.eq_ignore_ascii_case(name)))
+            header
+                .iter()
+                .position(|field| names.iter().any(|name| field.eq_ignore_ascii_case(name)))
         };
         Some(Self {
             timestamp: position(&["timestamp", "time"])?,
@@ -85,12 +87,19 @@ impl Columns {
     }
 
     /// The columns of a file without header.
-    const PLAIN: Self = Self { timestamp: 0, value: 1, metric: None };
+    const PLAIN: Self = Self {
+        timestamp: 0,
+        value: 1,
+        metric: None,
+    };
 }
 
 /// Returns the name that the metric of a file has: its name without the extension. A slash cannot occur.
 pub(super) fn metric_name(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    path.file_stem()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Tells whether the lines of a file name their metric. An unreadable file doesn't; reading it later tells why.
@@ -100,14 +109,27 @@ pub(super) fn has_metric_column(path: &Path) -> bool {
     };
     let mut first = StringRecord::new();
     let read = reader(file).read_record(&mut first);
-    matches!(read, Ok(true)) && Columns::of_header(&first).is_some_and(|columns| columns.metric.is_some())
+    matches!(read, Ok(true))
+        && Columns::of_header(&first).is_some_and(|columns| columns.metric.is_some())
 }
 
 /// Reads a whole file; keeps the first `bad_lines_max` bad lines.
-pub(super) fn read(path: &Path, unit: EpochUnit, bad_lines_max: usize) -> Result<ParsedFile, FileError> {
-    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+pub(super) fn read(
+    path: &Path,
+    unit: EpochUnit,
+    bad_lines_max: usize,
+) -> Result<ParsedFile, FileError> {
+    let unreadable = |source| FileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     let mut lines = reader(File::open(path).map_err(unreadable)?);
-    let mut collected = Collected { file_metric: metric_name(path), unit, bad_lines_max, ..Collected::default() };
+    let mut collected = Collected {
+        file_metric: metric_name(path),
+        unit,
+        bad_lines_max,
+        ..Collected::default()
+    };
     let mut columns: Option<Columns> = None;
     let mut record = StringRecord::new();
     loop {
@@ -130,7 +152,10 @@ pub(super) fn read(path: &Path, unit: EpochUnit, bad_lines_max: usize) -> Result
             }
             if point(&record, Columns::PLAIN, &collected.file_metric, unit).is_err() {
                 let found = record.iter().collect::<Vec<_>>().join(",");
-                return Err(FileError::Columns { path: path.to_owned(), found });
+                return Err(FileError::Columns {
+                    path: path.to_owned(),
+                    found,
+                });
             }
         }
         collected.add(&record, *columns.get_or_insert(Columns::PLAIN));
@@ -169,14 +194,18 @@ impl Collected {
         self.parsed.lines += 1;
         self.parsed.bad_count += 1;
         if self.parsed.bad_lines.len() < self.bad_lines_max {
-            self.parsed.bad_lines.push(BadLine { line, problem: problem.into() });
+            self.parsed.bad_lines.push(BadLine {
+                line,
+                problem: problem.into(),
+            });
         }
     }
 
     fn finish(mut self) -> ParsedFile {
         for (metric, (times, values)) in self.points {
             let lines = times.len();
-            let series = Series::from_points(times, values).expect("they were pushed in pairs, none before 1970");
+            let series = Series::from_points(times, values)
+                .expect("they were pushed in pairs, none before 1970");
             self.parsed.repeated += lines - series.len();
             self.parsed.metrics.push((metric, series));
         }
@@ -185,7 +214,12 @@ impl Collected {
 }
 
 fn reader(file: File) -> csv::Reader<File> {
-    ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).comment(Some(b'#')).from_reader(file)
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(file)
 }
 
 /// Takes one line apart: metric, timestamp in nanoseconds, value.
@@ -195,13 +229,19 @@ fn point<'a>(
     file_metric: &'a str,
     unit: EpochUnit,
 ) -> Result<(&'a str, i64, f64), String> {
-    let field = |column: usize, name: &str| record.get(column).ok_or_else(|| format!("the {name} is missing"));
+    let field = |column: usize, name: &str| {
+        record
+            .get(column)
+            .ok_or_else(|| format!("the {name} is missing"))
+    };
     let timestamp = instant::parse(field(columns.timestamp, "timestamp")?, unit)?;
     let text = field(columns.value, "value")?;
     if text.is_empty() {
         return Err("the value is missing".into());
     }
-    let value: f64 = text.parse().map_err(|_| format!("the value {text:?} is not a number"))?;
+    let value: f64 = text
+        .parse()
+        .map_err(|_| format!("the value {text:?} is not a number"))?;
     if !value.is_finite() {
         return Err(format!("the value {text:?} is not a finite number"));
     }

@@ -44,7 +44,10 @@ pub(super) fn parse(text: &str, unit: EpochUnit) -> Result<Timestamp, &'static s
         return Err("the timestamp is missing");
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !unsigned.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if !unsigned
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
         return parse_iso(text.as_bytes()).map_err(|error| match error {
             TimestampError::BeforeEpoch => BEFORE_EPOCH,
             TimestampError::Unparsable => UNREADABLE,
@@ -56,7 +59,9 @@ pub(super) fn parse(text: &str, unit: EpochUnit) -> Result<Timestamp, &'static s
     }
     let digits = unit.digits();
     let fraction = &fraction[..fraction.len().min(digits)];
-    let nanoseconds: i64 = format!("{whole}{fraction:0<digits$}").parse().map_err(|_| OUT_OF_RANGE)?;
+    let nanoseconds: i64 = format!("{whole}{fraction:0<digits$}")
+        .parse()
+        .map_err(|_| OUT_OF_RANGE)?;
     if text.starts_with('-') && nanoseconds > 0 {
         return Err(BEFORE_EPOCH);
     }
@@ -70,21 +75,45 @@ mod tests {
     #[test]
     fn timestamps_have_many_forms() {
         let check = |text: &str, unit: EpochUnit, expected: i64| {
-            assert_eq!(parse(text, unit).map(Timestamp::as_nanosecond), Ok(expected), "{text}");
+            assert_eq!(
+                parse(text, unit).map(Timestamp::as_nanosecond),
+                Ok(expected),
+                "{text}"
+            );
         };
         let second = EpochUnit::Seconds;
         check("2015-03-06 14:33:57", second, 1_425_652_437_000_000_000);
         check("2015-03-06T14:33:57Z", second, 1_425_652_437_000_000_000);
-        check("2015-03-06T16:33:57.5+02:00", second, 1_425_652_437_500_000_000);
+        check(
+            "2015-03-06T16:33:57.5+02:00",
+            second,
+            1_425_652_437_500_000_000,
+        );
         check("2015-03-06", second, 1_425_600_000_000_000_000);
         check("1425652437", second, 1_425_652_437_000_000_000);
         check("1425652437.123456789", second, 1_425_652_437_123_456_789);
         check("1425652437.1234567891", second, 1_425_652_437_123_456_789);
         check("0", second, 0);
-        check("1425652437123", EpochUnit::Milliseconds, 1_425_652_437_123_000_000);
-        check("1425652437123.5", EpochUnit::Milliseconds, 1_425_652_437_123_500_000);
-        check("1425652437123456", EpochUnit::Microseconds, 1_425_652_437_123_456_000);
-        check("1425652437123456789", EpochUnit::Nanoseconds, 1_425_652_437_123_456_789);
+        check(
+            "1425652437123",
+            EpochUnit::Milliseconds,
+            1_425_652_437_123_000_000,
+        );
+        check(
+            "1425652437123.5",
+            EpochUnit::Milliseconds,
+            1_425_652_437_123_500_000,
+        );
+        check(
+            "1425652437123456",
+            EpochUnit::Microseconds,
+            1_425_652_437_123_456_000,
+        );
+        check(
+            "1425652437123456789",
+            EpochUnit::Nanoseconds,
+            1_425_652_437_123_456_789,
+        );
     }
 
     #[test]

@@ -63,11 +63,21 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     create: bool,
     /// The server.
-    #[arg(long, value_name = "URL", env = "GNOCCHI_ENDPOINT", default_value = "http://127.0.0.1:8041")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "GNOCCHI_ENDPOINT",
+        default_value = "http://127.0.0.1:8041"
+    )]
     endpoint: String,
     /// The user to call the server as. A password is taken from the environment
     /// variable `GNOCCHI_PASSWORD`.
-    #[arg(long, value_name = "USER", env = "GNOCCHI_USER", default_value = "admin")]
+    #[arg(
+        long,
+        value_name = "USER",
+        env = "GNOCCHI_USER",
+        default_value = "admin"
+    )]
     user: String,
     /// What a timestamp that is a plain number counts.
     #[arg(long, value_name = "UNIT", value_enum, default_value_t = EpochUnit::Seconds)]
@@ -91,21 +101,38 @@ pub(super) enum Outcome {
 /// # Errors
 /// [`Failure`] when the server cannot be reached or refuses to create the resource, or the table cannot be printed.
 pub(super) async fn run(arguments: ImportArgs) -> Result<Outcome, Failure> {
-    let target = Target { resource: arguments.resource, policy: arguments.policy, create: arguments.create };
+    let target = Target {
+        resource: arguments.resource,
+        policy: arguments.policy,
+        create: arguments.create,
+    };
     let password = std::env::var(PASSWORD_VARIABLE).unwrap_or_default();
     let client = Client::new(&arguments.endpoint, arguments.user, password, target)?;
     client.prepare().await?;
 
     let progress = Progress::new(Unit::Points, total_bytes(&arguments.files));
-    let import = Import { client, progress, epoch_unit: arguments.epoch_unit, requests: Semaphore::new(REQUESTS_IN_FLIGHT) };
+    let import = Import {
+        client,
+        progress,
+        epoch_unit: arguments.epoch_unit,
+        requests: Semaphore::new(REQUESTS_IN_FLIGHT),
+    };
     let report = import.files(&arguments.files).await?;
     import.progress.finish();
     writeln!(io::stdout(), "{}", report.table())?;
-    Ok(if report.is_complete() { Outcome::Complete } else { Outcome::Incomplete })
+    Ok(if report.is_complete() {
+        Outcome::Complete
+    } else {
+        Outcome::Incomplete
+    })
 }
 
 fn total_bytes(files: &[PathBuf]) -> u64 {
-    files.iter().filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+    files
+        .iter()
+        .filter_map(|file| file.metadata().ok())
+        .map(|metadata| metadata.len())
+        .sum()
 }
 
 /// One run.
@@ -132,7 +159,9 @@ impl Import {
             .await?;
         let mut reports: Vec<_> = done.into_iter().flatten().collect();
         reports.sort_by_key(|(index, _)| *index);
-        Ok(Report { files: reports.into_iter().map(|(_, report)| report).collect() })
+        Ok(Report {
+            files: reports.into_iter().map(|(_, report)| report).collect(),
+        })
     }
 
     /// Reads and sends one file. Only what makes every further file pointless is an error.
@@ -147,14 +176,19 @@ impl Import {
             }
         };
         for bad in parsed.bad_lines.iter().take(BAD_LINES_SHOWN) {
-            self.progress.line(&format!("{}:{}: {}", path.display(), bad.line, bad.problem));
+            self.progress
+                .line(&format!("{}:{}: {}", path.display(), bad.line, bad.problem));
         }
         if parsed.bad_count > BAD_LINES_SHOWN {
             let more = parsed.bad_count - BAD_LINES_SHOWN;
-            self.progress.line(&format!("{}: {more} more bad lines", path.display()));
+            self.progress
+                .line(&format!("{}: {more} more bad lines", path.display()));
         }
         let mut report = FileReport::of(path, &parsed);
-        let share = Share { bytes, points: parsed.points() };
+        let share = Share {
+            bytes,
+            points: parsed.points(),
+        };
         if share.points == 0 {
             self.progress.advance(bytes, 0);
         }
@@ -180,7 +214,8 @@ impl Import {
 
     async fn parse(&self, path: &Path) -> Result<ParsedFile, FileError> {
         let (owned, unit) = (path.to_owned(), self.epoch_unit);
-        let parsed = tokio::task::spawn_blocking(move || file::read(&owned, unit, BAD_LINES_SHOWN)).await;
+        let parsed =
+            tokio::task::spawn_blocking(move || file::read(&owned, unit, BAD_LINES_SHOWN)).await;
         parsed.expect("reading a file does not panic")
     }
 
@@ -188,14 +223,19 @@ impl Import {
     async fn chain(&self, chain: Chain, share: Share) -> Result<Sent, ClientError> {
         let mut sent = Sent::default();
         for batch in chain {
-            let permit = self.requests.acquire().await.expect("the semaphore is never closed");
+            let permit = self
+                .requests
+                .acquire()
+                .await
+                .expect("the semaphore is never closed");
             let reply = self.client.send(&batch).await?;
             drop(permit);
             sent.accepted += reply.accepted;
             for (reason, points) in reply.rejected {
                 *sent.rejected.entry(reason).or_default() += points;
             }
-            self.progress.advance(share.bytes_of(&batch), batch.points());
+            self.progress
+                .advance(share.bytes_of(&batch), batch.points());
         }
         Ok(sent)
     }
@@ -226,8 +266,15 @@ struct Sent {
 fn queues(files: &[PathBuf]) -> Vec<Vec<(usize, Arc<Path>)>> {
     let mut queues: BTreeMap<QueueKey, Vec<(usize, Arc<Path>)>> = BTreeMap::new();
     for (index, path) in files.iter().enumerate() {
-        let key = if file::has_metric_column(path) { QueueKey::MetricColumn } else { QueueKey::Named(file::metric_name(path)) };
-        queues.entry(key).or_default().push((index, path.as_path().into()));
+        let key = if file::has_metric_column(path) {
+            QueueKey::MetricColumn
+        } else {
+            QueueKey::Named(file::metric_name(path))
+        };
+        queues
+            .entry(key)
+            .or_default()
+            .push((index, path.as_path().into()));
     }
     queues.into_values().collect()
 }

@@ -38,7 +38,11 @@ impl FileReport {
 
     /// Reports a file that could not be read.
     pub(super) fn failed(path: &Path) -> Self {
-        Self { path: path.to_owned(), incomplete: true, ..Self::default() }
+        Self {
+            path: path.to_owned(),
+            incomplete: true,
+            ..Self::default()
+        }
     }
 
     /// Adds what the server did with some points.
@@ -55,7 +59,8 @@ impl FileReport {
 
     /// Returns the points that never reached the server or whose answer is missing.
     fn unsent(&self) -> usize {
-        self.lines.saturating_sub(self.bad + self.repeated + self.accepted + self.rejected_points())
+        self.lines
+            .saturating_sub(self.bad + self.repeated + self.accepted + self.rejected_points())
     }
 
     fn is_complete(&self) -> bool {
@@ -65,24 +70,52 @@ impl FileReport {
     /// Returns one line about the file.
     pub(super) fn summary(&self) -> String {
         let (accepted, rejected) = (self.accepted, self.rejected_points());
-        format!("{}: {} lines, {accepted} accepted, {rejected} rejected, {} bad", self.path.display(), self.lines, self.bad)
+        format!(
+            "{}: {} lines, {accepted} accepted, {rejected} rejected, {} bad",
+            self.path.display(),
+            self.lines,
+            self.bad
+        )
     }
 
     fn rejected_text(&self) -> String {
         match self.rejected_points() {
             0 => "0".into(),
             points => {
-                let reasons: Vec<_> = self.rejected.iter().map(|(reason, points)| format!("{reason} {points}")).collect();
+                let reasons: Vec<_> = self
+                    .rejected
+                    .iter()
+                    .map(|(reason, points)| format!("{reason} {points}"))
+                    .collect();
                 format!("{points} ({})", reasons.join(", "))
             }
         }
     }
 
     fn row(&self) -> [String; 8] {
-        let numbers = [self.metrics, self.lines, self.bad, self.repeated, self.accepted];
+        let numbers = [
+            self.metrics,
+            self.lines,
+            self.bad,
+            self.repeated,
+            self.accepted,
+        ];
         let [metrics, lines, bad, repeated, accepted] = numbers.map(|number| number.to_string());
-        let unsent = if self.incomplete && self.lines == 0 { "unreadable".into() } else { self.unsent().to_string() };
-        [self.path.display().to_string(), metrics, lines, bad, repeated, accepted, self.rejected_text(), unsent]
+        let unsent = if self.incomplete && self.lines == 0 {
+            "unreadable".into()
+        } else {
+            self.unsent().to_string()
+        };
+        [
+            self.path.display().to_string(),
+            metrics,
+            lines,
+            bad,
+            repeated,
+            accepted,
+            self.rejected_text(),
+            unsent,
+        ]
     }
 }
 
@@ -103,7 +136,16 @@ impl Report {
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_preset(UTF8_FULL_CONDENSED);
-        table.set_header(["file", "metrics", "lines", "bad lines", "repeated", "accepted", "rejected", "not sent"]);
+        table.set_header([
+            "file",
+            "metrics",
+            "lines",
+            "bad lines",
+            "repeated",
+            "accepted",
+            "rejected",
+            "not sent",
+        ]);
         for file in &self.files {
             table.add_row(file.row());
         }
@@ -117,13 +159,19 @@ impl Report {
     }
 
     fn total(&self) -> FileReport {
-        let mut total = FileReport { path: "total".into(), ..FileReport::default() };
+        let mut total = FileReport {
+            path: "total".into(),
+            ..FileReport::default()
+        };
         for file in &self.files {
             total.metrics += file.metrics;
             total.lines += file.lines;
             total.bad += file.bad;
             total.repeated += file.repeated;
-            total.add(&Sent { accepted: file.accepted, rejected: file.rejected.clone() });
+            total.add(&Sent {
+                accepted: file.accepted,
+                rejected: file.rejected.clone(),
+            });
         }
         total
     }
@@ -134,9 +182,22 @@ mod tests {
     use super::*;
 
     fn report(lines: usize, accepted: usize, late: usize) -> FileReport {
-        let rejected = BTreeMap::from([("too_late".to_owned(), late), ("too_far_ahead".to_owned(), 0)]);
-        let rejected = rejected.into_iter().filter(|(_, points)| *points > 0).collect();
-        FileReport { path: "a.csv".into(), metrics: 1, lines, accepted, rejected, ..FileReport::default() }
+        let rejected = BTreeMap::from([
+            ("too_late".to_owned(), late),
+            ("too_far_ahead".to_owned(), 0),
+        ]);
+        let rejected = rejected
+            .into_iter()
+            .filter(|(_, points)| *points > 0)
+            .collect();
+        FileReport {
+            path: "a.csv".into(),
+            metrics: 1,
+            lines,
+            accepted,
+            rejected,
+            ..FileReport::default()
+        }
     }
 
     #[test]
@@ -144,18 +205,58 @@ mod tests {
         assert!(report(3, 3, 0).is_complete());
         assert!(!report(3, 2, 1).is_complete(), "rejected");
         assert!(!report(3, 2, 0).is_complete(), "not sent");
-        assert!(!FileReport::failed(Path::new("a.csv")).is_complete(), "unreadable");
-        assert!(!FileReport { bad: 1, ..report(4, 3, 0) }.is_complete(), "bad line");
-        assert!(FileReport { repeated: 1, ..report(4, 3, 0) }.is_complete(), "a repeated timestamp is no loss");
+        assert!(
+            !FileReport::failed(Path::new("a.csv")).is_complete(),
+            "unreadable"
+        );
+        assert!(
+            !FileReport {
+                bad: 1,
+                ..report(4, 3, 0)
+            }
+            .is_complete(),
+            "bad line"
+        );
+        assert!(
+            FileReport {
+                repeated: 1,
+                ..report(4, 3, 0)
+            }
+            .is_complete(),
+            "a repeated timestamp is no loss"
+        );
     }
 
     #[test]
     fn the_table_has_a_line_for_each_file_and_one_for_all() {
-        let table = Report { files: vec![report(3, 3, 0), report(10, 6, 3), FileReport::failed(Path::new("b.csv"))] }.table();
-        let lines: Vec<String> = table.to_string().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-        assert!(lines.contains(&"│ a.csv ┆ 1 ┆ 3 ┆ 0 ┆ 0 ┆ 3 ┆ 0 ┆ 0 │".to_owned()), "{table}");
-        assert!(lines.contains(&"│ a.csv ┆ 1 ┆ 10 ┆ 0 ┆ 0 ┆ 6 ┆ 3 (too_late 3) ┆ 1 │".to_owned()), "{table}");
-        assert!(lines.contains(&"│ b.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ unreadable │".to_owned()), "{table}");
-        assert!(lines.contains(&"│ total ┆ 2 ┆ 13 ┆ 0 ┆ 0 ┆ 9 ┆ 3 (too_late 3) ┆ 1 │".to_owned()), "{table}");
+        let table = Report {
+            files: vec![
+                report(3, 3, 0),
+                report(10, 6, 3),
+                FileReport::failed(Path::new("b.csv")),
+            ],
+        }
+        .table();
+        let lines: Vec<String> = table
+            .to_string()
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert!(
+            lines.contains(&"│ a.csv ┆ 1 ┆ 3 ┆ 0 ┆ 0 ┆ 3 ┆ 0 ┆ 0 │".to_owned()),
+            "{table}"
+        );
+        assert!(
+            lines.contains(&"│ a.csv ┆ 1 ┆ 10 ┆ 0 ┆ 0 ┆ 6 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
+            "{table}"
+        );
+        assert!(
+            lines.contains(&"│ b.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ unreadable │".to_owned()),
+            "{table}"
+        );
+        assert!(
+            lines.contains(&"│ total ┆ 2 ┆ 13 ┆ 0 ┆ 0 ┆ 9 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
+            "{table}"
+        );
     }
 }

@@ -11,7 +11,13 @@ use crate::model::{GENERIC, Metric, MetricId, MetricStatus, NewMetric, Page, Res
 
 async fn listed(indexer: &dyn Indexer, filter: &MetricFilter) -> BTreeSet<MetricId> {
     let page = Page::first(100_000);
-    indexer.list_metrics(filter, &page).await.unwrap().iter().map(|metric| metric.id).collect()
+    indexer
+        .list_metrics(filter, &page)
+        .await
+        .unwrap()
+        .iter()
+        .map(|metric| metric.id)
+        .collect()
 }
 
 /// What is created is returned in order, complete, and can be read.
@@ -21,7 +27,14 @@ pub async fn metrics_are_created_in_order(indexer: &dyn Indexer) {
     let described = [
         NewMetric::new(None, "low", Some("✔ é 𝄞".into()), Some("%".into()), None).unwrap(),
         attached("low", resource.id, "cpu"),
-        NewMetric::new(Some("user:project".into()), "low", Some(String::new()), Some(String::new()), None).unwrap(),
+        NewMetric::new(
+            Some("user:project".into()),
+            "low",
+            Some(String::new()),
+            Some(String::new()),
+            None,
+        )
+        .unwrap(),
     ];
     let created = indexer.create_metrics(&described).await.unwrap();
     assert_eq!(created.len(), described.len());
@@ -36,7 +49,10 @@ pub async fn metrics_are_created_in_order(indexer: &dyn Indexer) {
             status: MetricStatus::Active,
         };
         assert_eq!(*metric, expected);
-        assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(expected)]);
+        assert_eq!(
+            indexer.metrics(&[metric.id]).await.unwrap(),
+            [Some(expected)]
+        );
     }
     assert_eq!(indexer.create_metrics(&[]).await.unwrap(), []);
 }
@@ -48,7 +64,10 @@ pub async fn metrics_come_back_in_the_order_asked(indexer: &dyn Indexer) {
     let second = create_metric(indexer, "low").await;
     let asked = [second.id, MetricId::random(), first.id, second.id];
     let found = indexer.metrics(&asked).await.unwrap();
-    assert_eq!(found, [Some(second.clone()), None, Some(first), Some(second)]);
+    assert_eq!(
+        found,
+        [Some(second.clone()), None, Some(first), Some(second)]
+    );
     assert_eq!(indexer.metrics(&[]).await.unwrap(), []);
 }
 
@@ -59,10 +78,16 @@ pub async fn creating_metrics_is_all_or_nothing(indexer: &dyn Indexer) {
     let batch = [good.clone(), unattached("none")];
     let neighbour = unattached("low");
     let neighbours = [neighbour.clone()];
-    let (refused, created) = futures::join!(indexer.create_metrics(&batch), indexer.create_metrics(&neighbours));
+    let (refused, created) = futures::join!(
+        indexer.create_metrics(&batch),
+        indexer.create_metrics(&neighbours)
+    );
     assert_matches!(refused, Err(IndexerError::NoSuchArchivePolicy { name }) if name == "none");
     created.unwrap();
-    assert_eq!(listed(indexer, &MetricFilter::default()).await, BTreeSet::from([neighbour.id]));
+    assert_eq!(
+        listed(indexer, &MetricFilter::default()).await,
+        BTreeSet::from([neighbour.id])
+    );
     indexer.create_metrics(&[good]).await.unwrap();
 }
 
@@ -72,22 +97,46 @@ pub async fn a_metric_needs_its_policy_and_its_resource(indexer: &dyn Indexer) {
     let refused = indexer.create_metrics(&[unattached("Low")]).await;
     assert_matches!(refused, Err(IndexerError::NoSuchArchivePolicy { name }) if name == "Low");
     let absent = ResourceId::random();
-    let refused = indexer.create_metrics(&[attached("low", absent, "cpu")]).await;
+    let refused = indexer
+        .create_metrics(&[attached("low", absent, "cpu")])
+        .await;
     assert_matches!(refused, Err(IndexerError::NoSuchResource { id }) if id == absent);
     let resource = create_resource(indexer, GENERIC).await;
-    let refused = indexer.create_metrics(&[attached("low", resource.id, "a"), attached("low", absent, "b")]).await;
+    let refused = indexer
+        .create_metrics(&[
+            attached("low", resource.id, "a"),
+            attached("low", absent, "b"),
+        ])
+        .await;
     assert_matches!(refused, Err(IndexerError::NoSuchResource { id }) if id == absent);
-    assert_eq!(listed(indexer, &MetricFilter::default()).await, BTreeSet::new());
+    assert_eq!(
+        listed(indexer, &MetricFilter::default()).await,
+        BTreeSet::new()
+    );
 }
 
 /// A name stands once on each resource; metrics without resource may share names.
 pub async fn metric_names_are_unique_on_their_resource(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
-    let (resource, other) = (create_resource(indexer, GENERIC).await, create_resource(indexer, GENERIC).await);
-    indexer.create_metrics(&[attached("low", resource.id, "cpu"), attached("low", other.id, "cpu")]).await.unwrap();
-    let refused = indexer.create_metrics(&[attached("low", resource.id, "cpu")]).await;
+    let (resource, other) = (
+        create_resource(indexer, GENERIC).await,
+        create_resource(indexer, GENERIC).await,
+    );
+    indexer
+        .create_metrics(&[
+            attached("low", resource.id, "cpu"),
+            attached("low", other.id, "cpu"),
+        ])
+        .await
+        .unwrap();
+    let refused = indexer
+        .create_metrics(&[attached("low", resource.id, "cpu")])
+        .await;
     assert_matches!(refused, Err(IndexerError::NamedMetricExists { name }) if name == "cpu");
-    let twins = [attached("low", resource.id, "disk"), attached("low", resource.id, "disk")];
+    let twins = [
+        attached("low", resource.id, "disk"),
+        attached("low", resource.id, "disk"),
+    ];
     let refused = indexer.create_metrics(&twins).await;
     assert_matches!(refused, Err(IndexerError::NamedMetricExists { name }) if name == "disk");
     let free = || NewMetric::new(None, "low", Some("cpu".into()), None, None).unwrap();
@@ -102,8 +151,15 @@ pub async fn metric_names_are_compared_exactly(indexer: &dyn Indexer) {
     let described = names.map(|name| attached("low", resource.id, name));
     indexer.create_metrics(&described).await.unwrap();
     for (name, metric) in names.iter().zip(&described) {
-        let filter = MetricFilter { name: Some((*name).into()), ..Default::default() };
-        assert_eq!(listed(indexer, &filter).await, BTreeSet::from([metric.id]), "{name}");
+        let filter = MetricFilter {
+            name: Some((*name).into()),
+            ..Default::default()
+        };
+        assert_eq!(
+            listed(indexer, &filter).await,
+            BTreeSet::from([metric.id]),
+            "{name}"
+        );
     }
 }
 
@@ -111,29 +167,68 @@ pub async fn metric_names_are_compared_exactly(indexer: &dyn Indexer) {
 pub async fn a_metric_id_is_taken_once(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let metric = create_metric(indexer, "low").await;
-    let again = NewMetric { id: metric.id, ..unattached("low") };
-    assert_matches!(indexer.create_metrics(&[again]).await, Err(IndexerError::Backend(_)));
+    let again = NewMetric {
+        id: metric.id,
+        ..unattached("low")
+    };
+    assert_matches!(
+        indexer.create_metrics(&[again]).await,
+        Err(IndexerError::Backend(_))
+    );
     let twin = unattached("low");
-    assert_matches!(indexer.create_metrics(&[twin.clone(), twin]).await, Err(IndexerError::Backend(_)));
+    assert_matches!(
+        indexer.create_metrics(&[twin.clone(), twin]).await,
+        Err(IndexerError::Backend(_))
+    );
     assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric)]);
 }
 
 /// Metrics are found by resource and name, in the order asked.
 pub async fn named_metrics_are_found(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
-    let (one, two) = (create_resource(indexer, GENERIC).await.id, create_resource(indexer, GENERIC).await.id);
+    let (one, two) = (
+        create_resource(indexer, GENERIC).await.id,
+        create_resource(indexer, GENERIC).await.id,
+    );
     let names = ["a", "b", "'; --", "é \"quoted\" \\ 𝄞"];
-    let described: Vec<NewMetric> = names.iter().map(|name| attached("low", one, name)).collect();
+    let described: Vec<NewMetric> = names
+        .iter()
+        .map(|name| attached("low", one, name))
+        .collect();
     let mut created = indexer.create_metrics(&described).await.unwrap();
-    created.extend(indexer.create_metrics(&[attached("low", two, "a")]).await.unwrap());
-    let asked: Vec<(ResourceId, String)> =
-        created.iter().rev().map(|metric| (metric.resource_id.unwrap(), metric.name.clone().unwrap())).collect();
-    let found: Vec<Metric> = indexer.named_metrics(&asked).await.unwrap().into_iter().map(Option::unwrap).collect();
+    created.extend(
+        indexer
+            .create_metrics(&[attached("low", two, "a")])
+            .await
+            .unwrap(),
+    );
+    let asked: Vec<(ResourceId, String)> = created
+        .iter()
+        .rev()
+        .map(|metric| (metric.resource_id.unwrap(), metric.name.clone().unwrap()))
+        .collect();
+    let found: Vec<Metric> = indexer
+        .named_metrics(&asked)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(Option::unwrap)
+        .collect();
     assert!(found.iter().eq(created.iter().rev()), "{found:?}");
 
     indexer.delete_metrics(&[created[0].id]).await.unwrap();
-    let asked = [(two, "b"), (one, "a"), (ResourceId::random(), "b"), (one, "b"), (one, "B"), (one, "b")];
-    let found = indexer.named_metrics(&asked.map(|(id, name)| (id, name.to_owned()))).await.unwrap();
+    let asked = [
+        (two, "b"),
+        (one, "a"),
+        (ResourceId::random(), "b"),
+        (one, "b"),
+        (one, "B"),
+        (one, "b"),
+    ];
+    let found = indexer
+        .named_metrics(&asked.map(|(id, name)| (id, name.to_owned())))
+        .await
+        .unwrap();
     let b = Some(created[1].clone());
     assert_eq!(found, [None, None, None, b.clone(), None, b]);
     assert_eq!(indexer.named_metrics(&[]).await.unwrap(), []);
@@ -143,18 +238,57 @@ pub async fn named_metrics_are_found(indexer: &dyn Indexer) {
 pub async fn a_deleted_metric_frees_its_name(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let resource = create_resource(indexer, GENERIC).await.id;
-    let old = indexer.create_metrics(&[attached("low", resource, "cpu")]).await.unwrap().remove(0);
-    indexer.delete_metrics(&[old.id, MetricId::random()]).await.unwrap();
+    let old = indexer
+        .create_metrics(&[attached("low", resource, "cpu")])
+        .await
+        .unwrap()
+        .remove(0);
+    indexer
+        .delete_metrics(&[old.id, MetricId::random()])
+        .await
+        .unwrap();
     indexer.delete_metrics(&[old.id]).await.unwrap();
     assert_eq!(indexer.metrics(&[old.id]).await.unwrap(), [None]);
-    assert_eq!(indexer.list_resources(&all(GENERIC)).await.unwrap()[0].metrics.len(), 0);
-    let new = indexer.create_metrics(&[attached("low", resource, "cpu")]).await.unwrap().remove(0);
-    assert_eq!(indexer.named_metrics(&[(resource, "cpu".into())]).await.unwrap(), [Some(new.clone())]);
-    assert_eq!(listed(indexer, &MetricFilter::default()).await, BTreeSet::from([new.id]));
+    assert_eq!(
+        indexer.list_resources(&all(GENERIC)).await.unwrap()[0]
+            .metrics
+            .len(),
+        0
+    );
+    let new = indexer
+        .create_metrics(&[attached("low", resource, "cpu")])
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        indexer
+            .named_metrics(&[(resource, "cpu".into())])
+            .await
+            .unwrap(),
+        [Some(new.clone())]
+    );
+    assert_eq!(
+        listed(indexer, &MetricFilter::default()).await,
+        BTreeSet::from([new.id])
+    );
     assert_eq!(indexer.deleted_metrics(10).await.unwrap(), [old.id]);
-    let deleted = MetricFilter { status: Some(MetricStatus::Deleted), ..Default::default() };
-    let found = indexer.list_metrics(&deleted, &Page::first(10)).await.unwrap().remove(0);
-    assert_eq!(found, Metric { resource_id: None, status: MetricStatus::Deleted, ..old });
+    let deleted = MetricFilter {
+        status: Some(MetricStatus::Deleted),
+        ..Default::default()
+    };
+    let found = indexer
+        .list_metrics(&deleted, &Page::first(10))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        found,
+        Metric {
+            resource_id: None,
+            status: MetricStatus::Deleted,
+            ..old
+        }
+    );
 }
 
 /// Expunging forgets deleted metrics and leaves the others alone.
@@ -169,10 +303,26 @@ pub async fn only_deleted_metrics_are_expunged(indexer: &dyn Indexer) {
     indexer.delete_metrics(&ids).await.unwrap();
     assert_eq!(indexer.deleted_metrics(0).await.unwrap(), []);
     assert_eq!(indexer.deleted_metrics(3).await.unwrap().len(), 3);
-    assert_eq!(indexer.deleted_metrics(10).await.unwrap().into_iter().collect::<BTreeSet<_>>(), deleted);
-    indexer.expunge_metrics(&[ids[0], ids[1], active.id, MetricId::random()]).await.unwrap();
+    assert_eq!(
+        indexer
+            .deleted_metrics(10)
+            .await
+            .unwrap()
+            .into_iter()
+            .collect::<BTreeSet<_>>(),
+        deleted
+    );
+    indexer
+        .expunge_metrics(&[ids[0], ids[1], active.id, MetricId::random()])
+        .await
+        .unwrap();
     indexer.expunge_metrics(&[ids[0]]).await.unwrap();
-    let left: BTreeSet<MetricId> = indexer.deleted_metrics(10).await.unwrap().into_iter().collect();
+    let left: BTreeSet<MetricId> = indexer
+        .deleted_metrics(10)
+        .await
+        .unwrap()
+        .into_iter()
+        .collect();
     assert_eq!(left, ids[2..].iter().copied().collect());
     assert_eq!(indexer.metrics(&[active.id]).await.unwrap(), [Some(active)]);
 }
@@ -182,10 +332,11 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     create_policy(indexer, "high").await;
     let resource = create_resource(indexer, GENERIC).await.id;
-    let described = |creator: Option<&str>, policy: &str, name: &str, unit: Option<&str>, resource| {
-        let (creator, unit) = (creator.map(Into::into), unit.map(Into::into));
-        NewMetric::new(creator, policy, Some(name.into()), unit, resource).unwrap()
-    };
+    let described =
+        |creator: Option<&str>, policy: &str, name: &str, unit: Option<&str>, resource| {
+            let (creator, unit) = (creator.map(Into::into), unit.map(Into::into));
+            NewMetric::new(creator, policy, Some(name.into()), unit, resource).unwrap()
+        };
     let metrics = [
         described(Some("me"), "low", "cpu", Some("%"), None),
         described(Some("me"), "high", "disk", Some("B"), Some(resource)),
@@ -194,24 +345,113 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
     ];
     indexer.create_metrics(&metrics).await.unwrap();
     let check = async |filter: MetricFilter, expected: &[usize]| {
-        let expected: BTreeSet<MetricId> = expected.iter().map(|index| metrics[*index].id).collect();
+        let expected: BTreeSet<MetricId> =
+            expected.iter().map(|index| metrics[*index].id).collect();
         assert_eq!(listed(indexer, &filter).await, expected, "{filter:?}");
     };
     let any = MetricFilter::default;
     check(any(), &[0, 1, 2, 3]).await;
-    check(MetricFilter { name: Some("cpu".into()), ..any() }, &[0, 2, 3]).await;
-    check(MetricFilter { unit: Some("%".into()), ..any() }, &[0, 3]).await;
-    check(MetricFilter { creators: vec!["me".into()], ..any() }, &[0, 1]).await;
-    check(MetricFilter { creators: vec!["me".into(), "me".into()], ..any() }, &[0, 1]).await;
-    check(MetricFilter { creators: vec!["me".into(), "you".into()], ..any() }, &[]).await;
-    check(MetricFilter { archive_policy_name: Some("high".into()), ..any() }, &[1]).await;
-    check(MetricFilter { resource_id: Some(resource), ..any() }, &[1, 3]).await;
-    check(MetricFilter { resource_id: Some(ResourceId::random()), ..any() }, &[]).await;
-    check(MetricFilter { ids: Some(vec![metrics[2].id, metrics[1].id, MetricId::random()]), ..any() }, &[1, 2]).await;
-    check(MetricFilter { ids: Some(Vec::new()), ..any() }, &[]).await;
-    check(MetricFilter { status: Some(MetricStatus::Active), ..any() }, &[0, 1, 2, 3]).await;
-    check(MetricFilter { status: Some(MetricStatus::Deleted), ..any() }, &[]).await;
-    let both = MetricFilter { name: Some("cpu".into()), resource_id: Some(resource), ..any() };
+    check(
+        MetricFilter {
+            name: Some("cpu".into()),
+            ..any()
+        },
+        &[0, 2, 3],
+    )
+    .await;
+    check(
+        MetricFilter {
+            unit: Some("%".into()),
+            ..any()
+        },
+        &[0, 3],
+    )
+    .await;
+    check(
+        MetricFilter {
+            creators: vec!["me".into()],
+            ..any()
+        },
+        &[0, 1],
+    )
+    .await;
+    check(
+        MetricFilter {
+            creators: vec!["me".into(), "me".into()],
+            ..any()
+        },
+        &[0, 1],
+    )
+    .await;
+    check(
+        MetricFilter {
+            creators: vec!["me".into(), "you".into()],
+            ..any()
+        },
+        &[],
+    )
+    .await;
+    check(
+        MetricFilter {
+            archive_policy_name: Some("high".into()),
+            ..any()
+        },
+        &[1],
+    )
+    .await;
+    check(
+        MetricFilter {
+            resource_id: Some(resource),
+            ..any()
+        },
+        &[1, 3],
+    )
+    .await;
+    check(
+        MetricFilter {
+            resource_id: Some(ResourceId::random()),
+            ..any()
+        },
+        &[],
+    )
+    .await;
+    check(
+        MetricFilter {
+            ids: Some(vec![metrics[2].id, metrics[1].id, MetricId::random()]),
+            ..any()
+        },
+        &[1, 2],
+    )
+    .await;
+    check(
+        MetricFilter {
+            ids: Some(Vec::new()),
+            ..any()
+        },
+        &[],
+    )
+    .await;
+    check(
+        MetricFilter {
+            status: Some(MetricStatus::Active),
+            ..any()
+        },
+        &[0, 1, 2, 3],
+    )
+    .await;
+    check(
+        MetricFilter {
+            status: Some(MetricStatus::Deleted),
+            ..any()
+        },
+        &[],
+    )
+    .await;
+    let both = MetricFilter {
+        name: Some("cpu".into()),
+        resource_id: Some(resource),
+        ..any()
+    };
     check(both, &[3]).await;
 }
 
@@ -219,16 +459,31 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
 pub async fn ten_thousand_metrics_are_no_problem(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let resource = create_resource(indexer, GENERIC).await.id;
-    let described: Vec<NewMetric> =
-        (0..10_000).map(|number| attached("low", resource, &format!("metric {number}"))).collect();
-    assert_eq!(indexer.create_metrics(&described).await.unwrap().len(), described.len());
+    let described: Vec<NewMetric> = (0..10_000)
+        .map(|number| attached("low", resource, &format!("metric {number}")))
+        .collect();
+    assert_eq!(
+        indexer.create_metrics(&described).await.unwrap().len(),
+        described.len()
+    );
     let ids: Vec<MetricId> = described.iter().map(|metric| metric.id).collect();
     let found = indexer.metrics(&ids).await.unwrap();
-    assert!(found.iter().zip(&ids).all(|(metric, id)| metric.as_ref().is_some_and(|metric| metric.id == *id)));
-    let filter = MetricFilter { ids: Some(ids.clone()), ..Default::default() };
+    assert!(
+        found
+            .iter()
+            .zip(&ids)
+            .all(|(metric, id)| metric.as_ref().is_some_and(|metric| metric.id == *id))
+    );
+    let filter = MetricFilter {
+        ids: Some(ids.clone()),
+        ..Default::default()
+    };
     assert_eq!(listed(indexer, &filter).await.len(), ids.len());
     indexer.delete_metrics(&ids).await.unwrap();
-    assert_eq!(indexer.deleted_metrics(20_000).await.unwrap().len(), ids.len());
+    assert_eq!(
+        indexer.deleted_metrics(20_000).await.unwrap().len(),
+        ids.len()
+    );
     indexer.expunge_metrics(&ids).await.unwrap();
     assert_eq!(indexer.deleted_metrics(20_000).await.unwrap(), []);
 }
@@ -251,8 +506,13 @@ pub async fn many_callers_create_metrics_at_once(indexer: &dyn Indexer) {
 pub async fn one_of_many_callers_gets_a_name(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let resource = create_resource(indexer, GENERIC).await.id;
-    let callers = (0..20).map(|_| async { indexer.create_metrics(&[attached("low", resource, "cpu")]).await });
-    let (created, refused): (Vec<_>, Vec<_>) = join_all(callers).await.into_iter().partition(Result::is_ok);
+    let callers = (0..20).map(|_| async {
+        indexer
+            .create_metrics(&[attached("low", resource, "cpu")])
+            .await
+    });
+    let (created, refused): (Vec<_>, Vec<_>) =
+        join_all(callers).await.into_iter().partition(Result::is_ok);
     assert_eq!((created.len(), refused.len()), (1, 19));
     for refusal in refused {
         assert_matches!(refusal, Err(IndexerError::NamedMetricExists { name }) if name == "cpu");

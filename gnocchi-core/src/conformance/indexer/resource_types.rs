@@ -8,18 +8,54 @@ use crate::model::{Attribute, AttributeKind, GENERIC, ResourceType};
 /// Every part of a type survives.
 pub async fn a_resource_type_comes_back_as_it_was_stored(indexer: &dyn Indexer) {
     let kinds = [
-        ("short", AttributeKind::String { min_length: 3, max_length: 5 }),
-        ("ratio", AttributeKind::Number { min: Some(0.1), max: Some(1e300) }),
-        ("below", AttributeKind::Number { min: Some(f64::NEG_INFINITY), max: Some(-0.3) }),
-        ("any", AttributeKind::Number { min: None, max: None }),
+        (
+            "short",
+            AttributeKind::String {
+                min_length: 3,
+                max_length: 5,
+            },
+        ),
+        (
+            "ratio",
+            AttributeKind::Number {
+                min: Some(0.1),
+                max: Some(1e300),
+            },
+        ),
+        (
+            "below",
+            AttributeKind::Number {
+                min: Some(f64::NEG_INFINITY),
+                max: Some(-0.3),
+            },
+        ),
+        (
+            "any",
+            AttributeKind::Number {
+                min: None,
+                max: None,
+            },
+        ),
         ("uuid", AttributeKind::Uuid),
         ("bool", AttributeKind::Bool),
         ("datetime", AttributeKind::Datetime),
     ];
     let mut attributes = BTreeMap::new();
     for (name, kind) in kinds {
-        attributes.insert(name.to_owned(), Attribute { kind, required: true });
-        attributes.insert(format!("{name}-\"é\""), Attribute { kind, required: false });
+        attributes.insert(
+            name.to_owned(),
+            Attribute {
+                kind,
+                required: true,
+            },
+        );
+        attributes.insert(
+            format!("{name}-\"é\""),
+            Attribute {
+                kind,
+                required: false,
+            },
+        );
     }
     for name in ["server", "✔ é 𝄞", ""] {
         let resource_type = ResourceType::new(name, attributes.clone()).unwrap();
@@ -33,28 +69,47 @@ pub async fn a_resource_type_comes_back_as_it_was_stored(indexer: &dyn Indexer) 
 /// The second type of a name is refused; types are listed by the bytes of their names.
 pub async fn resource_type_names_are_unique(indexer: &dyn Indexer) {
     for name in ["server", "é", "Server"] {
-        indexer.create_resource_type(&every_kind(name)).await.unwrap();
+        indexer
+            .create_resource_type(&every_kind(name))
+            .await
+            .unwrap();
     }
-    let refused = indexer.create_resource_type(&ResourceType::new("server", BTreeMap::new()).unwrap()).await;
+    let refused = indexer
+        .create_resource_type(&ResourceType::new("server", BTreeMap::new()).unwrap())
+        .await;
     assert_matches!(refused, Err(IndexerError::ResourceTypeExists { name }) if name == "server");
-    let expected = [every_kind("Server"), ResourceType::generic(), every_kind("server"), every_kind("é")];
+    let expected = [
+        every_kind("Server"),
+        ResourceType::generic(),
+        every_kind("server"),
+        every_kind("é"),
+    ];
     assert_eq!(indexer.resource_types().await.unwrap(), expected);
 }
 
 /// The generic type is there from the beginning and can't be made or removed.
 pub async fn the_generic_type_always_exists(indexer: &dyn Indexer) {
-    assert_eq!(indexer.resource_types().await.unwrap(), [ResourceType::generic()]);
+    assert_eq!(
+        indexer.resource_types().await.unwrap(),
+        [ResourceType::generic()]
+    );
     let created = indexer.create_resource_type(&ResourceType::generic()).await;
     assert_matches!(created, Err(IndexerError::ResourceTypeExists { name }) if name == GENERIC);
     let deleted = indexer.delete_resource_type(GENERIC).await;
     assert_matches!(deleted, Err(IndexerError::ResourceTypeInUse { name }) if name == GENERIC);
     indexer.upgrade().await.unwrap();
-    assert_eq!(indexer.resource_type(GENERIC).await.unwrap(), ResourceType::generic());
+    assert_eq!(
+        indexer.resource_type(GENERIC).await.unwrap(),
+        ResourceType::generic()
+    );
 }
 
 /// A type stays as long as a resource is of it.
 pub async fn a_resource_type_in_use_stays(indexer: &dyn Indexer) {
-    indexer.create_resource_type(&every_kind("server")).await.unwrap();
+    indexer
+        .create_resource_type(&every_kind("server"))
+        .await
+        .unwrap();
     let resource = create_resource(indexer, "server").await;
     let refused = indexer.delete_resource_type("server").await;
     assert_matches!(refused, Err(IndexerError::ResourceTypeInUse { name }) if name == "server");
@@ -62,5 +117,8 @@ pub async fn a_resource_type_in_use_stays(indexer: &dyn Indexer) {
     indexer.delete_resource_type("server").await.unwrap();
     let absent = indexer.delete_resource_type("server").await;
     assert_matches!(absent, Err(IndexerError::NoSuchResourceType { name }) if name == "server");
-    assert_eq!(indexer.resource_types().await.unwrap(), [ResourceType::generic()]);
+    assert_eq!(
+        indexer.resource_types().await.unwrap(),
+        [ResourceType::generic()]
+    );
 }

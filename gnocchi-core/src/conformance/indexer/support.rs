@@ -6,8 +6,8 @@ use carbonara::{Timespan, Timestamp};
 
 use crate::driver::{Indexer, ResourceQuery};
 use crate::model::{
-    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, GENERIC, Metric, NewMetric, NewResource, Page,
-    Resource, ResourceId, ResourceType, default_aggregation_methods,
+    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, GENERIC, Metric,
+    NewMetric, NewResource, Page, Resource, ResourceId, ResourceType, default_aggregation_methods,
 };
 
 /// A policy of one minute for an hour.
@@ -30,11 +30,22 @@ pub(super) fn unattached(policy_name: &str) -> NewMetric {
 
 /// A metric of a resource.
 pub(super) fn attached(policy_name: &str, resource: ResourceId, name: &str) -> NewMetric {
-    NewMetric::new(Some("me".into()), policy_name, Some(name.into()), None, Some(resource)).unwrap()
+    NewMetric::new(
+        Some("me".into()),
+        policy_name,
+        Some(name.into()),
+        None,
+        Some(resource),
+    )
+    .unwrap()
 }
 
 pub(super) async fn create_metric(indexer: &dyn Indexer, policy_name: &str) -> Metric {
-    indexer.create_metrics(&[unattached(policy_name)]).await.unwrap().remove(0)
+    indexer
+        .create_metrics(&[unattached(policy_name)])
+        .await
+        .unwrap()
+        .remove(0)
 }
 
 pub(super) fn second(second: i64) -> Timestamp {
@@ -58,33 +69,70 @@ pub(super) fn resource(resource_type: &str) -> NewResource {
 }
 
 pub(super) async fn create_resource(indexer: &dyn Indexer, resource_type: &str) -> Resource {
-    indexer.create_resource(&resource(resource_type), second(1000)).await.unwrap()
+    indexer
+        .create_resource(&resource(resource_type), second(1000))
+        .await
+        .unwrap()
 }
 
 /// A type with one optional attribute of each kind, called `string`, `number`, `uuid`, `bool` and `datetime`.
 pub(super) fn every_kind(name: &str) -> ResourceType {
     let kinds = [
-        ("string", AttributeKind::String { min_length: 0, max_length: 255 }),
-        ("number", AttributeKind::Number { min: None, max: None }),
+        (
+            "string",
+            AttributeKind::String {
+                min_length: 0,
+                max_length: 255,
+            },
+        ),
+        (
+            "number",
+            AttributeKind::Number {
+                min: None,
+                max: None,
+            },
+        ),
         ("uuid", AttributeKind::Uuid),
         ("bool", AttributeKind::Bool),
         ("datetime", AttributeKind::Datetime),
     ];
-    let attributes = kinds.map(|(name, kind)| (name.to_owned(), Attribute { kind, required: false }));
+    let attributes = kinds.map(|(name, kind)| {
+        (
+            name.to_owned(),
+            Attribute {
+                kind,
+                required: false,
+            },
+        )
+    });
     ResourceType::new(name, attributes.into()).unwrap()
 }
 
-pub(super) fn values(values: &[(&str, AttributeValue)]) -> BTreeMap<String, Option<AttributeValue>> {
-    values.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone()))).collect()
+pub(super) fn values(
+    values: &[(&str, AttributeValue)],
+) -> BTreeMap<String, Option<AttributeValue>> {
+    values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Some(value.clone())))
+        .collect()
 }
 
 /// Everything of a type in the default order.
 pub(super) fn all(resource_type: &str) -> ResourceQuery {
-    ResourceQuery { resource_type: resource_type.into(), ids: None, history: false, page: Page::first(1000) }
+    ResourceQuery {
+        resource_type: resource_type.into(),
+        ids: None,
+        history: false,
+        page: Page::first(1000),
+    }
 }
 
 pub(super) fn history(id: ResourceId) -> ResourceQuery {
-    ResourceQuery { ids: Some(vec![id]), history: true, ..all(GENERIC) }
+    ResourceQuery {
+        ids: Some(vec![id]),
+        history: true,
+        ..all(GENERIC)
+    }
 }
 
 /// Fails with the value when it does not fit the pattern.

@@ -9,7 +9,15 @@ use crate::driver::{MetricFilter, MetricIndexer};
 use crate::error::{BackendError, BackendErrorKind, IndexerError};
 use crate::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
 
-const SORT_KEYS: [&str; 7] = ["id", "name", "unit", "creator", "archive_policy_name", "resource_id", "status"];
+const SORT_KEYS: [&str; 7] = [
+    "id",
+    "name",
+    "unit",
+    "creator",
+    "archive_policy_name",
+    "resource_id",
+    "status",
+];
 
 impl State {
     /// Checks that metrics can be created on resources that exist or are `assumed` to, ignoring the names of `leaving` metrics.
@@ -19,12 +27,22 @@ impl State {
         assumed: Option<ResourceId>,
         leaving: &BTreeSet<MetricId>,
     ) -> Result<(), IndexerError> {
-        let taken = self.metrics.values().filter(|stored| !leaving.contains(&stored.described.id));
-        let mut names: BTreeSet<(ResourceId, &str)> = taken.filter_map(|stored| place(&stored.described)).collect();
+        let taken = self
+            .metrics
+            .values()
+            .filter(|stored| !leaving.contains(&stored.described.id));
+        let mut names: BTreeSet<(ResourceId, &str)> = taken
+            .filter_map(|stored| place(&stored.described))
+            .collect();
         let mut ids = BTreeSet::new();
         for metric in metrics {
-            if !self.archive_policies.contains_key(&metric.archive_policy_name) {
-                return Err(IndexerError::NoSuchArchivePolicy { name: metric.archive_policy_name.clone() });
+            if !self
+                .archive_policies
+                .contains_key(&metric.archive_policy_name)
+            {
+                return Err(IndexerError::NoSuchArchivePolicy {
+                    name: metric.archive_policy_name.clone(),
+                });
             }
             if let Some(id) = metric.resource_id
                 && assumed != Some(id)
@@ -35,11 +53,15 @@ impl State {
             if let Some((resource, name)) = place(metric)
                 && !names.insert((resource, name))
             {
-                return Err(IndexerError::NamedMetricExists { name: name.to_owned() });
+                return Err(IndexerError::NamedMetricExists {
+                    name: name.to_owned(),
+                });
             }
             if self.metrics.contains_key(&metric.id) || !ids.insert(metric.id) {
                 let operation = format!("create metric {}: its id is taken", metric.id);
-                return Err(BackendError::new("memory", operation, BackendErrorKind::Unexpected).into());
+                return Err(
+                    BackendError::new("memory", operation, BackendErrorKind::Unexpected).into(),
+                );
             }
         }
         Ok(())
@@ -48,7 +70,13 @@ impl State {
     /// Stores metrics that were checked.
     pub(super) fn insert_metrics(&mut self, metrics: impl IntoIterator<Item = NewMetric>) {
         for described in metrics {
-            self.metrics.insert(described.id, StoredMetric { described, status: MetricStatus::Active });
+            self.metrics.insert(
+                described.id,
+                StoredMetric {
+                    described,
+                    status: MetricStatus::Active,
+                },
+            );
         }
     }
 
@@ -61,13 +89,30 @@ impl State {
     }
 
     pub(super) fn active_metric(&self, id: MetricId) -> Option<&StoredMetric> {
-        self.metrics.get(&id).filter(|metric| metric.status == MetricStatus::Active)
+        self.metrics
+            .get(&id)
+            .filter(|metric| metric.status == MetricStatus::Active)
     }
 
     fn complete(&self, stored: &StoredMetric) -> Metric {
-        let NewMetric { id, creator, name, unit, resource_id, archive_policy_name } = stored.described.clone();
+        let NewMetric {
+            id,
+            creator,
+            name,
+            unit,
+            resource_id,
+            archive_policy_name,
+        } = stored.described.clone();
         let policy = &self.archive_policies[&archive_policy_name];
-        Metric { id, creator, name, unit, resource_id, archive_policy: Arc::new(policy.clone()), status: stored.status }
+        Metric {
+            id,
+            creator,
+            name,
+            unit,
+            resource_id,
+            archive_policy: Arc::new(policy.clone()),
+            status: stored.status,
+        }
     }
 }
 
@@ -83,7 +128,9 @@ fn key(metric: &Metric, name: &str) -> Key {
         "unit" => metric.unit.as_deref().into(),
         "creator" => metric.creator.as_deref().into(),
         "archive_policy_name" => Key::Text(metric.archive_policy.name().to_owned()),
-        "resource_id" => metric.resource_id.map_or(Key::Null, |id| Key::Id(id.as_u128())),
+        "resource_id" => metric
+            .resource_id
+            .map_or(Key::Null, |id| Key::Id(id.as_u128())),
         "status" => Key::Bool(metric.status == MetricStatus::Deleted),
         other => unreachable!("{other} is not among the sort keys of metrics"),
     }
@@ -94,11 +141,20 @@ fn fits(metric: &Metric, filter: &MetricFilter) -> bool {
         wanted.is_none() || wanted == found
     }
     metric.status == filter.status.unwrap_or(MetricStatus::Active)
-        && filter.ids.as_ref().is_none_or(|ids| ids.contains(&metric.id))
+        && filter
+            .ids
+            .as_ref()
+            .is_none_or(|ids| ids.contains(&metric.id))
         && same(filter.name.as_ref(), metric.name.as_ref())
         && same(filter.unit.as_ref(), metric.unit.as_ref())
-        && filter.creators.iter().all(|creator| metric.creator.as_ref() == Some(creator))
-        && filter.archive_policy_name.as_ref().is_none_or(|name| name == metric.archive_policy.name())
+        && filter
+            .creators
+            .iter()
+            .all(|creator| metric.creator.as_ref() == Some(creator))
+        && filter
+            .archive_policy_name
+            .as_ref()
+            .is_none_or(|name| name == metric.archive_policy.name())
         && same(filter.resource_id.as_ref(), metric.resource_id.as_ref())
 }
 
@@ -108,37 +164,72 @@ impl MetricIndexer for MemoryIndexer {
         let mut state = self.state.lock();
         state.check_new_metrics(metrics, None, &BTreeSet::new())?;
         state.insert_metrics(metrics.iter().cloned());
-        Ok(metrics.iter().map(|metric| state.complete(&state.metrics[&metric.id])).collect())
+        Ok(metrics
+            .iter()
+            .map(|metric| state.complete(&state.metrics[&metric.id]))
+            .collect())
     }
 
     async fn metrics(&self, ids: &[MetricId]) -> Result<Vec<Option<Metric>>, IndexerError> {
         let state = self.state.lock();
-        Ok(ids.iter().map(|id| state.active_metric(*id).map(|metric| state.complete(metric))).collect())
+        Ok(ids
+            .iter()
+            .map(|id| {
+                state
+                    .active_metric(*id)
+                    .map(|metric| state.complete(metric))
+            })
+            .collect())
     }
 
-    async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Metric>>, IndexerError> {
+    async fn named_metrics(
+        &self,
+        names: &[(ResourceId, String)],
+    ) -> Result<Vec<Option<Metric>>, IndexerError> {
         let state = self.state.lock();
         let find = |(resource, name): &(ResourceId, String)| {
-            let mut active = state.metrics.values().filter(|metric| metric.status == MetricStatus::Active);
+            let mut active = state
+                .metrics
+                .values()
+                .filter(|metric| metric.status == MetricStatus::Active);
             active.find(|metric| place(&metric.described) == Some((*resource, name)))
         };
-        Ok(names.iter().map(|name| find(name).map(|metric| state.complete(metric))).collect())
+        Ok(names
+            .iter()
+            .map(|name| find(name).map(|metric| state.complete(metric)))
+            .collect())
     }
 
-    async fn list_metrics(&self, filter: &MetricFilter, listed: &Page) -> Result<Vec<Metric>, IndexerError> {
-        if let Some(sort) = listed.sort.iter().find(|sort| !SORT_KEYS.contains(&sort.key.as_str())) {
-            return Err(IndexerError::InvalidSortKey { key: sort.key.clone() });
+    async fn list_metrics(
+        &self,
+        filter: &MetricFilter,
+        listed: &Page,
+    ) -> Result<Vec<Metric>, IndexerError> {
+        if let Some(sort) = listed
+            .sort
+            .iter()
+            .find(|sort| !SORT_KEYS.contains(&sort.key.as_str()))
+        {
+            return Err(IndexerError::InvalidSortKey {
+                key: sort.key.clone(),
+            });
         }
         let state = self.state.lock();
-        let metrics = state.metrics.values().map(|stored| state.complete(stored)).filter(|metric| fits(metric, filter));
+        let metrics = state
+            .metrics
+            .values()
+            .map(|stored| state.complete(stored))
+            .filter(|metric| fits(metric, filter));
         let order = total_order(&listed.sort, &[], &["id"]);
-        let marker = listed.marker.clone();
-        let marked = marker.as_ref().map(|marker| {
+        let is_last = listed.marker.as_ref().map(|marker| {
             let id = marker.parse::<MetricId>();
             move |metric: &Metric| id.as_ref() == Ok(&metric.id)
         });
-        page(metrics.collect(), &order, listed.limit, key, marked)
-            .ok_or_else(|| IndexerError::InvalidMarker { marker: marker.unwrap_or_default() })
+        page(metrics.collect(), &order, listed.limit, key, is_last).ok_or_else(|| {
+            IndexerError::InvalidMarker {
+                marker: listed.marker.clone().unwrap_or_default(),
+            }
+        })
     }
 
     async fn delete_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError> {
@@ -151,8 +242,14 @@ impl MetricIndexer for MemoryIndexer {
 
     async fn deleted_metrics(&self, limit: usize) -> Result<Vec<MetricId>, IndexerError> {
         let state = self.state.lock();
-        let deleted = state.metrics.values().filter(|metric| metric.status == MetricStatus::Deleted);
-        Ok(deleted.take(limit).map(|metric| metric.described.id).collect())
+        let deleted = state
+            .metrics
+            .values()
+            .filter(|metric| metric.status == MetricStatus::Deleted);
+        Ok(deleted
+            .take(limit)
+            .map(|metric| metric.described.id)
+            .collect())
     }
 
     async fn expunge_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError> {

@@ -47,8 +47,16 @@ impl Key {
         let values = match (self, other) {
             (Self::Null, Self::Null) => return Ordering::Equal,
             (Self::Null, _) | (_, Self::Null) => {
-                let null_first = if *self == Self::Null { Ordering::Less } else { Ordering::Greater };
-                return if sort.nulls == NullOrder::First { null_first } else { null_first.reverse() };
+                let null_first = if *self == Self::Null {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                };
+                return if sort.nulls == NullOrder::First {
+                    null_first
+                } else {
+                    null_first.reverse()
+                };
             }
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
@@ -57,7 +65,11 @@ impl Key {
             (Self::Id(a), Self::Id(b)) => a.cmp(b),
             _ => unreachable!("the values of one key are of one kind"),
         };
-        if sort.direction == SortDirection::Ascending { values } else { values.reverse() }
+        if sort.direction == SortDirection::Ascending {
+            values
+        } else {
+            values.reverse()
+        }
     }
 }
 
@@ -83,15 +95,31 @@ pub(super) fn page<T>(
     key: impl Fn(&T, &str) -> Key,
     marked: Option<impl Fn(&T) -> bool>,
 ) -> Option<Vec<T>> {
-    let mut keyed: Vec<(Vec<Key>, T)> =
-        items.into_iter().map(|item| (order.iter().map(|sort| key(&item, &sort.key)).collect(), item)).collect();
+    let mut keyed: Vec<(Vec<Key>, T)> = items
+        .into_iter()
+        .map(|item| {
+            (
+                order.iter().map(|sort| key(&item, &sort.key)).collect(),
+                item,
+            )
+        })
+        .collect();
     keyed.sort_by(|(a, _), (b, _)| {
         let keys = a.iter().zip(b).zip(order);
-        keys.map(|((a, b), sort)| a.compare(b, sort)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        keys.map(|((a, b), sort)| a.compare(b, sort))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     });
     let start = match marked {
         Some(marked) => keyed.iter().position(|(_, item)| marked(item))? + 1,
         None => 0,
     };
-    Some(keyed.into_iter().skip(start).take(limit).map(|(_, item)| item).collect())
+    Some(
+        keyed
+            .into_iter()
+            .skip(start)
+            .take(limit)
+            .map(|(_, item)| item)
+            .collect(),
+    )
 }

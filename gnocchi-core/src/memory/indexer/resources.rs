@@ -9,8 +9,8 @@ use super::{MemoryIndexer, State};
 use crate::driver::{ResourceIndexer, ResourceQuery};
 use crate::error::IndexerError;
 use crate::model::{
-    AttributeValue, Change, GENERIC, MetricAssignment, MetricId, MetricStatus, NewResource, Resource, ResourceId,
-    ResourceType, ResourceUpdate,
+    AttributeValue, Change, GENERIC, MetricAssignment, MetricId, MetricStatus, NewResource,
+    Resource, ResourceId, ResourceType, ResourceUpdate,
 };
 
 /// The sort keys of every type; history has two more.
@@ -39,11 +39,17 @@ fn complete_attributes(
     given: &BTreeMap<String, Option<AttributeValue>>,
 ) -> BTreeMap<String, Option<AttributeValue>> {
     let names = resource_type.attributes().keys();
-    names.map(|name| (name.clone(), given.get(name).cloned().flatten().map(cut))).collect()
+    names
+        .map(|name| (name.clone(), given.get(name).cloned().flatten().map(cut)))
+        .collect()
 }
 
 fn cut(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(moment) = value { AttributeValue::Datetime(microseconds(moment)) } else { value }
+    if let AttributeValue::Datetime(moment) = value {
+        AttributeValue::Datetime(microseconds(moment))
+    } else {
+        value
+    }
 }
 
 /// Cuts the moments of an update and leaves out what the type doesn't have.
@@ -55,13 +61,22 @@ fn normalised(update: &ResourceUpdate, resource_type: &ResourceType) -> Resource
     if let Change::Set(Some(ended_at)) = &mut update.ended_at {
         *ended_at = microseconds(*ended_at);
     }
-    update.attributes.retain(|name, _| resource_type.attributes().contains_key(name));
-    update.attributes = update.attributes.into_iter().map(|(name, value)| (name, value.map(cut))).collect();
+    update
+        .attributes
+        .retain(|name, _| resource_type.attributes().contains_key(name));
+    update.attributes = update
+        .attributes
+        .into_iter()
+        .map(|(name, value)| (name, value.map(cut)))
+        .collect();
     update
 }
 
 fn check_life(resource: &Resource) -> Result<(), IndexerError> {
-    if resource.ended_at.is_some_and(|ended_at| ended_at < resource.started_at) {
+    if resource
+        .ended_at
+        .is_some_and(|ended_at| ended_at < resource.started_at)
+    {
         return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id });
     }
     Ok(())
@@ -69,27 +84,50 @@ fn check_life(resource: &Resource) -> Result<(), IndexerError> {
 
 impl State {
     fn metrics_of(&self, id: ResourceId) -> BTreeMap<String, MetricId> {
-        let metrics = self.metrics.values().filter(|metric| metric.status == MetricStatus::Active);
-        let metrics = metrics.map(|metric| &metric.described).filter(|metric| metric.resource_id == Some(id));
-        metrics.filter_map(|metric| Some((metric.name.clone()?, metric.id))).collect()
+        let metrics = self
+            .metrics
+            .values()
+            .filter(|metric| metric.status == MetricStatus::Active);
+        let metrics = metrics
+            .map(|metric| &metric.described)
+            .filter(|metric| metric.resource_id == Some(id));
+        metrics
+            .filter_map(|metric| Some((metric.name.clone()?, metric.id)))
+            .collect()
     }
 
     fn complete_resource(&self, stored: &Resource) -> Resource {
-        Resource { metrics: self.metrics_of(stored.id), ..stored.clone() }
+        Resource {
+            metrics: self.metrics_of(stored.id),
+            ..stored.clone()
+        }
     }
 
     fn find_resource(&self, resource_type: &str, id: ResourceId) -> Option<&Resource> {
-        self.resources.get(&id).filter(|resource| resource_type == GENERIC || resource.resource_type == resource_type)
+        self.resources
+            .get(&id)
+            .filter(|resource| resource_type == GENERIC || resource.resource_type == resource_type)
     }
 
-    fn check_assignment(&self, resource: &Resource, assignment: &MetricAssignment) -> Result<(), IndexerError> {
+    fn check_assignment(
+        &self,
+        resource: &Resource,
+        assignment: &MetricAssignment,
+    ) -> Result<(), IndexerError> {
         for id in assignment.attached.keys() {
-            if self.active_metric(*id).is_none_or(|metric| metric.described.creator != resource.creator) {
+            if self
+                .active_metric(*id)
+                .is_none_or(|metric| metric.described.creator != resource.creator)
+            {
                 return Err(IndexerError::NoSuchMetric { id: *id });
             }
         }
-        let leaving: BTreeSet<MetricId> =
-            assignment.detached.iter().chain(assignment.attached.keys()).copied().collect();
+        let leaving: BTreeSet<MetricId> = assignment
+            .detached
+            .iter()
+            .chain(assignment.attached.keys())
+            .copied()
+            .collect();
         self.check_new_metrics(&assignment.created, Some(resource.id), &leaving)
     }
 
@@ -122,7 +160,11 @@ fn key(resource: &Resource, name: &str) -> Key {
         "revision" => Key::Integer(resource.revision.unwrap_or(-1)),
         "user_id" => resource.user_id.as_deref().into(),
         "project_id" => resource.project_id.as_deref().into(),
-        attribute => resource.attributes.get(attribute).and_then(Option::as_ref).into(),
+        attribute => resource
+            .attributes
+            .get(attribute)
+            .and_then(Option::as_ref)
+            .into(),
     }
 }
 
@@ -138,7 +180,11 @@ fn parse_marker(marker: &str, history: bool) -> Option<(ResourceId, Option<i64>)
 
 #[async_trait]
 impl ResourceIndexer for MemoryIndexer {
-    async fn create_resource(&self, new: &NewResource, now: Timestamp) -> Result<Resource, IndexerError> {
+    async fn create_resource(
+        &self,
+        new: &NewResource,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError> {
         let mut state = self.state.lock();
         let Some(resource_type) = state.resource_types.get(&new.resource_type) else {
             return Err(no_such_type(&new.resource_type));
@@ -169,41 +215,73 @@ impl ResourceIndexer for MemoryIndexer {
         Ok(state.complete_resource(&resource))
     }
 
-    async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, IndexerError> {
+    async fn resources(
+        &self,
+        resource_type: &str,
+        ids: &[ResourceId],
+    ) -> Result<Vec<Option<Resource>>, IndexerError> {
         let state = self.state.lock();
-        let find = |id: &ResourceId| state.find_resource(resource_type, *id).map(|found| state.complete_resource(found));
+        let find = |id: &ResourceId| {
+            state
+                .find_resource(resource_type, *id)
+                .map(|found| state.complete_resource(found))
+        };
         Ok(ids.iter().map(find).collect())
     }
 
     async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError> {
         let state = self.state.lock();
-        let resource_type =
-            state.resource_types.get(&query.resource_type).ok_or_else(|| no_such_type(&query.resource_type))?;
+        let resource_type = state
+            .resource_types
+            .get(&query.resource_type)
+            .ok_or_else(|| no_such_type(&query.resource_type))?;
         let known = |key: &str| {
             SORT_KEYS.contains(&key)
                 || (query.history && HISTORY_SORT_KEYS.contains(&key))
                 || resource_type.attributes().contains_key(key)
         };
         if let Some(sort) = query.page.sort.iter().find(|sort| !known(&sort.key)) {
-            return Err(IndexerError::InvalidSortKey { key: sort.key.clone() });
+            return Err(IndexerError::InvalidSortKey {
+                key: sort.key.clone(),
+            });
         }
         let past = state.revisions.values().filter(|_| query.history);
         let fits = |resource: &&Resource| {
             (query.resource_type == GENERIC || resource.resource_type == query.resource_type)
-                && query.ids.as_ref().is_none_or(|ids| ids.contains(&resource.id))
+                && query
+                    .ids
+                    .as_ref()
+                    .is_none_or(|ids| ids.contains(&resource.id))
         };
         let listed: Vec<&Resource> = state.resources.values().chain(past).filter(fits).collect();
-        let unique: &[&str] = if query.history { &["id", "revision"] } else { &["id"] };
+        let unique: &[&str] = if query.history {
+            &["id", "revision"]
+        } else {
+            &["id"]
+        };
         let order = total_order(&query.page.sort, &["revision_start", "started_at"], unique);
-        let invalid_marker = || IndexerError::InvalidMarker { marker: query.page.marker.clone().unwrap_or_default() };
+        let invalid_marker = || IndexerError::InvalidMarker {
+            marker: query.page.marker.clone().unwrap_or_default(),
+        };
         let marked = match &query.page.marker {
             Some(marker) => Some(parse_marker(marker, query.history).ok_or_else(invalid_marker)?),
             None => None,
         };
-        let marked = marked
-            .map(|(id, revision)| move |resource: &&Resource| resource.id == id && resource.revision == revision);
-        let found = page(listed, &order, query.page.limit, |resource, name| key(resource, name), marked);
-        Ok(found.ok_or_else(invalid_marker)?.into_iter().map(|resource| state.complete_resource(resource)).collect())
+        let marked = marked.map(|(id, revision)| {
+            move |resource: &&Resource| resource.id == id && resource.revision == revision
+        });
+        let found = page(
+            listed,
+            &order,
+            query.page.limit,
+            |resource, name| key(resource, name),
+            marked,
+        );
+        Ok(found
+            .ok_or_else(invalid_marker)?
+            .into_iter()
+            .map(|resource| state.complete_resource(resource))
+            .collect())
     }
 
     async fn update_resource(
@@ -214,9 +292,15 @@ impl ResourceIndexer for MemoryIndexer {
         now: Timestamp,
     ) -> Result<Resource, IndexerError> {
         let mut state = self.state.lock();
-        let before = state.find_resource(resource_type, id).ok_or(IndexerError::NoSuchResource { id })?.clone();
+        let before = state
+            .find_resource(resource_type, id)
+            .ok_or(IndexerError::NoSuchResource { id })?
+            .clone();
         let mut after = before.clone();
-        let changed = after.apply(&normalised(update, &state.resource_types[&before.resource_type]));
+        let changed = after.apply(&normalised(
+            update,
+            &state.resource_types[&before.resource_type],
+        ));
         check_life(&after)?;
         let assignment = MetricAssignment::of_update(id, &state.metrics_of(id), update)?;
         state.check_assignment(&before, &assignment)?;
@@ -224,7 +308,11 @@ impl ResourceIndexer for MemoryIndexer {
             state.last_revision += 1;
             let revision = state.last_revision;
             after.revision_start = microseconds(now);
-            let past = Resource { revision: Some(revision), revision_end: Some(microseconds(now)), ..before };
+            let past = Resource {
+                revision: Some(revision),
+                revision_end: Some(microseconds(now)),
+                ..before
+            };
             state.revisions.insert(revision, past);
             state.resources.insert(id, after.clone());
         }
@@ -234,14 +322,20 @@ impl ResourceIndexer for MemoryIndexer {
 
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError> {
         let mut state = self.state.lock();
-        let ids: BTreeSet<ResourceId> = ids.iter().copied().filter(|id| state.resources.contains_key(id)).collect();
+        let ids: BTreeSet<ResourceId> = ids
+            .iter()
+            .copied()
+            .filter(|id| state.resources.contains_key(id))
+            .collect();
         for id in &ids {
             for metric in state.metrics_of(*id).into_values() {
                 state.delete_metric(metric);
             }
             state.resources.remove(id);
         }
-        state.revisions.retain(|_, revision| !ids.contains(&revision.id));
+        state
+            .revisions
+            .retain(|_, revision| !ids.contains(&revision.id));
         Ok(ids.len())
     }
 }

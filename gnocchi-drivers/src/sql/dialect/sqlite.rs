@@ -44,7 +44,11 @@ impl Dialect for Sqlite {
         statement.push("))");
     }
 
-    fn push_texts(&self, statement: &mut Statement, texts: &mut dyn ExactSizeIterator<Item = &str>) {
+    fn push_texts(
+        &self,
+        statement: &mut Statement,
+        texts: &mut dyn ExactSizeIterator<Item = &str>,
+    ) {
         if texts.len() <= PLACES_MAX {
             push_places(statement, texts);
             return;
@@ -56,8 +60,9 @@ impl Dialect for Sqlite {
     }
 
     fn push_named(&self, statement: &mut Statement, names: &mut dyn Iterator<Item = (Uuid, &str)>) {
-        let document: serde_json::Value =
-            names.map(|(id, name)| serde_json::json!([id.simple().to_string(), name])).collect();
+        let document: serde_json::Value = names
+            .map(|(id, name)| serde_json::json!([id.simple().to_string(), name]))
+            .collect();
         statement.push("(SELECT unhex(value ->> 0) AS id, value ->> 1 AS name FROM json_each(");
         statement.push_value(document.to_string());
         statement.push("))");
@@ -65,7 +70,8 @@ impl Dialect for Sqlite {
 
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str) {
         // A JSON path cannot spell every name; looking at each entry can.
-        let spellable = |character: char| character.is_ascii_alphanumeric() || "-_. ".contains(character);
+        let spellable =
+            |character: char| character.is_ascii_alphanumeric() || "-_. ".contains(character);
         if name.chars().all(spellable) {
             statement.push("json_extract(");
             statement.push(column);
@@ -83,7 +89,10 @@ impl Dialect for Sqlite {
 
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {
         const NO_SCHEMA: &str = "no such table";
-        let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+        let code = error
+            .code()
+            .and_then(|code| code.parse::<i32>().ok())
+            .unwrap_or_default();
         // The low byte is the primary code: https://www.sqlite.org/rescode.html
         match code & 0xff {
             // Without `upgrade` there are no tables.
@@ -112,7 +121,10 @@ where
     let places = items.len().next_power_of_two();
     let values: Vec<crate::sql::statement::Value> = items.map(Into::into).collect();
     let last = values.last().cloned();
-    let padded = values.into_iter().chain(last.into_iter().cycle()).take(places);
+    let padded = values
+        .into_iter()
+        .chain(last.into_iter().cycle())
+        .take(places);
     statement.push("(");
     statement.push_list(", ", padded, |statement, value| {
         statement.push("?");

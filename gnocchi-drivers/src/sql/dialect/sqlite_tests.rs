@@ -48,19 +48,23 @@ fn codes_say_what_a_caller_can_do() {
     let check = |code: i32, expected: BackendErrorKind| {
         assert_eq!(SQLITE.error_kind(&Failure(code, "odd")), expected, "{code}");
     };
+    let extended = |primary: i32, detail: i32| primary + 256 * detail;
     check(1, BackendErrorKind::Unexpected);
     check(3, BackendErrorKind::Denied);
     check(5, BackendErrorKind::Conflict);
-    check(5 | 2 << 8, BackendErrorKind::Conflict);
+    check(extended(5, 2), BackendErrorKind::Conflict);
     check(6, BackendErrorKind::Conflict);
-    check(8 | 1 << 8, BackendErrorKind::Denied);
+    check(extended(8, 1), BackendErrorKind::Denied);
     check(9, BackendErrorKind::Unavailable);
-    check(10 | 3 << 8, BackendErrorKind::Unexpected);
+    check(extended(10, 3), BackendErrorKind::Unexpected);
     check(11, BackendErrorKind::Corrupt);
     check(13, BackendErrorKind::Full);
     check(14, BackendErrorKind::Config);
     check(26, BackendErrorKind::Corrupt);
-    assert_eq!(SQLITE.error_kind(&Failure(1, "no such table: metric")), BackendErrorKind::Config);
+    assert_eq!(
+        SQLITE.error_kind(&Failure(1, "no such table: metric")),
+        BackendErrorKind::Config
+    );
 }
 
 #[test]
@@ -69,7 +73,11 @@ fn small_sets_are_places_and_large_ones_are_json() {
         let ids: Vec<Uuid> = (1..=count).map(Uuid::from_u128).collect();
         let mut statement = Statement::default();
         SQLITE.push_ids(&mut statement, &mut ids.iter().copied());
-        assert_eq!((&*statement.text, statement.values.len()), (text, values), "{count}");
+        assert_eq!(
+            (&*statement.text, statement.values.len()),
+            (text, values),
+            "{count}"
+        );
     };
     check(1, "(?)", 1);
     check(3, "(?, ?, ?, ?)", 4);

@@ -46,7 +46,8 @@ impl PolicyCache {
         let methods = row.text("archive_policy.aggregation_methods")?;
         let mut parsed = self.parsed.lock();
         if let Some(found) = parsed.get(&name)
-            && (found.back_window, &found.definition, &found.methods) == (back_window, &definition, &methods)
+            && (found.back_window, &found.definition, &found.methods)
+                == (back_window, &definition, &methods)
         {
             return Ok(Arc::clone(&found.policy));
         }
@@ -54,12 +55,23 @@ impl PolicyCache {
         if parsed.len() >= CACHED_POLICIES_MAX {
             parsed.clear();
         }
-        parsed.insert(name, Parsed { back_window, definition, methods, policy: Arc::clone(&policy) });
+        parsed.insert(
+            name,
+            Parsed {
+                back_window,
+                definition,
+                methods,
+                policy: Arc::clone(&policy),
+            },
+        );
         Ok(policy)
     }
 
     /// Reads rows of [`POLICY_COLUMNS`] into a map by name.
-    pub(super) fn read_all(&self, rows: Vec<Row>) -> Result<BTreeMap<String, Arc<ArchivePolicy>>, SqlError> {
+    pub(super) fn read_all(
+        &self,
+        rows: Vec<Row>,
+    ) -> Result<BTreeMap<String, Arc<ArchivePolicy>>, SqlError> {
         let mut found = BTreeMap::new();
         for mut row in rows {
             let policy = self.read(&mut row)?;
@@ -72,7 +84,9 @@ impl PolicyCache {
 /// Selects [`POLICY_COLUMNS`] of the policies of these names, of which there must be some.
 pub(super) fn select_policies(session: &dyn Session, names: &BTreeSet<&str>) -> Statement {
     let mut statement = select("WHERE name IN ");
-    session.dialect().push_texts(&mut statement, &mut names.iter().copied());
+    session
+        .dialect()
+        .push_texts(&mut statement, &mut names.iter().copied());
     statement
 }
 
@@ -85,7 +99,10 @@ fn select(rest: &str) -> Statement {
 }
 
 pub(super) fn no_such_policy(name: &str) -> SqlError {
-    IndexerError::NoSuchArchivePolicy { name: name.to_owned() }.into()
+    IndexerError::NoSuchArchivePolicy {
+        name: name.to_owned(),
+    }
+    .into()
 }
 
 async fn insert_policy(session: &mut dyn Session, policy: &ArchivePolicy) -> Result<(), SqlError> {
@@ -93,13 +110,17 @@ async fn insert_policy(session: &mut dyn Session, policy: &ArchivePolicy) -> Res
     let statement = Statement::new(
         "INSERT INTO archive_policy (name, back_window, definition, aggregation_methods) VALUES (?, ?, ?, ?)",
     );
-    let statement =
-        statement.bind(policy.name()).bind(i64::from(policy.back_window())).bind(definition).bind(methods);
+    let statement = statement
+        .bind(policy.name())
+        .bind(i64::from(policy.back_window()))
+        .bind(definition)
+        .bind(methods);
     match session.execute(statement).await {
         Ok(_) => Ok(()),
-        Err(error) if error.is_unique_violation() => {
-            Err(IndexerError::ArchivePolicyExists { name: policy.name().to_owned() }.into())
+        Err(error) if error.is_unique_violation() => Err(IndexerError::ArchivePolicyExists {
+            name: policy.name().to_owned(),
         }
+        .into()),
         Err(error) => Err(error),
     }
 }
@@ -108,14 +129,21 @@ async fn find_policy(
     session: &mut dyn Session,
     (cache, name): &(Arc<PolicyCache>, String),
 ) -> Result<ArchivePolicy, SqlError> {
-    let mut rows = session.fetch(select("WHERE name = ?").bind(name.as_str())).await?;
+    let mut rows = session
+        .fetch(select("WHERE name = ?").bind(name.as_str()))
+        .await?;
     let mut row = rows.pop().ok_or_else(|| no_such_policy(name))?;
     Ok(Arc::unwrap_or_clone(cache.read(&mut row)?))
 }
 
-async fn list_policies(session: &mut dyn Session, cache: &PolicyCache) -> Result<Vec<ArchivePolicy>, SqlError> {
+async fn list_policies(
+    session: &mut dyn Session,
+    cache: &PolicyCache,
+) -> Result<Vec<ArchivePolicy>, SqlError> {
     let rows = session.fetch(select("ORDER BY name")).await?;
-    rows.into_iter().map(|mut row| Ok(Arc::unwrap_or_clone(cache.read(&mut row)?))).collect()
+    rows.into_iter()
+        .map(|mut row| Ok(Arc::unwrap_or_clone(cache.read(&mut row)?)))
+        .collect()
 }
 
 async fn update_policy(session: &mut dyn Session, policy: &ArchivePolicy) -> Result<(), SqlError> {
@@ -123,25 +151,36 @@ async fn update_policy(session: &mut dyn Session, policy: &ArchivePolicy) -> Res
     let statement = Statement::new(
         "UPDATE archive_policy SET back_window = ?, definition = ?, aggregation_methods = ? WHERE name = ?",
     );
-    let statement =
-        statement.bind(i64::from(policy.back_window())).bind(definition).bind(methods).bind(policy.name());
-    if session.execute(statement).await? == 0 { Err(no_such_policy(policy.name())) } else { Ok(()) }
+    let statement = statement
+        .bind(i64::from(policy.back_window()))
+        .bind(definition)
+        .bind(methods)
+        .bind(policy.name());
+    if session.execute(statement).await? == 0 {
+        Err(no_such_policy(policy.name()))
+    } else {
+        Ok(())
+    }
 }
 
-async fn delete_policy(session: &mut dyn Session, name: &String) -> Result<(), SqlError> {
-    let statement = Statement::new("DELETE FROM archive_policy WHERE name = ?").bind(name.as_str());
+async fn delete_policy(session: &mut dyn Session, name: &str) -> Result<(), SqlError> {
+    let statement = Statement::new("DELETE FROM archive_policy WHERE name = ?").bind(name);
     match session.execute(statement).await {
         Ok(0) => Err(no_such_policy(name)),
         Ok(_) => Ok(()),
-        Err(error) if error.is_foreign_key_violation() => {
-            Err(IndexerError::ArchivePolicyInUse { name: name.clone() }.into())
+        Err(error) if error.is_foreign_key_violation() => Err(IndexerError::ArchivePolicyInUse {
+            name: name.to_owned(),
         }
+        .into()),
         Err(error) => Err(error),
     }
 }
 
 fn no_such_rule(name: &str) -> SqlError {
-    IndexerError::NoSuchArchivePolicyRule { name: name.to_owned() }.into()
+    IndexerError::NoSuchArchivePolicyRule {
+        name: name.to_owned(),
+    }
+    .into()
 }
 
 fn read_rule(mut row: Row) -> Result<ArchivePolicyRule, SqlError> {
@@ -162,27 +201,37 @@ async fn insert_rule(session: &mut dyn Session, rule: &ArchivePolicyRule) -> Res
         .bind(rule.metric_pattern.as_str());
     match session.execute(statement).await {
         Ok(_) => Ok(()),
-        Err(error) if error.is_unique_violation() => {
-            Err(IndexerError::ArchivePolicyRuleExists { name: rule.name.clone() }.into())
+        Err(error) if error.is_unique_violation() => Err(IndexerError::ArchivePolicyRuleExists {
+            name: rule.name.clone(),
         }
-        Err(error) if error.is_foreign_key_violation() => Err(no_such_policy(&rule.archive_policy_name)),
+        .into()),
+        Err(error) if error.is_foreign_key_violation() => {
+            Err(no_such_policy(&rule.archive_policy_name))
+        }
         Err(error) => Err(error),
     }
 }
 
-async fn find_rule(session: &mut dyn Session, name: &String) -> Result<ArchivePolicyRule, SqlError> {
+async fn find_rule(session: &mut dyn Session, name: &str) -> Result<ArchivePolicyRule, SqlError> {
     let statement = Statement::new(
         "SELECT name, archive_policy_name, metric_pattern FROM archive_policy_rule WHERE name = ?",
     );
-    let rows = session.fetch(statement.bind(name.as_str())).await?;
-    rows.into_iter().next().map_or_else(|| Err(no_such_rule(name)), read_rule)
+    let rows = session.fetch(statement.bind(name)).await?;
+    rows.into_iter()
+        .next()
+        .map_or_else(|| Err(no_such_rule(name)), read_rule)
 }
 
 async fn list_rules(session: &mut dyn Session) -> Result<Vec<ArchivePolicyRule>, SqlError> {
     let statement = Statement::new(
         "SELECT name, archive_policy_name, metric_pattern FROM archive_policy_rule ORDER BY metric_pattern DESC, name",
     );
-    session.fetch(statement).await?.into_iter().map(read_rule).collect()
+    session
+        .fetch(statement)
+        .await?
+        .into_iter()
+        .map(read_rule)
+        .collect()
 }
 
 async fn rename_rule(
@@ -190,100 +239,147 @@ async fn rename_rule(
     (name, new_name): &(String, String),
 ) -> Result<ArchivePolicyRule, SqlError> {
     let statement = Statement::new("UPDATE archive_policy_rule SET name = ? WHERE name = ?");
-    match session.execute(statement.bind(new_name.as_str()).bind(name.as_str())).await {
+    match session
+        .execute(statement.bind(new_name.as_str()).bind(name.as_str()))
+        .await
+    {
         Ok(0) => Err(no_such_rule(name)),
         Ok(_) => find_rule(session, new_name).await,
-        Err(error) if error.is_unique_violation() => {
-            Err(IndexerError::ArchivePolicyRuleExists { name: new_name.clone() }.into())
+        Err(error) if error.is_unique_violation() => Err(IndexerError::ArchivePolicyRuleExists {
+            name: new_name.clone(),
         }
+        .into()),
         Err(error) => Err(error),
     }
 }
 
-async fn delete_rule(session: &mut dyn Session, name: &String) -> Result<(), SqlError> {
-    let statement = Statement::new("DELETE FROM archive_policy_rule WHERE name = ?").bind(name.as_str());
-    if session.execute(statement).await? == 0 { Err(no_such_rule(name)) } else { Ok(()) }
+async fn delete_rule(session: &mut dyn Session, name: &str) -> Result<(), SqlError> {
+    let statement = Statement::new("DELETE FROM archive_policy_rule WHERE name = ?").bind(name);
+    if session.execute(statement).await? == 0 {
+        Err(no_such_rule(name))
+    } else {
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl ArchivePolicyIndexer for SqlIndexer {
     async fn create_archive_policy(&self, policy: &ArchivePolicy) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Write, "create an archive policy", policy.clone(), |session, policy| {
-                Box::pin(insert_policy(session, policy))
-            })
+            .call(
+                Access::Write,
+                "create an archive policy",
+                policy.clone(),
+                |session, policy| Box::pin(insert_policy(session, policy)),
+            )
             .await
     }
 
     async fn archive_policy(&self, name: &str) -> Result<ArchivePolicy, IndexerError> {
         let arguments = (Arc::clone(&self.policies), name.to_owned());
         self.database
-            .call(Access::Read, "read an archive policy", arguments, |session, arguments| {
-                Box::pin(find_policy(session, arguments))
-            })
+            .call(
+                Access::Read,
+                "read an archive policy",
+                arguments,
+                |session, arguments| Box::pin(find_policy(session, arguments)),
+            )
             .await
     }
 
     async fn archive_policies(&self) -> Result<Vec<ArchivePolicy>, IndexerError> {
         self.database
-            .call(Access::Read, "list archive policies", Arc::clone(&self.policies), |session, cache| {
-                Box::pin(list_policies(session, cache))
-            })
+            .call(
+                Access::Read,
+                "list archive policies",
+                Arc::clone(&self.policies),
+                |session, cache| Box::pin(list_policies(session, cache)),
+            )
             .await
     }
 
     async fn update_archive_policy(&self, policy: &ArchivePolicy) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Write, "change an archive policy", policy.clone(), |session, policy| {
-                Box::pin(update_policy(session, policy))
-            })
+            .call(
+                Access::Write,
+                "change an archive policy",
+                policy.clone(),
+                |session, policy| Box::pin(update_policy(session, policy)),
+            )
             .await
     }
 
     async fn delete_archive_policy(&self, name: &str) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Write, "delete an archive policy", name.to_owned(), |session, name| {
-                Box::pin(delete_policy(session, name))
-            })
+            .call(
+                Access::Write,
+                "delete an archive policy",
+                name.to_owned(),
+                |session, name| Box::pin(delete_policy(session, name)),
+            )
             .await
     }
 
-    async fn create_archive_policy_rule(&self, rule: &ArchivePolicyRule) -> Result<(), IndexerError> {
+    async fn create_archive_policy_rule(
+        &self,
+        rule: &ArchivePolicyRule,
+    ) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Write, "create an archive policy rule", rule.clone(), |session, rule| {
-                Box::pin(insert_rule(session, rule))
-            })
+            .call(
+                Access::Write,
+                "create an archive policy rule",
+                rule.clone(),
+                |session, rule| Box::pin(insert_rule(session, rule)),
+            )
             .await
     }
 
     async fn archive_policy_rule(&self, name: &str) -> Result<ArchivePolicyRule, IndexerError> {
         self.database
-            .call(Access::Read, "read an archive policy rule", name.to_owned(), |session, name| {
-                Box::pin(find_rule(session, name))
-            })
+            .call(
+                Access::Read,
+                "read an archive policy rule",
+                name.to_owned(),
+                |session, name| Box::pin(find_rule(session, name)),
+            )
             .await
     }
 
     async fn archive_policy_rules(&self) -> Result<Vec<ArchivePolicyRule>, IndexerError> {
         self.database
-            .call(Access::Read, "list archive policy rules", (), |session, ()| Box::pin(list_rules(session)))
+            .call(
+                Access::Read,
+                "list archive policy rules",
+                (),
+                |session, ()| Box::pin(list_rules(session)),
+            )
             .await
     }
 
-    async fn rename_archive_policy_rule(&self, name: &str, new_name: &str) -> Result<ArchivePolicyRule, IndexerError> {
+    async fn rename_archive_policy_rule(
+        &self,
+        name: &str,
+        new_name: &str,
+    ) -> Result<ArchivePolicyRule, IndexerError> {
         let names = (name.to_owned(), new_name.to_owned());
         self.database
-            .call(Access::Transaction, "rename an archive policy rule", names, |session, names| {
-                Box::pin(rename_rule(session, names))
-            })
+            .call(
+                Access::Transaction,
+                "rename an archive policy rule",
+                names,
+                |session, names| Box::pin(rename_rule(session, names)),
+            )
             .await
     }
 
     async fn delete_archive_policy_rule(&self, name: &str) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Write, "delete an archive policy rule", name.to_owned(), |session, name| {
-                Box::pin(delete_rule(session, name))
-            })
+            .call(
+                Access::Write,
+                "delete an archive policy rule",
+                name.to_owned(),
+                |session, name| Box::pin(delete_rule(session, name)),
+            )
             .await
     }
 }

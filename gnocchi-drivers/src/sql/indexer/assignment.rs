@@ -23,9 +23,12 @@ pub(super) async fn metrics_of(
     if resources.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut statement =
-        Statement::new("SELECT resource_id, name, id FROM metric WHERE status = 0 AND resource_id IN ");
-    session.dialect().push_ids(&mut statement, &mut resources.iter().copied());
+    let mut statement = Statement::new(
+        "SELECT resource_id, name, id FROM metric WHERE status = 0 AND resource_id IN ",
+    );
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut resources.iter().copied());
     let mut found: BTreeMap<Uuid, BTreeMap<String, MetricId>> = BTreeMap::new();
     for mut row in session.fetch(statement).await? {
         let resource = row.id("metric.resource_id")?;
@@ -47,23 +50,35 @@ pub(super) async fn apply_assignment(
     assignment: &MetricAssignment,
 ) -> Result<(), SqlError> {
     check_attached(session, creator, &assignment.attached).await?;
-    let leaving: Vec<Uuid> =
-        assignment.detached.iter().chain(assignment.attached.keys()).map(|id| *id.as_uuid()).collect();
+    let leaving: Vec<Uuid> = assignment
+        .detached
+        .iter()
+        .chain(assignment.attached.keys())
+        .map(|id| *id.as_uuid())
+        .collect();
     if !leaving.is_empty() {
         // Also those that stay: two metrics may swap their names.
         let mut statement = Statement::new("UPDATE metric SET resource_id = NULL WHERE id IN ");
-        session.dialect().push_ids(&mut statement, &mut leaving.into_iter());
+        session
+            .dialect()
+            .push_ids(&mut statement, &mut leaving.into_iter());
         session.execute(statement).await?;
     }
     let attached: Vec<(&MetricId, &String)> = assignment.attached.iter().collect();
     for part in attached.chunks(RENAMED_MAX) {
-        let mut statement = Statement::new("UPDATE metric SET resource_id = ?, name = CASE id").bind(*resource.as_uuid());
+        let mut statement = Statement::new("UPDATE metric SET resource_id = ?, name = CASE id")
+            .bind(*resource.as_uuid());
         for (id, name) in part {
             statement.push(" WHEN ? THEN ?");
-            statement.values.extend([(*id.as_uuid()).into(), name.as_str().into()]);
+            statement
+                .values
+                .extend([(*id.as_uuid()).into(), name.as_str().into()]);
         }
         statement.push(" END WHERE id IN ");
-        session.dialect().push_ids(&mut statement, &mut part.iter().map(|(id, _)| *id.as_uuid()));
+        session.dialect().push_ids(
+            &mut statement,
+            &mut part.iter().map(|(id, _)| *id.as_uuid()),
+        );
         session.execute(statement).await?;
     }
     insert_metrics(session, policies, &assignment.created).await?;
@@ -78,13 +93,23 @@ async fn check_attached(
     if attached.is_empty() {
         return Ok(());
     }
-    let mut statement = Statement::new("SELECT id, creator FROM metric WHERE status = 0 AND id IN ");
-    session.dialect().push_ids(&mut statement, &mut attached.keys().map(|id| *id.as_uuid()));
+    let mut statement =
+        Statement::new("SELECT id, creator FROM metric WHERE status = 0 AND id IN ");
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut attached.keys().map(|id| *id.as_uuid()));
     let mut creators = BTreeMap::new();
     for mut row in session.fetch(statement).await? {
-        creators.insert(MetricId::from_uuid(row.id("metric.id")?), row.optional_text("metric.creator")?);
+        creators.insert(
+            MetricId::from_uuid(row.id("metric.id")?),
+            row.optional_text("metric.creator")?,
+        );
     }
-    let foreign = |id: &&MetricId| creators.get(id).is_none_or(|found| found.as_deref() != creator);
+    let foreign = |id: &&MetricId| {
+        creators
+            .get(id)
+            .is_none_or(|found| found.as_deref() != creator)
+    };
     match attached.keys().find(foreign) {
         Some(id) => Err(IndexerError::NoSuchMetric { id: *id }.into()),
         None => Ok(()),

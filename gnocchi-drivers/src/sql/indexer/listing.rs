@@ -42,12 +42,17 @@ pub(super) fn total_order(given: &[SortKey], default: &[&str], unique: &[&str]) 
 
 /// Adds the keys, for a `SELECT` of the marked row.
 pub(super) fn push_keys(statement: &mut Statement, order: &[OrderKey]) {
-    statement.push_list(", ", order, |statement, key| statement.push_statement(&key.expression));
+    statement.push_list(", ", order, |statement, key| {
+        statement.push_statement(&key.expression)
+    });
 }
 
 /// Reads the keys of the marked row.
 pub(super) fn read_keys(mut row: Row, order: &[OrderKey]) -> Result<Vec<Option<Value>>, SqlError> {
-    order.iter().map(|key| row.cell().into_value(key.column)).collect()
+    order
+        .iter()
+        .map(|key| row.cell().into_value(key.column))
+        .collect()
 }
 
 /// Adds an `ORDER BY` and a limit.
@@ -56,7 +61,11 @@ pub(super) fn push_order(statement: &mut Statement, order: &[OrderKey], limit: u
     statement.push_list(", ", order, |statement, key| {
         if key.nullability == Nullability::Nullable {
             statement.push_statement(&key.expression);
-            statement.push(if key.nulls == NullOrder::First { " IS NOT NULL, " } else { " IS NULL, " });
+            statement.push(if key.nulls == NullOrder::First {
+                " IS NOT NULL, "
+            } else {
+                " IS NULL, "
+            });
         }
         statement.push_statement(&key.expression);
         if key.direction == SortDirection::Descending {
@@ -70,14 +79,21 @@ pub(super) fn push_order(statement: &mut Statement, order: &[OrderKey], limit: u
 /// Adds the condition that a row comes after the marked one.
 pub(super) fn push_after(statement: &mut Statement, order: &[OrderKey], marked: &[Option<Value>]) {
     let Some(first) = order.first() else { return };
-    let uniform =
-        order.iter().all(|key| key.nullability == Nullability::NotNull && key.direction == first.direction);
+    let uniform = order
+        .iter()
+        .all(|key| key.nullability == Nullability::NotNull && key.direction == first.direction);
     if uniform && marked.iter().all(Option::is_some) {
         // One comparison of rows, which an index on these keys answers.
         statement.push("(");
         push_keys(statement, order);
-        statement.push(if first.direction == SortDirection::Ascending { ") > (" } else { ") < (" });
-        statement.push_list(", ", marked.iter().flatten(), |statement, value| statement.push_value(value.clone()));
+        statement.push(if first.direction == SortDirection::Ascending {
+            ") > ("
+        } else {
+            ") < ("
+        });
+        statement.push_list(", ", marked.iter().flatten(), |statement, value| {
+            statement.push_value(value.clone())
+        });
         statement.push(")");
         return;
     }
@@ -116,7 +132,11 @@ fn push_later(statement: &mut Statement, key: &OrderKey, marked: Option<&Value>)
         (Some(value), nulls) => {
             statement.push("(");
             statement.push_statement(&key.expression);
-            statement.push(if key.direction == SortDirection::Ascending { " > " } else { " < " });
+            statement.push(if key.direction == SortDirection::Ascending {
+                " > "
+            } else {
+                " < "
+            });
             statement.push_value(value.clone());
             if key.nullability == Nullability::Nullable && nulls == NullOrder::Last {
                 statement.push(" OR ");
@@ -132,8 +152,19 @@ fn push_later(statement: &mut Statement, key: &OrderKey, marked: Option<&Value>)
 mod tests {
     use super::*;
 
-    fn key(name: &'static str, nullability: Nullability, direction: SortDirection, nulls: NullOrder) -> OrderKey {
-        OrderKey { expression: Statement::new(name), column: name, nullability, direction, nulls }
+    fn key(
+        name: &'static str,
+        nullability: Nullability,
+        direction: SortDirection,
+        nulls: NullOrder,
+    ) -> OrderKey {
+        OrderKey {
+            expression: Statement::new(name),
+            column: name,
+            nullability,
+            direction,
+            nulls,
+        }
     }
 
     fn check(order: &[OrderKey], marked: &[Option<Value>], after: &str, ordered: &str) {
@@ -152,12 +183,31 @@ mod tests {
         use Nullability::NotNull;
         use SortDirection::{Ascending, Descending};
         let marked = [Some(1.into()), Some(2.into())];
-        let order = [key("a", NotNull, Ascending, Last), key("b", NotNull, Ascending, Last)];
+        let order = [
+            key("a", NotNull, Ascending, Last),
+            key("b", NotNull, Ascending, Last),
+        ];
         check(&order, &marked, "(a, b) > (?, ?)", " ORDER BY a, b LIMIT ?");
-        let order = [key("a", NotNull, Descending, Last), key("b", NotNull, Descending, Last)];
-        check(&order, &marked, "(a, b) < (?, ?)", " ORDER BY a DESC, b DESC LIMIT ?");
-        let order = [key("a", NotNull, Descending, Last), key("b", NotNull, Ascending, Last)];
-        check(&order, &marked, "(((a < ?)) OR (a = ? AND (b > ?)))", " ORDER BY a DESC, b LIMIT ?");
+        let order = [
+            key("a", NotNull, Descending, Last),
+            key("b", NotNull, Descending, Last),
+        ];
+        check(
+            &order,
+            &marked,
+            "(a, b) < (?, ?)",
+            " ORDER BY a DESC, b DESC LIMIT ?",
+        );
+        let order = [
+            key("a", NotNull, Descending, Last),
+            key("b", NotNull, Ascending, Last),
+        ];
+        check(
+            &order,
+            &marked,
+            "(((a < ?)) OR (a = ? AND (b > ?)))",
+            " ORDER BY a DESC, b LIMIT ?",
+        );
     }
 
     #[test]
@@ -165,13 +215,38 @@ mod tests {
         use NullOrder::{First, Last};
         use Nullability::{NotNull, Nullable};
         use SortDirection::Ascending;
-        let order = |nulls| [key("a", Nullable, Ascending, nulls), key("b", NotNull, Ascending, Last)];
+        let order = |nulls| {
+            [
+                key("a", Nullable, Ascending, nulls),
+                key("b", NotNull, Ascending, Last),
+            ]
+        };
         let ordered_first = " ORDER BY a IS NOT NULL, a, b LIMIT ?";
         let ordered_last = " ORDER BY a IS NULL, a, b LIMIT ?";
         let (value, null) = ([Some(1.into()), Some(2.into())], [None, Some(2.into())]);
-        check(&order(First), &value, "(((a > ?)) OR (a = ? AND (b > ?)))", ordered_first);
-        check(&order(Last), &value, "(((a > ? OR a IS NULL)) OR (a = ? AND (b > ?)))", ordered_last);
-        check(&order(First), &null, "((a IS NOT NULL) OR (a IS NULL AND (b > ?)))", ordered_first);
-        check(&order(Last), &null, "((1 = 0) OR (a IS NULL AND (b > ?)))", ordered_last);
+        check(
+            &order(First),
+            &value,
+            "(((a > ?)) OR (a = ? AND (b > ?)))",
+            ordered_first,
+        );
+        check(
+            &order(Last),
+            &value,
+            "(((a > ? OR a IS NULL)) OR (a = ? AND (b > ?)))",
+            ordered_last,
+        );
+        check(
+            &order(First),
+            &null,
+            "((a IS NOT NULL) OR (a IS NULL AND (b > ?)))",
+            ordered_first,
+        );
+        check(
+            &order(Last),
+            &null,
+            "((1 = 0) OR (a IS NULL AND (b > ?)))",
+            ordered_last,
+        );
     }
 }

@@ -9,7 +9,9 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
-use super::listing::{Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order};
+use super::listing::{
+    Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
+};
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::error::SqlError;
@@ -41,7 +43,9 @@ fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError>
         creator: row.optional_text("metric.creator")?,
         name: row.optional_text("metric.name")?,
         unit: row.optional_text("metric.unit")?,
-        resource_id: row.optional_id("metric.resource_id")?.map(ResourceId::from_uuid),
+        resource_id: row
+            .optional_id("metric.resource_id")?
+            .map(ResourceId::from_uuid),
         status: match row.integer("metric.status")? {
             ACTIVE => MetricStatus::Active,
             DELETED => MetricStatus::Deleted,
@@ -70,7 +74,10 @@ pub(super) async fn insert_metrics(
 ) -> Result<Vec<Metric>, SqlError> {
     let mut created = Vec::with_capacity(metrics.len());
     for part in metrics.chunks(INSERTED_MAX) {
-        let names = part.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
+        let names = part
+            .iter()
+            .map(|metric| metric.archive_policy_name.as_str())
+            .collect();
         let wanted = select_policies(&*session, &names);
         let found = match session.fetch_and_execute(wanted, insert(part)).await {
             Ok(rows) => policies.read_all(rows)?,
@@ -78,7 +85,10 @@ pub(super) async fn insert_metrics(
         };
         for metric in part {
             let policy = found.get(&metric.archive_policy_name).ok_or_else(|| {
-                SqlError::corrupt("metric.archive_policy_name", format!("the unknown {}", metric.archive_policy_name))
+                SqlError::corrupt(
+                    "metric.archive_policy_name",
+                    format!("the unknown {}", metric.archive_policy_name),
+                )
             })?;
             created.push(Metric {
                 id: metric.id,
@@ -118,45 +128,67 @@ async fn why_refused(
     metrics: &[NewMetric],
     error: SqlError,
 ) -> Result<SqlError, SqlError> {
-    if error.is_foreign_key_violation() {
-        return Ok(find_missing(session, metrics).await?.unwrap_or(error));
-    }
-    if !error.is_unique_violation() {
+    if !error.is_foreign_key_violation() && !error.is_unique_violation() {
         return Ok(error);
+    }
+    if let Some(missing) = find_missing(session, metrics).await? {
+        return Ok(missing);
     }
     let mut ids = BTreeSet::new();
     if let Some(twin) = metrics.iter().find(|metric| !ids.insert(metric.id)) {
-        return Ok(SqlError::IdTaken { id: *twin.id.as_uuid() });
+        return Ok(SqlError::IdTaken {
+            id: *twin.id.as_uuid(),
+        });
     }
     let mut places = BTreeSet::new();
     for metric in metrics {
         if let (Some(resource), Some(name)) = (metric.resource_id, metric.name.as_deref())
             && !places.insert((resource, name))
         {
-            return Ok(IndexerError::NamedMetricExists { name: name.to_owned() }.into());
+            return Ok(IndexerError::NamedMetricExists {
+                name: name.to_owned(),
+            }
+            .into());
         }
     }
     if !places.is_empty() {
         let mut statement = Statement::new("SELECT metric.name FROM ");
-        let names = places.iter().map(|(resource, name)| (*resource.as_uuid(), *name));
-        session.dialect().push_named(&mut statement, &mut names.into_iter());
+        let names = places
+            .iter()
+            .map(|(resource, name)| (*resource.as_uuid(), *name));
+        session
+            .dialect()
+            .push_named(&mut statement, &mut names.into_iter());
         statement.push(" AS wanted JOIN metric ON metric.resource_id = wanted.id AND metric.name = wanted.name");
         if let Some(mut row) = session.fetch(statement).await?.pop() {
-            return Ok(IndexerError::NamedMetricExists { name: row.text("metric.name")? }.into());
+            return Ok(IndexerError::NamedMetricExists {
+                name: row.text("metric.name")?,
+            }
+            .into());
         }
     }
     let mut statement = Statement::new("SELECT id FROM metric WHERE id IN ");
-    session.dialect().push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
     let taken = session.fetch(statement).await?.pop();
     Ok(match taken {
-        Some(mut row) => SqlError::IdTaken { id: row.id("metric.id")? },
+        Some(mut row) => SqlError::IdTaken {
+            id: row.id("metric.id")?,
+        },
         None => error,
     })
 }
 
 /// Returns the policy or the resource that metrics refer to and that does not exist.
-async fn find_missing(session: &mut dyn Session, metrics: &[NewMetric]) -> Result<Option<SqlError>, SqlError> {
-    let names: BTreeSet<&str> = metrics.iter().map(|metric| metric.archive_policy_name.as_str()).collect();
+async fn find_missing(
+    session: &mut dyn Session,
+    metrics: &[NewMetric],
+) -> Result<Option<SqlError>, SqlError> {
+    let names: BTreeSet<&str> = metrics
+        .iter()
+        .map(|metric| metric.archive_policy_name.as_str())
+        .collect();
     let mut existing = BTreeSet::new();
     for mut row in session.fetch(select_policies(&*session, &names)).await? {
         existing.insert(row.text("archive_policy.name")?);
@@ -164,18 +196,26 @@ async fn find_missing(session: &mut dyn Session, metrics: &[NewMetric]) -> Resul
     if let Some(name) = names.into_iter().find(|name| !existing.contains(*name)) {
         return Ok(Some(no_such_policy(name)));
     }
-    let wanted: BTreeSet<Uuid> =
-        metrics.iter().filter_map(|metric| metric.resource_id).map(|id| *id.as_uuid()).collect();
+    let wanted: BTreeSet<Uuid> = metrics
+        .iter()
+        .filter_map(|metric| metric.resource_id)
+        .map(|id| *id.as_uuid())
+        .collect();
     if wanted.is_empty() {
         return Ok(None);
     }
     let mut statement = Statement::new("SELECT id FROM resource WHERE id IN ");
-    session.dialect().push_ids(&mut statement, &mut wanted.iter().copied());
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut wanted.iter().copied());
     let mut existing = BTreeSet::new();
     for mut row in session.fetch(statement).await? {
         existing.insert(row.id("resource.id")?);
     }
-    let missing = wanted.into_iter().find(|id| !existing.contains(id)).map(ResourceId::from_uuid);
+    let missing = wanted
+        .into_iter()
+        .find(|id| !existing.contains(id))
+        .map(ResourceId::from_uuid);
     Ok(missing.map(|id| IndexerError::NoSuchResource { id }.into()))
 }
 
@@ -199,7 +239,9 @@ async fn find_named(
     (policies, names): &(Arc<PolicyCache>, Vec<(ResourceId, String)>),
 ) -> Result<Vec<Option<Metric>>, SqlError> {
     let mut wanted = Statement::default();
-    let pairs = &mut names.iter().map(|(resource, name)| (*resource.as_uuid(), name.as_str()));
+    let pairs = &mut names
+        .iter()
+        .map(|(resource, name)| (*resource.as_uuid(), name.as_str()));
     session.dialect().push_named(&mut wanted, pairs);
     let mut statement = select(&format!(
         "{} AS wanted JOIN metric ON metric.resource_id = wanted.id AND metric.name = wanted.name",
@@ -227,22 +269,43 @@ fn order_key(sort: &gnocchi_core::model::SortKey) -> Result<OrderKey, SqlError> 
         "archive_policy_name" => ("metric.archive_policy_name", NotNull),
         "resource_id" => ("metric.resource_id", Nullable),
         "status" => ("metric.status", NotNull),
-        _ => return Err(IndexerError::InvalidSortKey { key: sort.key.clone() }.into()),
+        _ => {
+            return Err(IndexerError::InvalidSortKey {
+                key: sort.key.clone(),
+            }
+            .into());
+        }
     };
     let expression = Statement::new(column);
-    Ok(OrderKey { expression, column, nullability, direction: sort.direction, nulls: sort.nulls })
+    Ok(OrderKey {
+        expression,
+        column,
+        nullability,
+        direction: sort.direction,
+        nulls: sort.nulls,
+    })
 }
 
 fn push_filter(session: &dyn Session, statement: &mut Statement, filter: &MetricFilter) {
     let deleted = filter.status == Some(MetricStatus::Deleted);
     // Spelt out: only so the index of deleted metrics fits.
-    statement.push(if deleted { " WHERE metric.status = 1" } else { " WHERE metric.status = 0" });
+    statement.push(if deleted {
+        " WHERE metric.status = 1"
+    } else {
+        " WHERE metric.status = 0"
+    });
     let texts = [
         (" AND metric.name = ", filter.name.as_ref()),
         (" AND metric.unit = ", filter.unit.as_ref()),
-        (" AND metric.archive_policy_name = ", filter.archive_policy_name.as_ref()),
+        (
+            " AND metric.archive_policy_name = ",
+            filter.archive_policy_name.as_ref(),
+        ),
     ];
-    let creators = filter.creators.iter().map(|creator| (" AND metric.creator = ", Some(creator)));
+    let creators = filter
+        .creators
+        .iter()
+        .map(|creator| (" AND metric.creator = ", Some(creator)));
     for (condition, value) in texts.into_iter().chain(creators) {
         if let Some(value) = value {
             statement.push(condition);
@@ -264,11 +327,16 @@ async fn list(
     (policies, filter, page): &(Arc<PolicyCache>, MetricFilter, Page),
 ) -> Result<Vec<Metric>, SqlError> {
     let order = total_order(&page.sort, &[], &["id"]);
-    let order = order.iter().map(order_key).collect::<Result<Vec<OrderKey>, SqlError>>()?;
+    let order = order
+        .iter()
+        .map(order_key)
+        .collect::<Result<Vec<OrderKey>, SqlError>>()?;
     let nothing = filter.ids.as_ref().is_some_and(Vec::is_empty);
     let mut statement = select("metric");
     if let Some(marker) = &page.marker {
-        let invalid = || IndexerError::InvalidMarker { marker: marker.clone() };
+        let invalid = || IndexerError::InvalidMarker {
+            marker: marker.clone(),
+        };
         let id: MetricId = marker.parse().map_err(|_| invalid())?;
         if nothing {
             return Err(invalid().into());
@@ -289,23 +357,32 @@ async fn list(
         push_filter(session, &mut statement, filter);
     }
     push_order(&mut statement, &order, page.limit);
-    session.fetch(statement).await?.into_iter().map(|row| read_metric(row, policies)).collect()
+    session
+        .fetch(statement)
+        .await?
+        .into_iter()
+        .map(|row| read_metric(row, policies))
+        .collect()
 }
 
-async fn delete(session: &mut dyn Session, ids: &Vec<MetricId>) -> Result<(), SqlError> {
-    let mut statement =
-        Statement::new("UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND id IN ");
+async fn delete(session: &mut dyn Session, ids: &[MetricId]) -> Result<(), SqlError> {
+    let mut statement = Statement::new(
+        "UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND id IN ",
+    );
     session.dialect().push_ids(&mut statement, &mut uuids(ids));
     session.execute(statement).await.map(|_| ())
 }
 
 async fn list_deleted(session: &mut dyn Session, limit: &i64) -> Result<Vec<MetricId>, SqlError> {
-    let statement = Statement::new("SELECT id FROM metric WHERE status = 1 ORDER BY id LIMIT ?").bind(*limit);
+    let statement =
+        Statement::new("SELECT id FROM metric WHERE status = 1 ORDER BY id LIMIT ?").bind(*limit);
     let rows = session.fetch(statement).await?;
-    rows.into_iter().map(|mut row| Ok(MetricId::from_uuid(row.id("metric.id")?))).collect()
+    rows.into_iter()
+        .map(|mut row| Ok(MetricId::from_uuid(row.id("metric.id")?)))
+        .collect()
 }
 
-async fn expunge(session: &mut dyn Session, ids: &Vec<MetricId>) -> Result<(), SqlError> {
+async fn expunge(session: &mut dyn Session, ids: &[MetricId]) -> Result<(), SqlError> {
     let mut statement = Statement::new("DELETE FROM metric WHERE status = 1 AND id IN ");
     session.dialect().push_ids(&mut statement, &mut uuids(ids));
     session.execute(statement).await.map(|_| ())
@@ -317,7 +394,11 @@ impl MetricIndexer for SqlIndexer {
         if metrics.is_empty() {
             return Ok(Vec::new());
         }
-        let access = if metrics.len() <= INSERTED_MAX { Access::Write } else { Access::Transaction };
+        let access = if metrics.len() <= INSERTED_MAX {
+            Access::Write
+        } else {
+            Access::Transaction
+        };
         let arguments = (Arc::clone(&self.policies), metrics.to_vec());
         self.database
             .call(access, "create metrics", arguments, |session, arguments| {
@@ -332,28 +413,46 @@ impl MetricIndexer for SqlIndexer {
         }
         let arguments = (Arc::clone(&self.policies), ids.to_vec());
         self.database
-            .call(Access::Read, "read metrics", arguments, |session, arguments| Box::pin(find(session, arguments)))
+            .call(
+                Access::Read,
+                "read metrics",
+                arguments,
+                |session, arguments| Box::pin(find(session, arguments)),
+            )
             .await
     }
 
-    async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Metric>>, IndexerError> {
+    async fn named_metrics(
+        &self,
+        names: &[(ResourceId, String)],
+    ) -> Result<Vec<Option<Metric>>, IndexerError> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let arguments = (Arc::clone(&self.policies), names.to_vec());
         self.database
-            .call(Access::Read, "read metrics by name", arguments, |session, arguments| {
-                Box::pin(find_named(session, arguments))
-            })
+            .call(
+                Access::Read,
+                "read metrics by name",
+                arguments,
+                |session, arguments| Box::pin(find_named(session, arguments)),
+            )
             .await
     }
 
-    async fn list_metrics(&self, filter: &MetricFilter, page: &Page) -> Result<Vec<Metric>, IndexerError> {
+    async fn list_metrics(
+        &self,
+        filter: &MetricFilter,
+        page: &Page,
+    ) -> Result<Vec<Metric>, IndexerError> {
         let arguments = (Arc::clone(&self.policies), filter.clone(), page.clone());
         self.database
-            .call(Access::Snapshot, "list metrics", arguments, |session, arguments| {
-                Box::pin(list(session, arguments))
-            })
+            .call(
+                Access::Snapshot,
+                "list metrics",
+                arguments,
+                |session, arguments| Box::pin(list(session, arguments)),
+            )
             .await
     }
 
@@ -362,14 +461,24 @@ impl MetricIndexer for SqlIndexer {
             return Ok(());
         }
         self.database
-            .call(Access::Write, "delete metrics", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
+            .call(
+                Access::Write,
+                "delete metrics",
+                ids.to_vec(),
+                |session, ids| Box::pin(delete(session, ids)),
+            )
             .await
     }
 
     async fn deleted_metrics(&self, limit: usize) -> Result<Vec<MetricId>, IndexerError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.database
-            .call(Access::Read, "list deleted metrics", limit, |session, limit| Box::pin(list_deleted(session, limit)))
+            .call(
+                Access::Read,
+                "list deleted metrics",
+                limit,
+                |session, limit| Box::pin(list_deleted(session, limit)),
+            )
             .await
     }
 
@@ -378,7 +487,12 @@ impl MetricIndexer for SqlIndexer {
             return Ok(());
         }
         self.database
-            .call(Access::Write, "expunge metrics", ids.to_vec(), |session, ids| Box::pin(expunge(session, ids)))
+            .call(
+                Access::Write,
+                "expunge metrics",
+                ids.to_vec(),
+                |session, ids| Box::pin(expunge(session, ids)),
+            )
             .await
     }
 }

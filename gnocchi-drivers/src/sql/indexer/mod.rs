@@ -22,7 +22,12 @@ pub(super) use archive_policies::PolicyCache;
 impl Indexer for SqlIndexer {
     async fn upgrade(&self) -> Result<(), IndexerError> {
         self.database
-            .call(Access::Transaction, "create or migrate the schema", (), |session, ()| Box::pin(migrate(session)))
+            .call(
+                Access::Transaction,
+                "create or migrate the schema",
+                (),
+                |session, ()| Box::pin(migrate(session)),
+            )
             .await
     }
 

@@ -4,7 +4,9 @@ use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
 
-use super::listing::{Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order};
+use super::listing::{
+    Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
+};
 use super::resource_types::find_type;
 use super::resources::{RESOURCE_COLUMNS, StoredResource, complete};
 use crate::sql::database::Session;
@@ -15,9 +17,16 @@ use crate::sql::statement::Statement;
 const CURRENT: i64 = -1;
 
 /// Lists resources of a type, with their attributes and metrics.
-pub(super) async fn list(session: &mut dyn Session, query: &ResourceQuery) -> Result<Vec<Resource>, SqlError> {
+pub(super) async fn list(
+    session: &mut dyn Session,
+    query: &ResourceQuery,
+) -> Result<Vec<Resource>, SqlError> {
     let resource_type = find_type(session, &query.resource_type).await?;
-    let unique: &[&str] = if query.history { &["id", "revision"] } else { &["id"] };
+    let unique: &[&str] = if query.history {
+        &["id", "revision"]
+    } else {
+        &["id"]
+    };
     let order = total_order(&query.page.sort, &["revision_start", "started_at"], unique);
     let order = order
         .iter()
@@ -27,10 +36,16 @@ pub(super) async fn list(session: &mut dyn Session, query: &ResourceQuery) -> Re
 
     let mut statement = Statement::new("SELECT ");
     statement.push(RESOURCE_COLUMNS);
-    statement.push(if query.history { ", revision_end, revision" } else { ", NULL, -1" });
+    statement.push(if query.history {
+        ", revision_end, revision"
+    } else {
+        ", NULL, -1"
+    });
     push_source(&*session, &mut statement, query);
     if let Some(marker) = &query.page.marker {
-        let invalid = || IndexerError::InvalidMarker { marker: marker.clone() };
+        let invalid = || IndexerError::InvalidMarker {
+            marker: marker.clone(),
+        };
         let (id, revision) = parse_marker(marker, query.history).ok_or_else(invalid)?;
         if nothing {
             return Err(invalid().into());
@@ -91,7 +106,9 @@ fn push_source(session: &dyn Session, statement: &mut Statement, query: &Resourc
         && !ids.is_empty()
     {
         statement.push(" AND id IN ");
-        session.dialect().push_ids(statement, &mut ids.iter().map(|id| *id.as_uuid()));
+        session
+            .dialect()
+            .push_ids(statement, &mut ids.iter().map(|id| *id.as_uuid()));
     }
 }
 
@@ -120,10 +137,23 @@ fn order_key(
         Some((column, nullability)) => (Statement::new(column), column, nullability),
         None if resource_type.attributes().contains_key(&sort.key) => {
             let mut expression = Statement::default();
-            session.dialect().push_attribute(&mut expression, "attributes", &sort.key);
+            session
+                .dialect()
+                .push_attribute(&mut expression, "attributes", &sort.key);
             (expression, "attributes", Nullable)
         }
-        None => return Err(IndexerError::InvalidSortKey { key: sort.key.clone() }.into()),
+        None => {
+            return Err(IndexerError::InvalidSortKey {
+                key: sort.key.clone(),
+            }
+            .into());
+        }
     };
-    Ok(OrderKey { expression, column, nullability, direction: sort.direction, nulls: sort.nulls })
+    Ok(OrderKey {
+        expression,
+        column,
+        nullability,
+        direction: sort.direction,
+        nulls: sort.nulls,
+    })
 }

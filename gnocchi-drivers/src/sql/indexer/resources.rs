@@ -6,8 +6,8 @@ use carbonara::Timestamp;
 use gnocchi_core::driver::{ResourceIndexer, ResourceQuery};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    AttributeValue, Change, GENERIC, MetricAssignment, NewResource, Resource, ResourceId, ResourceType,
-    ResourceUpdate,
+    AttributeValue, Change, GENERIC, MetricAssignment, NewResource, Resource, ResourceId,
+    ResourceType, ResourceUpdate,
 };
 use hashbrown::HashMap;
 use uuid::Uuid;
@@ -50,7 +50,10 @@ impl StoredResource {
             attributes: BTreeMap::new(),
             metrics: BTreeMap::new(),
         };
-        Ok(Self { resource, attributes: row.text("resource.attributes")? })
+        Ok(Self {
+            resource,
+            attributes: row.text("resource.attributes")?,
+        })
     }
 
     /// Reads what only past revisions have: their end, and their number, or -1 for a current one.
@@ -67,20 +70,37 @@ pub(super) async fn complete(
     session: &mut dyn Session,
     stored: Vec<StoredResource>,
 ) -> Result<Vec<Resource>, SqlError> {
-    let names: BTreeSet<&str> =
-        stored.iter().map(|one| one.resource.resource_type.as_str()).filter(|name| *name != GENERIC).collect();
+    let names: BTreeSet<&str> = stored
+        .iter()
+        .map(|one| one.resource.resource_type.as_str())
+        .filter(|name| *name != GENERIC)
+        .collect();
     let types = find_types(session, &names).await?;
-    let ids: BTreeSet<Uuid> = stored.iter().map(|one| *one.resource.id.as_uuid()).collect();
+    let ids: BTreeSet<Uuid> = stored
+        .iter()
+        .map(|one| *one.resource.id.as_uuid())
+        .collect();
     let metrics = metrics_of(session, &ids).await?;
     let mut resources = Vec::with_capacity(stored.len());
-    for StoredResource { mut resource, attributes } in stored {
+    for StoredResource {
+        mut resource,
+        attributes,
+    } in stored
+    {
         if resource.resource_type != GENERIC {
             let resource_type = types.get(&resource.resource_type).ok_or_else(|| {
-                SqlError::corrupt("resource.resource_type", format!("the unknown type {}", resource.resource_type))
+                SqlError::corrupt(
+                    "resource.resource_type",
+                    format!("the unknown type {}", resource.resource_type),
+                )
             })?;
-            resource.attributes = decode_attributes(resource_type, &attributes, "resource.attributes")?;
+            resource.attributes =
+                decode_attributes(resource_type, &attributes, "resource.attributes")?;
         }
-        resource.metrics = metrics.get(resource.id.as_uuid()).cloned().unwrap_or_default();
+        resource.metrics = metrics
+            .get(resource.id.as_uuid())
+            .cloned()
+            .unwrap_or_default();
         resources.push(resource);
     }
     Ok(resources)
@@ -88,7 +108,11 @@ pub(super) async fn complete(
 
 /// Cuts moments to the microseconds that are stored, so that what is returned is what can be read.
 fn cut_value(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(moment) = value { AttributeValue::Datetime(cut(moment)) } else { value }
+    if let AttributeValue::Datetime(moment) = value {
+        AttributeValue::Datetime(cut(moment))
+    } else {
+        value
+    }
 }
 
 fn cut_update(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
@@ -99,13 +123,22 @@ fn cut_update(update: &ResourceUpdate, resource_type: &ResourceType) -> Resource
     if let Change::Set(Some(ended_at)) = &mut update.ended_at {
         *ended_at = cut(*ended_at);
     }
-    update.attributes.retain(|name, _| resource_type.attributes().contains_key(name));
-    update.attributes = update.attributes.into_iter().map(|(name, value)| (name, value.map(cut_value))).collect();
+    update
+        .attributes
+        .retain(|name, _| resource_type.attributes().contains_key(name));
+    update.attributes = update
+        .attributes
+        .into_iter()
+        .map(|(name, value)| (name, value.map(cut_value)))
+        .collect();
     update
 }
 
 fn check_life(resource: &Resource) -> Result<(), SqlError> {
-    if resource.ended_at.is_some_and(|ended_at| ended_at < resource.started_at) {
+    if resource
+        .ended_at
+        .is_some_and(|ended_at| ended_at < resource.started_at)
+    {
         return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id }.into());
     }
     Ok(())
@@ -129,7 +162,11 @@ async fn create(
         revision: None,
         user_id: new.user_id.clone(),
         project_id: new.project_id.clone(),
-        attributes: resource_type.attributes().keys().map(|name| (name.clone(), given(name))).collect(),
+        attributes: resource_type
+            .attributes()
+            .keys()
+            .map(|name| (name.clone(), given(name)))
+            .collect(),
         metrics: BTreeMap::new(),
     };
     check_life(&resource)?;
@@ -155,7 +192,14 @@ async fn create(
         Err(error) => return Err(error),
     }
     let assignment = MetricAssignment::of_new(new);
-    apply_assignment(session, policies, new.id, new.creator.as_deref(), &assignment).await?;
+    apply_assignment(
+        session,
+        policies,
+        new.id,
+        new.creator.as_deref(),
+        &assignment,
+    )
+    .await?;
     if !assignment.is_empty() {
         resource.metrics = read_metrics(session, new.id).await?;
     }
@@ -177,20 +221,34 @@ async fn find(
     let mut statement = Statement::new("SELECT ");
     statement.push(RESOURCE_COLUMNS);
     statement.push(" FROM resource WHERE id IN ");
-    session.dialect().push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
     if resource_type != GENERIC {
         statement.push(" AND resource_type = ");
         statement.push_value(resource_type.as_str());
     }
     let rows = session.fetch(statement).await?;
-    let stored = rows.into_iter().map(|mut row| StoredResource::read(&mut row)).collect::<Result<_, _>>()?;
-    let found: HashMap<ResourceId, Resource> =
-        complete(session, stored).await?.into_iter().map(|resource| (resource.id, resource)).collect();
+    let stored = rows
+        .into_iter()
+        .map(|mut row| StoredResource::read(&mut row))
+        .collect::<Result<_, _>>()?;
+    let found: HashMap<ResourceId, Resource> = complete(session, stored)
+        .await?
+        .into_iter()
+        .map(|resource| (resource.id, resource))
+        .collect();
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
 /// What an update needs: the cache, the type that the caller names, the resource, the change, and the time.
-type Update = (Arc<PolicyCache>, String, ResourceId, ResourceUpdate, Timestamp);
+type Update = (
+    Arc<PolicyCache>,
+    String,
+    ResourceId,
+    ResourceUpdate,
+    Timestamp,
+);
 
 async fn update(
     session: &mut dyn Session,
@@ -198,7 +256,10 @@ async fn update(
 ) -> Result<Resource, SqlError> {
     let wanted = (resource_type.clone(), vec![*id]);
     let mut found = find(session, &wanted).await?;
-    let before = found.pop().flatten().ok_or(IndexerError::NoSuchResource { id: *id })?;
+    let before = found
+        .pop()
+        .flatten()
+        .ok_or(IndexerError::NoSuchResource { id: *id })?;
     let resource_type = if before.resource_type == GENERIC {
         ResourceType::generic()
     } else {
@@ -210,24 +271,42 @@ async fn update(
     check_life(&after)?;
     if changed {
         after.revision_start = cut(*now);
-        store_revision(session, &after, &encode_attributes(&resource_type, &after.attributes)?).await?;
+        store_revision(
+            session,
+            &after,
+            &encode_attributes(&resource_type, &after.attributes)?,
+        )
+        .await?;
     }
     if !assignment.is_empty() {
-        apply_assignment(session, policies, *id, after.creator.as_deref(), &assignment).await?;
+        apply_assignment(
+            session,
+            policies,
+            *id,
+            after.creator.as_deref(),
+            &assignment,
+        )
+        .await?;
         after.metrics = read_metrics(session, *id).await?;
     }
     Ok(after)
 }
 
 /// Makes a past revision of what is stored, then stores the new state.
-async fn store_revision(session: &mut dyn Session, after: &Resource, attributes: &str) -> Result<(), SqlError> {
+async fn store_revision(
+    session: &mut dyn Session,
+    after: &Resource,
+    attributes: &str,
+) -> Result<(), SqlError> {
     let past = Statement::new(
         "INSERT INTO resource_revision (id, resource_type, creator, original_resource_id, started_at, ended_at, \
          revision_start, revision_end, user_id, project_id, attributes) \
          SELECT id, resource_type, creator, original_resource_id, started_at, ended_at, \
          revision_start, ?, user_id, project_id, attributes FROM resource WHERE id = ?",
     );
-    session.execute(past.bind(after.revision_start).bind(*after.id.as_uuid())).await?;
+    session
+        .execute(past.bind(after.revision_start).bind(*after.id.as_uuid()))
+        .await?;
     let current = Statement::new(
         "UPDATE resource SET started_at = ?, ended_at = ?, revision_start = ?, user_id = ?, project_id = ?, \
          attributes = ? WHERE id = ?",
@@ -242,10 +321,11 @@ async fn store_revision(session: &mut dyn Session, after: &Resource, attributes:
     session.execute(current).await.map(|_| ())
 }
 
-async fn delete(session: &mut dyn Session, ids: &Vec<ResourceId>) -> Result<usize, SqlError> {
+async fn delete(session: &mut dyn Session, ids: &[ResourceId]) -> Result<usize, SqlError> {
     let ids = || ids.iter().map(|id| *id.as_uuid());
-    let mut metrics =
-        Statement::new("UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND resource_id IN ");
+    let mut metrics = Statement::new(
+        "UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND resource_id IN ",
+    );
     session.dialect().push_ids(&mut metrics, &mut ids());
     session.execute(metrics).await?;
     // History goes with them.
@@ -257,30 +337,49 @@ async fn delete(session: &mut dyn Session, ids: &Vec<ResourceId>) -> Result<usiz
 
 #[async_trait]
 impl ResourceIndexer for SqlIndexer {
-    async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Result<Resource, IndexerError> {
+    async fn create_resource(
+        &self,
+        resource: &NewResource,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError> {
         let arguments = (Arc::clone(&self.policies), resource.clone(), now);
         self.database
-            .call(Access::Transaction, "create a resource", arguments, |session, arguments| {
-                Box::pin(create(session, arguments))
-            })
+            .call(
+                Access::Transaction,
+                "create a resource",
+                arguments,
+                |session, arguments| Box::pin(create(session, arguments)),
+            )
             .await
     }
 
-    async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, IndexerError> {
+    async fn resources(
+        &self,
+        resource_type: &str,
+        ids: &[ResourceId],
+    ) -> Result<Vec<Option<Resource>>, IndexerError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let arguments = (resource_type.to_owned(), ids.to_vec());
         self.database
-            .call(Access::Snapshot, "read resources", arguments, |session, arguments| {
-                Box::pin(find(session, arguments))
-            })
+            .call(
+                Access::Snapshot,
+                "read resources",
+                arguments,
+                |session, arguments| Box::pin(find(session, arguments)),
+            )
             .await
     }
 
     async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError> {
         self.database
-            .call(Access::Snapshot, "list resources", query.clone(), |session, query| Box::pin(list(session, query)))
+            .call(
+                Access::Snapshot,
+                "list resources",
+                query.clone(),
+                |session, query| Box::pin(list(session, query)),
+            )
             .await
     }
 
@@ -291,11 +390,20 @@ impl ResourceIndexer for SqlIndexer {
         changes: &ResourceUpdate,
         now: Timestamp,
     ) -> Result<Resource, IndexerError> {
-        let arguments = (Arc::clone(&self.policies), resource_type.to_owned(), id, changes.clone(), now);
+        let arguments = (
+            Arc::clone(&self.policies),
+            resource_type.to_owned(),
+            id,
+            changes.clone(),
+            now,
+        );
         self.database
-            .call(Access::Transaction, "change a resource", arguments, |session, arguments| {
-                Box::pin(update(session, arguments))
-            })
+            .call(
+                Access::Transaction,
+                "change a resource",
+                arguments,
+                |session, arguments| Box::pin(update(session, arguments)),
+            )
             .await
     }
 
@@ -304,7 +412,12 @@ impl ResourceIndexer for SqlIndexer {
             return Ok(0);
         }
         self.database
-            .call(Access::Transaction, "delete resources", ids.to_vec(), |session, ids| Box::pin(delete(session, ids)))
+            .call(
+                Access::Transaction,
+                "delete resources",
+                ids.to_vec(),
+                |session, ids| Box::pin(delete(session, ids)),
+            )
             .await
     }
 }

@@ -23,7 +23,7 @@ use writer::{Message, Writer};
 const READERS_MAX: u32 = 4;
 
 /// How long an idle reading connection keeps its memory.
-const READER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const READER_IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a connection waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +34,9 @@ const WAITING_JOBS_MAX: usize = 1024;
 /// The page caches. The system caches the file as well, so small ones cost little.
 const READER_CACHE_KIB: u32 = 1024;
 const WRITER_CACHE_KIB: u32 = 4096;
+
+/// How many rows a connection reads ahead: the larger, the less often its thread and the caller wait for each other.
+const ROWS_BUFFERED: usize = 256;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS_MAX: usize = 64;
@@ -50,7 +53,11 @@ pub(super) struct SqliteEngine {
 impl SqliteEngine {
     /// Names a database; nothing is opened before the first job.
     pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self { path, writer: OnceLock::new(), readers: OnceLock::new() }
+        Self {
+            path,
+            writer: OnceLock::new(),
+            readers: OnceLock::new(),
+        }
     }
 
     fn writer(&self) -> &mpsc::Sender<Message> {
@@ -89,6 +96,7 @@ fn common_options() -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_MAX)
+        .row_buffer_size(ROWS_BUFFERED)
         .disable_statement_logging()
 }
 
@@ -118,7 +126,9 @@ impl Engine for SqliteEngine {
     }
 
     fn location(&self) -> String {
-        self.path.as_ref().map_or_else(|| "memory".to_owned(), |path| path.display().to_string())
+        self.path
+            .as_ref()
+            .map_or_else(|| "memory".to_owned(), |path| path.display().to_string())
     }
 
     async fn submit(&self, access: Access, mut job: Box<dyn Job>) {
@@ -136,20 +146,23 @@ impl Engine for SqliteEngine {
     }
 
     async fn close(&self) {
-        if let Some(readers) = self.readers.get() {
-            readers.close().await;
+        // What was never opened is opened here, so that it is closed for those who come later.
+        if let Some(path) = &self.path {
+            self.readers(path).close().await;
         }
         let (closed, waiting) = oneshot::channel();
-        if let Some(writer) = self.writer.get()
-            && writer.send(Message::Close(closed)).await.is_ok()
-        {
+        if self.writer().send(Message::Close(closed)).await.is_ok() {
             // The other end goes away without an answer only when the runtime shuts down.
             waiting.await.ok();
         }
     }
 }
 
-async fn read(mut connection: PoolConnection<Sqlite>, access: Access, job: &mut dyn Job) -> Result<(), sqlx::Error> {
+async fn read(
+    mut connection: PoolConnection<Sqlite>,
+    access: Access,
+    job: &mut dyn Job,
+) -> Result<(), sqlx::Error> {
     if access == Access::Snapshot {
         // Dropped in the middle, the transaction ends itself before the connection is used again.
         let mut transaction = connection.begin().await?;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteArguments, SqliteRow, SqliteValueRef};
-use sqlx::{Arguments, AssertSqlSafe, Decode, Row as _, Sqlite, SqliteConnection, TypeInfo, ValueRef};
+use sqlx::{
+    Arguments, AssertSqlSafe, Decode, Row as _, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+};
 
 use crate::sql::database::Session;
 use crate::sql::dialect::{Dialect, SQLITE};
@@ -22,7 +24,9 @@ impl<'c> SqliteSession<'c> {
     }
 }
 
-fn query(statement: Statement) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, SqlError> {
+fn query(
+    statement: Statement,
+) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, SqlError> {
     let persistent = statement.values.len() <= PERSISTENT_VALUES_MAX;
     let arguments = bind(statement.values).map_err(sqlx::Error::Encode)?;
     // Text is spelt in this crate, values are bound.
@@ -79,10 +83,17 @@ impl Session for SqliteSession<'_> {
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, SqlError> {
-        Ok(query(statement)?.execute(&mut *self.connection).await?.rows_affected())
+        Ok(query(statement)?
+            .execute(&mut *self.connection)
+            .await?
+            .rows_affected())
     }
 
-    async fn fetch_and_execute(&mut self, reading: Statement, writing: Statement) -> Result<Vec<Row>, SqlError> {
+    async fn fetch_and_execute(
+        &mut self,
+        reading: Statement,
+        writing: Statement,
+    ) -> Result<Vec<Row>, SqlError> {
         // Each call waits for the thread of the connection, which costs more than most statements do. SQLite takes both as one.
         let mut both = reading;
         both.push("; ");

@@ -45,8 +45,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(path: Option<PathBuf>, options: SqliteConnectOptions, messages: mpsc::Receiver<Message>) -> Self {
-        Self { path, options, connection: None, messages }
+    pub(super) fn new(
+        path: Option<PathBuf>,
+        options: SqliteConnectOptions,
+        messages: mpsc::Receiver<Message>,
+    ) -> Self {
+        Self {
+            path,
+            options,
+            connection: None,
+            messages,
+        }
     }
 
     /// Works until everybody who could send a message is gone, or somebody asks to close.
@@ -72,8 +81,15 @@ impl Writer {
     }
 
     /// Runs a job and those that arrive meanwhile. Returns a request to close that came among them.
-    async fn run_group(&mut self, access: Access, first: Box<dyn Job>) -> Option<oneshot::Sender<()>> {
-        let mut group = Group { jobs: vec![(access, first)], closing: None };
+    async fn run_group(
+        &mut self,
+        access: Access,
+        first: Box<dyn Job>,
+    ) -> Option<oneshot::Sender<()>> {
+        let mut group = Group {
+            jobs: vec![(access, first)],
+            closing: None,
+        };
         let outcome = match self.try_group(&mut group).await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -99,7 +115,9 @@ impl Writer {
         if self.connection.is_none() {
             self.connection = Some(self.connect().await?);
         }
-        let Some(connection) = &mut self.connection else { return Err(SqlError::Closed) };
+        let Some(connection) = &mut self.connection else {
+            return Err(SqlError::Closed);
+        };
         execute(connection, BEGIN).await?;
         let mut index = 0;
         loop {
@@ -116,15 +134,22 @@ impl Writer {
     async fn connect(&self) -> Result<SqliteConnection, SqlError> {
         if let Some(folder) = self.path.as_ref().and_then(|path| path.parent()) {
             let folder = folder.to_owned();
-            let created = tokio::task::spawn_blocking(move || std::fs::create_dir_all(folder)).await;
-            created.map_err(|_| SqlError::Closed)?.map_err(SqlError::Folder)?;
+            let created =
+                tokio::task::spawn_blocking(move || std::fs::create_dir_all(folder)).await;
+            created
+                .map_err(|_| SqlError::Closed)?
+                .map_err(SqlError::Folder)?;
         }
         Ok(self.options.connect().await?)
     }
 }
 
 /// Runs one job of a group. An error is one of the transaction, not of the job.
-async fn run_job(connection: &mut SqliteConnection, access: Access, job: &mut dyn Job) -> Result<(), SqlError> {
+async fn run_job(
+    connection: &mut SqliteConnection,
+    access: Access,
+    job: &mut dyn Job,
+) -> Result<(), SqlError> {
     let several = access == Access::Transaction;
     if several {
         execute(connection, BEGIN_JOB).await?;
@@ -153,7 +178,9 @@ impl Group {
         } else {
             // Lets callers that were just answered come back before the disk is kept busy.
             tokio::task::yield_now().await;
-            let Ok(message) = messages.try_recv() else { return false };
+            let Ok(message) = messages.try_recv() else {
+                return false;
+            };
             message
         };
         match message {
@@ -173,3 +200,7 @@ async fn execute(connection: &mut SqliteConnection, text: &'static str) -> Resul
     sqlx::query(text).execute(connection).await?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -41,8 +41,8 @@ CREATE TABLE resource (
 ) STRICT;
 
 -- The default order of listings, of everything and of one type.
-CREATE INDEX resource_by_revision ON resource (revision_start, started_at);
-CREATE INDEX resource_by_type ON resource (resource_type, revision_start, started_at);
+CREATE INDEX resource_by_revision ON resource (revision_start, started_at, id);
+CREATE INDEX resource_by_type ON resource (resource_type, revision_start, started_at, id);
 
 -- Past revisions. Numbers are never used again.
 CREATE TABLE resource_revision (
@@ -74,8 +74,9 @@ CREATE TABLE metric (
     status INTEGER NOT NULL
 ) STRICT;
 
-CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name);
+-- Partial, because many metrics have no resource.
+CREATE UNIQUE INDEX metric_by_resource ON metric (resource_id, name) WHERE resource_id IS NOT NULL;
 -- With the id: the metrics of one creator are listed by id.
 CREATE INDEX metric_by_creator ON metric (creator, id);
-CREATE INDEX metric_by_archive_policy ON metric (archive_policy_name);
 CREATE INDEX metric_deleted ON metric (id) WHERE status = 1;
+-- There is no index of archive policies: every new metric would pay for it, and only deleting a policy needs it.

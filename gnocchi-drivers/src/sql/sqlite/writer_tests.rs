@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::super::writing_options;
+use super::*;
+use crate::sql::database::Session;
+use crate::sql::statement::Statement;
+
+/// Writes a number into a table, then does what the test wants.
+struct Insert {
+    number: i64,
+    then: Then,
+    reply: Option<oneshot::Sender<Result<(), Arc<SqlError>>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    Keep,
+    RollBack,
+    /// Ends the transaction of the whole group, as a full disk does.
+    Break,
+}
+
+#[async_trait]
+impl Job for Insert {
+    async fn run(&mut self, session: &mut dyn Session) -> Verdict {
+        session
+            .run_script("CREATE TABLE IF NOT EXISTS numbers (number INTEGER)")
+            .await
+            .unwrap();
+        session
+            .execute(Statement::new("INSERT INTO numbers VALUES (?)").bind(self.number))
+            .await
+            .unwrap();
+        match self.then {
+            Then::Keep => Verdict::Keep,
+            Then::RollBack => Verdict::RollBack,
+            Then::Break => {
+                session.run_script("ROLLBACK").await.unwrap();
+                Verdict::RollBack
+            }
+        }
+    }
+
+    fn finish(mut self: Box<Self>, transaction: Result<(), Arc<SqlError>>) {
+        self.reply.take().unwrap().send(transaction).unwrap();
+    }
+}
+
+/// Runs jobs as one group, tells for each whether its transaction was committed, and what is in the table afterwards.
+async fn group(jobs: &[(Access, Then)]) -> (Vec<bool>, Vec<i64>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.db");
+    let (sender, receiver) = mpsc::channel(16);
+    let mut replies = Vec::new();
+    for ((access, then), number) in jobs.iter().zip(1..) {
+        let (reply, answer) = oneshot::channel();
+        replies.push(answer);
+        let job = Insert {
+            number,
+            then: *then,
+            reply: Some(reply),
+        };
+        assert!(
+            sender
+                .send(Message::Job(*access, Box::new(job)))
+                .await
+                .is_ok()
+        );
+    }
+    drop(sender);
+    Writer::new(Some(path.clone()), writing_options(&path), receiver)
+        .run()
+        .await;
+    let mut committed = Vec::new();
+    for reply in replies {
+        committed.push(reply.await.unwrap().is_ok());
+    }
+    let mut connection = writing_options(&path).connect().await.unwrap();
+    let stored = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number")
+        .fetch_all(&mut connection)
+        .await;
+    (committed, stored.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_job_takes_only_its_own_changes_back() {
+    let jobs = [
+        (Access::Transaction, Then::RollBack),
+        (Access::Write, Then::Keep),
+        (Access::Transaction, Then::Keep),
+        (Access::Transaction, Then::RollBack),
+        (Access::Write, Then::Keep),
+    ];
+    assert_eq!(group(&jobs).await, (vec![true; 5], vec![2, 3, 5]));
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_success_when_the_transaction_is_gone() {
+    for access in [Access::Write, Access::Transaction] {
+        let jobs = [
+            (Access::Write, Then::Keep),
+            (access, Then::Break),
+            (Access::Write, Then::Keep),
+        ];
+        let (committed, stored) = group(&jobs).await;
+        // What came after the break ran in a group of its own.
+        assert_eq!(committed, [false, false, true]);
+        assert_eq!(stored, [3]);
+    }
+}
+
+#[tokio::test]
+async fn commits_are_flushed_and_references_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = writing_options(&folder.path().join("x.db"))
+        .connect()
+        .await
+        .unwrap();
+    let pragmas = [
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("foreign_keys", "1"),
+    ];
+    for (pragma, expected) in pragmas {
+        let text = format!("SELECT CAST({pragma} AS TEXT) FROM pragma_{pragma}");
+        let found: String = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(found, expected, "{pragma}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_group_does_not_wait_for_more() {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let job = || Insert {
+        number: 0,
+        then: Then::Keep,
+        reply: None,
+    };
+    let jobs: Vec<(Access, Box<dyn Job>)> = (0..GROUP_JOBS_MAX)
+        .map(|_| (Access::Write, Box::new(job()) as Box<dyn Job>))
+        .collect();
+    assert!(
+        sender
+            .send(Message::Job(Access::Write, Box::new(job())))
+            .await
+            .is_ok()
+    );
+    let mut group = Group {
+        jobs,
+        closing: None,
+    };
+    let more = tokio::time::timeout(Duration::from_mins(1), group.receive(&mut receiver)).await;
+    assert_eq!(more, Ok(false));
+    group.jobs.pop();
+    assert!(group.receive(&mut receiver).await);
+}
