@@ -236,6 +236,45 @@ impl Frame {
         blocks
     }
 
+    /// As [`split_blocks`](Self::split_blocks), without a copy when all rows lie in one block.
+    #[must_use]
+    pub fn into_blocks(self) -> Vec<(i64, Self)> {
+        match (self.buckets.first(), self.buckets.last()) {
+            (Some(first), Some(last)) if first / POINTS_PER_BLOCK == last / POINTS_PER_BLOCK => {
+                vec![(first / POINTS_PER_BLOCK, self)]
+            }
+            _ => self.split_blocks(),
+        }
+    }
+
+    /// Merges a later frame of the same metric and granularity into this one, whose rows win.
+    ///
+    /// Rows at or behind the last one are put in place; others cost a copy of the frame.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge); the frame is then unchanged.
+    pub fn merge_in_place(&mut self, later: &Self) -> Result<(), FrameError> {
+        let behind = match (self.buckets.last(), later.buckets.first()) {
+            (Some(last), Some(first)) => last <= first,
+            _ => false,
+        };
+        if !behind || self.granularity != later.granularity || self.components != later.components {
+            *self = Self::merge(&[&*self, later])?;
+            return Ok(());
+        }
+        if self.buckets.last() == later.buckets.first() {
+            self.buckets.pop();
+            for column in &mut self.columns {
+                column.pop();
+            }
+        }
+        self.buckets.extend_from_slice(&later.buckets);
+        for (column, more) in self.columns.iter_mut().zip(&later.columns) {
+            column.extend_from_slice(more);
+        }
+        Ok(())
+    }
+
     /// Wraps parts that are known to be a frame.
     pub(crate) fn from_valid(
         granularity: Timespan,

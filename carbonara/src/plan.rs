@@ -158,9 +158,17 @@ impl AggregationPlan {
     pub(crate) fn first_whole_buckets(&self, complete_from: Timestamp) -> Timestamp {
         let ceil = |granularity: &Timespan| {
             let floor = complete_from.floor(*granularity);
-            if floor == complete_from { floor } else { floor.checked_add(*granularity).unwrap_or(Timestamp::MAX) }
+            if floor == complete_from {
+                floor
+            } else {
+                floor.checked_add(*granularity).unwrap_or(Timestamp::MAX)
+            }
         };
-        self.granularities.iter().map(ceil).max().unwrap_or(complete_from)
+        self.granularities
+            .iter()
+            .map(ceil)
+            .max()
+            .unwrap_or(complete_from)
     }
 
     /// Returns how much time one stored block of raw points covers.

@@ -38,7 +38,11 @@ fn an_empty_window_knows_everything() {
     window.forget_points();
     assert!(window.has_points());
     assert_eq!((window.last(), window.first_block()), (None, None));
-    assert!(Window::restore(&plan, Series::new(), Timestamp::EPOCH).last().is_none());
+    assert!(
+        Window::restore(&plan, Series::new(), Timestamp::EPOCH)
+            .last()
+            .is_none()
+    );
 }
 
 #[test]

@@ -170,7 +170,13 @@ proptest! {
         let (buckets, column) = expected.into_iter().unzip();
         let expected = Frame::new(granularity, components, buckets, vec![column]).expect("a frame");
         prop_assert_eq!(oracle::bits(&merged), oracle::bits(&expected));
-        let parts: Vec<Frame> = merged.split_blocks().into_iter().map(|(_, part)| part).collect();
+        let (first, later) = frames.split_first().expect("at least one");
+        let mut in_place = first.clone();
+        for frame in later {
+            in_place.merge_in_place(frame).expect("they match");
+        }
+        prop_assert_eq!(oracle::bits(&in_place), oracle::bits(&expected));
+        let parts: Vec<Frame> = merged.clone().into_blocks().into_iter().map(|(_, part)| part).collect();
         if !parts.is_empty() {
             let joined = Frame::merge(&parts.iter().collect::<Vec<_>>()).expect("they match");
             prop_assert_eq!(oracle::bits(&joined), oracle::bits(&merged));

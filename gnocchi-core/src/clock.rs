@@ -17,9 +17,14 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that may read the clock of the machine")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that may read the clock of the machine"
+    )]
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let nanoseconds = i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX);
         Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::EPOCH)
     }
@@ -35,7 +40,9 @@ impl ManualClock {
     /// Makes a clock that shows `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now) }
+        Self {
+            now: Mutex::new(now),
+        }
     }
 
     /// Sets what it shows.

@@ -38,26 +38,41 @@ struct Known {
 
 impl fmt::Debug for MetricDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MetricDirectory").field("known", &self.known.len()).finish_non_exhaustive()
+        f.debug_struct("MetricDirectory")
+            .field("known", &self.known.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl MetricDirectory {
     pub(crate) fn new(indexer: Arc<dyn Indexer>) -> Self {
         let exclusive = indexer.is_exclusive();
-        Self { indexer, known: Cache::new(METRICS_MAX), changes: AtomicU64::new(0), exclusive }
+        Self {
+            indexer,
+            known: Cache::new(METRICS_MAX),
+            changes: AtomicU64::new(0),
+            exclusive,
+        }
     }
 
     /// Returns the active metrics with these ids, asking the indexer once for all that are not remembered.
-    pub(crate) async fn metrics(&self, ids: &[MetricId]) -> Result<Vec<Option<Arc<Metric>>>, Error> {
+    pub(crate) async fn metrics(
+        &self,
+        ids: &[MetricId],
+    ) -> Result<Vec<Option<Arc<Metric>>>, Error> {
         let mut found: Vec<Option<Arc<Metric>>> = ids.iter().map(|id| self.recall(*id)).collect();
-        let missing: Vec<usize> = (0..ids.len()).filter(|index| found[*index].is_none()).collect();
+        let missing: Vec<usize> = (0..ids.len())
+            .filter(|index| found[*index].is_none())
+            .collect();
         if missing.is_empty() {
             return Ok(found);
         }
         let changes = self.changes.load(Ordering::Acquire);
         let wanted: Vec<MetricId> = missing.iter().map(|index| ids[*index]).collect();
-        for (index, metric) in missing.into_iter().zip(self.indexer.metrics(&wanted).await?) {
+        for (index, metric) in missing
+            .into_iter()
+            .zip(self.indexer.metrics(&wanted).await?)
+        {
             found[index] = metric.map(|metric| {
                 let metric = Arc::new(metric);
                 self.insert(&metric);
@@ -77,7 +92,13 @@ impl MetricDirectory {
     }
 
     fn insert(&self, metric: &Arc<Metric>) {
-        self.known.insert(metric.id, Known { metric: Arc::clone(metric), since: Instant::now() });
+        self.known.insert(
+            metric.id,
+            Known {
+                metric: Arc::clone(metric),
+                since: Instant::now(),
+            },
+        );
     }
 
     /// Remembers a metric that was just created.

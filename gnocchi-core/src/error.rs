@@ -71,7 +71,12 @@ pub struct BackendError {
 impl BackendError {
     /// Describes a failure; `operation` reads on from "cannot", for example "read block 7 of metric ...".
     pub fn new(driver: &'static str, operation: impl Into<String>, kind: BackendErrorKind) -> Self {
-        Self { driver, operation: operation.into(), kind, source: None }
+        Self {
+            driver,
+            operation: operation.into(),
+            kind,
+            source: None,
+        }
     }
 
     /// Adds what caused it.
@@ -249,7 +254,11 @@ impl IncomingError {
     /// Returns the failure of the back-end, if that is what it is.
     #[must_use]
     pub fn backend(&self) -> Option<&BackendError> {
-        if let Self::Backend(error) = self { Some(error) } else { None }
+        if let Self::Backend(error) = self {
+            Some(error)
+        } else {
+            None
+        }
     }
 }
 
@@ -257,7 +266,11 @@ impl StorageError {
     /// Returns the failure of the back-end, if that is what it is.
     #[must_use]
     pub fn backend(&self) -> Option<&BackendError> {
-        if let Self::Backend(error) = self { Some(error) } else { None }
+        if let Self::Backend(error) = self {
+            Some(error)
+        } else {
+            None
+        }
     }
 }
 

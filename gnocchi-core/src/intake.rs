@@ -45,14 +45,26 @@ impl Gnocchi {
 
     /// Cuts off what lies too far ahead of the clock.
     fn without_future(&self, mut measures: Vec<Measures>) -> (Vec<Measures>, Vec<Rejection>) {
-        let Some(limit) = self.latest_allowed() else { return (measures, Vec::new()) };
+        let Some(limit) = self.latest_allowed() else {
+            return (measures, Vec::new());
+        };
         let mut rejected = Vec::new();
         for one in &mut measures {
             let points = points_after(&one.series, limit);
             if points > 0 {
-                rejected.push(Rejection { metric: one.metric, reason: RejectReason::TooFarAhead, points });
-                let end = limit.as_nanosecond().checked_add(1).and_then(|end| Timestamp::from_nanosecond(end).ok());
-                one.series = one.series.slice(Timestamp::EPOCH..end.unwrap_or(Timestamp::MAX)).to_series();
+                rejected.push(Rejection {
+                    metric: one.metric,
+                    reason: RejectReason::TooFarAhead,
+                    points,
+                });
+                let end = limit
+                    .as_nanosecond()
+                    .checked_add(1)
+                    .and_then(|end| Timestamp::from_nanosecond(end).ok());
+                one.series = one
+                    .series
+                    .slice(Timestamp::EPOCH..end.unwrap_or(Timestamp::MAX))
+                    .to_series();
             }
         }
         measures.retain(|one| !one.series.is_empty());
@@ -84,11 +96,21 @@ impl Gnocchi {
             let ahead = limit.map_or(0, |limit| points_after(&one.series, limit));
             let window = states.get(&metric.id).map(|state| &state.window);
             let closed = window.and_then(|window| window.first_block());
-            let pending = newest_of(pending).map(|newest| metric.archive_policy.plan().first_block(newest));
-            let late = pending.max(closed).map_or(0, |first_block| one.series.index_of(first_block));
-            for (reason, points) in [(RejectReason::TooFarAhead, ahead), (RejectReason::TooLate, late)] {
+            let pending =
+                newest_of(pending).map(|newest| metric.archive_policy.plan().first_block(newest));
+            let late = pending
+                .max(closed)
+                .map_or(0, |first_block| one.series.index_of(first_block));
+            for (reason, points) in [
+                (RejectReason::TooFarAhead, ahead),
+                (RejectReason::TooLate, late),
+            ] {
                 if points > 0 {
-                    rejections.push(Rejection { metric: metric.id, reason, points });
+                    rejections.push(Rejection {
+                        metric: metric.id,
+                        reason,
+                        points,
+                    });
                 }
             }
         }
@@ -97,9 +119,16 @@ impl Gnocchi {
 }
 
 fn points_after(series: &Series, limit: Timestamp) -> usize {
-    series.len() - series.timestamps_ns().partition_point(|ns| *ns <= limit.as_nanosecond())
+    series.len()
+        - series
+            .timestamps_ns()
+            .partition_point(|ns| *ns <= limit.as_nanosecond())
 }
 
 fn newest_of(batches: &[Arc<Series>]) -> Option<Timestamp> {
-    batches.iter().filter_map(|batch| batch.last()).map(|point| point.timestamp).max()
+    batches
+        .iter()
+        .filter_map(|batch| batch.last())
+        .map(|point| point.timestamp)
+        .max()
 }

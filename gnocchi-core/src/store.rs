@@ -10,11 +10,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::directory::MetricDirectory;
-use crate::driver::{Backlog, BacklogDetails, Coordinator, IncomingDriver, Indexer, MetricFilter, ResourceQuery, StorageDriver};
+use crate::driver::{
+    Backlog, BacklogDetails, Coordinator, IncomingDriver, Indexer, MetricFilter, ResourceQuery,
+    StorageDriver,
+};
 use crate::error::{Error, IndexerError};
 use crate::model::{
-    ArchivePolicy, ArchivePolicyRule, Change, Definition, Metric, MetricId, NewMetric, NewResource, Page, Resource, ResourceId,
-    ResourceType, ResourceUpdate, default_aggregation_methods, match_rule,
+    ArchivePolicy, ArchivePolicyRule, Change, Definition, Metric, MetricId, NewMetric, NewResource,
+    Page, Resource, ResourceId, ResourceType, ResourceUpdate, default_aggregation_methods,
+    match_rule,
 };
 use crate::processing::Processor;
 
@@ -102,7 +106,9 @@ pub(crate) struct Inner {
 
 impl fmt::Debug for Gnocchi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gnocchi").field("drivers", &self.inner.drivers).finish_non_exhaustive()
+        f.debug_struct("Gnocchi")
+            .field("drivers", &self.inner.drivers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +118,14 @@ impl Gnocchi {
     pub fn new(drivers: Drivers, settings: Settings) -> Self {
         let directory = Arc::new(MetricDirectory::new(Arc::clone(&drivers.indexer)));
         let processor = Processor::new(&drivers, Arc::clone(&directory), &settings);
-        Self { inner: Arc::new(Inner { drivers, settings, directory, processor }) }
+        Self {
+            inner: Arc::new(Inner {
+                drivers,
+                settings,
+                directory,
+                processor,
+            }),
+        }
     }
 
     /// Creates or migrates what the drivers need, and the default archive policies if asked; may be repeated.
@@ -132,7 +145,9 @@ impl Gnocchi {
 
     async fn create_default_policies(&self) -> Result<(), Error> {
         let indexer = &self.drivers().indexer;
-        if !indexer.archive_policies().await?.is_empty() || !indexer.archive_policy_rules().await?.is_empty() {
+        if !indexer.archive_policies().await?.is_empty()
+            || !indexer.archive_policy_rules().await?.is_empty()
+        {
             return Ok(());
         }
         for policy in ArchivePolicy::defaults(&self.settings().default_aggregation_methods) {
@@ -142,8 +157,11 @@ impl Gnocchi {
                 Err(error) => return Err(error.into()),
             }
         }
-        let rule =
-            ArchivePolicyRule { name: "default".into(), archive_policy_name: "low".into(), metric_pattern: "*".into() };
+        let rule = ArchivePolicyRule {
+            name: "default".into(),
+            archive_policy_name: "low".into(),
+            metric_pattern: "*".into(),
+        };
         match indexer.create_archive_policy_rule(&rule).await {
             Ok(()) | Err(IndexerError::ArchivePolicyRuleExists { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -212,9 +230,12 @@ impl Gnocchi {
         back_window: Option<u32>,
     ) -> Result<ArchivePolicy, Error> {
         let policy = self.archive_policy(name).await?;
-        let changed = policy
-            .changed(definition, back_window)
-            .map_err(|source| Error::ArchivePolicyChange { name: name.to_owned(), source })?;
+        let changed = policy.changed(definition, back_window).map_err(|source| {
+            Error::ArchivePolicyChange {
+                name: name.to_owned(),
+                source,
+            }
+        })?;
         self.indexer().update_archive_policy(&changed).await?;
         self.inner.directory.clear();
         Ok(changed)
@@ -256,8 +277,15 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicyRule`], [`IndexerError::ArchivePolicyRuleExists`].
-    pub async fn rename_archive_policy_rule(&self, name: &str, new_name: &str) -> Result<ArchivePolicyRule, Error> {
-        Ok(self.indexer().rename_archive_policy_rule(name, new_name).await?)
+    pub async fn rename_archive_policy_rule(
+        &self,
+        name: &str,
+        new_name: &str,
+    ) -> Result<ArchivePolicyRule, Error> {
+        Ok(self
+            .indexer()
+            .rename_archive_policy_rule(name, new_name)
+            .await?)
     }
 
     /// Removes a rule.
@@ -272,14 +300,20 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`Error::NoArchivePolicyRule`] when none is given and no rule matches.
-    pub async fn choose_archive_policy(&self, given: Option<&str>, metric_name: Option<&str>) -> Result<String, Error> {
+    pub async fn choose_archive_policy(
+        &self,
+        given: Option<&str>,
+        metric_name: Option<&str>,
+    ) -> Result<String, Error> {
         if let Some(given) = given {
             return Ok(given.to_owned());
         }
         let rules = self.archive_policy_rules().await?;
         match match_rule(&rules, metric_name) {
             Some(rule) => Ok(rule.archive_policy_name.clone()),
-            None => Err(Error::NoArchivePolicyRule { metric_name: metric_name.map(ToOwned::to_owned) }),
+            None => Err(Error::NoArchivePolicyRule {
+                metric_name: metric_name.map(ToOwned::to_owned),
+            }),
         }
     }
 }
@@ -292,7 +326,10 @@ impl Gnocchi {
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`].
     pub async fn create_metrics(&self, metrics: Vec<NewMetric>) -> Result<Vec<Arc<Metric>>, Error> {
         let created = self.indexer().create_metrics(&metrics).await?;
-        Ok(created.into_iter().map(|metric| self.inner.directory.remember(metric)).collect())
+        Ok(created
+            .into_iter()
+            .map(|metric| self.inner.directory.remember(metric))
+            .collect())
     }
 
     /// Returns an active metric.
@@ -301,7 +338,11 @@ impl Gnocchi {
     /// [`IndexerError::NoSuchMetric`] when there is none with this id.
     pub async fn metric(&self, id: MetricId) -> Result<Arc<Metric>, Error> {
         let found = self.metrics(&[id]).await?;
-        found.into_iter().flatten().next().ok_or(Error::Indexer(IndexerError::NoSuchMetric { id }))
+        found
+            .into_iter()
+            .flatten()
+            .next()
+            .ok_or(Error::Indexer(IndexerError::NoSuchMetric { id }))
     }
 
     /// Returns the active metrics with these ids; `None` where there is none.
@@ -316,16 +357,26 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`Error::Indexer`] when the indexer fails.
-    pub async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Arc<Metric>>>, Error> {
+    pub async fn named_metrics(
+        &self,
+        names: &[(ResourceId, String)],
+    ) -> Result<Vec<Option<Arc<Metric>>>, Error> {
         let found = self.indexer().named_metrics(names).await?;
-        Ok(found.into_iter().map(|metric| metric.map(Arc::new)).collect())
+        Ok(found
+            .into_iter()
+            .map(|metric| metric.map(Arc::new))
+            .collect())
     }
 
     /// Lists metrics.
     ///
     /// # Errors
     /// [`IndexerError::InvalidMarker`], [`IndexerError::InvalidSortKey`].
-    pub async fn list_metrics(&self, filter: &MetricFilter, page: &Page) -> Result<Vec<Metric>, Error> {
+    pub async fn list_metrics(
+        &self,
+        filter: &MetricFilter,
+        page: &Page,
+    ) -> Result<Vec<Metric>, Error> {
         Ok(self.indexer().list_metrics(filter, page).await?)
     }
 
@@ -348,7 +399,10 @@ impl Gnocchi {
     /// [`IndexerError::ResourceExists`], [`IndexerError::NoSuchResourceType`], [`IndexerError::NoSuchMetric`],
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::ResourceEndsBeforeStart`].
     pub async fn create_resource(&self, resource: &NewResource) -> Result<Resource, Error> {
-        let created = self.indexer().create_resource(resource, self.clock().now()).await?;
+        let created = self
+            .indexer()
+            .create_resource(resource, self.clock().now())
+            .await?;
         // An attached metric has another name and resource now.
         self.forget_metrics_of(&created);
         Ok(created)
@@ -360,14 +414,22 @@ impl Gnocchi {
     /// [`IndexerError::NoSuchResource`] when there is none.
     pub async fn resource(&self, resource_type: &str, id: ResourceId) -> Result<Resource, Error> {
         let found = self.resources(resource_type, &[id]).await?;
-        found.into_iter().flatten().next().ok_or(Error::Indexer(IndexerError::NoSuchResource { id }))
+        found
+            .into_iter()
+            .flatten()
+            .next()
+            .ok_or(Error::Indexer(IndexerError::NoSuchResource { id }))
     }
 
     /// Returns resources of a type; `None` where there is none.
     ///
     /// # Errors
     /// [`Error::Indexer`] when the indexer fails.
-    pub async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, Error> {
+    pub async fn resources(
+        &self,
+        resource_type: &str,
+        ids: &[ResourceId],
+    ) -> Result<Vec<Option<Resource>>, Error> {
         Ok(self.indexer().resources(resource_type, ids).await?)
     }
 
@@ -390,7 +452,10 @@ impl Gnocchi {
         id: ResourceId,
         update: &ResourceUpdate,
     ) -> Result<Resource, Error> {
-        let updated = self.indexer().update_resource(resource_type, id, update, self.clock().now()).await?;
+        let updated = self
+            .indexer()
+            .update_resource(resource_type, id, update, self.clock().now())
+            .await?;
         if update.metrics != Change::Keep {
             // Detached metrics are not listed any more, so which ones changed is not known here.
             self.inner.directory.clear();
@@ -463,7 +528,9 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`Error::Coordination`] when the coordinator fails.
-    pub async fn processing_status(&self) -> Result<Option<Vec<(String, BTreeMap<String, f64>)>>, Error> {
+    pub async fn processing_status(
+        &self,
+    ) -> Result<Option<Vec<(String, BTreeMap<String, f64>)>>, Error> {
         self.inner.processor.status().await
     }
 
@@ -481,7 +548,10 @@ impl Gnocchi {
     /// # Errors
     /// [`Error`] when a driver fails; what is left is removed next time.
     pub async fn expunge(&self) -> Result<usize, Error> {
-        self.inner.processor.expunge(self.indexer(), self.settings().cleanup_batch_size).await
+        self.inner
+            .processor
+            .expunge(self.indexer(), self.settings().cleanup_batch_size)
+            .await
     }
 
     /// Tells the monitoring how much waits and for how long.
@@ -499,8 +569,12 @@ impl Gnocchi {
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let settings = self.settings();
         let processor = &self.inner.processor;
-        let janitor =
-            processor.run_janitor(self.indexer(), settings.cleanup_delay, settings.cleanup_batch_size, &shutdown);
+        let janitor = processor.run_janitor(
+            self.indexer(),
+            settings.cleanup_delay,
+            settings.cleanup_batch_size,
+            &shutdown,
+        );
         let (result, ()) = futures::future::join(processor.run(shutdown.clone()), janitor).await;
         result
     }

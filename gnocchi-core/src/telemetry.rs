@@ -41,7 +41,10 @@ pub(crate) fn damaged() {
 
 /// How much waits, and for how long.
 pub(crate) fn backlog(backlog: &Backlog, oldest: Duration) {
-    #[expect(clippy::cast_precision_loss, reason = "a gauge for people; 2^53 is out of reach")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a gauge for people; 2^53 is out of reach"
+    )]
     let points = backlog.points as f64;
     gauge!("gnocchi_pending_points").set(points);
     gauge!("gnocchi_pending_oldest_seconds").set(oldest.as_secs_f64());

@@ -24,16 +24,27 @@ struct World {
 impl World {
     fn new() -> Self {
         let (commits, acknowledgements) = (FaultPlan::default(), FaultPlan::default());
-        let incoming = Arc::new(MemoryIncoming::new(SackCount::new(2).unwrap(), Arc::new(SystemClock)));
+        let incoming = Arc::new(MemoryIncoming::new(
+            SackCount::new(2).unwrap(),
+            Arc::new(SystemClock),
+        ));
         let drivers = Drivers {
             indexer: Arc::new(MemoryIndexer::new()),
             incoming: Arc::new(FaultyIncoming::new(incoming, acknowledgements.clone())),
-            storage: Arc::new(FaultyStorage::new(Arc::new(MemoryStorage::new()), commits.clone())),
+            storage: Arc::new(FaultyStorage::new(
+                Arc::new(MemoryStorage::new()),
+                commits.clone(),
+            )),
             coordinator: Arc::new(MemoryCoordinator::new()),
             clock: Arc::new(SystemClock),
         };
         let store = Gnocchi::new(drivers.clone(), Settings::default());
-        Self { drivers, commits, acknowledgements, store }
+        Self {
+            drivers,
+            commits,
+            acknowledgements,
+            store,
+        }
     }
 
     /// A new process on the same drivers; leases of the old one are gone, as after their time.
@@ -60,7 +71,10 @@ fn next_fence() -> u64 {
 enum Step {
     Append(Vec<(usize, Vec<(u16, i8)>)>),
     Process,
-    ProcessWithFaults { commits: Vec<Fault>, acknowledgements: Vec<Fault> },
+    ProcessWithFaults {
+        commits: Vec<Fault>,
+        acknowledgements: Vec<Fault>,
+    },
     Restart,
     Read,
 }
@@ -84,17 +98,32 @@ fn step() -> impl Strategy<Value = Step> {
 fn policy() -> impl Strategy<Value = ArchivePolicy> {
     // Blocks of half seconds end after 30 minutes, so the points cross one and it is sealed.
     let levels = prop::sample::subsequence(vec![500i64, 7_000, 10_000, 60_000, 600_000], 1..=5);
-    let methods = prop::sample::subsequence(vec!["mean", "std", "last", "95pct", "rate:mean", "rate:max", "median", "min"], 1..=4);
-    (levels, methods, 0..3u32, prop::option::of(1..200u64)).prop_map(|(levels, methods, back_window, points)| {
-        let definition = levels
-            .iter()
-            .map(|milliseconds| Timespan::from_nanosecond(milliseconds * 1_000_000).unwrap())
-            .map(|granularity| Definition::new(Some(granularity), points, None).unwrap())
-            .collect();
-        let mut methods: Vec<AggregationMethod> = methods.iter().map(|text| text.parse().unwrap()).collect();
-        methods.push("count".parse().unwrap());
-        ArchivePolicy::new("policy", back_window, definition, methods).unwrap()
-    })
+    let methods = prop::sample::subsequence(
+        vec![
+            "mean",
+            "std",
+            "last",
+            "95pct",
+            "rate:mean",
+            "rate:max",
+            "median",
+            "min",
+        ],
+        1..=4,
+    );
+    (levels, methods, 0..3u32, prop::option::of(1..200u64)).prop_map(
+        |(levels, methods, back_window, points)| {
+            let definition = levels
+                .iter()
+                .map(|milliseconds| Timespan::from_nanosecond(milliseconds * 1_000_000).unwrap())
+                .map(|granularity| Definition::new(Some(granularity), points, None).unwrap())
+                .collect();
+            let mut methods: Vec<AggregationMethod> =
+                methods.iter().map(|text| text.parse().unwrap()).collect();
+            methods.push("count".parse().unwrap());
+            ArchivePolicy::new("policy", back_window, definition, methods).unwrap()
+        },
+    )
 }
 
 fn measures(metrics: &[Arc<Metric>], batch: &[(usize, Vec<(u16, i8)>)]) -> Vec<Measures> {
@@ -102,7 +131,9 @@ fn measures(metrics: &[Arc<Metric>], batch: &[(usize, Vec<(u16, i8)>)]) -> Vec<M
     let mut by_metric: Vec<(Vec<i64>, Vec<f64>)> = vec![(Vec::new(), Vec::new()); metrics.len()];
     for (metric, points) in batch {
         for (second, value) in points {
-            by_metric[*metric].0.push(i64::from(*second) * 1_000_000_000);
+            by_metric[*metric]
+                .0
+                .push(i64::from(*second) * 1_000_000_000);
             by_metric[*metric].1.push(f64::from(*value));
         }
     }
@@ -121,7 +152,13 @@ async fn answers(store: &Gnocchi, metrics: &[Arc<Metric>]) -> Vec<Vec<LevelMeasu
     let mut answers = Vec::new();
     for metric in metrics {
         for method in metric.archive_policy.aggregation_methods() {
-            let query = MeasuresQuery { method: *method, granularity: None, start: None, stop: None, resample: None };
+            let query = MeasuresQuery {
+                method: *method,
+                granularity: None,
+                start: None,
+                stop: None,
+                resample: None,
+            };
             answers.push(store.measures(metric, &query).await.unwrap());
         }
     }
@@ -151,23 +188,51 @@ async fn run(policy: &ArchivePolicy, steps: &[Step]) -> Result<(), TestCaseError
                 clean.store.process().await.unwrap();
             }
             Step::Process => tried.store.process().await.unwrap(),
-            Step::ProcessWithFaults { commits, acknowledgements } => {
+            Step::ProcessWithFaults {
+                commits,
+                acknowledgements,
+            } => {
                 tried.commits.plan(commits.iter().copied());
-                tried.acknowledgements.plan(acknowledgements.iter().copied());
+                tried
+                    .acknowledgements
+                    .plan(acknowledgements.iter().copied());
                 let _ = tried.store.process().await;
                 tried.commits.clear();
                 tried.acknowledgements.clear();
             }
             Step::Restart => tried.restart(),
-            Step::Read => prop_assert_eq!(answers(&tried.store, &metrics).await, answers(&clean.store, &metrics).await),
+            Step::Read => prop_assert_eq!(
+                answers(&tried.store, &metrics).await,
+                answers(&clean.store, &metrics).await
+            ),
         }
     }
-    prop_assert_eq!(answers(&tried.store, &metrics).await, answers(&clean.store, &metrics).await, "with pending measures");
+    prop_assert_eq!(
+        answers(&tried.store, &metrics).await,
+        answers(&clean.store, &metrics).await,
+        "with pending measures"
+    );
     tried.store.process().await.unwrap();
-    prop_assert_eq!(tried.store.backlog(BacklogDetails::Summary).await.unwrap().points, 0);
-    prop_assert_eq!(answers(&tried.store, &metrics).await, answers(&clean.store, &metrics).await, "with everything folded");
+    prop_assert_eq!(
+        tried
+            .store
+            .backlog(BacklogDetails::Summary)
+            .await
+            .unwrap()
+            .points,
+        0
+    );
+    prop_assert_eq!(
+        answers(&tried.store, &metrics).await,
+        answers(&clean.store, &metrics).await,
+        "with everything folded"
+    );
     tried.restart();
-    prop_assert_eq!(answers(&tried.store, &metrics).await, answers(&clean.store, &metrics).await, "after a restart");
+    prop_assert_eq!(
+        answers(&tried.store, &metrics).await,
+        answers(&clean.store, &metrics).await,
+        "after a restart"
+    );
     Ok(())
 }
 
@@ -183,9 +248,19 @@ async fn count(policy: &ArchivePolicy, steps: &[Step]) -> usize {
                 sent += world.store.append(batch).await.unwrap().accepted;
             }
             Step::Process => world.store.process().await.unwrap(),
-            Step::ProcessWithFaults { commits, acknowledgements } => {
-                world.commits.plan(commits.iter().copied().filter(|fault| *fault != Fault::After));
-                world.acknowledgements.plan(acknowledgements.iter().copied());
+            Step::ProcessWithFaults {
+                commits,
+                acknowledgements,
+            } => {
+                world.commits.plan(
+                    commits
+                        .iter()
+                        .copied()
+                        .filter(|fault| *fault != Fault::After),
+                );
+                world
+                    .acknowledgements
+                    .plan(acknowledgements.iter().copied());
                 let _ = world.store.process().await;
                 world.commits.clear();
                 world.acknowledgements.clear();
@@ -203,9 +278,19 @@ fn counted(recorder: &DebuggingRecorder) -> u64 {
     counters
         .into_iter()
         .filter(|(key, ..)| {
-            ["gnocchi_measures_accepted_total", "gnocchi_measures_rejected_total"].contains(&key.key().name())
+            [
+                "gnocchi_measures_accepted_total",
+                "gnocchi_measures_rejected_total",
+            ]
+            .contains(&key.key().name())
         })
-        .map(|(.., value)| if let DebugValue::Counter(count) = value { count } else { 0 })
+        .map(|(.., value)| {
+            if let DebugValue::Counter(count) = value {
+                count
+            } else {
+                0
+            }
+        })
         .sum()
 }
 

@@ -7,7 +7,9 @@ use carbonara::{Series, Timespan, Timestamp};
 use gnocchi_core::clock::ManualClock;
 use gnocchi_core::driver::{BacklogDetails, Commit, FrameKey, MetricChanges, StoredFrame, Stream};
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{ArchivePolicy, Definition, Measures, Metric, NewMetric, RejectReason, Rejection};
+use gnocchi_core::model::{
+    ArchivePolicy, Definition, Measures, Metric, NewMetric, RejectReason, Rejection,
+};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery};
 use gnocchi_core::{Appended, DefaultPolicies, Drivers, Error, Gnocchi, Settings, memory};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,10 @@ fn span(second: i64) -> Timespan {
 }
 
 fn series(points: &[(i64, f64)]) -> Series {
-    let (timestamps, values) = points.iter().map(|(second, value)| (second * 1_000_000_000, *value)).unzip();
+    let (timestamps, values) = points
+        .iter()
+        .map(|(second, value)| (second * 1_000_000_000, *value))
+        .unzip();
     Series::from_points(timestamps, values).unwrap()
 }
 
@@ -33,28 +38,51 @@ struct Fixture {
 
 impl Fixture {
     async fn new(settings: Settings) -> Self {
-        let drivers = Drivers { clock: Arc::new(ManualClock::new(at(10_000))), ..memory::drivers() };
+        let drivers = Drivers {
+            clock: Arc::new(ManualClock::new(at(10_000))),
+            ..memory::drivers()
+        };
         let store = Gnocchi::new(drivers.clone(), settings);
         store.upgrade(DefaultPolicies::Skip).await.unwrap();
         let minutes = Definition::new(Some(span(60)), Some(100), None).unwrap();
         let methods = ["mean", "count"].map(|text| text.parse().unwrap()).to_vec();
-        store.create_archive_policy(&ArchivePolicy::new("minutes", 1, vec![minutes], methods).unwrap()).await.unwrap();
+        store
+            .create_archive_policy(
+                &ArchivePolicy::new("minutes", 1, vec![minutes], methods).unwrap(),
+            )
+            .await
+            .unwrap();
         let metric = NewMetric::new(None, "minutes", None, None, None).unwrap();
         let metric = store.create_metrics(vec![metric]).await.unwrap().remove(0);
-        Self { store, drivers, metric }
+        Self {
+            store,
+            drivers,
+            metric,
+        }
     }
 
     async fn append(&self, points: &[(i64, f64)]) -> Appended {
-        self.store.append(vec![self.measures(points)]).await.unwrap()
+        self.store
+            .append(vec![self.measures(points)])
+            .await
+            .unwrap()
     }
 
     fn measures(&self, points: &[(i64, f64)]) -> Measures {
-        Measures { metric: self.metric.id, series: series(points) }
+        Measures {
+            metric: self.metric.id,
+            series: series(points),
+        }
     }
 
     async fn read(&self, method: &str) -> Result<Vec<LevelMeasures>, Error> {
-        let query =
-            MeasuresQuery { method: method.parse().unwrap(), granularity: None, start: None, stop: None, resample: None };
+        let query = MeasuresQuery {
+            method: method.parse().unwrap(),
+            granularity: None,
+            start: None,
+            stop: None,
+            resample: None,
+        };
         self.store.measures(&self.metric, &query).await
     }
 
@@ -69,18 +97,50 @@ async fn what_is_acknowledged_is_readable_at_once_and_after_folding() {
     fixture.append(&[(60, 1.0), (61, 3.0), (120, 5.0)]).await;
     assert_eq!(fixture.means().await, series(&[(60, 2.0), (120, 5.0)]));
     fixture.store.process().await.unwrap();
-    assert_eq!(fixture.store.backlog(BacklogDetails::Summary).await.unwrap().points, 0);
+    assert_eq!(
+        fixture
+            .store
+            .backlog(BacklogDetails::Summary)
+            .await
+            .unwrap()
+            .points,
+        0
+    );
     assert_eq!(fixture.means().await, series(&[(60, 2.0), (120, 5.0)]));
 }
 
 #[tokio::test]
 async fn points_too_far_ahead_are_left_out_and_reported() {
-    let fixture = Fixture::new(Settings { max_future: Some(span(60)), ..Settings::default() }).await;
+    let fixture = Fixture::new(Settings {
+        max_future: Some(span(60)),
+        ..Settings::default()
+    })
+    .await;
     let points = [(9_000, 1.0), (10_060, 2.0), (10_061, 3.0), (99_999, 4.0)];
-    let rejection = Rejection { metric: fixture.metric.id, reason: RejectReason::TooFarAhead, points: 2 };
-    assert_eq!(fixture.store.preview(&[fixture.measures(&points)]).await.unwrap(), [rejection]);
-    assert_eq!(fixture.append(&points).await, Appended { accepted: 2, rejected: vec![rejection] });
-    assert_eq!(fixture.means().await, series(&[(9_000, 1.0), (10_020, 2.0)]));
+    let rejection = Rejection {
+        metric: fixture.metric.id,
+        reason: RejectReason::TooFarAhead,
+        points: 2,
+    };
+    assert_eq!(
+        fixture
+            .store
+            .preview(&[fixture.measures(&points)])
+            .await
+            .unwrap(),
+        [rejection]
+    );
+    assert_eq!(
+        fixture.append(&points).await,
+        Appended {
+            accepted: 2,
+            rejected: vec![rejection]
+        }
+    );
+    assert_eq!(
+        fixture.means().await,
+        series(&[(9_000, 1.0), (10_020, 2.0)])
+    );
 }
 
 #[tokio::test]
@@ -88,12 +148,35 @@ async fn a_preview_tells_what_folding_will_reject() {
     let fixture = Fixture::new(Settings::default()).await;
     fixture.append(&[(6_000, 1.0)]).await;
     let late = [(5_939, 1.0), (5_940, 1.0), (6_001, 1.0)];
-    let expected = [Rejection { metric: fixture.metric.id, reason: RejectReason::TooLate, points: 1 }];
-    assert_eq!(fixture.store.preview(&[fixture.measures(&late)]).await.unwrap(), expected, "while pending");
+    let expected = [Rejection {
+        metric: fixture.metric.id,
+        reason: RejectReason::TooLate,
+        points: 1,
+    }];
+    assert_eq!(
+        fixture
+            .store
+            .preview(&[fixture.measures(&late)])
+            .await
+            .unwrap(),
+        expected,
+        "while pending"
+    );
     fixture.store.process().await.unwrap();
-    assert_eq!(fixture.store.preview(&[fixture.measures(&late)]).await.unwrap(), expected, "when folded");
+    assert_eq!(
+        fixture
+            .store
+            .preview(&[fixture.measures(&late)])
+            .await
+            .unwrap(),
+        expected,
+        "when folded"
+    );
     fixture.append(&late).await;
-    assert_eq!(fixture.means().await.timestamps_ns(), series(&[(5_940, 1.0), (6_000, 1.0)]).timestamps_ns());
+    assert_eq!(
+        fixture.means().await.timestamps_ns(),
+        series(&[(5_940, 1.0), (6_000, 1.0)]).timestamps_ns()
+    );
 }
 
 #[tokio::test]
@@ -102,13 +185,44 @@ async fn a_deleted_metric_is_gone_at_once_and_its_data_when_the_janitor_comes() 
     fixture.append(&[(60, 1.0)]).await;
     fixture.store.process().await.unwrap();
     fixture.append(&[(120, 1.0)]).await;
-    fixture.store.delete_metrics(&[fixture.metric.id]).await.unwrap();
+    fixture
+        .store
+        .delete_metrics(&[fixture.metric.id])
+        .await
+        .unwrap();
     let gone = fixture.store.metric(fixture.metric.id).await.unwrap_err();
-    assert!(matches!(gone, Error::Indexer(IndexerError::NoSuchMetric { id }) if id == fixture.metric.id));
-    assert!(!fixture.drivers.storage.frames(fixture.metric.id).await.unwrap().is_empty());
+    assert!(
+        matches!(gone, Error::Indexer(IndexerError::NoSuchMetric { id }) if id == fixture.metric.id)
+    );
+    assert!(
+        !fixture
+            .drivers
+            .storage
+            .frames(fixture.metric.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(fixture.store.expunge().await.unwrap(), 1);
-    assert!(fixture.drivers.storage.frames(fixture.metric.id).await.unwrap().is_empty());
-    assert_eq!(fixture.drivers.incoming.backlog(BacklogDetails::Summary).await.unwrap().points, 0);
+    assert!(
+        fixture
+            .drivers
+            .storage
+            .frames(fixture.metric.id)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        fixture
+            .drivers
+            .incoming
+            .backlog(BacklogDetails::Summary)
+            .await
+            .unwrap()
+            .points,
+        0
+    );
     assert_eq!(fixture.store.expunge().await.unwrap(), 0);
 }
 
@@ -116,7 +230,9 @@ async fn a_deleted_metric_is_gone_at_once_and_its_data_when_the_janitor_comes() 
 async fn what_a_policy_does_not_keep_is_named() {
     let fixture = Fixture::new(Settings::default()).await;
     let unknown = fixture.read("95pct").await.unwrap_err();
-    assert!(matches!(unknown, Error::UnknownAggregation { method, .. } if method.to_string() == "95pct"));
+    assert!(
+        matches!(unknown, Error::UnknownAggregation { method, .. } if method.to_string() == "95pct")
+    );
     let query = MeasuresQuery {
         method: "mean".parse().unwrap(),
         granularity: Some(span(42)),
@@ -124,8 +240,14 @@ async fn what_a_policy_does_not_keep_is_named() {
         stop: None,
         resample: None,
     };
-    let unknown = fixture.store.measures(&fixture.metric, &query).await.unwrap_err();
-    assert!(matches!(unknown, Error::UnknownGranularity { granularity, .. } if granularity == span(42)));
+    let unknown = fixture
+        .store
+        .measures(&fixture.metric, &query)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(unknown, Error::UnknownGranularity { granularity, .. } if granularity == span(42))
+    );
 }
 
 #[tokio::test]
@@ -133,25 +255,67 @@ async fn a_damaged_frame_makes_the_read_fail_and_is_named() {
     let fixture = Fixture::new(Settings::default()).await;
     fixture.append(&[(60, 1.0)]).await;
     fixture.store.process().await.unwrap();
-    let frames = fixture.drivers.storage.frames(fixture.metric.id).await.unwrap();
-    let good = frames.iter().find(|frame| frame.key.stream == Stream::Level(span(60))).unwrap();
+    let frames = fixture
+        .drivers
+        .storage
+        .frames(fixture.metric.id)
+        .await
+        .unwrap();
+    let good = frames
+        .iter()
+        .find(|frame| frame.key.stream == Stream::Level(span(60)))
+        .unwrap();
     let mut bytes = good.bytes.to_vec();
     *bytes.last_mut().unwrap() ^= 1;
-    let key = FrameKey { sequence: good.key.sequence + 1, ..good.key };
-    let put = vec![StoredFrame { key, bytes: bytes.into() }];
-    let changes = MetricChanges { metric: fixture.metric.id, removed: Vec::new(), put };
+    let key = FrameKey {
+        sequence: good.key.sequence + 1,
+        ..good.key
+    };
+    let put = vec![StoredFrame {
+        key,
+        bytes: bytes.into(),
+    }];
+    let changes = MetricChanges {
+        metric: fixture.metric.id,
+        removed: Vec::new(),
+        put,
+    };
     let sack = fixture.drivers.incoming.sacks().sack_of(fixture.metric.id);
-    let state = fixture.drivers.storage.acquire(sack, u64::MAX).await.unwrap();
-    let commit = Commit { receipt: None, sequence: state.sequence + 1, metrics: vec![changes] };
-    fixture.drivers.storage.commit(sack, u64::MAX, commit).await.unwrap();
+    let state = fixture
+        .drivers
+        .storage
+        .acquire(sack, u64::MAX)
+        .await
+        .unwrap();
+    let commit = Commit {
+        receipt: None,
+        sequence: state.sequence + 1,
+        metrics: vec![changes],
+    };
+    fixture
+        .drivers
+        .storage
+        .commit(sack, u64::MAX, commit)
+        .await
+        .unwrap();
     let error = fixture.read("mean").await.unwrap_err();
-    assert!(matches!(&error, Error::Damaged { metric, .. } if *metric == fixture.metric.id), "{error}");
-    assert!(error.to_string().contains("block 0 of granularity 60 s"), "{error}");
+    assert!(
+        matches!(&error, Error::Damaged { metric, .. } if *metric == fixture.metric.id),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("block 0 of granularity 60 s"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn workers_fold_on_arrival_and_stop_when_told() {
-    let fixture = Fixture::new(Settings { processing_delay: Duration::from_hours(1), ..Settings::default() }).await;
+    let fixture = Fixture::new(Settings {
+        processing_delay: Duration::from_hours(1),
+        ..Settings::default()
+    })
+    .await;
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
         let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
@@ -159,7 +323,14 @@ async fn workers_fold_on_arrival_and_stop_when_told() {
     });
     fixture.append(&[(60, 1.0)]).await;
     tokio::time::timeout(Duration::from_secs(10), async {
-        while fixture.store.backlog(BacklogDetails::Summary).await.unwrap().points > 0 {
+        while fixture
+            .store
+            .backlog(BacklogDetails::Summary)
+            .await
+            .unwrap()
+            .points
+            > 0
+        {
             tokio::task::yield_now().await;
         }
     })
@@ -168,7 +339,11 @@ async fn workers_fold_on_arrival_and_stop_when_told() {
     let status = fixture.store.processing_status().await.unwrap().unwrap();
     assert_eq!(status.len(), 1);
     shutdown.cancel();
-    tokio::time::timeout(Duration::from_secs(10), running).await.expect("workers stop").unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), running)
+        .await
+        .expect("workers stop")
+        .unwrap()
+        .unwrap();
     assert_eq!(fixture.store.processing_status().await.unwrap(), None);
 }
 
@@ -177,16 +352,55 @@ async fn sealed_and_folded_blocks_read_the_same() {
     let fixture = Fixture::new(Settings::default()).await;
     // More than a block of minutes in many small commits.
     for start in (0..5_000_i64).step_by(40) {
-        let points: Vec<(i64, f64)> = (start..start + 40).map(|minute| (minute * 60, minute as f64)).collect();
+        let points: Vec<(i64, f64)> = (start..start + 40)
+            .map(|minute| (minute * 60, minute as f64))
+            .collect();
         fixture.append(&points).await;
         fixture.store.process().await.unwrap();
     }
     let means = fixture.means().await;
-    let expected: Vec<(i64, f64)> = (4_900..5_000).map(|minute| (minute * 60, minute as f64)).collect();
+    let expected: Vec<(i64, f64)> = (4_900..5_000)
+        .map(|minute| (minute * 60, minute as f64))
+        .collect();
     // The policy keeps 100 points.
     assert_eq!(means, series(&expected[..]));
-    let frames = fixture.drivers.storage.frames(fixture.metric.id).await.unwrap();
-    let blocks: Vec<u64> =
-        frames.iter().filter(|frame| frame.key.stream == Stream::Level(span(60))).map(|frame| frame.key.block).collect();
-    assert!(blocks.iter().all(|block| *block == 1), "the first block has expired: {blocks:?}");
+    let frames = fixture
+        .drivers
+        .storage
+        .frames(fixture.metric.id)
+        .await
+        .unwrap();
+    let blocks: Vec<u64> = frames
+        .iter()
+        .filter(|frame| frame.key.stream == Stream::Level(span(60)))
+        .map(|frame| frame.key.block)
+        .collect();
+    assert!(
+        blocks.iter().all(|block| *block == 1),
+        "the first block has expired: {blocks:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_back_window_that_grows_does_not_reopen_what_was_dropped() {
+    let mut fixture = Fixture::new(Settings::default()).await;
+    fixture.append(&[(60, 1.0), (61, 3.0)]).await;
+    fixture.append(&[(20_000, 7.0)]).await;
+    fixture.store.process().await.unwrap();
+    let minutes = fixture.metric.archive_policy.definition().to_vec();
+    let minutes = vec![Definition::new(Some(minutes[0].granularity()), None, None).unwrap()];
+    fixture
+        .store
+        .update_archive_policy("minutes", minutes, Some(100_000))
+        .await
+        .unwrap();
+    // A new process, which knows only what is stored.
+    fixture.drivers.coordinator = Arc::new(memory::MemoryCoordinator::with_first_fence(1_000));
+    fixture.store = Gnocchi::new(fixture.drivers.clone(), Settings::default());
+    fixture.metric = fixture.store.metric(fixture.metric.id).await.unwrap();
+    fixture.append(&[(62, 5.0), (18_500, 9.0)]).await;
+    let expected = series(&[(60, 2.0), (18_480, 9.0), (19_980, 7.0)]);
+    assert_eq!(fixture.means().await, expected, "while pending");
+    fixture.store.process().await.unwrap();
+    assert_eq!(fixture.means().await, expected, "when folded");
 }

@@ -1,5 +1,6 @@
 //! The embedded driver: the suites, and what only a database on a real disk can go through.
 #![cfg(feature = "embedded")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests panic like tests; a child tells its parent what it did")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -313,9 +313,7 @@ async fn a_new_file_can_be_upgraded_by_many() {
     let indexers: Vec<SqlIndexer> = (0..8)
         .map(|_| SqlIndexer::open(SqliteConfig::new(&path)))
         .collect();
-    for upgraded in
-        futures::future::join_all(indexers.iter().map(|indexer| indexer.upgrade())).await
-    {
+    for upgraded in futures::future::join_all(indexers.iter().map(Indexer::upgrade)).await {
         upgraded.unwrap();
     }
     assert_eq!(indexers[0].resource_types().await.unwrap().len(), 1);

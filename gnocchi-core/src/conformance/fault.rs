@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::driver::{
-    Backlog, BacklogDetails, Claim, Commit, FrameRange, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount,
-    SackState, StorageCapabilities, StorageDriver, StoredFrame,
+    Backlog, BacklogDetails, Claim, Commit, FrameRange, IncomingCapabilities, IncomingDriver,
+    Receipt, Sack, SackCount, SackState, StorageCapabilities, StorageDriver, StoredFrame,
 };
 use crate::error::{BackendError, BackendErrorKind, IncomingError, StorageError};
 use crate::model::{Measures, MetricId};
@@ -99,7 +99,11 @@ impl<D: StorageDriver> StorageDriver for FaultyStorage<D> {
         self.inner.delete_metrics(metrics).await
     }
 
-    async fn metrics(&self, after: Option<MetricId>, limit: usize) -> Result<Vec<MetricId>, StorageError> {
+    async fn metrics(
+        &self,
+        after: Option<MetricId>,
+        limit: usize,
+    ) -> Result<Vec<MetricId>, StorageError> {
         self.inner.metrics(after, limit).await
     }
 
@@ -157,7 +161,10 @@ impl<D: IncomingDriver> IncomingDriver for FaultyIncoming<D> {
         }
     }
 
-    async fn pending(&self, metrics: &[MetricId]) -> Result<Vec<Vec<Arc<carbonara::Series>>>, IncomingError> {
+    async fn pending(
+        &self,
+        metrics: &[MetricId],
+    ) -> Result<Vec<Vec<Arc<carbonara::Series>>>, IncomingError> {
         self.inner.pending(metrics).await
     }
 

@@ -46,7 +46,11 @@ impl Claim {
     /// Returns the number of points.
     #[must_use]
     pub fn points(&self) -> usize {
-        self.measures.iter().flat_map(|(_, batches)| batches).map(|series| series.len()).sum()
+        self.measures
+            .iter()
+            .flat_map(|(_, batches)| batches)
+            .map(|series| series.len())
+            .sum()
     }
 }
 

@@ -7,8 +7,8 @@ use carbonara::Timestamp;
 
 use crate::error::IndexerError;
 use crate::model::{
-    ArchivePolicy, ArchivePolicyRule, Metric, MetricId, MetricStatus, NewMetric, NewResource, Page, Resource, ResourceId,
-    ResourceType, ResourceUpdate,
+    ArchivePolicy, ArchivePolicyRule, Metric, MetricId, MetricStatus, NewMetric, NewResource, Page,
+    Resource, ResourceId, ResourceType, ResourceUpdate,
 };
 
 /// Which metrics a listing holds: those that fit every condition given. Only active ones unless `status` says otherwise.
@@ -84,7 +84,10 @@ pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`IndexerError::ArchivePolicyRuleExists`] when the name is taken, [`IndexerError::NoSuchArchivePolicy`] when its policy does
     /// not exist.
-    async fn create_archive_policy_rule(&self, rule: &ArchivePolicyRule) -> Result<(), IndexerError>;
+    async fn create_archive_policy_rule(
+        &self,
+        rule: &ArchivePolicyRule,
+    ) -> Result<(), IndexerError>;
 
     /// Returns a rule.
     ///
@@ -103,7 +106,11 @@ pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicyRule`] when there is none, [`IndexerError::ArchivePolicyRuleExists`] when the new name is
     /// taken by another rule.
-    async fn rename_archive_policy_rule(&self, name: &str, new_name: &str) -> Result<ArchivePolicyRule, IndexerError>;
+    async fn rename_archive_policy_rule(
+        &self,
+        name: &str,
+        new_name: &str,
+    ) -> Result<ArchivePolicyRule, IndexerError>;
 
     /// Removes a rule.
     ///
@@ -132,14 +139,21 @@ pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`IndexerError::Backend`] when the back-end cannot answer.
-    async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Result<Vec<Option<Metric>>, IndexerError>;
+    async fn named_metrics(
+        &self,
+        names: &[(ResourceId, String)],
+    ) -> Result<Vec<Option<Metric>>, IndexerError>;
 
     /// Lists metrics. Sort keys are `id`, `name`, `unit`, `creator`, `archive_policy_name`, `resource_id`, `status`; `id` is the
     /// default, and is appended where absent.
     ///
     /// # Errors
     /// [`IndexerError::InvalidMarker`], [`IndexerError::InvalidSortKey`].
-    async fn list_metrics(&self, filter: &MetricFilter, page: &Page) -> Result<Vec<Metric>, IndexerError>;
+    async fn list_metrics(
+        &self,
+        filter: &MetricFilter,
+        page: &Page,
+    ) -> Result<Vec<Metric>, IndexerError>;
 
     /// Marks metrics as deleted and detaches them from their resources, so that their names can be used again at once.
     /// Absent metrics are fine.
@@ -170,14 +184,22 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     /// [`IndexerError::ResourceExists`], [`IndexerError::NoSuchResourceType`], [`IndexerError::ResourceEndsBeforeStart`],
     /// [`IndexerError::NoSuchMetric`] for an attached metric that is not active or has another creator,
     /// [`IndexerError::NoSuchArchivePolicy`].
-    async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Result<Resource, IndexerError>;
+    async fn create_resource(
+        &self,
+        resource: &NewResource,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError>;
 
     /// Returns the current revision of resources of a type ([`GENERIC`](crate::model::GENERIC): of any type), with their
     /// attributes; `None` where there is none.
     ///
     /// # Errors
     /// [`IndexerError::Backend`] when the back-end cannot answer.
-    async fn resources(&self, resource_type: &str, ids: &[ResourceId]) -> Result<Vec<Option<Resource>>, IndexerError>;
+    async fn resources(
+        &self,
+        resource_type: &str,
+        ids: &[ResourceId],
+    ) -> Result<Vec<Option<Resource>>, IndexerError>;
 
     /// Lists resources.
     ///
@@ -241,7 +263,9 @@ pub trait ResourceTypeIndexer: fmt::Debug + Send + Sync + 'static {
 /// - Every call is one transaction: all or nothing.
 /// - Text is compared exactly, case and accents included.
 #[async_trait]
-pub trait Indexer: ArchivePolicyIndexer + MetricIndexer + ResourceIndexer + ResourceTypeIndexer {
+pub trait Indexer:
+    ArchivePolicyIndexer + MetricIndexer + ResourceIndexer + ResourceTypeIndexer
+{
     /// Creates or migrates the schema; may be repeated and run by several processes at once.
     ///
     /// # Errors

@@ -17,9 +17,15 @@ mod sack;
 mod storage;
 
 pub use coordinator::{Coordinator, Lease, Member};
-pub use incoming::{Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, MetricBacklog, Receipt};
-pub use indexer::{ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery, ResourceTypeIndexer};
+pub use incoming::{
+    Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, MetricBacklog, Receipt,
+};
+pub use indexer::{
+    ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery,
+    ResourceTypeIndexer,
+};
 pub use sack::{SACKS_DEFAULT, SACKS_MAX, Sack, SackCount};
 pub use storage::{
-    BlockRange, Commit, FrameKey, FrameRange, MetricChanges, SackState, StorageCapabilities, StorageDriver, StoredFrame, Stream,
+    BlockRange, Commit, FrameKey, FrameRange, MetricChanges, SackState, StorageCapabilities,
+    StorageDriver, StoredFrame, Stream,
 };

@@ -147,7 +147,11 @@ pub trait StorageDriver: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StorageError::Backend`] when the back-end cannot answer.
-    async fn metrics(&self, after: Option<MetricId>, limit: usize) -> Result<Vec<MetricId>, StorageError>;
+    async fn metrics(
+        &self,
+        after: Option<MetricId>,
+        limit: usize,
+    ) -> Result<Vec<MetricId>, StorageError>;
 
     /// Returns every frame of a metric, ordered by key.
     ///

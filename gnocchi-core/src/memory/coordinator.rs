@@ -50,7 +50,10 @@ struct Group {
 
 impl Default for Group {
     fn default() -> Self {
-        Self { members: BTreeMap::new(), version: watch::Sender::new(0) }
+        Self {
+            members: BTreeMap::new(),
+            version: watch::Sender::new(0),
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl MemoryCoordinator {
     pub fn with_first_fence(first_fence: u64) -> Self {
         Self {
             lease_duration: LEASE_DURATION_DEFAULT,
-            leases: Mutex::new(Leases { next_fence: first_fence, held: HashMap::new() }),
+            leases: Mutex::new(Leases {
+                next_fence: first_fence,
+                held: HashMap::new(),
+            }),
             groups: Mutex::default(),
         }
     }
@@ -88,7 +94,9 @@ impl Default for MemoryCoordinator {
 
 impl Leases {
     fn holds(&self, lease: &Lease, now: Instant) -> bool {
-        self.held.get(&lease.name).is_some_and(|held| held.fence == lease.fence && held.expires > now)
+        self.held
+            .get(&lease.name)
+            .is_some_and(|held| held.fence == lease.fence && held.expires > now)
     }
 }
 
@@ -102,8 +110,17 @@ impl Coordinator for MemoryCoordinator {
         }
         let fence = leases.next_fence;
         leases.next_fence += 1;
-        leases.held.insert(name.to_owned(), Held { fence, expires: now + self.lease_duration });
-        Ok(Some(Lease { name: name.to_owned(), fence }))
+        leases.held.insert(
+            name.to_owned(),
+            Held {
+                fence,
+                expires: now + self.lease_duration,
+            },
+        );
+        Ok(Some(Lease {
+            name: name.to_owned(),
+            fence,
+        }))
     }
 
     async fn renew(&self, leases: &[Lease]) -> Result<Vec<bool>, CoordinationError> {
@@ -122,7 +139,11 @@ impl Coordinator for MemoryCoordinator {
     async fn release(&self, leases: &[Lease]) -> Result<(), CoordinationError> {
         let mut state = self.leases.lock();
         for lease in leases {
-            if state.held.get(&lease.name).is_some_and(|held| held.fence == lease.fence) {
+            if state
+                .held
+                .get(&lease.name)
+                .is_some_and(|held| held.fence == lease.fence)
+            {
                 state.held.remove(&lease.name);
             }
         }
@@ -132,7 +153,11 @@ impl Coordinator for MemoryCoordinator {
     async fn join(&self, group: &str, member: Member) -> Result<(), CoordinationError> {
         let mut groups = self.groups.lock();
         let group = groups.entry_ref(group).or_default();
-        if group.members.insert(member.name, member.capabilities).is_none() {
+        if group
+            .members
+            .insert(member.name, member.capabilities)
+            .is_none()
+        {
             group.version.send_modify(|version| *version += 1);
         }
         Ok(())
@@ -150,12 +175,27 @@ impl Coordinator for MemoryCoordinator {
 
     async fn members(&self, group: &str) -> Result<Vec<Member>, CoordinationError> {
         let groups = self.groups.lock();
-        let members = groups.get(group).map(|group| &group.members).into_iter().flatten();
-        Ok(members.map(|(name, capabilities)| Member { name: name.clone(), capabilities: capabilities.clone() }).collect())
+        let members = groups
+            .get(group)
+            .map(|group| &group.members)
+            .into_iter()
+            .flatten();
+        Ok(members
+            .map(|(name, capabilities)| Member {
+                name: name.clone(),
+                capabilities: capabilities.clone(),
+            })
+            .collect())
     }
 
     async fn members_changed(&self, group: &str) -> Result<(), CoordinationError> {
-        let mut version = self.groups.lock().entry_ref(group).or_default().version.subscribe();
+        let mut version = self
+            .groups
+            .lock()
+            .entry_ref(group)
+            .or_default()
+            .version
+            .subscribe();
         // The sender stands in the map, from which no group is removed, so this fails only when the coordinator is gone.
         drop(version.changed().await);
         Ok(())
@@ -175,15 +215,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lease_that_is_not_renewed_goes_to_the_next() {
-        let coordinator = MemoryCoordinator::with_first_fence(1 << 32).with_lease_duration(Duration::from_secs(10));
+        let coordinator = MemoryCoordinator::with_first_fence(1 << 32)
+            .with_lease_duration(Duration::from_secs(10));
         let first = coordinator.acquire("sack-1").await.unwrap().unwrap();
         assert_eq!(first.fence, 1 << 32);
         tokio::time::advance(Duration::from_secs(9)).await;
-        assert_eq!(coordinator.renew(std::slice::from_ref(&first)).await.unwrap(), [true]);
+        assert_eq!(
+            coordinator
+                .renew(std::slice::from_ref(&first))
+                .await
+                .unwrap(),
+            [true]
+        );
         tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!(coordinator.acquire("sack-1").await.unwrap(), None);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(coordinator.renew(std::slice::from_ref(&first)).await.unwrap(), [false]);
+        assert_eq!(
+            coordinator
+                .renew(std::slice::from_ref(&first))
+                .await
+                .unwrap(),
+            [false]
+        );
         let second = coordinator.acquire("sack-1").await.unwrap().unwrap();
         assert!(second.fence > first.fence);
         coordinator.release(&[first]).await.unwrap();
@@ -203,8 +256,8 @@ mod tests {
             }
         }
 
-        async fn fixture() -> Memory {
-            Memory(MemoryCoordinator::new())
+        fn fixture() -> std::future::Ready<Memory> {
+            std::future::ready(Memory(MemoryCoordinator::new()))
         }
 
         crate::coordinator_conformance!(fixture);

@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 
 use super::pending::PendingIndex;
 use crate::clock::Clock;
-use crate::driver::{Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount};
+use crate::driver::{
+    Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount,
+};
 use crate::error::IncomingError;
 use crate::model::{Measures, MetricId};
 
@@ -54,7 +56,10 @@ impl MemoryIncoming {
 #[async_trait]
 impl IncomingDriver for MemoryIncoming {
     fn capabilities(&self) -> IncomingCapabilities {
-        IncomingCapabilities { durable: false, shared: false }
+        IncomingCapabilities {
+            durable: false,
+            shared: false,
+        }
     }
 
     fn sacks(&self) -> SackCount {
@@ -67,7 +72,8 @@ impl IncomingDriver for MemoryIncoming {
 
     async fn append(&self, measures: Vec<Measures>) -> Result<(), IncomingError> {
         let divided = self.index.divide(measures);
-        self.index.reserve(PendingIndex::bytes_of(&divided), self.pending_bytes_max)?;
+        self.index
+            .reserve(PendingIndex::bytes_of(&divided), self.pending_bytes_max)?;
         let arrival = self.clock.now();
         let mut last_sequence = self.last_sequence.lock();
         *last_sequence += 1;
@@ -76,10 +82,13 @@ impl IncomingDriver for MemoryIncoming {
     }
 
     async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError> {
-        Ok(self.index.claim(sack, points_max).map_or_else(Claim::default, |taken| Claim {
-            measures: taken.measures,
-            receipt: Receipt(Bytes::copy_from_slice(&taken.sequence.to_be_bytes())),
-        }))
+        Ok(self
+            .index
+            .claim(sack, points_max)
+            .map_or_else(Claim::default, |taken| Claim {
+                measures: taken.measures,
+                receipt: Receipt(Bytes::copy_from_slice(&taken.sequence.to_be_bytes())),
+            }))
     }
 
     async fn acknowledge(&self, sack: Sack, receipt: &Receipt) -> Result<(), IncomingError> {
@@ -130,21 +139,39 @@ mod tests {
         }
     }
 
-    async fn fixture() -> Memory {
-        Memory(MemoryIncoming::new(SACKS_DEFAULT, Arc::new(SystemClock)))
+    fn fixture() -> std::future::Ready<Memory> {
+        std::future::ready(Memory(MemoryIncoming::new(
+            SACKS_DEFAULT,
+            Arc::new(SystemClock),
+        )))
     }
 
     crate::incoming_conformance!(fixture);
 
     #[tokio::test]
     async fn a_full_backlog_is_refused_and_drains() {
-        let incoming = MemoryIncoming::new(SACKS_DEFAULT, Arc::new(SystemClock)).with_pending_bytes_max(1);
+        let incoming =
+            MemoryIncoming::new(SACKS_DEFAULT, Arc::new(SystemClock)).with_pending_bytes_max(1);
         let metric = MetricId::from_u128(3);
-        let measures = || vec![Measures { metric, series: Series::from_points(vec![1], vec![1.0]).unwrap() }];
+        let measures = || {
+            vec![Measures {
+                metric,
+                series: Series::from_points(vec![1], vec![1.0]).unwrap(),
+            }]
+        };
         incoming.append(measures()).await.unwrap();
-        assert!(matches!(incoming.append(measures()).await, Err(IncomingError::BacklogFull { limit_bytes: 1, .. })));
-        let claim = incoming.claim(SACKS_DEFAULT.sack_of(metric), 1).await.unwrap();
-        incoming.acknowledge(SACKS_DEFAULT.sack_of(metric), &claim.receipt).await.unwrap();
+        assert!(matches!(
+            incoming.append(measures()).await,
+            Err(IncomingError::BacklogFull { limit_bytes: 1, .. })
+        ));
+        let claim = incoming
+            .claim(SACKS_DEFAULT.sack_of(metric), 1)
+            .await
+            .unwrap();
+        incoming
+            .acknowledge(SACKS_DEFAULT.sack_of(metric), &claim.receipt)
+            .await
+            .unwrap();
         incoming.append(measures()).await.unwrap();
     }
 }

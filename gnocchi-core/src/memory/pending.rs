@@ -133,7 +133,11 @@ impl PendingIndex {
     /// Returns the memory that measures take here.
     #[must_use]
     pub fn bytes_of(measures: &MeasuresBySack) -> usize {
-        measures.iter().flat_map(|(_, batches)| batches).map(|(_, series)| batch_bytes(series)).sum()
+        measures
+            .iter()
+            .flat_map(|(_, batches)| batches)
+            .map(|(_, series)| batch_bytes(series))
+            .sum()
     }
 
     /// Sets memory aside for measures that will be inserted.
@@ -144,12 +148,17 @@ impl PendingIndex {
     /// # Errors
     /// [`IncomingError::BacklogFull`] when as much waits as may.
     pub fn reserve(&self, bytes: usize, limit_bytes: usize) -> Result<(), IncomingError> {
-        let taken = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pending_bytes| {
-            (pending_bytes < limit_bytes).then(|| pending_bytes.saturating_add(bytes))
-        });
+        let taken =
+            self.bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |pending_bytes| {
+                    (pending_bytes < limit_bytes).then(|| pending_bytes.saturating_add(bytes))
+                });
         match taken {
             Ok(_) => Ok(()),
-            Err(pending_bytes) => Err(IncomingError::BacklogFull { pending_bytes, limit_bytes }),
+            Err(pending_bytes) => Err(IncomingError::BacklogFull {
+                pending_bytes,
+                limit_bytes,
+            }),
         }
     }
 
@@ -165,12 +174,18 @@ impl PendingIndex {
         if measures.is_empty() {
             return;
         }
-        self.progress.lock().outstanding.insert(sequence, measures.len());
+        self.progress
+            .lock()
+            .outstanding
+            .insert(sequence, measures.len());
         let announced: Vec<Sack> = measures.iter().map(|(sack, _)| *sack).collect();
         for (sack, batches) in measures {
             let mut queue = self.queue(sack).lock();
             debug_assert!(
-                queue.entries.back().is_none_or(|last| last.sequence < sequence),
+                queue
+                    .entries
+                    .back()
+                    .is_none_or(|last| last.sequence < sequence),
                 "appends are inserted in the order of their numbers"
             );
             let points = batches.iter().map(|(_, series)| series.len()).sum();
@@ -185,9 +200,14 @@ impl PendingIndex {
             self.points.fetch_add(points, Ordering::Relaxed);
             let metrics_before = queue.metrics.len();
             for (metric, series) in batches {
-                queue.metrics.entry(metric).or_default().push_back(Batch { sequence, series });
+                queue
+                    .metrics
+                    .entry(metric)
+                    .or_default()
+                    .push_back(Batch { sequence, series });
             }
-            self.metrics.fetch_add(queue.metrics.len() - metrics_before, Ordering::Relaxed);
+            self.metrics
+                .fetch_add(queue.metrics.len() - metrics_before, Ordering::Relaxed);
         }
         self.arrived.lock().extend(announced);
         self.arrival.notify_one();
@@ -220,7 +240,9 @@ impl PendingIndex {
             .into_iter()
             .filter_map(|metric| {
                 let batches = queue.metrics.get(&metric)?.iter();
-                let taken = batches.take_while(|batch| batch.sequence <= sequence).map(|batch| Arc::clone(&batch.series));
+                let taken = batches
+                    .take_while(|batch| batch.sequence <= sequence)
+                    .map(|batch| Arc::clone(&batch.series));
                 let taken: Vec<Arc<Series>> = taken.collect();
                 (!taken.is_empty()).then_some((metric, taken))
             })
@@ -235,7 +257,10 @@ impl PendingIndex {
         };
         let mut queue = queue.lock();
         let mut gone = Vec::new();
-        while let Some(entry) = queue.entries.pop_front_if(|entry| entry.sequence <= sequence) {
+        while let Some(entry) = queue
+            .entries
+            .pop_front_if(|entry| entry.sequence <= sequence)
+        {
             for metric in &entry.metrics {
                 self.remove_batches(&mut queue, *metric, sequence);
             }
@@ -269,7 +294,9 @@ impl PendingIndex {
             self.metrics.fetch_sub(1, Ordering::Relaxed);
             for batch in batches {
                 self.count_removed(&batch.series);
-                let place = queue.entries.binary_search_by_key(&batch.sequence, |entry| entry.sequence);
+                let place = queue
+                    .entries
+                    .binary_search_by_key(&batch.sequence, |entry| entry.sequence);
                 if let Some(entry) = place.ok().and_then(|place| queue.entries.get_mut(place)) {
                     entry.batches -= 1;
                     entry.points -= batch.series.len();
@@ -285,13 +312,21 @@ impl PendingIndex {
     pub fn take_finished(&self) -> Finished {
         let mut progress = self.progress.lock();
         let sequences = std::mem::take(&mut progress.finished);
-        Finished { sequences, oldest_pending: progress.outstanding.keys().next().copied() }
+        Finished {
+            sequences,
+            oldest_pending: progress.outstanding.keys().next().copied(),
+        }
     }
 
     /// Tells whether something of one of these metrics waits.
     #[must_use]
     pub fn holds_any(&self, metrics: &[MetricId]) -> bool {
-        metrics.iter().any(|metric| self.queue(self.sacks.sack_of(*metric)).lock().metrics.contains_key(metric))
+        metrics.iter().any(|metric| {
+            self.queue(self.sacks.sack_of(*metric))
+                .lock()
+                .metrics
+                .contains_key(metric)
+        })
     }
 
     /// Reports what waits. Looks at every sack, and with [`BacklogDetails::PerMetric`] at every pending metric.
@@ -309,11 +344,13 @@ impl PendingIndex {
             let oldest = queue.entries.front().map(|entry| entry.arrival);
             backlog.oldest = [backlog.oldest, oldest].into_iter().flatten().min();
             if details == BacklogDetails::PerMetric {
-                backlog.per_metric.extend(queue.metrics.iter().map(|(metric, batches)| MetricBacklog {
-                    metric: *metric,
-                    batches: batches.len(),
-                    points: batches.iter().map(|batch| batch.series.len()).sum(),
-                }));
+                backlog
+                    .per_metric
+                    .extend(queue.metrics.iter().map(|(metric, batches)| MetricBacklog {
+                        metric: *metric,
+                        batches: batches.len(),
+                        points: batches.iter().map(|batch| batch.series.len()).sum(),
+                    }));
             }
         }
         backlog.per_metric.sort_unstable_by_key(|line| line.metric);

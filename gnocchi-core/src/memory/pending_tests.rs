@@ -20,7 +20,9 @@ fn add(index: &PendingIndex, sequence: u64, measures: &[(u128, std::ops::Range<i
         series: series(seconds.clone()),
     });
     let divided = index.divide(measures.collect());
-    index.reserve(PendingIndex::bytes_of(&divided), usize::MAX).unwrap();
+    index
+        .reserve(PendingIndex::bytes_of(&divided), usize::MAX)
+        .unwrap();
     index.insert(sequence, at(i64::try_from(sequence).unwrap()), divided);
 }
 
@@ -43,7 +45,13 @@ fn an_append_is_finished_when_its_last_sack_is() {
     add(&index, 1, &[(0, 0..2), (1, 0..2), (4, 0..1)]);
     add(&index, 2, &[(0, 5..6)]);
     assert!(!index.acknowledge(Sack::new(1), 1));
-    assert_eq!(index.take_finished(), Finished { sequences: vec![], oldest_pending: Some(1) });
+    assert_eq!(
+        index.take_finished(),
+        Finished {
+            sequences: vec![],
+            oldest_pending: Some(1)
+        }
+    );
     let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
     assert_eq!(taken.sequence, 2);
     assert_eq!(taken.measures.len(), 2);
@@ -113,7 +121,13 @@ fn the_limit_counts_reserved_and_pending_bytes() {
     let index = index();
     index.reserve(100, 100).unwrap();
     let full = index.reserve(1, 100).unwrap_err();
-    assert!(matches!(full, IncomingError::BacklogFull { pending_bytes: 100, limit_bytes: 100 }));
+    assert!(matches!(
+        full,
+        IncomingError::BacklogFull {
+            pending_bytes: 100,
+            limit_bytes: 100
+        }
+    ));
     index.release(1);
     index.reserve(1000, 100).unwrap();
     assert!(index.reserve(0, 100).is_err());

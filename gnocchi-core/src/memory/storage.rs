@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 
 use crate::driver::{
-    BlockRange, Commit, FrameKey, FrameRange, Sack, SackState, StorageCapabilities, StorageDriver, StoredFrame,
+    BlockRange, Commit, FrameKey, FrameRange, Sack, SackState, StorageCapabilities, StorageDriver,
+    StoredFrame,
 };
 use crate::error::StorageError;
 use crate::model::MetricId;
@@ -41,7 +42,14 @@ impl MemoryStorage {
 
 impl Owned {
     fn check(&self, fence: u64) -> Result<(), StorageError> {
-        if fence < self.fence { Err(StorageError::StaleFence { fence, current: self.fence }) } else { Ok(()) }
+        if fence < self.fence {
+            Err(StorageError::StaleFence {
+                fence,
+                current: self.fence,
+            })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -49,17 +57,31 @@ fn keys_of(range: &BlockRange) -> std::ops::Range<FrameKey> {
     let stream = range.stream;
     // An inverted range holds nothing; a map would refuse it with a panic.
     let end = range.blocks.end.max(range.blocks.start);
-    FrameKey { stream, block: range.blocks.start, sequence: 0 }..FrameKey { stream, block: end, sequence: 0 }
+    FrameKey {
+        stream,
+        block: range.blocks.start,
+        sequence: 0,
+    }..FrameKey {
+        stream,
+        block: end,
+        sequence: 0,
+    }
 }
 
 fn frame((key, bytes): (&FrameKey, &Bytes)) -> StoredFrame {
-    StoredFrame { key: *key, bytes: bytes.clone() }
+    StoredFrame {
+        key: *key,
+        bytes: bytes.clone(),
+    }
 }
 
 #[async_trait]
 impl StorageDriver for MemoryStorage {
     fn capabilities(&self) -> StorageCapabilities {
-        StorageCapabilities { durable: false, shared: false }
+        StorageCapabilities {
+            durable: false,
+            shared: false,
+        }
     }
 
     async fn upgrade(&self) -> Result<(), StorageError> {
@@ -87,12 +109,18 @@ impl StorageDriver for MemoryStorage {
         for changes in commit.metrics {
             let stored = frames.entry(changes.metric).or_default();
             for range in &changes.removed {
-                let gone: Vec<FrameKey> = stored.range(keys_of(range)).map(|(key, _)| *key).collect();
+                let gone: Vec<FrameKey> =
+                    stored.range(keys_of(range)).map(|(key, _)| *key).collect();
                 for key in gone {
                     stored.remove(&key);
                 }
             }
-            stored.extend(changes.put.into_iter().map(|frame| (frame.key, frame.bytes)));
+            stored.extend(
+                changes
+                    .put
+                    .into_iter()
+                    .map(|frame| (frame.key, frame.bytes)),
+            );
             if stored.is_empty() {
                 frames.remove(&changes.metric);
             }
@@ -104,7 +132,9 @@ impl StorageDriver for MemoryStorage {
         let state = self.state.read();
         let answers = requests.iter().map(|request| {
             let stored = state.frames.get(&request.metric);
-            stored.map_or_else(Vec::new, |stored| stored.range(keys_of(&request.range)).map(frame).collect())
+            stored.map_or_else(Vec::new, |stored| {
+                stored.range(keys_of(&request.range)).map(frame).collect()
+            })
         });
         Ok(answers.collect())
     }
@@ -117,16 +147,28 @@ impl StorageDriver for MemoryStorage {
         Ok(())
     }
 
-    async fn metrics(&self, after: Option<MetricId>, limit: usize) -> Result<Vec<MetricId>, StorageError> {
+    async fn metrics(
+        &self,
+        after: Option<MetricId>,
+        limit: usize,
+    ) -> Result<Vec<MetricId>, StorageError> {
         use std::ops::Bound;
         let state = self.state.read();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        Ok(state.frames.range((from, Bound::Unbounded)).map(|(metric, _)| *metric).take(limit).collect())
+        Ok(state
+            .frames
+            .range((from, Bound::Unbounded))
+            .map(|(metric, _)| *metric)
+            .take(limit)
+            .collect())
     }
 
     async fn frames(&self, metric: MetricId) -> Result<Vec<StoredFrame>, StorageError> {
         let state = self.state.read();
-        Ok(state.frames.get(&metric).map_or_else(Vec::new, |stored| stored.iter().map(frame).collect()))
+        Ok(state
+            .frames
+            .get(&metric)
+            .map_or_else(Vec::new, |stored| stored.iter().map(frame).collect()))
     }
 }
 
@@ -148,8 +190,8 @@ mod tests {
         }
     }
 
-    async fn fixture() -> Memory {
-        Memory(MemoryStorage::new())
+    fn fixture() -> std::future::Ready<Memory> {
+        std::future::ready(Memory(MemoryStorage::new()))
     }
 
     crate::storage_conformance!(fixture);

@@ -12,7 +12,10 @@ pub const ARCHIVE_POLICY_NAME_CHARACTERS_MAX: usize = 255;
 /// The methods of a policy that names none: mean, min, max, sum, std, count.
 #[must_use]
 pub fn default_aggregation_methods() -> Vec<AggregationMethod> {
-    ["mean", "min", "max", "sum", "std", "count"].iter().map(|text| text.parse().expect("the default methods exist")).collect()
+    ["mean", "min", "max", "sum", "std", "count"]
+        .iter()
+        .map(|text| text.parse().expect("the default methods exist"))
+        .collect()
 }
 
 /// One granularity of an archive policy and how much of it is kept.
@@ -78,22 +81,41 @@ impl Definition {
     ///
     /// # Errors
     /// [`ArchivePolicyError`] when the parts don't fit or don't suffice.
-    pub fn new(granularity: Option<Timespan>, points: Option<u64>, timespan: Option<Timespan>) -> Result<Self, ArchivePolicyError> {
+    pub fn new(
+        granularity: Option<Timespan>,
+        points: Option<u64>,
+        timespan: Option<Timespan>,
+    ) -> Result<Self, ArchivePolicyError> {
         match (granularity, points, timespan) {
-            (Some(granularity), None, None) => Ok(Self { granularity, points: None, timespan: None }),
+            (Some(granularity), None, None) => Ok(Self {
+                granularity,
+                points: None,
+                timespan: None,
+            }),
             (Some(granularity), Some(points), None) => Self::bounded(granularity, points),
             (Some(granularity), None, Some(timespan)) => {
                 let points = timespan.as_nanosecond() / granularity.as_nanosecond();
-                Self::bounded(granularity, u64::try_from(points).map_err(|_| ArchivePolicyError::OutOfRange)?)
+                Self::bounded(
+                    granularity,
+                    u64::try_from(points).map_err(|_| ArchivePolicyError::OutOfRange)?,
+                )
             }
             (None, Some(points), Some(timespan)) => {
-                let count = i64::try_from(points).ok().filter(|count| *count > 0).ok_or(ArchivePolicyError::NoPoints)?;
-                let granularity = Timespan::from_nanosecond(timespan.as_nanosecond() / count).map_err(|_| ArchivePolicyError::OutOfRange)?;
+                let count = i64::try_from(points)
+                    .ok()
+                    .filter(|count| *count > 0)
+                    .ok_or(ArchivePolicyError::NoPoints)?;
+                let granularity = Timespan::from_nanosecond(timespan.as_nanosecond() / count)
+                    .map_err(|_| ArchivePolicyError::OutOfRange)?;
                 Self::bounded(granularity, points)
             }
             (Some(granularity), Some(points), Some(timespan)) => {
                 let definition = Self::bounded(granularity, points)?;
-                if definition.timespan == Some(timespan) { Ok(definition) } else { Err(ArchivePolicyError::TimespanMismatch) }
+                if definition.timespan == Some(timespan) {
+                    Ok(definition)
+                } else {
+                    Err(ArchivePolicyError::TimespanMismatch)
+                }
             }
             (None, ..) => Err(ArchivePolicyError::Underspecified),
         }
@@ -104,8 +126,14 @@ impl Definition {
             return Err(ArchivePolicyError::NoPoints);
         }
         let count = i64::try_from(points).map_err(|_| ArchivePolicyError::OutOfRange)?;
-        let timespan = granularity.checked_mul(count).ok_or(ArchivePolicyError::OutOfRange)?;
-        Ok(Self { granularity, points: Some(points), timespan: Some(timespan) })
+        let timespan = granularity
+            .checked_mul(count)
+            .ok_or(ArchivePolicyError::OutOfRange)?;
+        Ok(Self {
+            granularity,
+            points: Some(points),
+            timespan: Some(timespan),
+        })
     }
 
     /// Returns the length of one bucket.
@@ -226,27 +254,58 @@ impl ArchivePolicy {
         let mut granularities = BTreeSet::new();
         for item in &definition {
             if !granularities.insert(item.granularity) {
-                return Err(ArchivePolicyError::DuplicateGranularity { granularity: item.granularity });
+                return Err(ArchivePolicyError::DuplicateGranularity {
+                    granularity: item.granularity,
+                });
             }
         }
-        let levels = definition.iter().map(|item| Level { granularity: item.granularity, timespan: item.timespan }).collect();
-        let plan = AggregationPlan::new(levels, &aggregation_methods, back_window).map_err(|_| ArchivePolicyError::OutOfRange)?;
-        Ok(Self { name, back_window, definition, aggregation_methods, plan: Arc::new(plan) })
+        let levels = definition
+            .iter()
+            .map(|item| Level {
+                granularity: item.granularity,
+                timespan: item.timespan,
+            })
+            .collect();
+        let plan = AggregationPlan::new(levels, &aggregation_methods, back_window)
+            .map_err(|_| ArchivePolicyError::OutOfRange)?;
+        Ok(Self {
+            name,
+            back_window,
+            definition,
+            aggregation_methods,
+            plan: Arc::new(plan),
+        })
     }
 
     /// Returns the same policy with other retentions and, when given, another back window.
     ///
     /// # Errors
     /// [`ArchivePolicyError`] when the set of granularities differs: stored aggregates can't be made again from raw points.
-    pub fn changed(&self, definition: Vec<Definition>, back_window: Option<u32>) -> Result<Self, ArchivePolicyError> {
+    pub fn changed(
+        &self,
+        definition: Vec<Definition>,
+        back_window: Option<u32>,
+    ) -> Result<Self, ArchivePolicyError> {
         if definition.len() != self.definition.len() {
             return Err(ArchivePolicyError::GranularitiesAddedOrDropped);
         }
-        let granularities: BTreeSet<Timespan> = definition.iter().map(Definition::granularity).collect();
-        if let Some(missing) = self.definition.iter().find(|item| !granularities.contains(&item.granularity)) {
-            return Err(ArchivePolicyError::GranularityChanged { granularity: missing.granularity });
+        let granularities: BTreeSet<Timespan> =
+            definition.iter().map(Definition::granularity).collect();
+        if let Some(missing) = self
+            .definition
+            .iter()
+            .find(|item| !granularities.contains(&item.granularity))
+        {
+            return Err(ArchivePolicyError::GranularityChanged {
+                granularity: missing.granularity,
+            });
         }
-        Self::new(self.name.clone(), back_window.unwrap_or(self.back_window), definition, self.aggregation_methods.clone())
+        Self::new(
+            self.name.clone(),
+            back_window.unwrap_or(self.back_window),
+            definition,
+            self.aggregation_methods.clone(),
+        )
     }
 
     /// Returns the unique name.
@@ -282,7 +341,11 @@ impl ArchivePolicy {
     /// Returns the granularities, coarsest first.
     #[must_use]
     pub fn granularities_coarsest_first(&self) -> Vec<Timespan> {
-        let mut granularities: Vec<Timespan> = self.definition.iter().map(Definition::granularity).collect();
+        let mut granularities: Vec<Timespan> = self
+            .definition
+            .iter()
+            .map(Definition::granularity)
+            .collect();
         granularities.sort_unstable_by(|a, b| b.cmp(a));
         granularities
     }
@@ -294,11 +357,14 @@ impl ArchivePolicy {
         const HOUR: i64 = 60 * MINUTE;
         const DAY: i64 = 24 * HOUR;
         let level = |granularity: i64, timespan: i64| {
-            let seconds = |count| Timespan::from_second(count).expect("the default spans are positive");
-            Definition::new(Some(seconds(granularity)), None, Some(seconds(timespan))).expect("the default definitions fit")
+            let seconds =
+                |count| Timespan::from_second(count).expect("the default spans are positive");
+            Definition::new(Some(seconds(granularity)), None, Some(seconds(timespan)))
+                .expect("the default definitions fit")
         };
         let policy = |name: &str, back_window, definition, methods: &[AggregationMethod]| {
-            Self::new(name, back_window, definition, methods.to_vec()).expect("the default policies are right")
+            Self::new(name, back_window, definition, methods.to_vec())
+                .expect("the default policies are right")
         };
         let last = "last".parse().expect("`last` is a method");
         let minute_and_hour = [level(MINUTE, 7 * DAY), level(HOUR, 365 * DAY)];
@@ -306,7 +372,12 @@ impl ArchivePolicy {
             policy("bool", 3600, vec![level(1, 365 * DAY)], &[last]),
             policy("low", 0, vec![level(5 * MINUTE, 30 * DAY)], methods),
             policy("medium", 0, minute_and_hour.to_vec(), methods),
-            policy("high", 0, [&[level(1, HOUR)][..], &minute_and_hour].concat(), methods),
+            policy(
+                "high",
+                0,
+                [&[level(1, HOUR)][..], &minute_and_hour].concat(),
+                methods,
+            ),
         ]
     }
 }

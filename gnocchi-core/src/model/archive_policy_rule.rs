@@ -15,8 +15,13 @@ pub struct ArchivePolicyRule {
 
 /// Returns the first rule, in listing order, that matches the name of a metric; a metric without name counts as empty.
 #[must_use]
-pub fn match_rule<'a>(rules: &'a [ArchivePolicyRule], metric_name: Option<&str>) -> Option<&'a ArchivePolicyRule> {
-    rules.iter().find(|rule| Glob::new(&rule.metric_pattern).matches(metric_name.unwrap_or_default()))
+pub fn match_rule<'a>(
+    rules: &'a [ArchivePolicyRule],
+    metric_name: Option<&str>,
+) -> Option<&'a ArchivePolicyRule> {
+    rules
+        .iter()
+        .find(|rule| Glob::new(&rule.metric_pattern).matches(metric_name.unwrap_or_default()))
 }
 
 #[cfg(test)]

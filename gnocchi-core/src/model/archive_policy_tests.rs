@@ -4,7 +4,11 @@ fn span(seconds: i64) -> Timespan {
     Timespan::from_second(seconds).unwrap()
 }
 
-fn define(granularity: Option<i64>, points: Option<u64>, timespan: Option<i64>) -> Result<Definition, ArchivePolicyError> {
+fn define(
+    granularity: Option<i64>,
+    points: Option<u64>,
+    timespan: Option<i64>,
+) -> Result<Definition, ArchivePolicyError> {
     Definition::new(granularity.map(span), points, timespan.map(span))
 }
 
@@ -12,7 +16,10 @@ fn define(granularity: Option<i64>, points: Option<u64>, timespan: Option<i64>) 
 fn two_of_three_parts_give_the_third() {
     let check = |granularity, points, timespan, expected: (i64, Option<u64>, Option<i64>)| {
         let made = define(granularity, points, timespan).unwrap();
-        assert_eq!((made.granularity(), made.points(), made.timespan()), (span(expected.0), expected.1, expected.2.map(span)));
+        assert_eq!(
+            (made.granularity(), made.points(), made.timespan()),
+            (span(expected.0), expected.1, expected.2.map(span))
+        );
     };
     check(Some(60), Some(10), None, (60, Some(10), Some(600)));
     check(Some(60), None, Some(630), (60, Some(10), Some(600)));
@@ -32,20 +39,42 @@ fn a_granularity_that_is_no_whole_number_of_nanoseconds_still_makes_a_policy() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let check = |granularity, points, timespan, expected| {
-        assert_eq!(define(granularity, points, timespan).map(|_| ()), Err(expected));
+        assert_eq!(
+            define(granularity, points, timespan).map(|_| ()),
+            Err(expected)
+        );
     };
-    check(Some(60), Some(10), Some(601), ArchivePolicyError::TimespanMismatch);
+    check(
+        Some(60),
+        Some(10),
+        Some(601),
+        ArchivePolicyError::TimespanMismatch,
+    );
     check(None, None, Some(600), ArchivePolicyError::Underspecified);
     check(None, Some(3), None, ArchivePolicyError::Underspecified);
     check(Some(60), None, Some(30), ArchivePolicyError::NoPoints);
-    check(Some(i64::MAX / 1_000_000_000), Some(100), None, ArchivePolicyError::OutOfRange);
-    assert_eq!(Definition::new(None, Some(u64::MAX), Some(span(1))), Err(ArchivePolicyError::NoPoints));
+    check(
+        Some(i64::MAX / 1_000_000_000),
+        Some(100),
+        None,
+        ArchivePolicyError::OutOfRange,
+    );
+    assert_eq!(
+        Definition::new(None, Some(u64::MAX), Some(span(1))),
+        Err(ArchivePolicyError::NoPoints)
+    );
 }
 
 fn resolve(entries: &[&str]) -> Vec<String> {
-    let entries: Vec<MethodSelection> = entries.iter().map(|text| MethodSelection::parse(text).unwrap()).collect();
+    let entries: Vec<MethodSelection> = entries
+        .iter()
+        .map(|text| MethodSelection::parse(text).unwrap())
+        .collect();
     let defaults = ["mean", "max"].map(|text| text.parse().unwrap());
-    MethodSelection::resolve(&entries, &defaults).iter().map(ToString::to_string).collect()
+    MethodSelection::resolve(&entries, &defaults)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[test]
@@ -65,21 +94,42 @@ fn selections_of_methods_are_expanded_and_applied() {
 
 #[test]
 fn changes_keep_the_granularities() {
-    let levels = |granularities: &[i64]| granularities.iter().map(|g| define(Some(*g), Some(10), None).unwrap()).collect::<Vec<_>>();
-    let policy = ArchivePolicy::new("p", 1, levels(&[1, 60]), default_aggregation_methods()).unwrap();
-    let longer = vec![define(Some(60), Some(99), None).unwrap(), define(Some(1), Some(10), None).unwrap()];
+    let levels = |granularities: &[i64]| {
+        granularities
+            .iter()
+            .map(|g| define(Some(*g), Some(10), None).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let policy =
+        ArchivePolicy::new("p", 1, levels(&[1, 60]), default_aggregation_methods()).unwrap();
+    let longer = vec![
+        define(Some(60), Some(99), None).unwrap(),
+        define(Some(1), Some(10), None).unwrap(),
+    ];
     let changed = policy.changed(longer.clone(), Some(3)).unwrap();
-    assert_eq!((changed.definition(), changed.back_window()), (longer.as_slice(), 3));
-    assert_eq!(policy.changed(levels(&[1]), None), Err(ArchivePolicyError::GranularitiesAddedOrDropped));
+    assert_eq!(
+        (changed.definition(), changed.back_window()),
+        (longer.as_slice(), 3)
+    );
+    assert_eq!(
+        policy.changed(levels(&[1]), None),
+        Err(ArchivePolicyError::GranularitiesAddedOrDropped)
+    );
     let error = policy.changed(levels(&[2, 60]), None).unwrap_err();
     assert_eq!(error.to_string(), "1.0 granularity interval was changed");
 }
 
 #[test]
 fn a_repeated_granularity_is_named() {
-    let twice = vec![define(Some(1), None, None).unwrap(), define(Some(1), Some(3), None).unwrap()];
+    let twice = vec![
+        define(Some(1), None, None).unwrap(),
+        define(Some(1), Some(3), None).unwrap(),
+    ];
     let error = ArchivePolicy::new("p", 0, twice, default_aggregation_methods()).unwrap_err();
-    assert_eq!(error.to_string(), "More than one archive policy uses granularity `1.0'");
+    assert_eq!(
+        error.to_string(),
+        "More than one archive policy uses granularity `1.0'"
+    );
 }
 
 #[test]
@@ -87,5 +137,8 @@ fn the_default_policies_exist() {
     let defaults = ArchivePolicy::defaults(&default_aggregation_methods());
     let names: Vec<&str> = defaults.iter().map(ArchivePolicy::name).collect();
     assert_eq!(names, ["bool", "low", "medium", "high"]);
-    assert_eq!(defaults[3].granularities_coarsest_first(), [span(3600), span(60), span(1)]);
+    assert_eq!(
+        defaults[3].granularities_coarsest_first(),
+        [span(3600), span(60), span(1)]
+    );
 }

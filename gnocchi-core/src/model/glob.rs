@@ -13,7 +13,10 @@ enum Token {
     Literal(char),
     AnyOne,
     AnyMany,
-    Set { negated: bool, ranges: Vec<(char, char)> },
+    Set {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
 }
 
 impl Token {
@@ -22,7 +25,12 @@ impl Token {
         match self {
             Self::Literal(literal) => *literal == character,
             Self::AnyOne | Self::AnyMany => true,
-            Self::Set { negated, ranges } => ranges.iter().any(|(low, high)| (*low..=*high).contains(&character)) != *negated,
+            Self::Set { negated, ranges } => {
+                ranges
+                    .iter()
+                    .any(|(low, high)| (*low..=*high).contains(&character))
+                    != *negated
+            }
         }
     }
 }
@@ -91,7 +99,11 @@ fn parse_set(after_bracket: &[char]) -> Option<(Token, &[char])> {
         _ => (false, after_bracket),
     };
     // A `]` in the first place is a member of the set.
-    let end = body.iter().skip(1).position(|c| *c == ']').map(|index| index + 1)?;
+    let end = body
+        .iter()
+        .skip(1)
+        .position(|c| *c == ']')
+        .map(|index| index + 1)?;
     let (members, closing) = body.split_at(end);
     let mut ranges = Vec::new();
     let mut rest = members;
@@ -118,7 +130,11 @@ mod tests {
     #[test]
     fn patterns_match_like_a_shell() {
         let check = |pattern: &str, text: &str, expected: bool| {
-            assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern} against {text}");
+            assert_eq!(
+                Glob::new(pattern).matches(text),
+                expected,
+                "{pattern} against {text}"
+            );
         };
         check("*", "", true);
         check("disk.*", "disk.io.read", true);

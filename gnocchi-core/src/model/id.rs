@@ -87,7 +87,11 @@ fn parse_uuid(text: &str) -> Result<Uuid, uuid::Error> {
         return Ok(uuid);
     }
     let digits = text.replace("urn:", "").replace("uuid:", "");
-    let digits: String = digits.trim_matches(['{', '}']).chars().filter(|c| *c != '-').collect();
+    let digits: String = digits
+        .trim_matches(['{', '}'])
+        .chars()
+        .filter(|c| *c != '-')
+        .collect();
     Uuid::try_parse(&digits)
 }
 
@@ -139,14 +143,32 @@ mod tests {
     #[test]
     fn names_become_the_same_identifiers_as_in_existing_deployments() {
         let check = |original: &str, creator: Option<&str>, expected: &str| {
-            assert_eq!(ResourceId::from_original(original, creator).unwrap().to_string(), expected, "{original} of {creator:?}");
+            assert_eq!(
+                ResourceId::from_original(original, creator)
+                    .unwrap()
+                    .to_string(),
+                expected,
+                "{original} of {creator:?}"
+            );
         };
-        check("foo", Some("foobar"), "1513f2be-cb82-593c-96bf-c62d1e205742");
+        check(
+            "foo",
+            Some("foobar"),
+            "1513f2be-cb82-593c-96bf-c62d1e205742",
+        );
         check("foo", Some("u:p"), "5a52b8e1-5c24-50a4-b612-652e47342496");
         check("foo", None, "4efb21f6-3d19-5fe3-910b-be8f0f727846");
         check("foo", Some(""), "853e5c64-f45e-58b2-999c-96df856fbe3d");
-        check("foobar", Some("foobar"), "2fbfbb20-8d56-5e1e-afb9-b3007da11fdf");
-        check("1.2.3.4", Some("foobar"), "a9c729cc-d1b0-5e6b-b5ba-8b5a7f45f1fc");
+        check(
+            "foobar",
+            Some("foobar"),
+            "2fbfbb20-8d56-5e1e-afb9-b3007da11fdf",
+        );
+        check(
+            "1.2.3.4",
+            Some("foobar"),
+            "a9c729cc-d1b0-5e6b-b5ba-8b5a7f45f1fc",
+        );
     }
 
     #[test]
@@ -160,14 +182,26 @@ mod tests {
             "{f93450f2-d8a5-4d67-9985-02511241e7d1}",
             "f93450f2d8a5-4d67998502511241e7d1",
         ] {
-            assert_eq!(ResourceId::from_original(text, Some("x")).unwrap().to_string(), expected, "{text}");
+            assert_eq!(
+                ResourceId::from_original(text, Some("x"))
+                    .unwrap()
+                    .to_string(),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn unusable_names_are_refused() {
-        assert_eq!(ResourceId::from_original("a/b", None), Err(ResourceIdError::Slash));
-        assert_eq!(ResourceId::from_original(&"é".repeat(290), None), Err(ResourceIdError::TooLong));
+        assert_eq!(
+            ResourceId::from_original("a/b", None),
+            Err(ResourceIdError::Slash)
+        );
+        assert_eq!(
+            ResourceId::from_original(&"é".repeat(290), None),
+            Err(ResourceIdError::TooLong)
+        );
         assert!(ResourceId::from_original(&"é".repeat(289), None).is_ok());
         assert!(ResourceId::from_original("", None).is_ok());
     }

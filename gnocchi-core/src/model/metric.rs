@@ -99,10 +99,20 @@ impl NewMetric {
         } else if resource_id.is_some() {
             return Err(MetricError::NameMissing);
         }
-        if unit.as_ref().is_some_and(|unit| unit.chars().count() > UNIT_CHARACTERS_MAX) {
+        if unit
+            .as_ref()
+            .is_some_and(|unit| unit.chars().count() > UNIT_CHARACTERS_MAX)
+        {
             return Err(MetricError::UnitTooLong);
         }
-        Ok(Self { id: MetricId::random(), creator, name, unit, resource_id, archive_policy_name: archive_policy_name.into() })
+        Ok(Self {
+            id: MetricId::random(),
+            creator,
+            name,
+            unit,
+            resource_id,
+            archive_policy_name: archive_policy_name.into(),
+        })
     }
 }
 
@@ -110,9 +120,20 @@ impl NewMetric {
 mod tests {
     use super::*;
 
-    fn check(name: Option<&str>, unit: Option<&str>, resource: bool, expected: Result<(), MetricError>) {
+    fn check(
+        name: Option<&str>,
+        unit: Option<&str>,
+        resource: bool,
+        expected: Result<(), MetricError>,
+    ) {
         let resource = resource.then(ResourceId::random);
-        let made = NewMetric::new(None, "low", name.map(Into::into), unit.map(Into::into), resource);
+        let made = NewMetric::new(
+            None,
+            "low",
+            name.map(Into::into),
+            unit.map(Into::into),
+            resource,
+        );
         assert_eq!(made.map(|_| ()), expected, "{name:?} {unit:?}");
     }
 
@@ -122,8 +143,18 @@ mod tests {
         check(Some("cpu"), Some("%"), true, Ok(()));
         check(Some("a/b"), None, false, Err(MetricError::SlashInName));
         check(Some(&"é".repeat(255)), None, false, Ok(()));
-        check(Some(&"é".repeat(256)), None, false, Err(MetricError::NameTooLong));
-        check(None, Some(&"u".repeat(32)), false, Err(MetricError::UnitTooLong));
+        check(
+            Some(&"é".repeat(256)),
+            None,
+            false,
+            Err(MetricError::NameTooLong),
+        );
+        check(
+            None,
+            Some(&"u".repeat(32)),
+            false,
+            Err(MetricError::UnitTooLong),
+        );
         check(None, None, true, Err(MetricError::NameMissing));
     }
 }

@@ -16,15 +16,20 @@ mod resource;
 mod resource_type;
 
 pub use archive_policy::{
-    ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition, MethodSelection, default_aggregation_methods,
+    ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
+    MethodSelection, default_aggregation_methods,
 };
 pub use archive_policy_rule::{ArchivePolicyRule, match_rule};
 pub use glob::Glob;
 pub use id::{MetricId, ResourceId, ResourceIdError};
 pub use measures::Measures;
-pub use metric::{METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX};
+pub use metric::{
+    METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX,
+};
 pub use metric_assignment::MetricAssignment;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{Change, NewResource, Resource, ResourceMetric, ResourceUpdate};
-pub use resource_type::{Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType};
+pub use resource_type::{
+    Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
+};

@@ -45,7 +45,11 @@ impl SortKey {
     #[must_use]
     pub fn ascending(key: impl Into<String>) -> Self {
         let direction = SortDirection::Ascending;
-        Self { key: key.into(), direction, nulls: direction.default_nulls() }
+        Self {
+            key: key.into(),
+            direction,
+            nulls: direction.default_nulls(),
+        }
     }
 }
 
@@ -67,6 +71,10 @@ impl Page {
     /// Asks for the first `limit` items in the default order.
     #[must_use]
     pub fn first(limit: usize) -> Self {
-        Self { limit, marker: None, sort: Vec::new() }
+        Self {
+            limit,
+            marker: None,
+            sort: Vec::new(),
+        }
     }
 }

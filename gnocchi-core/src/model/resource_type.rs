@@ -96,7 +96,9 @@ pub enum AttributeError {
         name: String,
     },
     /// The range is empty.
-    #[error("Resource attribute value min (or min_length) {min} must be less  than or equal to max (or max_length) {max}!")]
+    #[error(
+        "Resource attribute value min (or min_length) {min} must be less  than or equal to max (or max_length) {max}!"
+    )]
     Range {
         /// The lower end.
         min: String,
@@ -120,18 +122,27 @@ impl ResourceType {
     ///
     /// # Errors
     /// [`AttributeError`] when an attribute has an unusable name or an empty range.
-    pub fn new(name: impl Into<String>, attributes: BTreeMap<String, Attribute>) -> Result<Self, AttributeError> {
+    pub fn new(
+        name: impl Into<String>,
+        attributes: BTreeMap<String, Attribute>,
+    ) -> Result<Self, AttributeError> {
         for (attribute, definition) in &attributes {
             check_name(attribute)?;
             check_range(definition.kind)?;
         }
-        Ok(Self { name: name.into(), attributes })
+        Ok(Self {
+            name: name.into(),
+            attributes,
+        })
     }
 
     /// Returns the type that every store has.
     #[must_use]
     pub fn generic() -> Self {
-        Self { name: GENERIC.into(), attributes: BTreeMap::new() }
+        Self {
+            name: GENERIC.into(),
+            attributes: BTreeMap::new(),
+        }
     }
 
     /// Returns the unique name.
@@ -149,7 +160,10 @@ impl ResourceType {
 
 fn check_name(name: &str) -> Result<(), AttributeError> {
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if !starts_well || name.chars().count() > ATTRIBUTE_NAME_CHARACTERS_MAX || RESERVED_NAMES.contains(&name) {
+    if !starts_well
+        || name.chars().count() > ATTRIBUTE_NAME_CHARACTERS_MAX
+        || RESERVED_NAMES.contains(&name)
+    {
         return Err(AttributeError::Name { name: name.into() });
     }
     Ok(())
@@ -157,18 +171,35 @@ fn check_name(name: &str) -> Result<(), AttributeError> {
 
 fn check_range(kind: AttributeKind) -> Result<(), AttributeError> {
     match kind {
-        AttributeKind::String { min_length, max_length } => {
-            if min_length > STRING_CHARACTERS_MAX || !(1..=STRING_CHARACTERS_MAX).contains(&max_length) {
+        AttributeKind::String {
+            min_length,
+            max_length,
+        } => {
+            if min_length > STRING_CHARACTERS_MAX
+                || !(1..=STRING_CHARACTERS_MAX).contains(&max_length)
+            {
                 return Err(AttributeError::Length);
             }
             if min_length > max_length {
-                return Err(AttributeError::Range { min: min_length.to_string(), max: max_length.to_string() });
+                return Err(AttributeError::Range {
+                    min: min_length.to_string(),
+                    max: max_length.to_string(),
+                });
             }
         }
-        AttributeKind::Number { min: Some(min), max: Some(max) } if min > max => {
-            return Err(AttributeError::Range { min: min.to_string(), max: max.to_string() });
+        AttributeKind::Number {
+            min: Some(min),
+            max: Some(max),
+        } if min > max => {
+            return Err(AttributeError::Range {
+                min: min.to_string(),
+                max: max.to_string(),
+            });
         }
-        AttributeKind::Number { .. } | AttributeKind::Uuid | AttributeKind::Bool | AttributeKind::Datetime => {}
+        AttributeKind::Number { .. }
+        | AttributeKind::Uuid
+        | AttributeKind::Bool
+        | AttributeKind::Datetime => {}
     }
     Ok(())
 }
@@ -180,7 +211,13 @@ mod tests {
     #[test]
     fn attribute_names_are_checked() {
         let check = |name: &str, good: bool| {
-            let attributes = BTreeMap::from([(name.to_owned(), Attribute { kind: AttributeKind::Bool, required: true })]);
+            let attributes = BTreeMap::from([(
+                name.to_owned(),
+                Attribute {
+                    kind: AttributeKind::Bool,
+                    required: true,
+                },
+            )]);
             assert_eq!(ResourceType::new("t", attributes).is_ok(), good, "{name}");
         };
         check("flavor", true);
@@ -197,15 +234,62 @@ mod tests {
     #[test]
     fn ranges_are_checked() {
         let check = |kind: AttributeKind, expected: Result<(), AttributeError>| {
-            let attributes = BTreeMap::from([("a".to_owned(), Attribute { kind, required: true })]);
+            let attributes = BTreeMap::from([(
+                "a".to_owned(),
+                Attribute {
+                    kind,
+                    required: true,
+                },
+            )]);
             assert_eq!(ResourceType::new("t", attributes).map(|_| ()), expected);
         };
-        let range = |min: &str, max: &str| Err(AttributeError::Range { min: min.into(), max: max.into() });
-        check(AttributeKind::String { min_length: 0, max_length: 256 }, Ok(()));
-        check(AttributeKind::String { min_length: 6, max_length: 5 }, range("6", "5"));
-        check(AttributeKind::String { min_length: 0, max_length: 257 }, Err(AttributeError::Length));
-        check(AttributeKind::String { min_length: 0, max_length: 0 }, Err(AttributeError::Length));
-        check(AttributeKind::Number { min: Some(6.5), max: Some(5.0) }, range("6.5", "5"));
-        check(AttributeKind::Number { min: Some(6.5), max: None }, Ok(()));
+        let range = |min: &str, max: &str| {
+            Err(AttributeError::Range {
+                min: min.into(),
+                max: max.into(),
+            })
+        };
+        check(
+            AttributeKind::String {
+                min_length: 0,
+                max_length: 256,
+            },
+            Ok(()),
+        );
+        check(
+            AttributeKind::String {
+                min_length: 6,
+                max_length: 5,
+            },
+            range("6", "5"),
+        );
+        check(
+            AttributeKind::String {
+                min_length: 0,
+                max_length: 257,
+            },
+            Err(AttributeError::Length),
+        );
+        check(
+            AttributeKind::String {
+                min_length: 0,
+                max_length: 0,
+            },
+            Err(AttributeError::Length),
+        );
+        check(
+            AttributeKind::Number {
+                min: Some(6.5),
+                max: Some(5.0),
+            },
+            range("6.5", "5"),
+        );
+        check(
+            AttributeKind::Number {
+                min: Some(6.5),
+                max: None,
+            },
+            Ok(()),
+        );
     }
 }

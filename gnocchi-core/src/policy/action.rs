@@ -3,9 +3,15 @@
 /// Rules that others refer to: names and texts.
 pub const BASE_RULES: [(&str, &str); 6] = [
     ("context_is_admin", "role:admin"),
-    ("admin_or_creator", "role:admin or user:%(creator)s or project_id:%(created_by_project_id)s"),
+    (
+        "admin_or_creator",
+        "role:admin or user:%(creator)s or project_id:%(created_by_project_id)s",
+    ),
     ("admin_or_service", "role:admin or role:service"),
-    ("creator", "user:%(creator)s or project_id:%(created_by_project_id)s"),
+    (
+        "creator",
+        "user:%(creator)s or project_id:%(created_by_project_id)s",
+    ),
     ("resource_owner", "project_id:%(project_id)s"),
     ("metric_owner", "project_id:%(resource.project_id)s"),
 ];

@@ -25,8 +25,17 @@ impl Caller {
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         let name = name.into();
-        let roles = if name == ADMIN { vec![ADMIN.to_owned()] } else { Vec::new() };
-        Self { creator: Some(name), roles, system: Some("all".to_owned()), ..Self::default() }
+        let roles = if name == ADMIN {
+            vec![ADMIN.to_owned()]
+        } else {
+            Vec::new()
+        };
+        Self {
+            creator: Some(name),
+            roles,
+            system: Some("all".to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Returns a credential that rules compare with; `None` when there is none of that name.

@@ -40,7 +40,8 @@ pub struct Enforcer {
 impl Default for Enforcer {
     /// Takes the default rule of every action.
     fn default() -> Self {
-        Self::new(std::iter::empty(), "default").expect("the default rules are right, as a test shows")
+        Self::new(std::iter::empty(), "default")
+            .expect("the default rules are right, as a test shows")
     }
 }
 
@@ -54,10 +55,15 @@ impl Enforcer {
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
         fallback: impl Into<String>,
     ) -> Result<Self, PolicyError> {
-        let defaults = Action::ALL.iter().map(|action| (action.name(), action.default_rule()));
+        let defaults = Action::ALL
+            .iter()
+            .map(|action| (action.name(), action.default_rule()));
         let mut rules = HashMap::new();
         for (name, text) in BASE_RULES.into_iter().chain(defaults).chain(overrides) {
-            let rule = Expression::parse(text).map_err(|source| PolicyError::Rule { name: name.to_owned(), source })?;
+            let rule = Expression::parse(text).map_err(|source| PolicyError::Rule {
+                name: name.to_owned(),
+                source,
+            })?;
             rules.insert(name.to_owned(), rule);
         }
         for name in rules.keys() {
@@ -65,18 +71,31 @@ impl Enforcer {
                 return Err(PolicyError::Circle { name: name.clone() });
             }
         }
-        let actions = Action::ALL.iter().map(|action| (*action, rules[action.name()].clone())).collect();
+        let actions = Action::ALL
+            .iter()
+            .map(|action| (*action, rules[action.name()].clone()))
+            .collect();
         let fallback = fallback.into();
-        let negating: HashSet<&str> =
-            rules.iter().filter(|(_, rule)| rule.has_negation()).map(|(name, _)| name.as_str()).collect();
+        let negating: HashSet<&str> = rules
+            .iter()
+            .filter(|(_, rule)| rule.has_negation())
+            .map(|(name, _)| name.as_str())
+            .collect();
         let is_monotone = |action: &Action| {
             let name = action.name();
             // The fallback may stand in for any missing rule.
-            let negations = negating.iter().filter(|other| **other == name || **other == fallback || refers_to(&rules, name, other));
+            let negations = negating.iter().filter(|other| {
+                **other == name || **other == fallback || refers_to(&rules, name, other)
+            });
             negations.count() == 0
         };
         let monotone = Action::ALL.iter().copied().filter(is_monotone).collect();
-        Ok(Self { rules, actions, monotone, fallback })
+        Ok(Self {
+            rules,
+            actions,
+            monotone,
+            fallback,
+        })
     }
 
     /// Tells whether the rule of an action has no negation: who may do it to a target of which little is known may also do it
@@ -90,7 +109,9 @@ impl Enforcer {
     #[must_use]
     pub fn allows(&self, action: Action, caller: &Caller, target: &(impl Target + ?Sized)) -> bool {
         let fallback = self.rules.get(&self.fallback);
-        self.actions.get(&action).is_some_and(|rule| rule.holds(&self.rules, fallback, caller, target, 0))
+        self.actions
+            .get(&action)
+            .is_some_and(|rule| rule.holds(&self.rules, fallback, caller, target, 0))
     }
 }
 
@@ -98,7 +119,11 @@ fn refers_to(rules: &HashMap<String, Expression>, from: &str, to: &str) -> bool 
     let mut seen = HashSet::new();
     let mut open = vec![from];
     while let Some(name) = open.pop() {
-        for reference in rules.get(name).map(Expression::references).unwrap_or_default() {
+        for reference in rules
+            .get(name)
+            .map(Expression::references)
+            .unwrap_or_default()
+        {
             if reference == to {
                 return true;
             }
@@ -119,10 +144,16 @@ mod tests {
     fn the_default_rules_by_kind_of_caller() {
         let enforcer = Enforcer::default();
         let admin = Caller::named("admin");
-        let service = Caller { roles: vec!["service".into()], ..Caller::named("s") };
+        let service = Caller {
+            roles: vec!["service".into()],
+            ..Caller::named("s")
+        };
         let creator = Caller::named("u");
         let other = Caller::named("v");
-        let owner = Caller { project_id: Some("p".into()), ..Caller::named("w") };
+        let owner = Caller {
+            project_id: Some("p".into()),
+            ..Caller::named("w")
+        };
         let target: &[(&str, &str)] = &[
             ("creator", "u"),
             ("created_by_project_id", ""),
@@ -130,13 +161,20 @@ mod tests {
             ("resource.project_id", "p"),
         ];
         let check = |action: Action, expected: [bool; 5]| {
-            let allowed = [&admin, &service, &creator, &owner, &other].map(|caller| enforcer.allows(action, caller, target));
+            let allowed = [&admin, &service, &creator, &owner, &other]
+                .map(|caller| enforcer.allows(action, caller, target));
             assert_eq!(allowed, expected, "{action:?}");
         };
         check(Action::GetStatus, [true, false, false, false, false]);
         check(Action::CreateMetric, [true; 5]);
-        check(Action::CreateArchivePolicy, [true, true, false, false, false]);
-        check(Action::UpdateArchivePolicy, [true, false, false, false, false]);
+        check(
+            Action::CreateArchivePolicy,
+            [true, true, false, false, false],
+        );
+        check(
+            Action::UpdateArchivePolicy,
+            [true, false, false, false, false],
+        );
         check(Action::GetResource, [true, false, true, true, false]);
         check(Action::UpdateResource, [true, true, true, false, false]);
         check(Action::DeleteMetric, [true, false, true, false, false]);
@@ -153,7 +191,11 @@ mod tests {
 
     #[test]
     fn an_operator_replaces_rules() {
-        let enforcer = Enforcer::new([("get status", "rule:watchers"), ("watchers", "user:w")], "default").unwrap();
+        let enforcer = Enforcer::new(
+            [("get status", "rule:watchers"), ("watchers", "user:w")],
+            "default",
+        )
+        .unwrap();
         assert!(enforcer.allows(Action::GetStatus, &Caller::named("w"), &NoTarget));
         assert!(!enforcer.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
     }
@@ -163,25 +205,44 @@ mod tests {
         let rules = [("get status", "rule:missing")];
         let nobody = Enforcer::new(rules, "default").unwrap();
         assert!(!nobody.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
-        let everybody = Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
+        let everybody =
+            Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
         assert!(everybody.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
     }
 
     #[test]
     fn negations_are_found_through_references() {
-        assert!(Action::ALL.iter().all(|action| Enforcer::default().is_monotone(*action)));
-        let rules = [("get measures", "rule:a"), ("a", "rule:b or @"), ("b", "not role:x"), ("get metric", "not @")];
+        assert!(
+            Action::ALL
+                .iter()
+                .all(|action| Enforcer::default().is_monotone(*action))
+        );
+        let rules = [
+            ("get measures", "rule:a"),
+            ("a", "rule:b or @"),
+            ("b", "not role:x"),
+            ("get metric", "not @"),
+        ];
         let enforcer = Enforcer::new(rules, "default").unwrap();
         assert!(!enforcer.is_monotone(Action::GetMeasures));
         assert!(!enforcer.is_monotone(Action::GetMetric));
         assert!(enforcer.is_monotone(Action::PostMeasures));
-        assert!(!Enforcer::new([("default", "not @")], "default").unwrap().is_monotone(Action::PostMeasures));
+        assert!(
+            !Enforcer::new([("default", "not @")], "default")
+                .unwrap()
+                .is_monotone(Action::PostMeasures)
+        );
     }
 
     #[test]
     fn rules_that_cannot_be_used_are_named() {
-        let error = |rules: &[(&'static str, &'static str)]| Enforcer::new(rules.iter().copied(), "default").unwrap_err();
-        assert_eq!(error(&[("a", "rule:b"), ("b", "not rule:b")]), PolicyError::Circle { name: "b".into() });
+        let error = |rules: &[(&'static str, &'static str)]| {
+            Enforcer::new(rules.iter().copied(), "default").unwrap_err()
+        };
+        assert_eq!(
+            error(&[("a", "rule:b"), ("b", "not rule:b")]),
+            PolicyError::Circle { name: "b".into() }
+        );
         assert!(matches!(error(&[("a", "(")]), PolicyError::Rule { name, .. } if name == "a"));
     }
 }

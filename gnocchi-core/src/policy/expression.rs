@@ -78,11 +78,16 @@ impl Expression {
         if text.trim().is_empty() {
             return Ok(Self::Always);
         }
-        let mut parser = Parser { tokens: tokens(text), at: 0 };
+        let mut parser = Parser {
+            tokens: tokens(text),
+            at: 0,
+        };
         let expression = parser.any(0)?;
         match parser.peek() {
             None => Ok(expression),
-            Some(token) => Err(RuleError::Unexpected { found: format!("`{token}`") }),
+            Some(token) => Err(RuleError::Unexpected {
+                found: format!("`{token}`"),
+            }),
         }
     }
 
@@ -110,9 +115,9 @@ impl Expression {
                         .is_some_and(|rule| rule.holds(rules, fallback, caller, target, depth + 1))
             }
             Self::Role(role) => role.fill(target).is_some_and(|role| caller.has_role(&role)),
-            Self::Credential { name, value } => {
-                caller.credential(name).is_some_and(|credential| value.equals(credential, target))
-            }
+            Self::Credential { name, value } => caller
+                .credential(name)
+                .is_some_and(|credential| value.equals(credential, target)),
             Self::Literal { text, value } => value.equals(text, target),
         }
     }
@@ -130,7 +135,9 @@ impl Expression {
         match self {
             Self::Rule(name) => vec![name],
             Self::Not(part) => part.references(),
-            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::references).collect(),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().flat_map(Self::references).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -139,9 +146,10 @@ impl Expression {
 impl Template {
     fn parse(mut text: &str) -> Self {
         let mut pieces = Vec::new();
-        while let Some((before, name, after)) =
-            text.split_once("%(").and_then(|(before, rest)| rest.split_once(")s").map(|(name, after)| (before, name, after)))
-        {
+        while let Some((before, name, after)) = text.split_once("%(").and_then(|(before, rest)| {
+            rest.split_once(")s")
+                .map(|(name, after)| (before, name, after))
+        }) {
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.to_owned()));
             }
@@ -204,7 +212,9 @@ impl<'a> Parser<'a> {
     }
 
     fn accept(&mut self, word: &str) -> bool {
-        let is_next = self.peek().is_some_and(|token| token.eq_ignore_ascii_case(word));
+        let is_next = self
+            .peek()
+            .is_some_and(|token| token.eq_ignore_ascii_case(word));
         self.at += usize::from(is_next);
         is_next
     }
@@ -243,13 +253,22 @@ impl<'a> Parser<'a> {
             self.at += 1;
             return check(token);
         }
-        let found = self.peek().map_or_else(|| "end".to_owned(), |token| format!("`{token}`"));
+        let found = self
+            .peek()
+            .map_or_else(|| "end".to_owned(), |token| format!("`{token}`"));
         Err(RuleError::Unexpected { found })
     }
 }
 
-fn alone(mut parts: Vec<Expression>, several: impl Fn(Vec<Expression>) -> Expression) -> Expression {
-    if parts.len() == 1 { parts.remove(0) } else { several(parts) }
+fn alone(
+    mut parts: Vec<Expression>,
+    several: impl Fn(Vec<Expression>) -> Expression,
+) -> Expression {
+    if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        several(parts)
+    }
 }
 
 fn check(token: &str) -> Result<Expression, RuleError> {
@@ -258,22 +277,35 @@ fn check(token: &str) -> Result<Expression, RuleError> {
         "!" => return Ok(Expression::Never),
         _ => {}
     }
-    let (kind, value) = token.split_once(':').ok_or_else(|| RuleError::NoColon { check: token.to_owned() })?;
+    let (kind, value) = token.split_once(':').ok_or_else(|| RuleError::NoColon {
+        check: token.to_owned(),
+    })?;
     if let Some(text) = literal(kind) {
-        return Ok(Expression::Literal { text, value: Template::parse(value) });
+        return Ok(Expression::Literal {
+            text,
+            value: Template::parse(value),
+        });
     }
     match kind {
-        "http" | "https" => Err(RuleError::Remote { check: token.to_owned() }),
+        "http" | "https" => Err(RuleError::Remote {
+            check: token.to_owned(),
+        }),
         "rule" => Ok(Expression::Rule(value.to_owned())),
         "role" => Ok(Expression::Role(Template::parse(value))),
-        name => Ok(Expression::Credential { name: name.to_owned(), value: Template::parse(value) }),
+        name => Ok(Expression::Credential {
+            name: name.to_owned(),
+            value: Template::parse(value),
+        }),
     }
 }
 
 /// Returns the text that a literal stands for.
 fn literal(kind: &str) -> Option<String> {
     for quote in ['\'', '"'] {
-        if let Some(text) = kind.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+        if let Some(text) = kind
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+        {
             return Some(text.to_owned());
         }
     }
@@ -288,16 +320,30 @@ mod tests {
     fn holds(rule: &str, caller: &Caller, target: &[(&str, &str)]) -> bool {
         let rules = HashMap::from([
             ("admin".to_owned(), Expression::parse("role:admin").unwrap()),
-            ("circle".to_owned(), Expression::parse("rule:circle").unwrap()),
+            (
+                "circle".to_owned(),
+                Expression::parse("rule:circle").unwrap(),
+            ),
         ]);
-        Expression::parse(rule).unwrap_or_else(|error| panic!("{rule}: {error}")).holds(&rules, None, caller, target, 0)
+        Expression::parse(rule)
+            .unwrap_or_else(|error| panic!("{rule}: {error}"))
+            .holds(&rules, None, caller, target, 0)
     }
 
     #[test]
     fn checks_and_connectives() {
-        let caller = Caller { project_id: Some("p".into()), roles: vec!["Member".into()], ..Caller::named("u") };
+        let caller = Caller {
+            project_id: Some("p".into()),
+            roles: vec!["Member".into()],
+            ..Caller::named("u")
+        };
         let check = |rule: &str, expected: bool| {
-            let target = [("creator", "u"), ("project_id", "q"), ("public", "True"), ("a", "p")];
+            let target = [
+                ("creator", "u"),
+                ("project_id", "q"),
+                ("public", "True"),
+                ("a", "p"),
+            ];
             assert_eq!(holds(rule, &caller, &target), expected, "{rule}");
         };
         check("", true);
@@ -330,15 +376,29 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_rules() {
-        let check = |rule: &str, expected: RuleError| assert_eq!(Expression::parse(rule), Err(expected), "{rule}");
-        let unexpected = |found: &str| RuleError::Unexpected { found: found.to_owned() };
+        let check = |rule: &str, expected: RuleError| {
+            assert_eq!(Expression::parse(rule), Err(expected), "{rule}")
+        };
+        let unexpected = |found: &str| RuleError::Unexpected {
+            found: found.to_owned(),
+        };
         check("role:a and", unexpected("end"));
         check("(role:a", unexpected("end"));
         check("role:a)", unexpected("`)`"));
         check("role:a role:b", unexpected("`role:b`"));
         check("()", unexpected("`)`"));
-        check("admin", RuleError::NoColon { check: "admin".to_owned() });
-        check("http://x", RuleError::Remote { check: "http://x".to_owned() });
+        check(
+            "admin",
+            RuleError::NoColon {
+                check: "admin".to_owned(),
+            },
+        );
+        check(
+            "http://x",
+            RuleError::Remote {
+                check: "http://x".to_owned(),
+            },
+        );
         check(&"(".repeat(100_000), RuleError::TooDeep);
     }
 }

@@ -23,7 +23,9 @@ impl Target for NoTarget {
 /// Any names and texts.
 impl Target for [(&str, &str)] {
     fn property(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.iter().find(|(own, _)| *own == name).map(|(_, value)| Cow::Borrowed(*value))
+        self.iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| Cow::Borrowed(*value))
     }
 }
 
@@ -68,7 +70,9 @@ impl Target for MetricTarget<'_> {
             "name" => metric.name.as_deref().map(Cow::Borrowed),
             "unit" => metric.unit.as_deref().map(Cow::Borrowed),
             "resource_id" => metric.resource_id.map(|id| id.to_string().into()),
-            "archive_policy_name" | "archive_policy.name" => Some(metric.archive_policy.name().into()),
+            "archive_policy_name" | "archive_policy.name" => {
+                Some(metric.archive_policy.name().into())
+            }
             _ => match name.strip_prefix("resource.") {
                 Some(property) => resource_property(self.resource?, property),
                 None => created_by(metric.creator.as_deref(), name),

@@ -45,7 +45,9 @@ struct ByMemory;
 
 impl Weighter<MetricId, Cached> for ByMemory {
     fn weight(&self, _: &MetricId, cached: &Cached) -> u64 {
-        u64::try_from(cached.state.memory_bytes()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(cached.state.memory_bytes())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 }
 
@@ -58,7 +60,10 @@ pub(crate) struct ReadTicket {
 
 impl fmt::Debug for WindowCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WindowCache").field("metrics", &self.states.len()).field("bytes", &self.states.weight()).finish_non_exhaustive()
+        f.debug_struct("WindowCache")
+            .field("metrics", &self.states.len())
+            .field("bytes", &self.states.weight())
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +71,11 @@ impl WindowCache {
     pub(crate) fn new(capacity_bytes: usize, sacks: SackCount) -> Self {
         let capacity = u64::try_from(capacity_bytes).unwrap_or(u64::MAX);
         let states = Cache::with_weighter(capacity_bytes / TYPICAL_STATE_BYTES, capacity, ByMemory);
-        Self { states, epochs: sacks.sacks().map(|_| Mutex::default()).collect(), sacks }
+        Self {
+            states,
+            epochs: sacks.sacks().map(|_| Mutex::default()).collect(),
+            sacks,
+        }
     }
 
     fn epoch(&self, sack: Sack) -> &Mutex<SackEpoch> {
@@ -116,7 +125,10 @@ impl WindowCache {
     /// Notes where the sack of a metric stands before a reader loads its window from storage.
     pub(crate) fn ticket(&self, metric: MetricId) -> ReadTicket {
         let epoch = *self.epoch(self.sacks.sack_of(metric)).lock();
-        ReadTicket { fence: epoch.fence, turns: epoch.turns }
+        ReadTicket {
+            fence: epoch.fence,
+            turns: epoch.turns,
+        }
     }
 
     /// Caches what a reader loaded, if the sack is owned and has had no turn since.
@@ -127,7 +139,13 @@ impl WindowCache {
             && epoch.turns.is_multiple_of(2)
             && ticket.fence == Some(fence)
         {
-            self.states.insert(metric, Cached { state: Arc::clone(state), fence });
+            self.states.insert(
+                metric,
+                Cached {
+                    state: Arc::clone(state),
+                    fence,
+                },
+            );
         }
     }
 

@@ -18,15 +18,24 @@ impl Processor {
     ///
     /// Each sack is held meanwhile, so no turn can write frames of a metric after they were removed. Metrics in sacks that
     /// other processes own are left to their janitors.
-    pub(crate) async fn expunge(&self, indexer: &dyn Indexer, limit: usize) -> Result<usize, Error> {
+    pub(crate) async fn expunge(
+        &self,
+        indexer: &dyn Indexer,
+        limit: usize,
+    ) -> Result<usize, Error> {
         let sacks = self.incoming.sacks();
         let mut by_sack: BTreeMap<Sack, Vec<MetricId>> = BTreeMap::new();
         for metric in indexer.deleted_metrics(limit).await? {
-            by_sack.entry(sacks.sack_of(metric)).or_default().push(metric);
+            by_sack
+                .entry(sacks.sack_of(metric))
+                .or_default()
+                .push(metric);
         }
         let mut expunged = 0;
         for (sack, metrics) in by_sack {
-            let Some(_held) = self.hold(sack).await? else { continue };
+            let Some(_held) = self.hold(sack).await? else {
+                continue;
+            };
             self.incoming.discard(&metrics).await?;
             self.storage.delete_metrics(&metrics).await?;
             self.windows.forget(&metrics);
@@ -37,7 +46,13 @@ impl Processor {
     }
 
     /// Comes again and again until `shutdown`.
-    pub(crate) async fn run_janitor(&self, indexer: &dyn Indexer, delay: Duration, limit: usize, shutdown: &CancellationToken) {
+    pub(crate) async fn run_janitor(
+        &self,
+        indexer: &dyn Indexer,
+        delay: Duration,
+        limit: usize,
+        shutdown: &CancellationToken,
+    ) {
         let mut timer = interval(delay.max(Duration::from_millis(10)));
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -48,12 +63,20 @@ impl Processor {
             match self.clean(indexer, limit, shutdown).await {
                 Ok(0) => {}
                 Ok(metrics) => info!(metrics, "expunged deleted metrics"),
-                Err(failure) => warn!(error = &failure as &dyn std::error::Error, "cannot expunge deleted metrics; trying again later"),
+                Err(failure) => warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "cannot expunge deleted metrics; trying again later"
+                ),
             }
         }
     }
 
-    async fn clean(&self, indexer: &dyn Indexer, limit: usize, shutdown: &CancellationToken) -> Result<usize, Error> {
+    async fn clean(
+        &self,
+        indexer: &dyn Indexer,
+        limit: usize,
+        shutdown: &CancellationToken,
+    ) -> Result<usize, Error> {
         let mut total = 0;
         loop {
             let expunged = self.expunge(indexer, limit).await?;

@@ -16,7 +16,9 @@ pub(crate) fn owned_sacks(member: &str, members: &[String], sacks: SackCount) ->
         .sacks()
         .filter(|sack| {
             let own = weight(member, *sack);
-            members.iter().all(|other| other == member || (weight(other, *sack), other.as_str()) < (own, member))
+            members.iter().all(|other| {
+                other == member || (weight(other, *sack), other.as_str()) < (own, member)
+            })
         })
         .collect()
 }
@@ -38,7 +40,10 @@ mod tests {
     #[test]
     fn every_sack_has_exactly_one_owner() {
         let members = names(&["a", "b", "c"]);
-        let mut owned: Vec<Sack> = members.iter().flat_map(|member| owned_sacks(member, &members, SACKS_DEFAULT)).collect();
+        let mut owned: Vec<Sack> = members
+            .iter()
+            .flat_map(|member| owned_sacks(member, &members, SACKS_DEFAULT))
+            .collect();
         owned.sort_unstable();
         assert_eq!(owned, SACKS_DEFAULT.sacks().collect::<Vec<_>>());
     }

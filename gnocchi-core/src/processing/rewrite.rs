@@ -25,7 +25,10 @@ pub(crate) async fn rewritten(
     let rewrites = without_repetition(rewrites);
     let requests: Vec<FrameRange> = rewrites
         .iter()
-        .map(|rewrite| FrameRange { metric: rewrite.metric, range: block_range(rewrite) })
+        .map(|rewrite| FrameRange {
+            metric: rewrite.metric,
+            range: block_range(rewrite),
+        })
         .collect();
     let blocks = processor.storage.read(&requests).await?;
     let work = move || {
@@ -35,14 +38,23 @@ pub(crate) async fn rewritten(
                 continue;
             }
             if let Some(bytes) = merged(rewrite, frames) {
-                let key = FrameKey { stream: rewrite.stream, block: rewrite.block, sequence };
-                let change = changes.entry(rewrite.metric).or_insert_with(|| MetricChanges {
-                    metric: rewrite.metric,
-                    removed: Vec::new(),
-                    put: Vec::new(),
-                });
+                let key = FrameKey {
+                    stream: rewrite.stream,
+                    block: rewrite.block,
+                    sequence,
+                };
+                let change = changes
+                    .entry(rewrite.metric)
+                    .or_insert_with(|| MetricChanges {
+                        metric: rewrite.metric,
+                        removed: Vec::new(),
+                        put: Vec::new(),
+                    });
                 change.removed.push(block_range(rewrite));
-                change.put.push(StoredFrame { key, bytes: bytes.into() });
+                change.put.push(StoredFrame {
+                    key,
+                    bytes: bytes.into(),
+                });
             }
         }
         changes.into_values().collect()
@@ -55,7 +67,8 @@ pub(crate) async fn rewritten(
 
 /// Keeps one rewrite a block: sealed if one of them says so.
 fn without_repetition(rewrites: Vec<Rewrite>) -> Vec<Rewrite> {
-    let mut places: HashMap<(MetricId, Stream, u64), usize> = HashMap::with_capacity(rewrites.len());
+    let mut places: HashMap<(MetricId, Stream, u64), usize> =
+        HashMap::with_capacity(rewrites.len());
     let mut kept: Vec<Rewrite> = Vec::with_capacity(rewrites.len());
     for rewrite in rewrites {
         match places.entry((rewrite.metric, rewrite.stream, rewrite.block)) {
@@ -70,15 +83,26 @@ fn without_repetition(rewrites: Vec<Rewrite>) -> Vec<Rewrite> {
 }
 
 fn block_range(rewrite: &Rewrite) -> BlockRange {
-    BlockRange { stream: rewrite.stream, blocks: rewrite.block..rewrite.block.saturating_add(1) }
+    BlockRange {
+        stream: rewrite.stream,
+        blocks: rewrite.block..rewrite.block.saturating_add(1),
+    }
 }
 
 /// Merges and encodes the frames of one block; `None` when there is nothing to do or a frame is damaged.
 fn merged(rewrite: &Rewrite, frames: &[StoredFrame]) -> Option<Vec<u8>> {
-    let encoding = if rewrite.sealed { Encoding::Sealed } else { Encoding::Fresh };
+    let encoding = if rewrite.sealed {
+        Encoding::Sealed
+    } else {
+        Encoding::Fresh
+    };
     let result = match rewrite.stream {
-        Stream::Level(_) => decode_frames(frames).map(|rows| rows.map(|rows| codec::frame::encode(&rows, encoding))),
-        Stream::Window => decode_window(frames).map(|points| Some(codec::points::encode(&points, encoding))),
+        Stream::Level(_) => {
+            decode_frames(frames).map(|rows| rows.map(|rows| codec::frame::encode(&rows, encoding)))
+        }
+        Stream::Window => {
+            decode_window(frames).map(|points| Some(codec::points::encode(&points, encoding)))
+        }
     };
     match result {
         Ok(bytes) => bytes,
@@ -93,18 +117,23 @@ fn merged(rewrite: &Rewrite, frames: &[StoredFrame]) -> Option<Vec<u8>> {
 fn decode_frames(frames: &[StoredFrame]) -> Result<Option<Frame>, String> {
     let mut decoded = Vec::with_capacity(frames.len());
     for frame in frames {
-        decoded.extend(codec::frame::decode_all(&frame.bytes).map_err(|damage| damage.to_string())?);
+        decoded
+            .extend(codec::frame::decode_all(&frame.bytes).map_err(|damage| damage.to_string())?);
     }
     if decoded.is_empty() {
         return Ok(None);
     }
-    Frame::merge(&decoded.iter().collect::<Vec<_>>()).map(Some).map_err(|error| error.to_string())
+    Frame::merge(&decoded.iter().collect::<Vec<_>>())
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 fn decode_window(frames: &[StoredFrame]) -> Result<Series, String> {
     let mut points = Series::new();
     for frame in frames {
-        points.append_in_place(&codec::points::decode_all(&frame.bytes).map_err(|damage| damage.to_string())?);
+        points.append_in_place(
+            &codec::points::decode_all(&frame.bytes).map_err(|damage| damage.to_string())?,
+        );
     }
     Ok(points)
 }

@@ -54,16 +54,27 @@ struct Done {
 
 impl SackOwner {
     /// Takes over a sack: from now on no older owner can commit to it, and what he committed is acknowledged.
-    pub(crate) async fn take_over(processor: &Processor, sack: Sack, fence: u64) -> Result<Self, Error> {
+    pub(crate) async fn take_over(
+        processor: &Processor,
+        sack: Sack,
+        fence: u64,
+    ) -> Result<Self, Error> {
         let state = processor.storage.acquire(sack, fence).await?;
         processor.incoming.acknowledge(sack, &state.receipt).await?;
         processor.windows.own(sack, fence);
-        Ok(Self { sack, fence, sequence: state.sequence })
+        Ok(Self {
+            sack,
+            fence,
+            sequence: state.sequence,
+        })
     }
 
     /// Does one turn.
     pub(crate) async fn turn(&mut self, processor: &Processor) -> Result<Progress, Error> {
-        let claim = processor.incoming.claim(self.sack, CLAIM_POINTS_MAX).await?;
+        let claim = processor
+            .incoming
+            .claim(self.sack, CLAIM_POINTS_MAX)
+            .await?;
         if claim.is_empty() {
             return Ok(Progress::Idle);
         }
@@ -72,17 +83,31 @@ impl SackOwner {
         let started = Instant::now();
         let jobs = self.prepare(processor, claim.measures).await?;
         let done = fold_all(processor, jobs, self.sequence + 1).await?;
-        processor.statistics.add("aggregated measures compute", "aggregated measures compute time", points, started.elapsed());
+        processor.statistics.add(
+            "aggregated measures compute",
+            "aggregated measures compute time",
+            points,
+            started.elapsed(),
+        );
         telemetry::folded(started.elapsed());
         let rewrites = self.store(processor, done, claim.receipt).await?;
-        processor.statistics.add("processed measures", "processed measures time", points, started.elapsed());
+        processor.statistics.add(
+            "processed measures",
+            "processed measures time",
+            points,
+            started.elapsed(),
+        );
         self.rewrite(processor, rewrites).await;
         drop(guard);
         Ok(Progress::Folded)
     }
 
     /// Looks up the metrics and their open windows; measures of metrics that don't exist any more are rejected.
-    async fn prepare(&self, processor: &Processor, measures: Vec<(MetricId, Vec<Arc<Series>>)>) -> Result<Vec<Job>, Error> {
+    async fn prepare(
+        &self,
+        processor: &Processor,
+        measures: Vec<(MetricId, Vec<Arc<Series>>)>,
+    ) -> Result<Vec<Job>, Error> {
         let ids: Vec<MetricId> = measures.iter().map(|(metric, _)| *metric).collect();
         let metrics = processor.directory.metrics(&ids).await?;
         let mut jobs = Vec::with_capacity(ids.len());
@@ -90,29 +115,55 @@ impl SackOwner {
             match metric {
                 Some(metric) => {
                     let state = processor.windows.take(metric.id, self.fence);
-                    jobs.push(Job { metric, batches, state });
+                    jobs.push(Job {
+                        metric,
+                        batches,
+                        state,
+                    });
                 }
-                None => telemetry::rejected(RejectReason::MetricDeleted.as_str(), batches.iter().map(|batch| batch.len()).sum()),
+                None => telemetry::rejected(
+                    RejectReason::MetricDeleted.as_str(),
+                    batches.iter().map(|batch| batch.len()).sum(),
+                ),
             }
         }
         Ok(jobs)
     }
 
     /// Commits what was folded, acknowledges it and caches the new windows.
-    async fn store(&mut self, processor: &Processor, done: Vec<Done>, receipt: Receipt) -> Result<Vec<Rewrite>, Error> {
+    async fn store(
+        &mut self,
+        processor: &Processor,
+        done: Vec<Done>,
+        receipt: Receipt,
+    ) -> Result<Vec<Rewrite>, Error> {
         let started = Instant::now();
         let mut rewrites = Vec::new();
         let mut folded = Vec::with_capacity(done.len());
         let mut changes = Vec::with_capacity(done.len());
         let mut frames = 0;
-        for Done { metric, state, outcome, accepted, rejected } in done {
+        for Done {
+            metric,
+            state,
+            outcome,
+            accepted,
+            rejected,
+        } in done
+        {
             frames += outcome.changes.put.len();
             rewrites.extend(outcome.rewrites);
             changes.push(outcome.changes);
             folded.push((metric, state, accepted, rejected));
         }
-        let commit = Commit { receipt: Some(receipt.clone()), sequence: self.sequence + 1, metrics: changes };
-        processor.storage.commit(self.sack, self.fence, commit).await?;
+        let commit = Commit {
+            receipt: Some(receipt.clone()),
+            sequence: self.sequence + 1,
+            metrics: changes,
+        };
+        processor
+            .storage
+            .commit(self.sack, self.fence, commit)
+            .await?;
         self.sequence += 1;
         // Counted only now: what fails to commit is folded, and counted, again.
         let mut accepted_points = 0;
@@ -122,7 +173,12 @@ impl SackOwner {
             processor.windows.put(metric, state, self.fence);
         }
         telemetry::committed(started.elapsed(), accepted_points, frames);
-        processor.statistics.add("splits update", "splits update time", frames, started.elapsed());
+        processor.statistics.add(
+            "splits update",
+            "splits update time",
+            frames,
+            started.elapsed(),
+        );
         processor.incoming.acknowledge(self.sack, &receipt).await?;
         Ok(rewrites)
     }
@@ -136,23 +192,37 @@ impl SackOwner {
             Ok(changes) if changes.is_empty() => {}
             Ok(changes) => {
                 let blocks = changes.len();
-                let commit = Commit { receipt: None, sequence: self.sequence + 1, metrics: changes };
-                match processor.storage.commit(self.sack, self.fence, commit).await {
+                let commit = Commit {
+                    receipt: None,
+                    sequence: self.sequence + 1,
+                    metrics: changes,
+                };
+                match processor
+                    .storage
+                    .commit(self.sack, self.fence, commit)
+                    .await
+                {
                     Ok(()) => {
                         self.sequence += 1;
                         telemetry::rewritten(blocks);
                     }
-                    Err(error) => warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot store rewritten blocks"),
+                    Err(error) => {
+                        warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot store rewritten blocks")
+                    }
                 }
             }
-            Err(error) => warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks"),
+            Err(error) => {
+                warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks")
+            }
         }
     }
 }
 
 /// Counts rejected points and names the metric in the log.
 fn report_rejected(metric: MetricId, rejected: &[Rejected]) {
-    let Some(first) = rejected.first() else { return };
+    let Some(first) = rejected.first() else {
+        return;
+    };
     for point in rejected {
         telemetry::rejected(reason_name(point.reason), 1);
     }
@@ -189,12 +259,18 @@ impl Drop for TurnGuard<'_> {
 
 /// Folds every job; loads the windows that are not in memory, in one read, and those whose points turn out to be needed, in
 /// another.
-async fn fold_all(processor: &Processor, jobs: Vec<Job>, sequence: u64) -> Result<Vec<Done>, Error> {
-    let (mut ready, missing): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.state.is_some());
+async fn fold_all(
+    processor: &Processor,
+    jobs: Vec<Job>,
+    sequence: u64,
+) -> Result<Vec<Done>, Error> {
+    let (mut ready, missing): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| job.state.is_some());
     ready.extend(load(processor, missing).await?);
     let (mut done, without_points) = fold_blocking(ready, sequence).await;
     if !without_points.is_empty() {
-        let (more, still_without) = fold_blocking(load(processor, without_points).await?, sequence).await;
+        let (more, still_without) =
+            fold_blocking(load(processor, without_points).await?, sequence).await;
         debug_assert!(still_without.is_empty(), "a restored window has its points");
         done.extend(more);
     }
@@ -222,21 +298,43 @@ async fn fold_blocking(jobs: Vec<Job>, sequence: u64) -> (Vec<Done>, Vec<Job>) {
 
 /// Folds one metric, or gives the job back when its window has no points but needs them.
 fn fold(job: Job, sequence: u64) -> Result<Done, Job> {
-    let Job { metric, batches, state } = job;
-    let Some(mut state) = state else { return Err(Job { metric, batches, state: None }) };
+    let Job {
+        metric,
+        batches,
+        state,
+    } = job;
+    let Some(mut state) = state else {
+        return Err(Job {
+            metric,
+            batches,
+            state: None,
+        });
+    };
     let plan = metric.archive_policy.plan();
     let series: Vec<&Series> = batches.iter().map(|batch| &**batch).collect();
     // Readers may hold the window; then it is copied here, else changed in place.
     let changed = Arc::make_mut(&mut state);
     match changed.window.fold(plan, &series) {
-        Ok(folded) => {
-            let outcome = changed.outcome(metric.id, plan, &folded, sequence);
+        Ok(mut folded) => {
+            let accepted = folded.accepted;
+            let rejected = std::mem::take(&mut folded.rejected);
+            let outcome = changed.outcome(metric.id, plan, folded, sequence);
             if !plan.needs_values() {
                 changed.window.forget_points();
             }
-            Ok(Done { metric: metric.id, outcome, accepted: folded.accepted, rejected: folded.rejected, state })
+            Ok(Done {
+                metric: metric.id,
+                outcome,
+                accepted,
+                rejected,
+                state,
+            })
         }
-        Err(_) => Err(Job { metric, batches, state: None }),
+        Err(_) => Err(Job {
+            metric,
+            batches,
+            state: None,
+        }),
     }
 }
 
@@ -254,14 +352,25 @@ async fn load(processor: &Processor, mut jobs: Vec<Job>) -> Result<Vec<Job>, Err
 ///
 /// A frame that doesn't decode is reported and left where it is, for `verify` to list; the window then continues from the
 /// points that are readable, because refusing the metric would block everything that arrives for it.
-pub(crate) async fn load_states(processor: &Processor, metrics: &[&Metric]) -> Result<HashMap<MetricId, MetricState>, Error> {
+pub(crate) async fn load_states(
+    processor: &Processor,
+    metrics: &[&Metric],
+) -> Result<HashMap<MetricId, MetricState>, Error> {
     if metrics.is_empty() {
         return Ok(HashMap::new());
     }
     let started = Instant::now();
-    let range = BlockRange { stream: Stream::Window, blocks: 0..u64::MAX };
-    let requests: Vec<FrameRange> =
-        metrics.iter().map(|metric| FrameRange { metric: metric.id, range: range.clone() }).collect();
+    let range = BlockRange {
+        stream: Stream::Window,
+        blocks: 0..u64::MAX,
+    };
+    let requests: Vec<FrameRange> = metrics
+        .iter()
+        .map(|metric| FrameRange {
+            metric: metric.id,
+            range: range.clone(),
+        })
+        .collect();
     let windows = processor.storage.read(&requests).await?;
     let states = metrics
         .iter()
@@ -270,12 +379,19 @@ pub(crate) async fn load_states(processor: &Processor, metrics: &[&Metric]) -> R
             let plan = metric.archive_policy.plan();
             let marks = frames.partition_point(|frame| frame.key.block < COMPLETENESS_BLOCK);
             let (frames, marks) = frames.split_at(marks);
-            let complete_from = decode_points(metric.id, marks).last().map_or(Timestamp::EPOCH, |mark| mark.timestamp);
+            let complete_from = decode_points(metric.id, marks)
+                .last()
+                .map_or(Timestamp::EPOCH, |mark| mark.timestamp);
             let window = Window::restore(plan, decode_points(metric.id, frames), complete_from);
             (metric.id, MetricState::new(plan, window))
         })
         .collect();
-    processor.statistics.add("raw measures fetch", "raw measures fetch time", metrics.len(), started.elapsed());
+    processor.statistics.add(
+        "raw measures fetch",
+        "raw measures fetch time",
+        metrics.len(),
+        started.elapsed(),
+    );
     Ok(states)
 }
 
@@ -293,4 +409,3 @@ fn decode_points(metric: MetricId, frames: &[StoredFrame]) -> Series {
     }
     points
 }
-

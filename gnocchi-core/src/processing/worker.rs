@@ -13,13 +13,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::{MetricState, WindowCache};
 use super::ownership::owned_sacks;
 use super::statistics::Statistics;
 use super::turn::{Progress, SackOwner, load_states};
+use super::{MetricState, WindowCache};
 use crate::clock::Clock;
 use crate::directory::MetricDirectory;
-use crate::driver::{BacklogDetails, Coordinator, IncomingDriver, Lease, Member, Sack, StorageDriver};
+use crate::driver::{
+    BacklogDetails, Coordinator, IncomingDriver, Lease, Member, Sack, StorageDriver,
+};
 use crate::error::{CoordinationError, Error};
 use crate::model::{Metric, MetricId};
 use crate::store::{Drivers, Settings};
@@ -65,7 +67,9 @@ pub(super) struct HeldSack<'a> {
 
 impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Processor").field("windows", &self.windows).finish_non_exhaustive()
+        f.debug_struct("Processor")
+            .field("windows", &self.windows)
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,7 +82,11 @@ impl std::ops::Deref for Processor {
 }
 
 impl Processor {
-    pub(crate) fn new(drivers: &Drivers, directory: Arc<MetricDirectory>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        drivers: &Drivers,
+        directory: Arc<MetricDirectory>,
+        settings: &Settings,
+    ) -> Self {
         let sacks = drivers.incoming.sacks();
         let shared = Shared {
             incoming: Arc::clone(&drivers.incoming),
@@ -91,7 +99,9 @@ impl Processor {
             slots: sacks.sacks().map(|_| Mutex::new(None)).collect(),
             settings: settings.clone(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     fn slot(&self, sack: Sack) -> &Mutex<Option<Owned>> {
@@ -106,7 +116,9 @@ impl Processor {
         if slot.is_none() {
             *slot = self.take(sack).await?;
         }
-        let Some(owned) = slot.as_mut() else { return Ok(Progress::Idle) };
+        let Some(owned) = slot.as_mut() else {
+            return Ok(Progress::Idle);
+        };
         match owned.owner.turn(self).await {
             Ok(progress) => Ok(progress),
             Err(failure) => {
@@ -128,7 +140,9 @@ impl Processor {
     }
 
     async fn take(&self, sack: Sack) -> Result<Option<Owned>, Error> {
-        let Some(lease) = self.coordinator.acquire(&lease_name(sack)).await? else { return Ok(None) };
+        let Some(lease) = self.coordinator.acquire(&lease_name(sack)).await? else {
+            return Ok(None);
+        };
         match SackOwner::take_over(self, sack, lease.fence).await {
             Ok(owner) => Ok(Some(Owned { owner, lease })),
             Err(failure) => {
@@ -145,7 +159,11 @@ impl Processor {
 
     async fn release(&self, lease: &Lease) {
         if let Err(error) = self.coordinator.release(std::slice::from_ref(lease)).await {
-            warn!(lease = lease.name, error = &error as &dyn std::error::Error, "cannot release a lease; it will expire");
+            warn!(
+                lease = lease.name,
+                error = &error as &dyn std::error::Error,
+                "cannot release a lease; it will expire"
+            );
         }
     }
 
@@ -155,11 +173,16 @@ impl Processor {
             return Ok(state);
         }
         let mut states = self.states(&[metric]).await?;
-        Ok(states.remove(&metric.id).expect("every metric asked for has a state"))
+        Ok(states
+            .remove(&metric.id)
+            .expect("every metric asked for has a state"))
     }
 
     /// Returns the open windows of metrics; those that are not in memory are read in one call.
-    pub(crate) async fn states(&self, metrics: &[&Metric]) -> Result<HashMap<MetricId, Arc<MetricState>>, Error> {
+    pub(crate) async fn states(
+        &self,
+        metrics: &[&Metric],
+    ) -> Result<HashMap<MetricId, Arc<MetricState>>, Error> {
         let mut states = HashMap::with_capacity(metrics.len());
         let mut missing = Vec::new();
         for metric in metrics {
@@ -173,7 +196,9 @@ impl Processor {
         let wanted: Vec<&Metric> = missing.iter().map(|(metric, _)| *metric).collect();
         let mut loaded = load_states(self, &wanted).await?;
         for (metric, ticket) in missing {
-            let Some(mut state) = loaded.remove(&metric.id) else { continue };
+            let Some(mut state) = loaded.remove(&metric.id) else {
+                continue;
+            };
             if !metric.archive_policy.plan().needs_values() {
                 state.window.forget_points();
             }
@@ -187,7 +212,10 @@ impl Processor {
     /// Reads the open window of a metric from storage, with its raw points.
     pub(crate) async fn stored_window(&self, metric: &Metric) -> Result<Window, Error> {
         let mut states = load_states(self, &[metric]).await?;
-        Ok(states.remove(&metric.id).expect("every metric asked for has a state").window)
+        Ok(states
+            .remove(&metric.id)
+            .expect("every metric asked for has a state")
+            .window)
     }
 
     /// Folds everything that is pending in the sacks that nobody else works on.
@@ -199,7 +227,9 @@ impl Processor {
     }
 
     /// Returns the members of the group with their counters.
-    pub(crate) async fn status(&self) -> Result<Option<Vec<(String, BTreeMap<String, f64>)>>, Error> {
+    pub(crate) async fn status(
+        &self,
+    ) -> Result<Option<Vec<(String, BTreeMap<String, f64>)>>, Error> {
         let members = match self.coordinator.members(GROUP).await {
             Ok(members) => members,
             Err(CoordinationError::NoGroups) => return Ok(None),
@@ -207,7 +237,12 @@ impl Processor {
         };
         let status: Vec<_> = members
             .into_iter()
-            .map(|member| (member.name, Statistics::from_capabilities(&member.capabilities)))
+            .map(|member| {
+                (
+                    member.name,
+                    Statistics::from_capabilities(&member.capabilities),
+                )
+            })
             .collect();
         Ok((!status.is_empty()).then_some(status))
     }
@@ -218,10 +253,17 @@ impl Processor {
         self.join().await?;
         let mut dispatch = Dispatch::new(self.settings.workers);
         let mut owned = self.owned().await?;
-        let mut scan = interval(self.settings.processing_delay.max(Duration::from_millis(10)));
+        let mut scan = interval(
+            self.settings
+                .processing_delay
+                .max(Duration::from_millis(10)),
+        );
         let mut renewal = interval(RENEWAL);
         let mut reporting = self.settings.reporting_delay.map(interval);
-        for timer in [&mut scan, &mut renewal].into_iter().chain(reporting.as_mut()) {
+        for timer in [&mut scan, &mut renewal]
+            .into_iter()
+            .chain(reporting.as_mut())
+        {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
@@ -256,7 +298,10 @@ impl Processor {
     }
 
     async fn join(&self) -> Result<(), Error> {
-        let member = Member { name: self.settings.member_name.clone(), capabilities: self.statistics.to_capabilities() };
+        let member = Member {
+            name: self.settings.member_name.clone(),
+            capabilities: self.statistics.to_capabilities(),
+        };
         match self.coordinator.join(GROUP, member).await {
             // Without groups everybody tries every sack, and the leases decide.
             Ok(()) | Err(CoordinationError::NoGroups) => Ok(()),
@@ -270,19 +315,32 @@ impl Processor {
             Err(CoordinationError::NoGroups) => Vec::new(),
             Err(failure) => return Err(failure.into()),
         };
-        Ok(owned_sacks(&self.settings.member_name, &members, self.incoming.sacks()).into_iter().collect())
+        Ok(
+            owned_sacks(&self.settings.member_name, &members, self.incoming.sacks())
+                .into_iter()
+                .collect(),
+        )
     }
 
     /// Prolongs the leases; a lost one ends the ownership.
     async fn renew(&self) {
         if let Err(failure) = self.join().await {
-            warn!(error = &failure as &dyn std::error::Error, "cannot tell the group about this member");
+            warn!(
+                error = &failure as &dyn std::error::Error,
+                "cannot tell the group about this member"
+            );
         }
         for slot in &self.slots {
             // A sack in the middle of a turn is looked at next time; leases outlive several renewals.
-            let Ok(mut slot) = slot.try_lock() else { continue };
+            let Ok(mut slot) = slot.try_lock() else {
+                continue;
+            };
             let Some(owned) = slot.as_ref() else { continue };
-            match self.coordinator.renew(std::slice::from_ref(&owned.lease)).await {
+            match self
+                .coordinator
+                .renew(std::slice::from_ref(&owned.lease))
+                .await
+            {
                 Ok(held) if held == [true] => {}
                 Ok(_) => {
                     let sack = owned.owner.sack;
@@ -290,7 +348,10 @@ impl Processor {
                     self.windows.disown(sack);
                     *slot = None;
                 }
-                Err(failure) => warn!(error = &failure as &dyn std::error::Error, "cannot renew a lease"),
+                Err(failure) => warn!(
+                    error = &failure as &dyn std::error::Error,
+                    "cannot renew a lease"
+                ),
             }
         }
     }
@@ -316,9 +377,16 @@ impl Processor {
                 self.give_up(owned).await;
             }
         }
-        match self.coordinator.leave(GROUP, &self.settings.member_name).await {
+        match self
+            .coordinator
+            .leave(GROUP, &self.settings.member_name)
+            .await
+        {
             Ok(()) | Err(CoordinationError::NoGroups) => {}
-            Err(failure) => warn!(error = &failure as &dyn std::error::Error, "cannot leave the group"),
+            Err(failure) => warn!(
+                error = &failure as &dyn std::error::Error,
+                "cannot leave the group"
+            ),
         }
     }
 
@@ -330,15 +398,23 @@ impl Processor {
                 points = backlog.points,
                 "measures wait to be processed"
             ),
-            Err(failure) => warn!(error = &failure as &dyn std::error::Error, "cannot report the backlog"),
+            Err(failure) => warn!(
+                error = &failure as &dyn std::error::Error,
+                "cannot report the backlog"
+            ),
         }
     }
 
     /// Tells the monitoring how much waits.
     pub(crate) async fn observe_backlog(&self) -> Result<(), Error> {
         let backlog = self.incoming.backlog(BacklogDetails::Summary).await?;
-        let age = backlog.oldest.map_or(0, |oldest| self.clock.now().since(oldest).max(0));
-        telemetry::backlog(&backlog, Duration::from_nanos(u64::try_from(age).unwrap_or_default()));
+        let age = backlog
+            .oldest
+            .map_or(0, |oldest| self.clock.now().since(oldest).max(0));
+        telemetry::backlog(
+            &backlog,
+            Duration::from_nanos(u64::try_from(age).unwrap_or_default()),
+        );
         Ok(())
     }
 }
@@ -398,7 +474,9 @@ impl Dispatch {
     fn start_turns(&mut self, processor: &Processor) {
         let mut passed = Vec::new();
         while self.running.len() < self.tasks_max {
-            let Some(sack) = self.waiting.pop_front() else { break };
+            let Some(sack) = self.waiting.pop_front() else {
+                break;
+            };
             if self.busy.contains(&sack) {
                 passed.push(sack);
                 continue;
@@ -406,7 +484,8 @@ impl Dispatch {
             self.queued.remove(&sack);
             self.busy.insert(sack);
             let processor = processor.clone();
-            self.running.spawn(async move { (sack, turn(&processor, sack).await) });
+            self.running
+                .spawn(async move { (sack, turn(&processor, sack).await) });
         }
         self.waiting.extend(passed);
     }
@@ -421,7 +500,10 @@ impl Dispatch {
             }
             Err(failure) => {
                 // Which sack it was is unknown now; none of the idle ones is busy, so look at all again.
-                error!(error = &failure as &dyn std::error::Error, "a turn ended in a panic");
+                error!(
+                    error = &failure as &dyn std::error::Error,
+                    "a turn ended in a panic"
+                );
                 if self.running.is_empty() {
                     self.busy.clear();
                 }

@@ -80,20 +80,33 @@ impl Gnocchi {
     /// # Errors
     /// [`Error::UnknownAggregation`], [`Error::UnknownGranularity`] when the archive policy doesn't keep what is asked for,
     /// [`Error::ResampleWithoutGranularity`], [`Error::Damaged`] when stored data doesn't decode, or a driver's failure.
-    pub async fn measures(&self, metric: &Metric, query: &MeasuresQuery) -> Result<Vec<LevelMeasures>, Error> {
+    pub async fn measures(
+        &self,
+        metric: &Metric,
+        query: &MeasuresQuery,
+    ) -> Result<Vec<LevelMeasures>, Error> {
         let levels = wanted_levels(metric, query)?;
         let overlay = self.overlay(metric).await?;
         let Some(newest) = overlay.newest else {
-            return Ok(levels.iter().map(|level| finish(level, Series::new(), query)).collect());
+            return Ok(levels
+                .iter()
+                .map(|level| finish(level, Series::new(), query))
+                .collect());
         };
-        let wanted: Vec<WantedRows> = levels.iter().map(|level| WantedRows::new(*level, query, newest)).collect();
+        let wanted: Vec<WantedRows> = levels
+            .iter()
+            .map(|level| WantedRows::new(*level, query, newest))
+            .collect();
         let requests: Vec<FrameRange> = wanted.iter().map(|rows| rows.request(metric.id)).collect();
         let stored = self.drivers().storage.read(&requests).await?;
         wanted
             .iter()
             .zip(&stored)
             .map(|(rows, frames)| {
-                let pending = overlay.frames.iter().find(|frame| frame.granularity() == rows.level.granularity);
+                let pending = overlay
+                    .frames
+                    .iter()
+                    .find(|frame| frame.granularity() == rows.level.granularity);
                 let series = rows.assemble(metric.id, frames, pending, query.method)?;
                 Ok(finish(&rows.level, series, query))
             })
@@ -104,11 +117,20 @@ impl Gnocchi {
     async fn overlay(&self, metric: &Metric) -> Result<Overlay, Error> {
         // Pending measures first: what is folded between the two reads is then folded again over itself, which changes
         // nothing. The other way round it would be missed.
-        let pending = self.drivers().incoming.pending(&[metric.id]).await?.pop().unwrap_or_default();
+        let pending = self
+            .drivers()
+            .incoming
+            .pending(&[metric.id])
+            .await?
+            .pop()
+            .unwrap_or_default();
         let processor = &self.inner.processor;
         let state = processor.state(metric).await?;
         if pending.is_empty() {
-            return Ok(Overlay { newest: state.window.last().map(|point| point.timestamp), frames: Vec::new() });
+            return Ok(Overlay {
+                newest: state.window.last().map(|point| point.timestamp),
+                frames: Vec::new(),
+            });
         }
         let plan = metric.archive_policy.plan();
         let batches: Vec<&Series> = pending.iter().map(Arc::as_ref).collect();
@@ -117,9 +139,14 @@ impl Gnocchi {
             folded
         } else {
             window = processor.stored_window(metric).await?;
-            window.fold(plan, &batches).expect("a restored window has its points")
+            window
+                .fold(plan, &batches)
+                .expect("a restored window has its points")
         };
-        Ok(Overlay { newest: window.last().map(|point| point.timestamp), frames: folded.frames })
+        Ok(Overlay {
+            newest: window.last().map(|point| point.timestamp),
+            frames: folded.frames,
+        })
     }
 }
 
@@ -127,7 +154,10 @@ impl Gnocchi {
 fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, Error> {
     let policy = &metric.archive_policy;
     if !policy.aggregation_methods().contains(&query.method) {
-        return Err(Error::UnknownAggregation { metric: metric.id, method: query.method });
+        return Err(Error::UnknownAggregation {
+            metric: metric.id,
+            method: query.method,
+        });
     }
     if query.resample.is_some() && query.granularity.is_none() {
         return Err(Error::ResampleWithoutGranularity);
@@ -137,7 +167,11 @@ fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, E
         None => Ok(levels.iter().rev().copied().collect()),
         Some(granularity) => match levels.iter().find(|level| level.granularity == granularity) {
             Some(level) => Ok(vec![*level]),
-            None => Err(Error::UnknownGranularity { metric: metric.id, method: query.method, granularity }),
+            None => Err(Error::UnknownGranularity {
+                metric: metric.id,
+                method: query.method,
+                granularity,
+            }),
         },
     }
 }
@@ -159,17 +193,33 @@ impl WantedRows {
         let asked = query.start.map_or(0, |start| start.bucket(granularity));
         let end = match query.stop {
             // Buckets that begin before `stop`.
-            Some(stop) => stop.as_nanosecond().div_euclid(granularity.as_nanosecond())
-                + i64::from(stop.as_nanosecond() % granularity.as_nanosecond() != 0),
+            Some(stop) => {
+                stop.as_nanosecond().div_euclid(granularity.as_nanosecond())
+                    + i64::from(stop.as_nanosecond() % granularity.as_nanosecond() != 0)
+            }
             None => i64::MAX,
         };
-        Self { level, first: kept.max(asked), end: end.min(newest_bucket + 1) }
+        Self {
+            level,
+            first: kept.max(asked),
+            end: end.min(newest_bucket + 1),
+        }
     }
 
     fn request(&self, metric: MetricId) -> FrameRange {
         let block = |bucket: i64| u64::try_from(bucket / POINTS_PER_BLOCK).unwrap_or(0);
-        let blocks = if self.first < self.end { block(self.first)..block(self.end - 1) + 1 } else { 0..0 };
-        FrameRange { metric, range: BlockRange { stream: Stream::Level(self.level.granularity), blocks } }
+        let blocks = if self.first < self.end {
+            block(self.first)..block(self.end - 1) + 1
+        } else {
+            0..0
+        };
+        FrameRange {
+            metric,
+            range: BlockRange {
+                stream: Stream::Level(self.level.granularity),
+                blocks,
+            },
+        }
     }
 
     /// Merges stored frames and pending rows and reads one method out of them.
@@ -186,7 +236,11 @@ impl WantedRows {
                 telemetry::damaged();
                 let granularity = self.level.granularity.as_second_f64();
                 let place = format!("block {} of granularity {granularity} s", frame.key.block);
-                Error::Damaged { metric, place, source }
+                Error::Damaged {
+                    metric,
+                    place,
+                    source,
+                }
             })?;
             frames.extend(decoded);
         }
@@ -199,7 +253,10 @@ impl WantedRows {
             place: format!("granularity {} s", self.level.granularity.as_second_f64()),
             source: codec::DecodeError::Corrupt(codec::Corruption::Layout),
         })?;
-        Ok(merged.range(self.first..self.end).series(method).unwrap_or_default())
+        Ok(merged
+            .range(self.first..self.end)
+            .series(method)
+            .unwrap_or_default())
     }
 }
 
@@ -207,7 +264,10 @@ impl WantedRows {
 fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> LevelMeasures {
     let statistic = query.method.statistic;
     match &query.resample {
-        None => LevelMeasures { granularity: LevelGranularity::Span(level.granularity), series },
+        None => LevelMeasures {
+            granularity: LevelGranularity::Span(level.granularity),
+            series,
+        },
         Some(Resample::Span(span)) => LevelMeasures {
             granularity: LevelGranularity::Span(*span),
             series: resample(&series, ResampleTo::Span(*span), statistic),

@@ -186,7 +186,7 @@ impl<'de> Shape<'de> for List<'_> {
 }
 
 /// What an object says of one measure.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Measure {
     timestamp: Option<Result<(Timestamp, Style), Fault>>,
     value: Option<f64>,

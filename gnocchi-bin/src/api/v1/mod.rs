@@ -8,6 +8,7 @@ mod creation;
 mod measures;
 mod metric;
 mod openapi;
+mod operations;
 mod resource;
 mod resource_body;
 mod resource_metric;

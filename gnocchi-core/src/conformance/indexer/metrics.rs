@@ -344,115 +344,56 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
         described(None, "low", "cpu", Some("%"), Some(resource)),
     ];
     indexer.create_metrics(&metrics).await.unwrap();
-    let check = async |filter: MetricFilter, expected: &[usize]| {
+    let ids = vec![metrics[2].id, metrics[1].id, MetricId::random()];
+    let creators = |creators: &[&str]| creators.iter().map(ToString::to_string).collect();
+    let cases = [
+        (with(|_| {}), &[0, 1, 2, 3][..]),
+        (with(|filter| filter.name = Some("cpu".into())), &[0, 2, 3]),
+        (with(|filter| filter.unit = Some("%".into())), &[0, 3]),
+        (with(|filter| filter.creators = creators(&["me"])), &[0, 1]),
+        (
+            with(|filter| filter.creators = creators(&["me", "me"])),
+            &[0, 1],
+        ),
+        (
+            with(|filter| filter.creators = creators(&["me", "you"])),
+            &[],
+        ),
+        (
+            with(|filter| filter.archive_policy_name = Some("high".into())),
+            &[1],
+        ),
+        (with(|filter| filter.resource_id = Some(resource)), &[1, 3]),
+        (
+            with(|filter| filter.resource_id = Some(ResourceId::random())),
+            &[],
+        ),
+        (with(|filter| filter.ids = Some(ids)), &[1, 2]),
+        (with(|filter| filter.ids = Some(Vec::new())), &[]),
+        (
+            with(|filter| filter.status = Some(MetricStatus::Active)),
+            &[0, 1, 2, 3],
+        ),
+        (
+            with(|filter| filter.status = Some(MetricStatus::Deleted)),
+            &[],
+        ),
+        (
+            with(|filter| (filter.name, filter.resource_id) = (Some("cpu".into()), Some(resource))),
+            &[3],
+        ),
+    ];
+    for (filter, expected) in cases {
         let expected: BTreeSet<MetricId> =
             expected.iter().map(|index| metrics[*index].id).collect();
         assert_eq!(listed(indexer, &filter).await, expected, "{filter:?}");
-    };
-    let any = MetricFilter::default;
-    check(any(), &[0, 1, 2, 3]).await;
-    check(
-        MetricFilter {
-            name: Some("cpu".into()),
-            ..any()
-        },
-        &[0, 2, 3],
-    )
-    .await;
-    check(
-        MetricFilter {
-            unit: Some("%".into()),
-            ..any()
-        },
-        &[0, 3],
-    )
-    .await;
-    check(
-        MetricFilter {
-            creators: vec!["me".into()],
-            ..any()
-        },
-        &[0, 1],
-    )
-    .await;
-    check(
-        MetricFilter {
-            creators: vec!["me".into(), "me".into()],
-            ..any()
-        },
-        &[0, 1],
-    )
-    .await;
-    check(
-        MetricFilter {
-            creators: vec!["me".into(), "you".into()],
-            ..any()
-        },
-        &[],
-    )
-    .await;
-    check(
-        MetricFilter {
-            archive_policy_name: Some("high".into()),
-            ..any()
-        },
-        &[1],
-    )
-    .await;
-    check(
-        MetricFilter {
-            resource_id: Some(resource),
-            ..any()
-        },
-        &[1, 3],
-    )
-    .await;
-    check(
-        MetricFilter {
-            resource_id: Some(ResourceId::random()),
-            ..any()
-        },
-        &[],
-    )
-    .await;
-    check(
-        MetricFilter {
-            ids: Some(vec![metrics[2].id, metrics[1].id, MetricId::random()]),
-            ..any()
-        },
-        &[1, 2],
-    )
-    .await;
-    check(
-        MetricFilter {
-            ids: Some(Vec::new()),
-            ..any()
-        },
-        &[],
-    )
-    .await;
-    check(
-        MetricFilter {
-            status: Some(MetricStatus::Active),
-            ..any()
-        },
-        &[0, 1, 2, 3],
-    )
-    .await;
-    check(
-        MetricFilter {
-            status: Some(MetricStatus::Deleted),
-            ..any()
-        },
-        &[],
-    )
-    .await;
-    let both = MetricFilter {
-        name: Some("cpu".into()),
-        resource_id: Some(resource),
-        ..any()
-    };
-    check(both, &[3]).await;
+    }
+}
+
+fn with(change: impl FnOnce(&mut MetricFilter)) -> MetricFilter {
+    let mut filter = MetricFilter::default();
+    change(&mut filter);
+    filter
 }
 
 /// Large batches work in one call.

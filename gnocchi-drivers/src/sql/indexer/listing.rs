@@ -43,7 +43,7 @@ pub(super) fn total_order(given: &[SortKey], default: &[&str], unique: &[&str]) 
 /// Adds the keys, for a `SELECT` of the marked row.
 pub(super) fn push_keys(statement: &mut Statement, order: &[OrderKey]) {
     statement.push_list(", ", order, |statement, key| {
-        statement.push_statement(&key.expression)
+        statement.push_statement(&key.expression);
     });
 }
 
@@ -92,7 +92,7 @@ pub(super) fn push_after(statement: &mut Statement, order: &[OrderKey], marked: 
             ") < ("
         });
         statement.push_list(", ", marked.iter().flatten(), |statement, value| {
-            statement.push_value(value.clone())
+            statement.push_value(value.clone());
         });
         statement.push(")");
         return;

@@ -1,0 +1,321 @@
+//! What can be asked of the API: the table behind its description for machines.
+
+use utoipa::openapi::path::HttpMethod;
+
+/// One method of one path.
+pub(super) struct Operation {
+    pub(super) path: &'static str,
+    pub(super) method: HttpMethod,
+    pub(super) summary: &'static str,
+    /// The status of success.
+    pub(super) success: u16,
+    /// The statuses of failures beyond those that every operation has.
+    pub(super) failures: &'static [u16],
+    /// Names of query parameters and what they mean.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// An example of the body, as JSON; empty when there is no body.
+    pub(super) body: &'static str,
+}
+
+const fn operation(
+    method: HttpMethod,
+    path: &'static str,
+    success: u16,
+    failures: &'static [u16],
+    summary: &'static str,
+) -> Operation {
+    Operation {
+        path,
+        method,
+        summary,
+        success,
+        failures,
+        query: &[],
+        body: "",
+    }
+}
+
+const fn get(path: &'static str, failures: &'static [u16], summary: &'static str) -> Operation {
+    operation(HttpMethod::Get, path, 200, failures, summary)
+}
+
+const fn post(
+    path: &'static str,
+    success: u16,
+    failures: &'static [u16],
+    summary: &'static str,
+) -> Operation {
+    operation(HttpMethod::Post, path, success, failures, summary)
+}
+
+const fn patch(path: &'static str, failures: &'static [u16], summary: &'static str) -> Operation {
+    operation(HttpMethod::Patch, path, 200, failures, summary)
+}
+
+const fn delete(path: &'static str, failures: &'static [u16], summary: &'static str) -> Operation {
+    operation(HttpMethod::Delete, path, 204, failures, summary)
+}
+
+impl Operation {
+    const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+        self.query = query;
+        self
+    }
+
+    const fn body(mut self, example: &'static str) -> Self {
+        self.body = example;
+        self
+    }
+}
+
+const MEASURES_QUERY: &[(&str, &str)] = &[
+    (
+        "start",
+        "the first moment, rounded down to each granularity",
+    ),
+    ("stop", "the end, not included"),
+    ("aggregation", "the aggregation method; `mean` by default"),
+    (
+        "granularity",
+        "one granularity of the archive policy; all by default",
+    ),
+    (
+        "resample",
+        "a granularity, or one of the letters Y, H, Q, M, W, by which the aggregates are grouped further",
+    ),
+    (
+        "refresh",
+        "accepted; every answer has all measures that were acknowledged before",
+    ),
+];
+const REPORT: (&str, &str) = (
+    "report",
+    "whether the answer tells how many points of each metric are accepted and rejected",
+);
+const DETAILS: (&str, &str) = (
+    "details",
+    "whether resources show the attributes of their type through the generic type",
+);
+const LIMIT: (&str, &str) = ("limit", "the largest number of items");
+const MARKER: (&str, &str) = ("marker", "the last item of the page before");
+const SORT: (&str, &str) = ("sort", "key:direction; may be repeated");
+const MEASURES: &str = r#"[{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]"#;
+const POLICY: &str = r#"{"name": "low", "definition": [{"granularity": "5 minutes", "timespan": "30 days"}], "back_window": 0, "aggregation_methods": ["mean", "95pct"]}"#;
+const POLICY_CHANGE: &str =
+    r#"{"definition": [{"granularity": "5 minutes", "timespan": "60 days"}]}"#;
+const RULE: &str = r#"{"name": "disks", "metric_pattern": "disk.*", "archive_policy_name": "low"}"#;
+const METRIC: &str =
+    r#"{"archive_policy_name": "low", "name": "cpu", "unit": "%", "resource_id": "web-1"}"#;
+const METRICS: &str = r#"{"cpu": {"archive_policy_name": "low"}}"#;
+const RESOURCE: &str =
+    r#"{"id": "web-1", "project_id": "shop", "metrics": {"cpu": {"archive_policy_name": "low"}}}"#;
+const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"type": "string", "required": true, "max_length": 255}}}"#;
+const BATCH: &str = r#"{"f93450f2-d8a5-4d67-9985-02511241e7d1": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}"#;
+const NAMED_BATCH: &str =
+    r#"{"web-1": {"cpu": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}}"#;
+
+/// Every operation of version 1.
+pub(super) const OPERATIONS: &[Operation] = &[
+    get("/v1/", &[], "Links to everything else"),
+    get("/v1/openapi.json", &[], "This document"),
+    get("/v1/capabilities", &[], "The aggregation methods"),
+    get(
+        "/v1/status",
+        &[],
+        "What waits to be processed, and who processes it",
+    )
+    .query(&[(
+        "details",
+        "whether every metric with waiting measures is listed; yes by default",
+    )]),
+    get("/v1/archive_policy", &[], "Lists archive policies"),
+    post(
+        "/v1/archive_policy",
+        201,
+        &[400, 409],
+        "Creates an archive policy",
+    )
+    .body(POLICY),
+    get(
+        "/v1/archive_policy/{name}",
+        &[404],
+        "Shows an archive policy",
+    ),
+    patch(
+        "/v1/archive_policy/{name}",
+        &[400, 404],
+        "Changes how long an archive policy keeps its aggregates",
+    )
+    .body(POLICY_CHANGE),
+    delete(
+        "/v1/archive_policy/{name}",
+        &[400, 404],
+        "Deletes an archive policy that nothing uses",
+    ),
+    get(
+        "/v1/archive_policy_rule",
+        &[],
+        "Lists archive policy rules in the order in which they are tried",
+    ),
+    post(
+        "/v1/archive_policy_rule",
+        201,
+        &[400, 409],
+        "Creates an archive policy rule",
+    )
+    .body(RULE),
+    get(
+        "/v1/archive_policy_rule/{name}",
+        &[404],
+        "Shows an archive policy rule",
+    ),
+    patch(
+        "/v1/archive_policy_rule/{name}",
+        &[400, 404],
+        "Renames an archive policy rule",
+    )
+    .body(r#"{"name": "new"}"#),
+    delete(
+        "/v1/archive_policy_rule/{name}",
+        &[404],
+        "Deletes an archive policy rule",
+    ),
+    get("/v1/metric", &[400], "Lists metrics").query(&[
+        ("id", "this id"),
+        ("name", "this name"),
+        ("unit", "this unit"),
+        ("creator", "this creator"),
+        ("archive_policy_name", "this archive policy"),
+        ("status", "`active` or `delete`"),
+        ("user_id", "a creator of this user"),
+        ("project_id", "a creator of this project"),
+        LIMIT,
+        MARKER,
+        SORT,
+    ]),
+    post("/v1/metric", 201, &[400], "Creates a metric").body(METRIC),
+    get("/v1/metric/{id}", &[404], "Shows a metric"),
+    delete("/v1/metric/{id}", &[404], "Deletes a metric"),
+    get(
+        "/v1/metric/{id}/measures",
+        &[400, 404],
+        "Reads aggregates of a metric",
+    )
+    .query(MEASURES_QUERY),
+    post(
+        "/v1/metric/{id}/measures",
+        202,
+        &[400, 404, 413, 507],
+        "Takes measures of a metric",
+    )
+    .query(&[REPORT])
+    .body(MEASURES),
+    post(
+        "/v1/batch/metrics/measures",
+        202,
+        &[400, 413, 507],
+        "Takes measures of many metrics",
+    )
+    .query(&[REPORT])
+    .body(BATCH),
+    post(
+        "/v1/batch/resources/metrics/measures",
+        202,
+        &[400, 413, 507],
+        "Takes measures of named metrics of many resources",
+    )
+    .query(&[
+        (
+            "create_metrics",
+            "whether metrics that are missing are created",
+        ),
+        REPORT,
+    ])
+    .body(NAMED_BATCH),
+    get("/v1/resource_type", &[], "Lists resource types"),
+    post(
+        "/v1/resource_type",
+        201,
+        &[400, 409],
+        "Creates a resource type",
+    )
+    .body(RESOURCE_TYPE),
+    get("/v1/resource_type/{name}", &[404], "Shows a resource type"),
+    delete(
+        "/v1/resource_type/{name}",
+        &[400, 404],
+        "Deletes a resource type that nothing uses",
+    ),
+    get("/v1/resource", &[], "Links to the resources of each type"),
+    get("/v1/resource/{type}", &[400, 404], "Lists resources").query(&[
+        DETAILS,
+        ("history", "whether past revisions are listed too"),
+        ("attrs", "keep only this property; may be repeated"),
+        LIMIT,
+        MARKER,
+        SORT,
+    ]),
+    post(
+        "/v1/resource/{type}",
+        201,
+        &[400, 404, 409],
+        "Creates a resource",
+    )
+    .body(RESOURCE),
+    get("/v1/resource/{type}/{id}", &[404], "Shows a resource"),
+    patch(
+        "/v1/resource/{type}/{id}",
+        &[400, 404],
+        "Changes a resource; `metrics` replaces those it has",
+    )
+    .body(RESOURCE_CHANGE),
+    delete(
+        "/v1/resource/{type}/{id}",
+        &[404],
+        "Deletes a resource with its history and metrics",
+    ),
+    get(
+        "/v1/resource/{type}/{id}/history",
+        &[400, 404],
+        "Lists the revisions of a resource",
+    )
+    .query(&[DETAILS, LIMIT, MARKER, SORT]),
+    get(
+        "/v1/resource/{type}/{id}/metric",
+        &[404],
+        "Lists the metrics of a resource",
+    ),
+    post(
+        "/v1/resource/{type}/{id}/metric",
+        200,
+        &[400, 404, 409],
+        "Adds metrics to a resource",
+    )
+    .body(METRICS),
+    get(
+        "/v1/resource/{type}/{id}/metric/{name}",
+        &[404],
+        "Shows a metric of a resource",
+    ),
+    delete(
+        "/v1/resource/{type}/{id}/metric/{name}",
+        &[404],
+        "Deletes a metric of a resource",
+    ),
+    get(
+        "/v1/resource/{type}/{id}/metric/{name}/measures",
+        &[400, 404],
+        "Reads aggregates of a metric of a resource",
+    )
+    .query(MEASURES_QUERY),
+    post(
+        "/v1/resource/{type}/{id}/metric/{name}/measures",
+        202,
+        &[400, 404, 413, 507],
+        "Takes measures of a metric of a resource",
+    )
+    .query(&[REPORT])
+    .body(MEASURES),
+];
+
+const RESOURCE_CHANGE: &str = r#"{"ended_at": "2026-01-01T00:00:00"}"#;
