@@ -44,7 +44,10 @@ fn main() {
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(4))
         .configure_from_args();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     append(&mut criterion, &runtime);
     commit(&mut criterion, &runtime);
     read(&mut criterion, &runtime);
@@ -52,12 +55,18 @@ fn main() {
 }
 
 fn directory() -> TempDir {
-    let parent = std::env::var_os("GNOCCHI_BENCH_DIRECTORY").map_or_else(std::env::temp_dir, Into::into);
+    let parent =
+        std::env::var_os("GNOCCHI_BENCH_DIRECTORY").map_or_else(std::env::temp_dir, Into::into);
     TempDir::new_in(parent).expect("a directory")
 }
 
 fn open(runtime: &Runtime, path: &Path) -> Embedded {
-    runtime.block_on(Embedded::open(EmbeddedConfig::new(path), Arc::new(SystemClock))).expect("opens")
+    runtime
+        .block_on(Embedded::open(
+            EmbeddedConfig::new(path),
+            Arc::new(SystemClock),
+        ))
+        .expect("opens")
 }
 
 /// Spreads small numbers over all identifiers, as random ones are.
@@ -69,10 +78,19 @@ fn metric(number: u64) -> MetricId {
 fn measures(metrics: usize) -> Vec<Measures> {
     let points = POINTS / metrics;
     let series = |number: u64| {
-        let timestamps_ns = (1_700_000_000..).take(points).map(|second| second * 1_000_000_000).collect();
-        let values = (0..).take(points).map(|index| f64::from(index).sin()).collect();
+        let timestamps_ns = (1_700_000_000..)
+            .take(points)
+            .map(|second| second * 1_000_000_000)
+            .collect();
+        let values = (0..)
+            .take(points)
+            .map(|index| f64::from(index).sin())
+            .collect();
         let series = Series::from_points(timestamps_ns, values).expect("after the epoch");
-        Measures { metric: metric(number), series }
+        Measures {
+            metric: metric(number),
+            series,
+        }
     };
     (0..).take(metrics).map(series).collect()
 }
@@ -82,20 +100,26 @@ fn append(criterion: &mut Criterion, runtime: &Runtime) {
     group.throughput(Throughput::Elements(CALLERS * POINTS as u64));
     for metrics in [1, 100, 3_000] {
         let batch = measures(metrics);
-        let pairs: Vec<(u128, &Series)> = batch.iter().map(|measures| (measures.metric.as_u128(), &measures.series)).collect();
+        let pairs: Vec<(u128, &Series)> = batch
+            .iter()
+            .map(|measures| (measures.metric.as_u128(), &measures.series))
+            .collect();
         let bytes = codec::encode(&pairs);
 
         let directory = directory();
         let mut file = File::create(directory.path().join("log")).expect("a file");
-        group.bench_function(format!("file and fdatasync, {metrics} metrics"), |bencher| {
-            bencher.iter(|| {
-                // What four callers write who are synchronized together.
-                for _ in 0..CALLERS {
-                    file.write_all(&bytes).expect("writes");
-                }
-                file.sync_data().expect("synchronizes");
-            });
-        });
+        group.bench_function(
+            format!("file and fdatasync, {metrics} metrics"),
+            |bencher| {
+                bencher.iter(|| {
+                    // What four callers write who are synchronized together.
+                    for _ in 0..CALLERS {
+                        file.write_all(&bytes).expect("writes");
+                    }
+                    file.sync_data().expect("synchronizes");
+                });
+            },
+        );
 
         let incoming = open(runtime, &directory.path().join("embedded")).incoming;
         group.bench_function(format!("embedded, {metrics} metrics"), |bencher| {
@@ -113,8 +137,9 @@ async fn appends(incoming: &Arc<impl IncomingDriver>, batch: &[Measures], rounds
         let now = left.min(200);
         left -= now;
         let mut callers = JoinSet::new();
-        let batches: Vec<Vec<Vec<Measures>>> =
-            (0..CALLERS).map(|_| (0..now).map(|_| batch.to_vec()).collect()).collect();
+        let batches: Vec<Vec<Vec<Measures>>> = (0..CALLERS)
+            .map(|_| (0..now).map(|_| batch.to_vec()).collect())
+            .collect();
         let begin = Instant::now();
         for batches in batches {
             let incoming = Arc::clone(incoming);
@@ -128,7 +153,10 @@ async fn appends(incoming: &Arc<impl IncomingDriver>, batch: &[Measures], rounds
         elapsed += begin.elapsed();
         for sack in incoming.sacks().sacks() {
             let claim = incoming.claim(sack, usize::MAX).await.expect("claims");
-            incoming.acknowledge(sack, &claim.receipt).await.expect("acknowledges");
+            incoming
+                .acknowledge(sack, &claim.receipt)
+                .await
+                .expect("acknowledges");
         }
     }
     elapsed
@@ -142,13 +170,25 @@ fn changes(number: u64) -> Commit {
             key: key(granularity_s, number),
             bytes: vec![7; FRAME_BYTES].into(),
         });
-        MetricChanges { metric: metric(metric_number), removed: Vec::new(), put: put.to_vec() }
+        MetricChanges {
+            metric: metric(metric_number),
+            removed: Vec::new(),
+            put: put.to_vec(),
+        }
     });
-    Commit { receipt: None, sequence: number, metrics: metrics.collect() }
+    Commit {
+        receipt: None,
+        sequence: number,
+        metrics: metrics.collect(),
+    }
 }
 
 fn key(granularity_s: i64, number: u64) -> FrameKey {
-    FrameKey { stream: stream(granularity_s), block: number / (100 * METRICS / COMMIT_METRICS), sequence: number }
+    FrameKey {
+        stream: stream(granularity_s),
+        block: number / (100 * METRICS / COMMIT_METRICS),
+        sequence: number,
+    }
 }
 
 fn stream(granularity_s: i64) -> Stream {
@@ -165,7 +205,9 @@ fn commit(criterion: &mut Criterion, runtime: &Runtime) {
         bencher.iter(|| file.write_all(black_box(&bytes)).expect("writes"));
     });
     let storage = open(runtime, &directory.path().join("embedded")).storage;
-    runtime.block_on(storage.acquire(Sack::new(0), 1)).expect("acquires");
+    runtime
+        .block_on(storage.acquire(Sack::new(0), 1))
+        .expect("acquires");
     let mut number = 0;
     let (mut metrics, mut cpu) = (0, Duration::ZERO);
     group.bench_function("embedded", |bencher| {
@@ -175,7 +217,9 @@ fn commit(criterion: &mut Criterion, runtime: &Runtime) {
                 number += 1;
                 let commit = changes(number);
                 let (begin, cpu_before) = (Instant::now(), cpu_time());
-                runtime.block_on(storage.commit(Sack::new(0), 1, commit)).expect("commits");
+                runtime
+                    .block_on(storage.commit(Sack::new(0), 1, commit))
+                    .expect("commits");
                 elapsed += begin.elapsed();
                 cpu += cpu_time().saturating_sub(cpu_before);
                 metrics += COMMIT_METRICS;
@@ -185,7 +229,12 @@ fn commit(criterion: &mut Criterion, runtime: &Runtime) {
     });
     group.finish();
     if !cpu.is_zero() {
-        report("commit", "metrics per second of one core, files written and merged included", metrics, cpu);
+        report(
+            "commit",
+            "metrics per second of one core, files written and merged included",
+            metrics,
+            cpu,
+        );
     }
 }
 
@@ -194,20 +243,34 @@ fn read(criterion: &mut Criterion, runtime: &Runtime) {
     group.throughput(Throughput::Elements(100));
     let directory = directory();
     let storage = open(runtime, directory.path()).storage;
-    runtime.block_on(storage.acquire(Sack::new(0), 1)).expect("acquires");
+    runtime
+        .block_on(storage.acquire(Sack::new(0), 1))
+        .expect("acquires");
     let commits = 10 * METRICS / COMMIT_METRICS;
     for number in 1..=commits {
-        runtime.block_on(storage.commit(Sack::new(0), 1, changes(number))).expect("commits");
+        runtime
+            .block_on(storage.commit(Sack::new(0), 1, changes(number)))
+            .expect("commits");
     }
     let mut first = 0;
     group.bench_function("embedded", |bencher| {
         bencher.iter(|| {
             first = (first + 977) % (METRICS - 100);
-            let range = BlockRange { stream: stream(60), blocks: 0..2 };
-            let requests: Vec<FrameRange> =
-                (first..first + 100).map(|number| FrameRange { metric: metric(number), range: range.clone() }).collect();
+            let range = BlockRange {
+                stream: stream(60),
+                blocks: 0..2,
+            };
+            let requests: Vec<FrameRange> = (first..first + 100)
+                .map(|number| FrameRange {
+                    metric: metric(number),
+                    range: range.clone(),
+                })
+                .collect();
             let answers = runtime.block_on(storage.read(&requests)).expect("reads");
-            assert!(answers.iter().all(|frames| frames.len() == 10), "all frames are found");
+            assert!(
+                answers.iter().all(|frames| frames.len() == 10),
+                "all frames are found"
+            );
         });
     });
     group.finish();
@@ -215,7 +278,10 @@ fn read(criterion: &mut Criterion, runtime: &Runtime) {
 
 /// Returns the time that all threads of this process have spent on a processor; zero where that cannot be known.
 fn cpu_time() -> Duration {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let threads = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
     let nanoseconds = threads.filter_map(|thread| {
         let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
@@ -223,7 +289,10 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(nanoseconds.sum())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is the purpose of this program")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the report is the purpose of this program"
+)]
 fn report(what: &str, unit: &str, count: u64, time: Duration) {
     let per_second = u128::from(count) * 1_000_000_000 / time.as_nanos().max(1);
     println!("{what}: {per_second} {unit}");

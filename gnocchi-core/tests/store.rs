@@ -384,14 +384,18 @@ async fn sealed_and_folded_blocks_read_the_same() {
 #[tokio::test]
 async fn a_back_window_that_grows_does_not_reopen_what_was_dropped() {
     let mut fixture = Fixture::new(Settings::default()).await;
+    let kept_for_ever = || vec![Definition::new(Some(span(60)), None, None).unwrap()];
+    fixture
+        .store
+        .update_archive_policy("minutes", kept_for_ever(), None)
+        .await
+        .unwrap();
     fixture.append(&[(60, 1.0), (61, 3.0)]).await;
     fixture.append(&[(20_000, 7.0)]).await;
     fixture.store.process().await.unwrap();
-    let minutes = fixture.metric.archive_policy.definition().to_vec();
-    let minutes = vec![Definition::new(Some(minutes[0].granularity()), None, None).unwrap()];
     fixture
         .store
-        .update_archive_policy("minutes", minutes, Some(100_000))
+        .update_archive_policy("minutes", kept_for_ever(), Some(100_000))
         .await
         .unwrap();
     // A new process, which knows only what is stored.

@@ -24,9 +24,19 @@ const GROUP_BYTES_MAX: usize = 16 << 20;
 /// What a caller hands in.
 pub(super) enum Request {
     /// Makes an entry durable, then puts it into the index.
-    Append { entry: Bytes, arrival: Timestamp, measures: MeasuresBySack, index_bytes: usize, done: Done },
+    Append {
+        entry: Bytes,
+        arrival: Timestamp,
+        measures: MeasuresBySack,
+        index_bytes: usize,
+        done: Done,
+    },
     /// Makes an entry durable that discards what stands before it, then takes that out of the index.
-    Discard { entry: Bytes, metrics: Vec<MetricId>, done: Done },
+    Discard {
+        entry: Bytes,
+        metrics: Vec<MetricId>,
+        done: Done,
+    },
     /// Deletes from the log what is finished; comes without hurry.
     Tidy,
 }
@@ -60,25 +70,34 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Reads the log into the index and prepares to write on.
-    pub(super) fn recover(database: Arc<Database>, index: Arc<PendingIndex>) -> Result<Self, EmbeddedError> {
+    pub(super) fn recover(
+        database: Arc<Database>,
+        index: Arc<PendingIndex>,
+    ) -> Result<Self, EmbeddedError> {
         let facts = database.facts();
         let mut discards = VecDeque::new();
         database.read(|engine| {
             for guard in engine.log.iter() {
                 let (key, entry) = guard.into_inner()?;
                 let sequence = keys::number(&key).ok_or_else(|| damaged("log"))?;
-                let (header, payload) = EntryHeader::take(&entry).ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
+                let (header, payload) = EntryHeader::take(&entry)
+                    .ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
                 match header.kind {
                     keys::ENTRY_MEASURES => {
-                        let batch = measures::decode(payload).map_err(|source| EmbeddedError::DamagedEntry { sequence, source })?;
-                        let batch = batch.into_iter().map(|(metric, series)| Measures { metric: MetricId::from_u128(metric), series });
+                        let batch = measures::decode(payload)
+                            .map_err(|source| EmbeddedError::DamagedEntry { sequence, source })?;
+                        let batch = batch.into_iter().map(|(metric, series)| Measures {
+                            metric: MetricId::from_u128(metric),
+                            series,
+                        });
                         let divided = index.divide(batch.collect());
                         // What was acknowledged is taken, whatever the limit says now.
                         drop(index.reserve(PendingIndex::bytes_of(&divided), usize::MAX));
                         index.insert(sequence, header.arrival, divided);
                     }
                     keys::ENTRY_DISCARD => {
-                        let metrics = keys::discarded(payload).ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
+                        let metrics = keys::discarded(payload)
+                            .ok_or_else(|| damaged(&format!("log entry {sequence}")))?;
                         index.discard(&metrics);
                         discards.push_back(sequence);
                     }
@@ -119,8 +138,16 @@ impl Committer {
     }
 
     fn serve(&mut self, group: Vec<Request>) {
-        let entries: Vec<(u64, Bytes)> = group.iter().filter_map(Request::entry).map(|entry| (self.take_sequence(), entry.clone())).collect();
-        let mode = if entries.is_empty() { PersistMode::Buffer } else { PersistMode::SyncData };
+        let entries: Vec<(u64, Bytes)> = group
+            .iter()
+            .filter_map(Request::entry)
+            .map(|entry| (self.take_sequence(), entry.clone()))
+            .collect();
+        let mode = if entries.is_empty() {
+            PersistMode::Buffer
+        } else {
+            PersistMode::SyncData
+        };
         let mut failure = None;
         if let Err(error) = self.store(&entries, mode) {
             if entries.is_empty() {
@@ -132,9 +159,17 @@ impl Committer {
         for request in group {
             let done = match request {
                 Request::Tidy => continue,
-                Request::Append { arrival, measures, index_bytes, done, .. } => {
+                Request::Append {
+                    arrival,
+                    measures,
+                    index_bytes,
+                    done,
+                    ..
+                } => {
                     match sequences.next() {
-                        Some(sequence) if failure.is_none() => self.index.insert(sequence, arrival, measures),
+                        Some(sequence) if failure.is_none() => {
+                            self.index.insert(sequence, arrival, measures)
+                        }
                         _ => self.index.release(index_bytes),
                     }
                     done
@@ -150,7 +185,13 @@ impl Committer {
                 }
             };
             // A caller who is gone does not need the answer.
-            drop(done.send(failure.as_ref().map_or(Ok(()), |cause| Err(EmbeddedError::Group(Arc::clone(cause))))));
+            drop(
+                done.send(
+                    failure
+                        .as_ref()
+                        .map_or(Ok(()), |cause| Err(EmbeddedError::Group(Arc::clone(cause)))),
+                ),
+            );
         }
     }
 
@@ -158,20 +199,34 @@ impl Committer {
     fn store(&mut self, entries: &[(u64, Bytes)], mode: PersistMode) -> Result<(), EmbeddedError> {
         let finished = self.index.take_finished();
         self.finished.extend(finished.sequences);
-        let oldest = finished.oldest_pending.or(entries.first().map(|(sequence, _)| *sequence)).unwrap_or(u64::MAX);
-        let past_discards = self.discards.iter().take_while(|sequence| **sequence < oldest).count();
+        let oldest = finished
+            .oldest_pending
+            .or(entries.first().map(|(sequence, _)| *sequence))
+            .unwrap_or(u64::MAX);
+        let past_discards = self
+            .discards
+            .iter()
+            .take_while(|sequence| **sequence < oldest)
+            .count();
         if entries.is_empty() && self.finished.is_empty() && past_discards == 0 {
             return Ok(());
         }
-        let limit = (self.next_sequence > self.sequence_limit).then(|| self.next_sequence.saturating_add(SEQUENCES_RESERVED));
+        let limit = (self.next_sequence > self.sequence_limit)
+            .then(|| self.next_sequence.saturating_add(SEQUENCES_RESERVED));
         let (this, epoch) = (&*self, Cell::new(self.epoch));
         this.database.write(|engine| {
             epoch.set(engine.epoch);
-            let mut batch = engine.batch(entries.len() + this.finished.len() + past_discards + 1).durability(Some(mode));
+            let mut batch = engine
+                .batch(entries.len() + this.finished.len() + past_discards + 1)
+                .durability(Some(mode));
             if engine.epoch != this.epoch {
                 this.remove_ghosts(engine, &mut batch)?;
             }
-            for sequence in this.finished.iter().chain(this.discards.iter().take(past_discards)) {
+            for sequence in this
+                .finished
+                .iter()
+                .chain(this.discards.iter().take(past_discards))
+            {
                 batch.remove(&engine.log, keys::log_key(*sequence));
             }
             if let Some(limit) = limit {
@@ -193,7 +248,11 @@ impl Committer {
     }
 
     /// Deletes entries that were found complete after a failed write although their callers were told of the failure.
-    fn remove_ghosts(&self, engine: &Engine, batch: &mut OwnedWriteBatch) -> Result<(), EmbeddedError> {
+    fn remove_ghosts(
+        &self,
+        engine: &Engine,
+        batch: &mut OwnedWriteBatch,
+    ) -> Result<(), EmbeddedError> {
         for guard in engine.log.range(keys::log_key(self.last_stored + 1)..) {
             batch.remove(&engine.log, guard.key()?);
         }

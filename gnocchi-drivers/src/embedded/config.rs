@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn absent_settings_have_the_documented_defaults() {
-        let config: EmbeddedConfig = serde_json::from_str(r#"{"path": "/var/lib/gnocchi"}"#).unwrap();
+        let config: EmbeddedConfig =
+            serde_json::from_str(r#"{"path": "/var/lib/gnocchi"}"#).unwrap();
         assert_eq!(config, EmbeddedConfig::new("/var/lib/gnocchi"));
         assert_eq!(config.sack_count(), SACKS_DEFAULT);
         assert_eq!(config.durability, Durability::WithIncoming);
@@ -128,7 +129,12 @@ mod tests {
 
     #[test]
     fn unknown_and_impossible_settings_are_refused() {
-        let check = |text: &str| assert!(serde_json::from_str::<EmbeddedConfig>(text).is_err(), "{text}");
+        let check = |text: &str| {
+            assert!(
+                serde_json::from_str::<EmbeddedConfig>(text).is_err(),
+                "{text}"
+            )
+        };
         check("{}");
         check(r#"{"path": "p", "sack": 3}"#);
         check(r#"{"path": "p", "sacks": 0}"#);
@@ -137,7 +143,10 @@ mod tests {
 
     #[test]
     fn a_journal_is_never_smaller_than_the_engine_takes() {
-        let config = EmbeddedConfig { journal_bytes_max: 1, ..EmbeddedConfig::new("p") };
+        let config = EmbeddedConfig {
+            journal_bytes_max: 1,
+            ..EmbeddedConfig::new("p")
+        };
         assert_eq!(config.journal_bytes(), JOURNAL_BYTES_MIN);
     }
 }

@@ -28,14 +28,23 @@ pub(super) struct Database {
 
 enum State {
     Open(Engine),
-    Stopped { since: Instant, epoch: u64, cause: Arc<EmbeddedError> },
+    Stopped {
+        since: Instant,
+        epoch: u64,
+        cause: Arc<EmbeddedError>,
+    },
 }
 
 impl Database {
     pub(super) fn open(config: EmbeddedConfig) -> Result<Self, EmbeddedError> {
         let engine = Engine::open(&config, 0)?;
         let facts = engine.begin(&config)?;
-        Ok(Self { config, facts, state: RwLock::new(State::Open(engine)), pause_ms: AtomicU64::new(PAUSE_MS) })
+        Ok(Self {
+            config,
+            facts,
+            state: RwLock::new(State::Open(engine)),
+            pause_ms: AtomicU64::new(PAUSE_MS),
+        })
     }
 
     /// Returns what the database said about itself when it was opened.
@@ -54,7 +63,10 @@ impl Database {
     }
 
     /// Runs a read.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Engine) -> Result<T, EmbeddedError>) -> Result<T, EmbeddedError> {
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Engine) -> Result<T, EmbeddedError>,
+    ) -> Result<T, EmbeddedError> {
         let state = self.opened()?;
         match &*state {
             State::Open(engine) => work(engine),
@@ -65,7 +77,10 @@ impl Database {
     /// Runs a write, which must be one batch.
     ///
     /// It runs a second time when the engine refused it because of an earlier failure, after the engine was opened again.
-    pub(super) fn write<T>(&self, work: impl Fn(&Engine) -> Result<T, EmbeddedError>) -> Result<T, EmbeddedError> {
+    pub(super) fn write<T>(
+        &self,
+        work: impl Fn(&Engine) -> Result<T, EmbeddedError>,
+    ) -> Result<T, EmbeddedError> {
         let attempt = || {
             let mut epoch = 0;
             let result = self.read(|engine| {
@@ -87,13 +102,24 @@ impl Database {
         }
         // Nothing of this write was stored; what failed before is not known here, and it may have passed.
         self.restart(epoch)?;
-        attempt().map_err(|(epoch, error)| if error.stops_the_engine() { self.stop(epoch, error) } else { error })
+        attempt().map_err(|(epoch, error)| {
+            if error.stops_the_engine() {
+                self.stop(epoch, error)
+            } else {
+                error
+            }
+        })
     }
 
     /// Returns the state with an open engine, unless it cannot be opened now.
     fn opened(&self) -> Result<RwLockReadGuard<'_, State>, EmbeddedError> {
         let state = self.state.read();
-        let State::Stopped { since, epoch, cause } = &*state else {
+        let State::Stopped {
+            since,
+            epoch,
+            cause,
+        } = &*state
+        else {
             return Ok(state);
         };
         if since.elapsed() < Duration::from_millis(self.pause_ms.load(Ordering::Relaxed)) {
@@ -111,7 +137,11 @@ impl Database {
         let cause = Arc::new(error);
         let mut state = self.state.write();
         if matches!(&*state, State::Open(engine) if engine.epoch == epoch) {
-            *state = State::Stopped { since: Instant::now(), epoch, cause: Arc::clone(&cause) };
+            *state = State::Stopped {
+                since: Instant::now(),
+                epoch,
+                cause: Arc::clone(&cause),
+            };
         }
         EmbeddedError::Stopped(cause)
     }
@@ -126,7 +156,11 @@ impl Database {
         if current != epoch {
             return Ok(());
         }
-        let stopped = |cause| State::Stopped { since: Instant::now(), epoch, cause };
+        let stopped = |cause| State::Stopped {
+            since: Instant::now(),
+            epoch,
+            cause,
+        };
         // The lock of the directory is free only once the engine is gone.
         *state = stopped(Arc::new(EmbeddedError::Closed));
         match Engine::open(&self.config, epoch + 1) {
@@ -146,6 +180,9 @@ impl Database {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("path", &self.config.path).field("facts", &self.facts).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("path", &self.config.path)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
     }
 }

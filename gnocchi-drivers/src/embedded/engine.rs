@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fjall::config::{CompressionPolicy, FilterPolicy};
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+};
 use gnocchi_core::driver::{Sack, SackCount};
 use uuid::Uuid;
 
@@ -101,7 +103,10 @@ impl Engine {
             Some(format) => {
                 let found = u32::from_be_bytes(exactly(&format, keys::META_FORMAT)?);
                 if found != FORMAT {
-                    return Err(EmbeddedError::Format { found, known: FORMAT });
+                    return Err(EmbeddedError::Format {
+                        found,
+                        known: FORMAT,
+                    });
                 }
                 let sacks = u16::from_be_bytes(self.fact(keys::META_SACKS)?);
                 let sacks = SackCount::new(sacks).ok_or_else(|| damaged(keys::META_SACKS))?;
@@ -109,20 +114,39 @@ impl Engine {
             }
         };
         let generation = self.counter(keys::META_GENERATION)?.saturating_add(1);
-        let last_entry = self.log.last_key_value().map(fjall::Guard::key).transpose()?;
-        let last_entry = last_entry.map(|key| keys::number(&key).ok_or_else(|| damaged("log"))).transpose()?;
+        let last_entry = self
+            .log
+            .last_key_value()
+            .map(fjall::Guard::key)
+            .transpose()?;
+        let last_entry = last_entry
+            .map(|key| keys::number(&key).ok_or_else(|| damaged("log")))
+            .transpose()?;
         // Zero is no sequence: a receipt of it would name nothing.
-        let next_sequence = self.counter(keys::META_SEQUENCE_LIMIT)?.max(last_entry.unwrap_or(0).saturating_add(1));
+        let next_sequence = self
+            .counter(keys::META_SEQUENCE_LIMIT)?
+            .max(last_entry.unwrap_or(0).saturating_add(1));
         let sequence_limit = next_sequence.saturating_add(SEQUENCES_RESERVED);
         batch.insert(&self.meta, keys::META_GENERATION, generation.to_be_bytes());
-        batch.insert(&self.meta, keys::META_SEQUENCE_LIMIT, sequence_limit.to_be_bytes());
+        batch.insert(
+            &self.meta,
+            keys::META_SEQUENCE_LIMIT,
+            sequence_limit.to_be_bytes(),
+        );
         batch.commit()?;
-        Ok(Facts { sacks, identity, generation, next_sequence, sequence_limit })
+        Ok(Facts {
+            sacks,
+            identity,
+            generation,
+            next_sequence,
+            sequence_limit,
+        })
     }
 
     /// Starts an atomic write, which is handed to the operating system unless it is told to be more durable.
     pub(super) fn batch(&self, capacity: usize) -> OwnedWriteBatch {
-        OwnedWriteBatch::with_capacity(self.database.clone(), capacity).durability(Some(PersistMode::Buffer))
+        OwnedWriteBatch::with_capacity(self.database.clone(), capacity)
+            .durability(Some(PersistMode::Buffer))
     }
 
     pub(super) fn sack(&self, sack: Sack) -> Result<SackRecord, EmbeddedError> {
@@ -144,7 +168,9 @@ impl Engine {
             // Fails when the threads do.
             self.database.persist(PersistMode::Buffer)?;
             if begin.elapsed() > ROOM_PATIENCE {
-                return Err(EmbeddedError::Overloaded { waited: ROOM_PATIENCE });
+                return Err(EmbeddedError::Overloaded {
+                    waited: ROOM_PATIENCE,
+                });
             }
             std::thread::sleep(ROOM_INTERVAL);
         }
@@ -152,9 +178,12 @@ impl Engine {
     }
 
     fn has_room(&self) -> bool {
-        [&self.log, &self.frames, &self.sacks].into_iter().all(|keyspace| {
-            keyspace.sealed_memtable_count() < SEALED_TABLES_MAX && keyspace.l0_table_count() < UNMERGED_FILES_MAX
-        })
+        [&self.log, &self.frames, &self.sacks]
+            .into_iter()
+            .all(|keyspace| {
+                keyspace.sealed_memtable_count() < SEALED_TABLES_MAX
+                    && keyspace.l0_table_count() < UNMERGED_FILES_MAX
+            })
     }
 
     fn fact<const BYTES: usize>(&self, name: &str) -> Result<[u8; BYTES], EmbeddedError> {
@@ -169,7 +198,9 @@ impl Engine {
 }
 
 pub(super) fn damaged(name: &str) -> EmbeddedError {
-    EmbeddedError::DamagedRecord { name: name.to_owned() }
+    EmbeddedError::DamagedRecord {
+        name: name.to_owned(),
+    }
 }
 
 fn exactly<const BYTES: usize>(value: &[u8], name: &str) -> Result<[u8; BYTES], EmbeddedError> {
@@ -181,11 +212,20 @@ fn exactly<const BYTES: usize>(value: &[u8], name: &str) -> Result<[u8; BYTES], 
 /// The engine marks a database as existing last, and refuses a directory that has a journal and no mark. Nothing was stored yet
 /// in such a journal.
 fn clear_interrupted_creation(path: &Path) -> io::Result<()> {
-    let interrupted = || Ok::<bool, io::Error>(path.join(FIRST_JOURNAL_FILE).try_exists()? && !path.join(VERSION_FILE).try_exists()?);
+    let interrupted = || {
+        Ok::<bool, io::Error>(
+            path.join(FIRST_JOURNAL_FILE).try_exists()? && !path.join(VERSION_FILE).try_exists()?,
+        )
+    };
     if !interrupted()? {
         return Ok(());
     }
-    let lock: File = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(LOCK_FILE))?;
+    let lock: File = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path.join(LOCK_FILE))?;
     // Whoever holds the lock is creating the database now.
     if lock.try_lock().is_ok() && interrupted()? {
         fs::remove_file(path.join(FIRST_JOURNAL_FILE))?;

@@ -69,7 +69,12 @@ impl EmbeddedError {
     pub(super) fn stops_the_engine(&self) -> bool {
         match self {
             Self::Engine(error) => {
-                matches!(error, fjall::Error::Io(_) | fjall::Error::Poisoned | fjall::Error::Storage(fjall::LsmError::Io(_)))
+                matches!(
+                    error,
+                    fjall::Error::Io(_)
+                        | fjall::Error::Poisoned
+                        | fjall::Error::Storage(fjall::LsmError::Io(_))
+                )
             }
             _ => false,
         }
@@ -84,8 +89,12 @@ impl EmbeddedError {
         match self {
             Self::Engine(error) => engine_kind(error),
             Self::Directory(error) | Self::Thread(error) => io_kind(error),
-            Self::Format { .. } | Self::BacklogNotEmpty { .. } | Self::AppendTooLarge { .. } => BackendErrorKind::Config,
-            Self::DamagedRecord { .. } | Self::DamagedEntry { .. } | Self::UnknownEntry { .. } => BackendErrorKind::Corrupt,
+            Self::Format { .. } | Self::BacklogNotEmpty { .. } | Self::AppendTooLarge { .. } => {
+                BackendErrorKind::Config
+            }
+            Self::DamagedRecord { .. } | Self::DamagedEntry { .. } | Self::UnknownEntry { .. } => {
+                BackendErrorKind::Corrupt
+            }
             Self::StaleFence { .. } => BackendErrorKind::Conflict,
             Self::Overloaded { .. } | Self::Closed | Self::Task(_) => BackendErrorKind::Unavailable,
             Self::Stopped(cause) | Self::Group(cause) => cause.kind(),
@@ -101,15 +110,15 @@ impl From<fjall::Error> for EmbeddedError {
 
 fn engine_kind(error: &fjall::Error) -> BackendErrorKind {
     use fjall::Error::{
-        Decompress, InvalidTag, InvalidTrailer, InvalidVersion, Io, JournalRecovery, Locked, Poisoned, Storage, Unrecoverable,
+        Decompress, InvalidTag, InvalidTrailer, InvalidVersion, Io, JournalRecovery, Locked,
+        Poisoned, Storage, Unrecoverable,
     };
     match error {
         Io(error) | Storage(fjall::LsmError::Io(error)) => io_kind(error),
         Locked | Poisoned => BackendErrorKind::Unavailable,
         InvalidVersion(_) | Storage(fjall::LsmError::InvalidVersion(_)) => BackendErrorKind::Config,
-        Storage(_) | Decompress(_) | InvalidTag(_) | InvalidTrailer | JournalRecovery(_) | Unrecoverable => {
-            BackendErrorKind::Corrupt
-        }
+        Storage(_) | Decompress(_) | InvalidTag(_) | InvalidTrailer | JournalRecovery(_)
+        | Unrecoverable => BackendErrorKind::Corrupt,
         _ => BackendErrorKind::Unexpected,
     }
 }
@@ -117,11 +126,14 @@ fn engine_kind(error: &fjall::Error) -> BackendErrorKind {
 fn io_kind(error: &io::Error) -> BackendErrorKind {
     use io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => BackendErrorKind::Full,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
-        ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-            BackendErrorKind::Config
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            BackendErrorKind::Full
         }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
+        ErrorKind::NotFound
+        | ErrorKind::AlreadyExists
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory => BackendErrorKind::Config,
         ErrorKind::TimedOut => BackendErrorKind::Timeout,
         ErrorKind::Interrupted | ErrorKind::WouldBlock => BackendErrorKind::Unavailable,
         ErrorKind::InvalidData | ErrorKind::UnexpectedEof => BackendErrorKind::Corrupt,
@@ -135,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_failure_says_what_to_do() {
-        use BackendErrorKind::{Conflict, Config, Corrupt, Denied, Full, Unavailable};
+        use BackendErrorKind::{Config, Conflict, Corrupt, Denied, Full, Unavailable};
         let check = |error: EmbeddedError, expected: BackendErrorKind| {
             let text = format!("{error:?}");
             assert_eq!(error.into_backend("test").kind(), expected, "{text}");
@@ -143,20 +155,53 @@ mod tests {
         let io = |kind: io::ErrorKind| fjall::Error::Io(io::Error::from(kind));
         check(io(io::ErrorKind::StorageFull).into(), Full);
         check(io(io::ErrorKind::QuotaExceeded).into(), Full);
-        check(fjall::Error::Io(io::Error::from_raw_os_error(28)).into(), Full);
-        check(fjall::Error::Storage(fjall::LsmError::Io(io::ErrorKind::StorageFull.into())).into(), Full);
+        check(
+            fjall::Error::Io(io::Error::from_raw_os_error(28)).into(),
+            Full,
+        );
+        check(
+            fjall::Error::Storage(fjall::LsmError::Io(io::ErrorKind::StorageFull.into())).into(),
+            Full,
+        );
         check(io(io::ErrorKind::ReadOnlyFilesystem).into(), Denied);
-        check(EmbeddedError::Directory(io::ErrorKind::PermissionDenied.into()), Denied);
-        check(EmbeddedError::Directory(io::ErrorKind::NotADirectory.into()), Config);
+        check(
+            EmbeddedError::Directory(io::ErrorKind::PermissionDenied.into()),
+            Denied,
+        );
+        check(
+            EmbeddedError::Directory(io::ErrorKind::NotADirectory.into()),
+            Config,
+        );
         check(fjall::Error::Locked.into(), Unavailable);
         check(fjall::Error::Poisoned.into(), Unavailable);
         check(fjall::Error::InvalidVersion(None).into(), Config);
         check(fjall::Error::Unrecoverable.into(), Corrupt);
-        check(fjall::Error::JournalRecovery(fjall::JournalRecoveryError::ChecksumMismatch).into(), Corrupt);
+        check(
+            fjall::Error::JournalRecovery(fjall::JournalRecoveryError::ChecksumMismatch).into(),
+            Corrupt,
+        );
         check(EmbeddedError::Format { found: 9, known: 1 }, Config);
-        check(EmbeddedError::DamagedEntry { sequence: 1, source: DecodeError::Truncated }, Corrupt);
-        check(EmbeddedError::UnknownEntry { sequence: 1, kind: 9 }, Corrupt);
-        check(EmbeddedError::StaleFence { fence: 1, current: 2 }, Conflict);
+        check(
+            EmbeddedError::DamagedEntry {
+                sequence: 1,
+                source: DecodeError::Truncated,
+            },
+            Corrupt,
+        );
+        check(
+            EmbeddedError::UnknownEntry {
+                sequence: 1,
+                kind: 9,
+            },
+            Corrupt,
+        );
+        check(
+            EmbeddedError::StaleFence {
+                fence: 1,
+                current: 2,
+            },
+            Conflict,
+        );
         check(EmbeddedError::Closed, Unavailable);
         let full = Arc::new(EmbeddedError::from(io(io::ErrorKind::StorageFull)));
         check(EmbeddedError::Stopped(Arc::clone(&full)), Full);
@@ -165,7 +210,17 @@ mod tests {
 
     #[test]
     fn a_stale_fence_is_an_outcome_of_storage() {
-        let error = EmbeddedError::StaleFence { fence: 1, current: 2 }.into_storage("commit");
-        assert!(matches!(error, StorageError::StaleFence { fence: 1, current: 2 }));
+        let error = EmbeddedError::StaleFence {
+            fence: 1,
+            current: 2,
+        }
+        .into_storage("commit");
+        assert!(matches!(
+            error,
+            StorageError::StaleFence {
+                fence: 1,
+                current: 2
+            }
+        ));
     }
 }

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use carbonara::codec::measures as codec;
 use carbonara::{Series, Timestamp};
 use gnocchi_core::clock::Clock;
-use gnocchi_core::driver::{Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount};
+use gnocchi_core::driver::{
+    Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount,
+};
 use gnocchi_core::error::IncomingError;
 use gnocchi_core::memory::{MeasuresBySack, PendingIndex};
 use gnocchi_core::model::{Measures, MetricId};
@@ -51,7 +53,10 @@ struct Writer {
 }
 
 impl EmbeddedIncoming {
-    pub(super) fn start(database: Arc<Database>, clock: Arc<dyn Clock>) -> Result<Self, EmbeddedError> {
+    pub(super) fn start(
+        database: Arc<Database>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EmbeddedError> {
         let facts = database.facts();
         let index = Arc::new(PendingIndex::new(facts.sacks));
         let committer = Committer::recover(Arc::clone(&database), Arc::clone(&index))?;
@@ -60,20 +65,34 @@ impl EmbeddedIncoming {
             .name("gnocchi-log".to_owned())
             .spawn(move || committer.run(receiver))
             .map_err(EmbeddedError::Thread)?;
-        Ok(Self { database, index, clock, identity: facts.identity, writer: Some(Writer { requests, thread }) })
+        Ok(Self {
+            database,
+            index,
+            clock,
+            identity: facts.identity,
+            writer: Some(Writer { requests, thread }),
+        })
     }
 
     /// Fails when something waits to be folded.
     pub(super) fn require_empty(&self) -> Result<(), EmbeddedError> {
         let points = self.index.backlog(BacklogDetails::Summary).points;
-        if points == 0 { Ok(()) } else { Err(EmbeddedError::BacklogNotEmpty { points }) }
+        if points == 0 {
+            Ok(())
+        } else {
+            Err(EmbeddedError::BacklogNotEmpty { points })
+        }
     }
 
     /// Hands a request to the writer and waits for its answer.
     async fn submit(&self, request: impl FnOnce(Done) -> Request) -> Result<(), EmbeddedError> {
         let writer = self.writer.as_ref().ok_or(EmbeddedError::Closed)?;
         // The request is made only once there is a place for it: a caller who gives up before leaves nothing behind.
-        let place = writer.requests.reserve().await.map_err(|_| EmbeddedError::Closed)?;
+        let place = writer
+            .requests
+            .reserve()
+            .await
+            .map_err(|_| EmbeddedError::Closed)?;
         let (done, answer) = oneshot::channel();
         place.send(request(done));
         answer.await.map_err(|_| EmbeddedError::Closed)?
@@ -88,8 +107,14 @@ impl EmbeddedIncoming {
     }
 
     /// Encodes the entry of an append and divides it among the sacks.
-    async fn prepare(&self, measures: Vec<Measures>) -> Result<(Bytes, Timestamp, MeasuresBySack), EmbeddedError> {
-        let header = EntryHeader { kind: keys::ENTRY_MEASURES, arrival: self.clock.now() };
+    async fn prepare(
+        &self,
+        measures: Vec<Measures>,
+    ) -> Result<(Bytes, Timestamp, MeasuresBySack), EmbeddedError> {
+        let header = EntryHeader {
+            kind: keys::ENTRY_MEASURES,
+            arrival: self.clock.now(),
+        };
         let index = Arc::clone(&self.index);
         let points: usize = measures.iter().map(|measures| measures.series.len()).sum();
         let work = move || {
@@ -99,7 +124,9 @@ impl EmbeddedIncoming {
         if points <= POINTS_INLINE_MAX {
             return work();
         }
-        tokio::task::spawn_blocking(work).await.map_err(EmbeddedError::Task)?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(EmbeddedError::Task)?
     }
 }
 
@@ -123,7 +150,10 @@ fn encode(header: EntryHeader, measures: &[Measures]) -> Result<Bytes, EmbeddedE
 #[async_trait]
 impl IncomingDriver for EmbeddedIncoming {
     fn capabilities(&self) -> IncomingCapabilities {
-        IncomingCapabilities { durable: true, shared: false }
+        IncomingCapabilities {
+            durable: true,
+            shared: false,
+        }
     }
 
     fn sacks(&self) -> SackCount {
@@ -143,21 +173,33 @@ impl IncomingDriver for EmbeddedIncoming {
         let limit_bytes = self.database.config().pending_bytes_max;
         // Looked at before the work as well, so that refusing costs nothing.
         self.index.reserve(0, limit_bytes)?;
-        let (entry, arrival, measures) = self.prepare(measures).await.map_err(|error| error.into_incoming(OPERATION))?;
+        let (entry, arrival, measures) = self
+            .prepare(measures)
+            .await
+            .map_err(|error| error.into_incoming(OPERATION))?;
         let index_bytes = PendingIndex::bytes_of(&measures);
         let reserved = Reservation::take(&self.index, index_bytes, limit_bytes)?;
         let stored = self.submit(|done| {
             reserved.hand_over();
-            Request::Append { entry, arrival, measures, index_bytes, done }
+            Request::Append {
+                entry,
+                arrival,
+                measures,
+                index_bytes,
+                done,
+            }
         });
         stored.await.map_err(|error| error.into_incoming(OPERATION))
     }
 
     async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError> {
-        Ok(self.index.claim(sack, points_max).map_or_else(Claim::default, |taken| Claim {
-            measures: taken.measures,
-            receipt: keys::receipt(self.identity, taken.sequence),
-        }))
+        Ok(self
+            .index
+            .claim(sack, points_max)
+            .map_or_else(Claim::default, |taken| Claim {
+                measures: taken.measures,
+                receipt: keys::receipt(self.identity, taken.sequence),
+            }))
     }
 
     async fn acknowledge(&self, sack: Sack, receipt: &Receipt) -> Result<(), IncomingError> {
@@ -179,11 +221,21 @@ impl IncomingDriver for EmbeddedIncoming {
             return Ok(());
         }
         let mut entry = Vec::new();
-        EntryHeader { kind: keys::ENTRY_DISCARD, arrival: self.clock.now() }.put(&mut entry);
+        EntryHeader {
+            kind: keys::ENTRY_DISCARD,
+            arrival: self.clock.now(),
+        }
+        .put(&mut entry);
         keys::put_discarded(&mut entry, metrics);
         let entry = entry.into();
-        let stored = self.submit(|done| Request::Discard { entry, metrics: metrics.to_vec(), done });
-        stored.await.map_err(|error| error.into_incoming("discard measures"))?;
+        let stored = self.submit(|done| Request::Discard {
+            entry,
+            metrics: metrics.to_vec(),
+            done,
+        });
+        stored
+            .await
+            .map_err(|error| error.into_incoming("discard measures"))?;
         self.tidy();
         Ok(())
     }
@@ -216,7 +268,11 @@ struct Reservation<'a> {
 }
 
 impl<'a> Reservation<'a> {
-    fn take(index: &'a PendingIndex, bytes: usize, limit_bytes: usize) -> Result<Self, IncomingError> {
+    fn take(
+        index: &'a PendingIndex,
+        bytes: usize,
+        limit_bytes: usize,
+    ) -> Result<Self, IncomingError> {
         index.reserve(bytes, limit_bytes)?;
         Ok(Self { index, bytes })
     }

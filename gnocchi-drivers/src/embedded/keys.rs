@@ -47,14 +47,31 @@ pub(super) fn frame_key(bytes: &[u8]) -> Option<(MetricId, FrameKey)> {
     let (stream, rest) = take_u64(rest)?;
     let (block, rest) = take_u64(rest)?;
     let (sequence, rest) = take_u64(rest)?;
-    let key = FrameKey { stream: stream_of(stream)?, block, sequence };
-    rest.is_empty().then_some((MetricId::from_u128(u128::from_be_bytes(*metric)), key))
+    let key = FrameKey {
+        stream: stream_of(stream)?,
+        block,
+        sequence,
+    };
+    rest.is_empty()
+        .then_some((MetricId::from_u128(u128::from_be_bytes(*metric)), key))
 }
 
 /// Returns the first key of the blocks of a range and the first key behind them; `None` when the range is empty.
-pub(super) fn frame_range(metric: MetricId, range: &BlockRange) -> Option<Range<[u8; FRAME_KEY_BYTES]>> {
+pub(super) fn frame_range(
+    metric: MetricId,
+    range: &BlockRange,
+) -> Option<Range<[u8; FRAME_KEY_BYTES]>> {
     let Range { start, end } = range.blocks;
-    let bound = |block| frame_key_bytes(metric, FrameKey { stream: range.stream, block, sequence: 0 });
+    let bound = |block| {
+        frame_key_bytes(
+            metric,
+            FrameKey {
+                stream: range.stream,
+                block,
+                sequence: 0,
+            },
+        )
+    };
     (start < end).then(|| bound(start)..bound(end))
 }
 
@@ -91,7 +108,9 @@ fn stream_of(number: u64) -> Option<Stream> {
         return Some(Stream::Window);
     }
     let nanoseconds = i64::try_from(number).ok()?;
-    Timespan::from_nanosecond(nanoseconds).ok().map(Stream::Level)
+    Timespan::from_nanosecond(nanoseconds)
+        .ok()
+        .map(Stream::Level)
 }
 
 /// Returns the key of an entry of the log.
@@ -134,7 +153,13 @@ impl EntryHeader {
         let (kind, rest) = entry.split_first()?;
         let (arrival, payload) = rest.split_first_chunk()?;
         let arrival = Timestamp::from_nanosecond(i64::from_be_bytes(*arrival)).ok()?;
-        Some((Self { kind: *kind, arrival }, payload))
+        Some((
+            Self {
+                kind: *kind,
+                arrival,
+            },
+            payload,
+        ))
     }
 }
 
@@ -148,7 +173,9 @@ pub(super) fn put_discarded(out: &mut Vec<u8>, metrics: &[MetricId]) {
 /// Reads the payload of a discard back; `None` when it is not one.
 pub(super) fn discarded(payload: &[u8]) -> Option<Vec<MetricId>> {
     let (metrics, rest) = payload.as_chunks::<METRIC_BYTES>();
-    let metrics = metrics.iter().map(|metric| MetricId::from_u128(u128::from_be_bytes(*metric)));
+    let metrics = metrics
+        .iter()
+        .map(|metric| MetricId::from_u128(u128::from_be_bytes(*metric)));
     rest.is_empty().then(|| metrics.collect())
 }
 
@@ -172,7 +199,10 @@ impl SackRecord {
         let (fence, rest) = take_u64(bytes)?;
         let (sequence, receipt) = take_u64(rest)?;
         let receipt = Receipt(receipt.to_vec().into());
-        Some(Self { fence, state: SackState { sequence, receipt } })
+        Some(Self {
+            fence,
+            state: SackState { sequence, receipt },
+        })
     }
 }
 
@@ -204,10 +234,21 @@ mod tests {
     fn sample_keys() -> Vec<FrameKey> {
         let level = |nanoseconds| Stream::Level(Timespan::from_nanosecond(nanoseconds).unwrap());
         let mut keys = Vec::new();
-        for stream in [Stream::Window, level(1), level(255), level(256), level(60_000_000_000), level(i64::MAX)] {
+        for stream in [
+            Stream::Window,
+            level(1),
+            level(255),
+            level(256),
+            level(60_000_000_000),
+            level(i64::MAX),
+        ] {
             for block in [0, 1, 255, 256, u64::MAX] {
                 for sequence in [0, 9, u64::MAX] {
-                    keys.push(FrameKey { stream, block, sequence });
+                    keys.push(FrameKey {
+                        stream,
+                        block,
+                        sequence,
+                    });
                 }
             }
         }
@@ -225,7 +266,10 @@ mod tests {
                 assert_eq!(put[..], bytes);
                 assert_eq!(frame_key(&bytes), Some((metric, key)));
                 assert_eq!(metric_of(&bytes), Some(metric));
-                assert!(last.is_none_or(|last| last < bytes), "{key:?} is not behind the key before");
+                assert!(
+                    last.is_none_or(|last| last < bytes),
+                    "{key:?} is not behind the key before"
+                );
                 last = Some(bytes);
             }
         }
@@ -234,7 +278,14 @@ mod tests {
     #[test]
     fn foreign_keys_are_not_frames() {
         let metric = MetricId::from_u128(7);
-        let bytes = frame_key_bytes(metric, FrameKey { stream: Stream::Window, block: 1, sequence: 2 });
+        let bytes = frame_key_bytes(
+            metric,
+            FrameKey {
+                stream: Stream::Window,
+                block: 1,
+                sequence: 2,
+            },
+        );
         assert_eq!(frame_key(&bytes[..39]), None);
         assert_eq!(frame_key(&[&bytes[..], &[0]].concat()), None);
         let mut impossible = bytes;
@@ -245,7 +296,10 @@ mod tests {
 
     #[test]
     fn entries_come_back() {
-        let header = EntryHeader { kind: ENTRY_DISCARD, arrival: Timestamp::from_second(1_700_000_000).unwrap() };
+        let header = EntryHeader {
+            kind: ENTRY_DISCARD,
+            arrival: Timestamp::from_second(1_700_000_000).unwrap(),
+        };
         let metrics = vec![MetricId::from_u128(1), MetricId::from_u128(u128::MAX)];
         let mut entry = Vec::new();
         header.put(&mut entry);
@@ -260,7 +314,13 @@ mod tests {
     #[test]
     fn records_of_sacks_come_back() {
         for receipt in [Receipt::default(), receipt([7; 16], 9)] {
-            let record = SackRecord { fence: u64::MAX, state: SackState { sequence: 5, receipt } };
+            let record = SackRecord {
+                fence: u64::MAX,
+                state: SackState {
+                    sequence: 5,
+                    receipt,
+                },
+            };
             assert_eq!(SackRecord::decode(&record.encode()), Some(record));
         }
         assert_eq!(SackRecord::decode(&[0; 15]), None);

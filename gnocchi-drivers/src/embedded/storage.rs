@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use fjall::{OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use gnocchi_core::driver::{
-    Commit, FrameKey, FrameRange, MetricChanges, Sack, SackCount, SackState, StorageCapabilities, StorageDriver, StoredFrame,
+    Commit, FrameKey, FrameRange, MetricChanges, Sack, SackCount, SackState, StorageCapabilities,
+    StorageDriver, StoredFrame,
 };
 use gnocchi_core::error::StorageError;
 use gnocchi_core::model::MetricId;
@@ -48,7 +49,13 @@ impl EmbeddedStorage {
             Durability::WithIncoming => PersistMode::Buffer,
             Durability::EachCommit => PersistMode::SyncData,
         };
-        Self { shared: Arc::new(Shared { database, locks: std::array::from_fn(|_| Mutex::new(())), mode }) }
+        Self {
+            shared: Arc::new(Shared {
+                database,
+                locks: std::array::from_fn(|_| Mutex::new(())),
+                mode,
+            }),
+        }
     }
 
     /// Records another number of sacks and gives all of them the same state.
@@ -78,7 +85,11 @@ impl EmbeddedStorage {
     }
 
     /// Runs work that waits for the disk or computes for long.
-    async fn run<T, W>(&self, operation: impl FnOnce() -> String, work: W) -> Result<T, StorageError>
+    async fn run<T, W>(
+        &self,
+        operation: impl FnOnce() -> String,
+        work: W,
+    ) -> Result<T, StorageError>
     where
         T: Send + 'static,
         W: FnOnce(&Shared) -> Result<T, EmbeddedError> + Send + 'static,
@@ -112,7 +123,9 @@ impl Shared {
 
     fn commit(&self, sack: Sack, fence: u64, mut commit: Commit) -> Result<(), EmbeddedError> {
         // Why sort? Neighbours in the batch become neighbours in the table in memory, which finds their places faster.
-        commit.metrics.sort_unstable_by_key(|changes| changes.metric);
+        commit
+            .metrics
+            .sort_unstable_by_key(|changes| changes.metric);
         let frames: usize = commit.metrics.iter().map(|changes| changes.put.len()).sum();
         let _guard = self.lock(sack).lock();
         self.database.write(|engine| {
@@ -126,7 +139,10 @@ impl Shared {
             let mut batch = engine.batch(frames + 1).durability(Some(self.mode));
             // One allocation for all keys; they end together, when the table in memory becomes a file.
             let mut slab = BytesMut::with_capacity(frames * FRAME_KEY_BYTES);
-            let mut removals = Removals { engine, snapshot: None };
+            let mut removals = Removals {
+                engine,
+                snapshot: None,
+            };
             for changes in &commit.metrics {
                 removals.put(&mut batch, changes)?;
                 for frame in &changes.put {
@@ -146,7 +162,10 @@ impl Shared {
                 let Some(range) = keys::frame_range(request.metric, &request.range) else {
                     return Ok(Vec::new());
                 };
-                snapshot.range(&engine.frames, range).map(stored_frame).collect()
+                snapshot
+                    .range(&engine.frames, range)
+                    .map(stored_frame)
+                    .collect()
             });
             answers.collect()
         })
@@ -155,7 +174,10 @@ impl Shared {
     fn frames(&self, metric: MetricId) -> Result<Vec<StoredFrame>, EmbeddedError> {
         self.database.read(|engine| {
             let snapshot = engine.database.snapshot();
-            snapshot.prefix(&engine.frames, metric.as_bytes()).map(stored_frame).collect()
+            snapshot
+                .prefix(&engine.frames, metric.as_bytes())
+                .map(stored_frame)
+                .collect()
         })
     }
 
@@ -171,7 +193,10 @@ impl Shared {
         self.database.write(|engine| {
             let mut batch = engine.batch(0).durability(Some(self.mode));
             let snapshot = engine.database.snapshot();
-            for guard in snapshot.prefix(&engine.frames, metric.as_bytes()).take(DELETED_FRAMES_MAX) {
+            for guard in snapshot
+                .prefix(&engine.frames, metric.as_bytes())
+                .take(DELETED_FRAMES_MAX)
+            {
                 batch.remove(&engine.frames, guard.key()?);
             }
             let deleted = batch.len();
@@ -181,7 +206,11 @@ impl Shared {
     }
 
     /// Lists metrics by looking up the first frame behind the last metric found, so the number of frames doesn't matter.
-    fn metrics(&self, after: Option<MetricId>, limit: usize) -> Result<Vec<MetricId>, EmbeddedError> {
+    fn metrics(
+        &self,
+        after: Option<MetricId>,
+        limit: usize,
+    ) -> Result<Vec<MetricId>, EmbeddedError> {
         self.database.read(|engine| {
             let snapshot = engine.database.snapshot();
             let mut metrics = Vec::new();
@@ -190,7 +219,8 @@ impl Shared {
                 && let Some(start) = from
                 && let Some(guard) = snapshot.range(&engine.frames, start..).next()
             {
-                let metric = keys::metric_of(&guard.key()?).ok_or_else(|| damaged("key of a frame"))?;
+                let metric =
+                    keys::metric_of(&guard.key()?).ok_or_else(|| damaged("key of a frame"))?;
                 metrics.push(metric);
                 from = keys::next_metric(metric);
             }
@@ -200,13 +230,23 @@ impl Shared {
 }
 
 fn check_fence(record: &SackRecord, fence: u64) -> Result<(), EmbeddedError> {
-    if fence < record.fence { Err(EmbeddedError::StaleFence { fence, current: record.fence }) } else { Ok(()) }
+    if fence < record.fence {
+        Err(EmbeddedError::StaleFence {
+            fence,
+            current: record.fence,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 fn stored_frame(guard: fjall::Guard) -> Result<StoredFrame, EmbeddedError> {
     let (key, bytes) = guard.into_inner()?;
     let (_, key) = keys::frame_key(&key).ok_or_else(|| damaged("key of a frame"))?;
-    Ok(StoredFrame { key, bytes: Bytes::from(bytes) })
+    Ok(StoredFrame {
+        key,
+        bytes: Bytes::from(bytes),
+    })
 }
 
 /// Finds the frames that a commit removes.
@@ -217,14 +257,24 @@ struct Removals<'a> {
 }
 
 impl Removals<'_> {
-    fn put(&mut self, batch: &mut OwnedWriteBatch, changes: &MetricChanges) -> Result<(), EmbeddedError> {
+    fn put(
+        &mut self,
+        batch: &mut OwnedWriteBatch,
+        changes: &MetricChanges,
+    ) -> Result<(), EmbeddedError> {
         if changes.removed.is_empty() {
             return Ok(());
         }
         // All of a batch happens at one moment: what is removed and stored again must not be removed.
         let stored_again: HashSet<FrameKey> = changes.put.iter().map(|frame| frame.key).collect();
-        let snapshot = self.snapshot.get_or_insert_with(|| self.engine.database.snapshot());
-        for range in changes.removed.iter().filter_map(|range| keys::frame_range(changes.metric, range)) {
+        let snapshot = self
+            .snapshot
+            .get_or_insert_with(|| self.engine.database.snapshot());
+        for range in changes
+            .removed
+            .iter()
+            .filter_map(|range| keys::frame_range(changes.metric, range))
+        {
             for guard in snapshot.range(&self.engine.frames, range) {
                 let key = guard.key()?;
                 let (_, frame) = keys::frame_key(&key).ok_or_else(|| damaged("key of a frame"))?;
@@ -240,7 +290,10 @@ impl Removals<'_> {
 #[async_trait]
 impl StorageDriver for EmbeddedStorage {
     fn capabilities(&self) -> StorageCapabilities {
-        StorageCapabilities { durable: true, shared: false }
+        StorageCapabilities {
+            durable: true,
+            shared: false,
+        }
     }
 
     async fn upgrade(&self) -> Result<(), StorageError> {
@@ -249,28 +302,56 @@ impl StorageDriver for EmbeddedStorage {
     }
 
     async fn acquire(&self, sack: Sack, fence: u64) -> Result<SackState, StorageError> {
-        self.run(|| format!("acquire sack {sack}"), move |shared| shared.acquire(sack, fence)).await
+        self.run(
+            || format!("acquire sack {sack}"),
+            move |shared| shared.acquire(sack, fence),
+        )
+        .await
     }
 
     async fn commit(&self, sack: Sack, fence: u64, commit: Commit) -> Result<(), StorageError> {
-        self.run(|| format!("commit to sack {sack}"), move |shared| shared.commit(sack, fence, commit)).await
+        self.run(
+            || format!("commit to sack {sack}"),
+            move |shared| shared.commit(sack, fence, commit),
+        )
+        .await
     }
 
     async fn read(&self, requests: &[FrameRange]) -> Result<Vec<Vec<StoredFrame>>, StorageError> {
         let requests = requests.to_vec();
-        self.run(|| "read frames".to_owned(), move |shared| shared.read(&requests)).await
+        self.run(
+            || "read frames".to_owned(),
+            move |shared| shared.read(&requests),
+        )
+        .await
     }
 
     async fn delete_metrics(&self, metrics: &[MetricId]) -> Result<(), StorageError> {
         let metrics = metrics.to_vec();
-        self.run(|| "delete metrics".to_owned(), move |shared| shared.delete_metrics(&metrics)).await
+        self.run(
+            || "delete metrics".to_owned(),
+            move |shared| shared.delete_metrics(&metrics),
+        )
+        .await
     }
 
-    async fn metrics(&self, after: Option<MetricId>, limit: usize) -> Result<Vec<MetricId>, StorageError> {
-        self.run(|| "list metrics".to_owned(), move |shared| shared.metrics(after, limit)).await
+    async fn metrics(
+        &self,
+        after: Option<MetricId>,
+        limit: usize,
+    ) -> Result<Vec<MetricId>, StorageError> {
+        self.run(
+            || "list metrics".to_owned(),
+            move |shared| shared.metrics(after, limit),
+        )
+        .await
     }
 
     async fn frames(&self, metric: MetricId) -> Result<Vec<StoredFrame>, StorageError> {
-        self.run(|| format!("read the frames of metric {metric}"), move |shared| shared.frames(metric)).await
+        self.run(
+            || format!("read the frames of metric {metric}"),
+            move |shared| shared.frames(metric),
+        )
+        .await
     }
 }

@@ -21,7 +21,10 @@ fn metric(number: u128) -> MetricId {
 }
 
 fn measures(number: u128, value: f64) -> Measures {
-    Measures { metric: metric(number), series: Series::from_points(vec![1], vec![value]).unwrap() }
+    Measures {
+        metric: metric(number),
+        series: Series::from_points(vec![1], vec![value]).unwrap(),
+    }
 }
 
 fn database(directory: &TempDir) -> Arc<Database> {
@@ -42,13 +45,22 @@ fn put(database: &Database, work: impl Fn(&Engine, &mut fjall::OwnedWriteBatch))
 }
 
 fn log_sequences(database: &Database) -> Vec<u64> {
-    let keys = database.read(|engine| engine.log.iter().map(|guard| Ok(keys::number(&guard.key()?).unwrap())).collect());
+    let keys = database.read(|engine| {
+        engine
+            .log
+            .iter()
+            .map(|guard| Ok(keys::number(&guard.key()?).unwrap()))
+            .collect()
+    });
     keys.unwrap()
 }
 
 async fn values(incoming: &EmbeddedIncoming, number: u128) -> Vec<f64> {
     let pending = incoming.pending(&[metric(number)]).await.unwrap();
-    pending[0].iter().flat_map(|series| series.values().to_vec()).collect()
+    pending[0]
+        .iter()
+        .flat_map(|series| series.values().to_vec())
+        .collect()
 }
 
 async fn acknowledge_all(incoming: &EmbeddedIncoming) {
@@ -63,8 +75,13 @@ fn backend_kind(result: Result<(), IncomingError>) -> BackendErrorKind {
 }
 
 async fn open_error(directory: &TempDir) -> (BackendErrorKind, String) {
-    let error = Embedded::open(EmbeddedConfig::new(directory.path()), Arc::new(SystemClock)).await.unwrap_err();
-    (error.kind(), std::error::Error::source(&error).unwrap().to_string())
+    let error = Embedded::open(EmbeddedConfig::new(directory.path()), Arc::new(SystemClock))
+        .await
+        .unwrap_err();
+    (
+        error.kind(),
+        std::error::Error::source(&error).unwrap().to_string(),
+    )
 }
 
 #[tokio::test]
@@ -72,7 +89,10 @@ async fn the_log_holds_only_what_is_not_acknowledged() {
     let directory = TempDir::new().unwrap();
     let database = database(&directory);
     let incoming = incoming(&database);
-    incoming.append(vec![measures(1, 1.0), measures(2, 2.0)]).await.unwrap();
+    incoming
+        .append(vec![measures(1, 1.0), measures(2, 2.0)])
+        .await
+        .unwrap();
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
     incoming.discard(&[metric(2)]).await.unwrap();
     incoming.append(vec![measures(2, 4.0)]).await.unwrap();
@@ -119,7 +139,10 @@ async fn a_receipt_of_another_database_removes_nothing() {
 
 #[tokio::test]
 async fn damage_is_named_when_the_directory_is_opened() {
-    let header = |kind| EntryHeader { kind, arrival: Timestamp::EPOCH };
+    let header = |kind| EntryHeader {
+        kind,
+        arrival: Timestamp::EPOCH,
+    };
     let entry = |kind, payload: &[u8]| {
         let mut entry = Vec::new();
         header(kind).put(&mut entry);
@@ -131,22 +154,62 @@ async fn damage_is_named_when_the_directory_is_opened() {
     *flipped.last_mut().unwrap() ^= 1;
     let check = async |bytes: Vec<u8>, kind, text: &str| {
         let directory = TempDir::new().unwrap();
-        put(&database(&directory), |engine, batch| batch.insert(&engine.log, keys::log_key(77), bytes.clone()));
+        put(&database(&directory), |engine, batch| {
+            batch.insert(&engine.log, keys::log_key(77), bytes.clone())
+        });
         assert_eq!(open_error(&directory).await, (kind, text.to_owned()));
     };
-    check(entry(keys::ENTRY_MEASURES, &flipped), BackendErrorKind::Corrupt, "entry 77 of the log of measures is damaged").await;
-    check(entry(keys::ENTRY_MEASURES, &intact[..9]), BackendErrorKind::Corrupt, "entry 77 of the log of measures is damaged").await;
-    check(entry(9, &intact), BackendErrorKind::Corrupt, "entry 77 of the log of measures is of the unknown kind 9").await;
-    check(entry(keys::ENTRY_DISCARD, &[0; 17]), BackendErrorKind::Corrupt, "the record log entry 77 is damaged").await;
-    check(vec![1, 2], BackendErrorKind::Corrupt, "the record log entry 77 is damaged").await;
+    check(
+        entry(keys::ENTRY_MEASURES, &flipped),
+        BackendErrorKind::Corrupt,
+        "entry 77 of the log of measures is damaged",
+    )
+    .await;
+    check(
+        entry(keys::ENTRY_MEASURES, &intact[..9]),
+        BackendErrorKind::Corrupt,
+        "entry 77 of the log of measures is damaged",
+    )
+    .await;
+    check(
+        entry(9, &intact),
+        BackendErrorKind::Corrupt,
+        "entry 77 of the log of measures is of the unknown kind 9",
+    )
+    .await;
+    check(
+        entry(keys::ENTRY_DISCARD, &[0; 17]),
+        BackendErrorKind::Corrupt,
+        "the record log entry 77 is damaged",
+    )
+    .await;
+    check(
+        vec![1, 2],
+        BackendErrorKind::Corrupt,
+        "the record log entry 77 is damaged",
+    )
+    .await;
 
     let directory = TempDir::new().unwrap();
-    put(&database(&directory), |engine, batch| batch.insert(&engine.meta, keys::META_FORMAT, 2_u32.to_be_bytes()));
+    put(&database(&directory), |engine, batch| {
+        batch.insert(&engine.meta, keys::META_FORMAT, 2_u32.to_be_bytes())
+    });
     let expected = "the database has format 2, this program knows format 1";
-    assert_eq!(open_error(&directory).await, (BackendErrorKind::Config, expected.to_owned()));
+    assert_eq!(
+        open_error(&directory).await,
+        (BackendErrorKind::Config, expected.to_owned())
+    );
     let directory = TempDir::new().unwrap();
-    put(&database(&directory), |engine, batch| batch.insert(&engine.meta, keys::META_SACKS, [0_u8, 0]));
-    assert_eq!(open_error(&directory).await, (BackendErrorKind::Corrupt, "the record sacks is damaged".to_owned()));
+    put(&database(&directory), |engine, batch| {
+        batch.insert(&engine.meta, keys::META_SACKS, [0_u8, 0])
+    });
+    assert_eq!(
+        open_error(&directory).await,
+        (
+            BackendErrorKind::Corrupt,
+            "the record sacks is damaged".to_owned()
+        )
+    );
 }
 
 #[tokio::test]
@@ -177,7 +240,10 @@ async fn after_a_failed_write_the_database_pauses_and_comes_back() {
     let incoming = incoming(&database);
     incoming.append(vec![measures(1, 1.0)]).await.unwrap();
     fail(&database);
-    assert_eq!(backend_kind(incoming.append(vec![measures(1, 2.0)]).await), BackendErrorKind::Full);
+    assert_eq!(
+        backend_kind(incoming.append(vec![measures(1, 2.0)]).await),
+        BackendErrorKind::Full
+    );
     assert!(database.read(|_| Ok(())).is_err());
     database.set_pause_ms(0);
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
@@ -193,11 +259,23 @@ async fn an_append_that_failed_does_not_come_back() {
     incoming.append(vec![measures(1, 1.0)]).await.unwrap();
     // As if the write had reached the file before the disk reported the failure.
     let mut ghost = Vec::new();
-    EntryHeader { kind: keys::ENTRY_MEASURES, arrival: Timestamp::EPOCH }.put(&mut ghost);
-    ghost.extend_from_slice(&carbonara::codec::measures::encode(&[(1, &measures(1, 666.0).series)]));
-    put(&database, |engine, batch| batch.insert(&engine.log, keys::log_key(2), ghost.clone()));
+    EntryHeader {
+        kind: keys::ENTRY_MEASURES,
+        arrival: Timestamp::EPOCH,
+    }
+    .put(&mut ghost);
+    ghost.extend_from_slice(&carbonara::codec::measures::encode(&[(
+        1,
+        &measures(1, 666.0).series,
+    )]));
+    put(&database, |engine, batch| {
+        batch.insert(&engine.log, keys::log_key(2), ghost.clone())
+    });
     fail(&database);
-    assert_eq!(backend_kind(incoming.append(vec![measures(1, 2.0)]).await), BackendErrorKind::Full);
+    assert_eq!(
+        backend_kind(incoming.append(vec![measures(1, 2.0)]).await),
+        BackendErrorKind::Full
+    );
     database.set_pause_ms(0);
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
     drop((incoming, database));
