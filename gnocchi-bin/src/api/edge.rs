@@ -43,7 +43,12 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
 }
 
 /// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
+///
+/// `HEAD` is no method of these routes, though the router would let it reach those that can be read.
 pub(super) async fn json_only(request: Request, next: Next) -> Response {
+    if request.method() == Method::HEAD {
+        return ApiError::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
+    }
     if request.method() != Method::DELETE && !accept::admits_json(request.headers().get(ACCEPT)) {
         let error = ApiError {
             status: StatusCode::NOT_ACCEPTABLE,

@@ -286,7 +286,7 @@ pub async fn a_change_of_members_is_noticed(driver: &dyn Coordinator) {
         tokio::time::timeout(patience, driver.members_changed("workers"))
             .await
             .expect("in time")
-            .expect("answers")
+            .expect("answers");
     };
     // The change follows once the watcher had time to begin.
     let soon = || tokio::time::sleep(Duration::from_millis(200));

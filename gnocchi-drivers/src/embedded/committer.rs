@@ -168,7 +168,7 @@ impl Committer {
                 } => {
                     match sequences.next() {
                         Some(sequence) if failure.is_none() => {
-                            self.index.insert(sequence, arrival, measures)
+                            self.index.insert(sequence, arrival, measures);
                         }
                         _ => self.index.release(index_bytes),
                     }

@@ -133,7 +133,7 @@ mod tests {
             assert!(
                 serde_json::from_str::<EmbeddedConfig>(text).is_err(),
                 "{text}"
-            )
+            );
         };
         check("{}");
         check(r#"{"path": "p", "sack": 3}"#);

@@ -28,7 +28,7 @@ const UNMERGED_FILES_MAX: usize = 28;
 
 /// How often the engine is asked whether there is room again, and for how long.
 const ROOM_INTERVAL: Duration = Duration::from_millis(2);
-const ROOM_PATIENCE: Duration = Duration::from_secs(60);
+const ROOM_PATIENCE: Duration = Duration::from_mins(1);
 
 /// The files by which the engine knows an existing database, and which it creates before that mark.
 const VERSION_FILE: &str = "version";

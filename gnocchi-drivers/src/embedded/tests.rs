@@ -155,7 +155,7 @@ async fn damage_is_named_when_the_directory_is_opened() {
     let check = async |bytes: Vec<u8>, kind, text: &str| {
         let directory = TempDir::new().unwrap();
         put(&database(&directory), |engine, batch| {
-            batch.insert(&engine.log, keys::log_key(77), bytes.clone())
+            batch.insert(&engine.log, keys::log_key(77), bytes.clone());
         });
         assert_eq!(open_error(&directory).await, (kind, text.to_owned()));
     };
@@ -192,7 +192,7 @@ async fn damage_is_named_when_the_directory_is_opened() {
 
     let directory = TempDir::new().unwrap();
     put(&database(&directory), |engine, batch| {
-        batch.insert(&engine.meta, keys::META_FORMAT, 2_u32.to_be_bytes())
+        batch.insert(&engine.meta, keys::META_FORMAT, 2_u32.to_be_bytes());
     });
     let expected = "the database has format 2, this program knows format 1";
     assert_eq!(
@@ -201,7 +201,7 @@ async fn damage_is_named_when_the_directory_is_opened() {
     );
     let directory = TempDir::new().unwrap();
     put(&database(&directory), |engine, batch| {
-        batch.insert(&engine.meta, keys::META_SACKS, [0_u8, 0])
+        batch.insert(&engine.meta, keys::META_SACKS, [0_u8, 0]);
     });
     assert_eq!(
         open_error(&directory).await,
@@ -269,7 +269,7 @@ async fn an_append_that_failed_does_not_come_back() {
         &measures(1, 666.0).series,
     )]));
     put(&database, |engine, batch| {
-        batch.insert(&engine.log, keys::log_key(2), ghost.clone())
+        batch.insert(&engine.log, keys::log_key(2), ghost.clone());
     });
     fail(&database);
     assert_eq!(
