@@ -1,5 +1,10 @@
 //! Rules about the code that a machine can check. Who may depend on whom is checked with `cargo tree` by `.ci/run`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,10 @@
 //! The tools of the real program.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod support;
 
 use std::fs;

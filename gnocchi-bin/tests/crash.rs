@@ -2,6 +2,11 @@
 //!
 //! `GNOCCHI_CRASH_KILLS` sets the number of kills, `GNOCCHI_CRASH_SEED` repeats a run as far as chance is ours.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,10 @@
 //! The real program starts, stops and refuses to start as it should.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod support;
 
 use std::fs;

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use super::aside::{self, Length};
 use super::error::ApiError;
 use super::measures::quote_bare_tokens;
 use super::state::ApiState;
@@ -16,6 +17,13 @@ const JSON: &str = "application/json";
 
 /// How much memory is set aside before the first byte has come, whatever the client announces.
 const BYTES_RESERVED_MAX: usize = 1 << 20;
+
+/// The longest body that becomes a tree of values, in bytes. A tree takes up to thirty times the memory of its text; the bodies
+/// that are really large, measures, never become one.
+const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+
+/// How much JSON is decoded at once, in bytes.
+const DECODED_AT_ONCE_BYTES: usize = 64 << 10;
 
 /// A body that is still to be read. Handlers read it after they have asked who calls, and whether he may.
 #[derive(Debug)]
@@ -47,8 +55,11 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json_bytes`](Self::json_bytes), and 400 when it is no JSON.
-    pub(crate) async fn json(self) -> Result<Value, ApiError> {
-        decode(&self.json_bytes().await?)
+    pub(crate) async fn json(mut self) -> Result<Value, ApiError> {
+        self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
+        let bytes = self.json_bytes().await?;
+        let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
+        aside::work(length, move || decode(&bytes)).await?
     }
 
     async fn bytes(self) -> Result<Bytes, ApiError> {

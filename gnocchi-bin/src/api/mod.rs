@@ -14,9 +14,11 @@
 //! | `render/` | JSON and times as clients expect them |
 //! | `timestamp`, `timespan` | times as clients write them |
 //! | `address`, `query`, `body`, `page` | the parts of a request |
+//! | `aside` | work that takes too long to do it where other requests wait |
 
 mod accept;
 mod address;
+mod aside;
 mod auth;
 mod body;
 mod cors;

@@ -11,11 +11,12 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gnocchi_drivers::embedded::StoreError;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::runtime::ServeError;
 use crate::runtime::telemetry::TelemetryError;
-use crate::runtime::{ServeError, StoreError};
 use import::Outcome;
 
 /// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.

@@ -13,11 +13,11 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use gnocchi_core::Drivers;
 use gnocchi_core::driver::{StorageDriver, StoredFrame, Stream};
 use gnocchi_core::model::MetricId;
+use gnocchi_drivers::embedded::Store;
 use thiserror::Error;
 
 use super::Failure;
 use super::progress::{Progress, Unit};
-use crate::runtime::Store;
 
 /// How many metrics are listed at a time.
 const METRICS_PER_PAGE: usize = 1000;
@@ -41,7 +41,7 @@ pub(super) struct VerifyArgs {
 /// [`Failure`] when the directory cannot be opened or the table cannot be printed.
 pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
     let store = Store::open_for_inspection(&arguments.data_dir).await?;
-    let report = check(store.gnocchi.drivers()).await?;
+    let report = check(store.drivers()).await?;
     store.close().await;
     let mut out = io::stdout().lock();
     if report.damage.is_empty() {

@@ -2,9 +2,8 @@
 
 use std::io;
 
+use gnocchi_drivers::embedded::StoreError;
 use thiserror::Error;
-
-use super::store::StoreError;
 
 /// Why a server cannot start, or ends by itself.
 #[derive(Debug, Error)]
@@ -21,7 +20,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The store cannot be opened.
-    #[error(transparent)]
+    #[error("{0} (--data-dir chooses the directory)")]
     Store(#[from] StoreError),
     /// Processing in the background failed.
     #[error("processing failed")]

@@ -1,6 +1,5 @@
 //! Start-up and shutdown: from a configuration to a running server and back.
 
-mod data_directory;
 mod error;
 mod listener;
 mod serve;
@@ -8,8 +7,7 @@ pub mod signal;
 mod store;
 pub mod telemetry;
 
-pub use data_directory::DataDirectoryError;
 pub use error::ServeError;
 pub use listener::{Limits, Listener};
 pub use serve::serve;
-pub use store::{Store, StoreError};
+pub use store::store_config;

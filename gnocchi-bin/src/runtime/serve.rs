@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gnocchi_core::{DefaultPolicies, Gnocchi};
+use gnocchi_drivers::embedded::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,7 @@ use tracing::{info, warn};
 
 use super::error::ServeError;
 use super::listener::{Limits, Listener};
-use super::store::Store;
+use super::store::store_config;
 use crate::api::{self, ApiState};
 use crate::config::Config;
 
@@ -37,12 +38,12 @@ pub async fn serve(
         port,
         source,
     })?;
-    let store = Store::open(config, default_policies).await?;
+    let store = Store::open(store_config(config, default_policies)).await?;
 
     let stop_workers = CancellationToken::new();
-    let mut workers = spawn_workers(&store.gnocchi, &stop_workers);
+    let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
     let state = ApiState::new(
-        store.gnocchi.clone(),
+        store.gnocchi().clone(),
         config.api.settings.clone(),
         Some(metrics),
     );

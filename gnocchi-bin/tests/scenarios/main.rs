@@ -12,3 +12,4 @@ mod metrics;
 mod resource_types;
 mod resources;
 mod support;
+mod tenants;

@@ -2,12 +2,16 @@
 
 mod committer;
 mod config;
+#[cfg(feature = "sqlite")]
+mod data_directory;
 mod database;
 mod engine;
 mod error;
 mod incoming;
 mod keys;
 mod storage;
+#[cfg(feature = "sqlite")]
+mod store;
 
 use std::sync::Arc;
 
@@ -18,16 +22,17 @@ use gnocchi_core::error::BackendError;
 pub use config::{Durability, EmbeddedConfig};
 pub use incoming::EmbeddedIncoming;
 pub use storage::EmbeddedStorage;
+#[cfg(feature = "sqlite")]
+pub use {
+    data_directory::DataDirectoryError,
+    store::{Store, StoreConfig, StoreError, open},
+};
 
 use crate::coordination::MemoryCoordinator;
 use database::Database;
 use error::EmbeddedError;
 
-/// Where [`open`] puts the two databases, below its directory.
 #[cfg(feature = "sqlite")]
-const MEASURES_DIRECTORY: &str = "measures";
-#[cfg(feature = "sqlite")]
-const INDEX_FILE: &str = "index.sqlite";
 
 /// By how much the fences of one opening of a database are larger than those of the one before: more leases than one process
 /// gives out.
@@ -88,54 +93,6 @@ impl Embedded {
             .unwrap_or_else(|error| Err(EmbeddedError::Task(error)));
         changed.map_err(|error| error.into_backend("change the number of sacks"))
     }
-}
-
-/// Opens everything that a store needs in one directory, which is created when absent: measures and frames in `measures`, the
-/// rest in `index.sqlite`.
-///
-/// The store must be [upgraded](gnocchi_core::Gnocchi::upgrade) before its first use, and after a new version was installed.
-///
-/// # Errors
-/// As [`Embedded::open`].
-///
-/// # Examples
-/// ```
-/// use gnocchi_core::{DefaultPolicies, Gnocchi, Settings};
-///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// # let directory = tempfile::tempdir()?;
-/// let store = Gnocchi::new(gnocchi_drivers::embedded::open(directory.path()).await?, Settings::default());
-/// store.upgrade(DefaultPolicies::Create).await?;
-/// assert_eq!(store.archive_policies().await?.len(), 4);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[cfg(feature = "sqlite")]
-pub async fn open(
-    path: impl AsRef<std::path::Path> + Send,
-) -> Result<gnocchi_core::Drivers, BackendError> {
-    use crate::sql::{SqlIndexer, SqliteConfig};
-
-    let path = path.as_ref();
-    let clock: Arc<dyn Clock> = Arc::new(gnocchi_core::clock::SystemClock);
-    let Embedded {
-        incoming,
-        storage,
-        coordinator,
-    } = Embedded::open(
-        EmbeddedConfig::new(path.join(MEASURES_DIRECTORY)),
-        Arc::clone(&clock),
-    )
-    .await?;
-    let indexer = Arc::new(SqlIndexer::open(SqliteConfig::new(path.join(INDEX_FILE))));
-    Ok(gnocchi_core::Drivers {
-        indexer,
-        incoming,
-        storage,
-        coordinator,
-        clock,
-    })
 }
 
 #[cfg(test)]

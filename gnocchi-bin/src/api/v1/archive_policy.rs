@@ -29,7 +29,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListArchivePolicy, &caller, &NoTarget)?;
     let policies = state.gnocchi().archive_policies().await?;
-    Ok(ok(&policies.iter().map(view).collect::<Vec<_>>()))
+    super::list(policies, view).await
 }
 
 /// `POST /v1/archive_policy`

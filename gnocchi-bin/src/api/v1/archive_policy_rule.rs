@@ -25,7 +25,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListArchivePolicyRule, &caller, &NoTarget)?;
     let rules = state.gnocchi().archive_policy_rules().await?;
-    Ok(ok(&rules.iter().map(view).collect::<Vec<_>>()))
+    super::list(rules, view).await
 }
 
 /// `POST /v1/archive_policy_rule`

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, Resource};
 use gnocchi_core::policy::{Action, Caller};
@@ -32,8 +31,9 @@ pub(super) async fn list(
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
     let metrics = state.gnocchi().list_metrics(&filter, &page.page).await?;
     let last = metrics.last().map(|metric| metric.id.to_string());
-    let mut response = ok(&metrics.iter().map(listed).collect::<Vec<_>>());
-    if let Some(link) = page.next(&listing, metrics.len(), last) {
+    let next = page.next(&listing, metrics.len(), last);
+    let mut response = super::list(metrics, listed).await?;
+    if let Some(link) = next {
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)
@@ -181,9 +181,4 @@ fn detailed(metric: &Metric, resource: Option<&Resource>) -> Value {
         Value::Object(resource)
     });
     view
-}
-
-/// Answers with a list of metrics.
-pub(super) fn listing(metrics: &[Metric]) -> Response {
-    ok(&metrics.iter().map(listed).collect::<Vec<_>>())
 }

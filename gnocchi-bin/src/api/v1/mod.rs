@@ -23,9 +23,13 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::error::ApiError;
+use super::aside::{self, Length};
+use super::error::{ApiError, ApiResult};
 use super::render;
 use super::state::ApiState;
+
+/// How many things are listed at once: it takes about half a millisecond.
+const LISTED_AT_ONCE: usize = 50;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -125,6 +129,19 @@ impl AddRoute for Router<ApiState> {
 /// Answers with JSON.
 fn ok(body: &impl Serialize) -> Response {
     json_bytes(StatusCode::OK, render::to_bytes(body))
+}
+
+/// Answers with a list, each item in its wire form.
+async fn list<T: Send + 'static, V: Serialize>(
+    items: Vec<T>,
+    view: impl Fn(&T) -> V + Send + 'static,
+) -> ApiResult {
+    let length = Length::of(items.len(), LISTED_AT_ONCE);
+    let listing = move || render::to_bytes(&items.iter().map(view).collect::<Vec<_>>());
+    Ok(json_bytes(
+        StatusCode::OK,
+        aside::work(length, listing).await?,
+    ))
 }
 
 /// Answers that a thing was created, and where it is.

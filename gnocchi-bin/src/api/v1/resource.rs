@@ -216,7 +216,7 @@ async fn list_resources(
     listing: &Listing,
 ) -> ApiResult<Response> {
     let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
-    let wanted: Vec<&str> = listing.query.all("attrs").collect();
+    let wanted: Vec<String> = listing.query.all("attrs").map(ToOwned::to_owned).collect();
     let query = ResourceQuery {
         resource_type,
         ids,
@@ -225,13 +225,14 @@ async fn list_resources(
     };
     let resources = state.gnocchi().list_resources(&query).await?;
     let last = resources.last().map(|resource| marker(resource, history));
-    let views = resources.iter().map(|resource| {
+    let next = page.next(listing, resources.len(), last);
+    let mut response = super::list(resources, move |resource| {
         let mut view = view(resource, attributes);
-        view.retain(|key, _| wanted.is_empty() || wanted.contains(&key.as_str()));
+        view.retain(|key, _| wanted.is_empty() || wanted.contains(key));
         view
-    });
-    let mut response = ok(&views.collect::<Vec<_>>());
-    if let Some(link) = page.next(listing, resources.len(), last) {
+    })
+    .await?;
+    if let Some(link) = next {
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)

@@ -26,7 +26,7 @@ pub(super) async fn list(
     Names((type_name, id)): Names<(String, String)>,
 ) -> ApiResult {
     let resource = resource::find(&state, &caller, &type_name, &id).await?;
-    Ok(metric::listing(&metrics_of(&state, resource.id).await?))
+    super::list(metrics_of(&state, resource.id).await?, metric::listed).await
 }
 
 /// `POST /v1/resource/{type}/{id}/metric`
@@ -62,7 +62,7 @@ pub(super) async fn add(
             },
         )
     })?;
-    Ok(metric::listing(&metrics_of(&state, resource.id).await?))
+    super::list(metrics_of(&state, resource.id).await?, metric::listed).await
 }
 
 /// `GET /v1/resource/{type}/{id}/metric/{name}`

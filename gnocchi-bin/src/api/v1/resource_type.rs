@@ -28,7 +28,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListResourceType, &caller, &NoTarget)?;
     let types = state.gnocchi().resource_types().await?;
-    Ok(ok(&types.iter().map(view).collect::<Vec<_>>()))
+    super::list(types, view).await
 }
 
 /// `POST /v1/resource_type`

@@ -14,7 +14,7 @@ const LOCK_FILE: &str = "lock";
 #[non_exhaustive]
 pub enum DataDirectoryError {
     /// It cannot be created or written to.
-    #[error("cannot write to the data directory {}; choose another one (--data-dir) or make it writable for this user", path.display())]
+    #[error("cannot write to the data directory {}; choose another one or make it writable for this user", path.display())]
     Unwritable {
         /// The directory.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum DataDirectoryError {
         source: io::Error,
     },
     /// Another process works in it.
-    #[error("the data directory {} is in use by another process; stop that process or choose another directory (--data-dir)", path.display())]
+    #[error("the data directory {} is in use by another process; stop that process or choose another directory", path.display())]
     InUse {
         /// The directory.
         path: PathBuf,

@@ -1,0 +1,74 @@
+//! Work that would keep a worker of the runtime busy for longer than other requests should wait.
+
+use http::StatusCode;
+
+use super::error::{ApiError, ApiResult};
+
+/// About how long work may take where requests are handled: half a millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// It is over at once.
+    Short,
+    /// It takes longer.
+    Long,
+}
+
+impl Length {
+    /// Says how long it takes to work on so many things, of which `short_max` are done at once.
+    pub(crate) fn of(things: usize, short_max: usize) -> Self {
+        if things > short_max {
+            Self::Long
+        } else {
+            Self::Short
+        }
+    }
+}
+
+/// Does short work here, and long work on a thread where nobody waits.
+///
+/// # Errors
+/// 503 when the server shuts down before the work began.
+pub(crate) async fn work<T: Send + 'static>(
+    length: Length,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> ApiResult<T> {
+    if length == Length::Short {
+        return Ok(work());
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ApiError::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is shutting down",
+            )),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_done_here_or_there() {
+        let here = std::thread::current().id();
+        let place = |length| work(length, || std::thread::current().id());
+        assert_eq!(place(Length::of(5, 5)).await, Ok(here));
+        assert_ne!(place(Length::of(6, 5)).await, Ok(here));
+    }
+
+    #[tokio::test]
+    async fn a_panic_comes_back() {
+        let working = work::<()>(Length::Long, || panic!("asked for"));
+        assert!(
+            std::panic::AssertUnwindSafe(working)
+                .catch_unwind()
+                .await
+                .is_err()
+        );
+    }
+}
