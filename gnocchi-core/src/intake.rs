@@ -95,7 +95,7 @@ impl Gnocchi {
             let Some(metric) = metric else { continue };
             let ahead = limit.map_or(0, |limit| points_after(&one.series, limit));
             let window = states.get(&metric.id).map(|state| &state.window);
-            let closed = window.and_then(|window| window.first_block());
+            let closed = window.and_then(carbonara::Window::first_block);
             let pending =
                 newest_of(pending).map(|newest| metric.archive_policy.plan().first_block(newest));
             let late = pending

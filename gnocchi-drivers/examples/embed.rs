@@ -19,7 +19,9 @@ const POLICY: &str = "temperatures";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let directory = std::env::args().nth(1).unwrap_or_else(|| "embedded-metrics".to_owned());
+    let directory = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "embedded-metrics".to_owned());
     let store = embedded::open(directory).await?;
 
     // Minutes for a week and hours for a year, with the two methods that are looked at.
@@ -32,36 +34,61 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Err(error) => return Err(error.into()),
     }
     let id = MetricId::from_u128(0x7e3a);
-    let metric = match store.metric(id).await {
-        Ok(metric) => metric,
-        Err(_) => {
-            let new = NewMetric::new(None, POLICY, Some("outside".to_owned()), Some("°C".to_owned()), None)?;
-            store.create_metrics(vec![NewMetric { id, ..new }]).await?.remove(0)
-        }
+    let metric = if let Ok(metric) = store.metric(id).await {
+        metric
+    } else {
+        let new = NewMetric::new(
+            None,
+            POLICY,
+            Some("outside".to_owned()),
+            Some("°C".to_owned()),
+            None,
+        )?;
+        store
+            .create_metrics(vec![NewMetric { id, ..new }])
+            .await?
+            .remove(0)
     };
 
     // A point every ten seconds of one day. Appending the same points again changes nothing.
     let start_second = 1_767_225_600_i64;
-    let seconds = (0..8640_i64).map(|index| start_second + index * 10);
-    let (stamps, values) = seconds
-        .map(|second| {
-            let hour = (second - start_second) as f64 / 3600.0;
-            (second * 1_000_000_000, 10.0 - 6.0 * (hour / 24.0 * std::f64::consts::TAU).cos())
+    let (stamps, values) = (0..8640_i32)
+        .map(|index| {
+            let second = start_second + i64::from(index) * 10;
+            let part_of_day = f64::from(index) / 8640.0;
+            (
+                second * 1_000_000_000,
+                10.0 - 6.0 * (part_of_day * std::f64::consts::TAU).cos(),
+            )
         })
         .unzip();
-    let appended = store.append(vec![Measures { metric: id, series: Series::from_points(stamps, values)? }]).await?;
+    let appended = store
+        .append(vec![Measures {
+            metric: id,
+            series: Series::from_points(stamps, values)?,
+        }])
+        .await?;
     store.process().await?;
     eprintln!("{} points are stored", appended.accepted);
 
     let mut columns = Vec::new();
     for method in methods {
-        let query =
-            MeasuresQuery { method, granularity: Some(hours.granularity()), start: None, stop: None, resample: None };
+        let query = MeasuresQuery {
+            method,
+            granularity: Some(hours.granularity()),
+            start: None,
+            stop: None,
+            resample: None,
+        };
         columns.push(store.measures(&metric, &query).await?.remove(0).series);
     }
     for (mean, high) in columns[0].iter().zip(columns[1].iter()) {
-        let bar = "#".repeat(mean.value.max(0.0).round() as usize);
-        eprintln!("{:>12} s  mean {:5.2}  95% below {:5.2}  {bar}", mean.timestamp.as_second(), mean.value, high.value);
+        eprintln!(
+            "{:>12} s  mean {:5.2}  95% below {:5.2}",
+            mean.timestamp.as_second(),
+            mean.value,
+            high.value
+        );
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub enum Detail {
 
 /// An answer that is an error.
 ///
-/// It becomes a response without body; [`super::edge`] writes the body in the format that the client prefers.
+/// It becomes a response without body; the middleware in `edge` writes the body in the format that the client prefers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     /// The status.

@@ -181,6 +181,21 @@ impl Starting {
     }
 }
 
+/// Returns the whole number that a JSON number must be.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the number was checked to be whole and in range"
+)]
+pub(crate) fn whole(value: &Value) -> u64 {
+    let number = value.as_f64().unwrap();
+    assert!(
+        number.fract() == 0.0 && (0.0..1e15).contains(&number),
+        "{value}"
+    );
+    number as u64
+}
+
 /// Calls the API as `admin`.
 #[derive(Clone)]
 pub(crate) struct Client {

@@ -207,12 +207,12 @@ impl SackOwner {
                         telemetry::rewritten(blocks);
                     }
                     Err(error) => {
-                        warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot store rewritten blocks")
+                        warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot store rewritten blocks");
                     }
                 }
             }
             Err(error) => {
-                warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks")
+                warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks");
             }
         }
     }

@@ -32,8 +32,6 @@ use crate::coordination::MemoryCoordinator;
 use database::Database;
 use error::EmbeddedError;
 
-#[cfg(feature = "sqlite")]
-
 /// By how much the fences of one opening of a database are larger than those of the one before: more leases than one process
 /// gives out.
 const FENCES_PER_GENERATION_BITS: u32 = 32;

@@ -165,17 +165,29 @@ impl Store {
         let directory = DataDirectory::create(path)?;
         let parts = Parts::find(path)?;
         if let Some(missing) = parts.missing() {
-            return Err(StoreError::Incomplete { path: path.to_owned(), missing });
+            return Err(StoreError::Incomplete {
+                path: path.to_owned(),
+                missing,
+            });
         }
-        let embedded = EmbeddedConfig { path: path.join(MEASURES), ..config.embedded };
+        let embedded = EmbeddedConfig {
+            path: path.join(MEASURES),
+            ..config.embedded
+        };
         let store = Self::with(path, directory, embedded, config.settings).await?;
         if parts.measures && !parts.indexer {
             store.require_no_measures(path).await?;
         }
         let prepared = store.gnocchi.upgrade(config.default_policies).await;
-        prepared.map_err(|source| StoreError::Prepare { path: path.to_owned(), source })?;
+        prepared.map_err(|source| StoreError::Prepare {
+            path: path.to_owned(),
+            source,
+        })?;
         if !parts.marked {
-            mark(path).map_err(|source| StoreError::Mark { path: path.join(COMPLETE), source })?;
+            mark(path).map_err(|source| StoreError::Mark {
+                path: path.join(COMPLETE),
+                source,
+            })?;
         }
         Ok(store)
     }

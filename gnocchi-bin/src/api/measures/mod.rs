@@ -1,7 +1,7 @@
 //! Bodies that carry measures, parsed from bytes straight into columns.
 //!
-//! Two parsers stand behind each function. The [fast one](fast) reads the shape that nearly every client sends and gives up
-//! at the first surprise. The [complete one](complete) then reads everything that is allowed and says what is wrong with
+//! Two parsers stand behind each function. The fast one (`fast`) reads the shape that nearly every client sends and gives up
+//! at the first surprise. The complete one (`complete`) then reads everything that is allowed and says what is wrong with
 //! the rest. Whatever the fast one accepts, the complete one reads the same way.
 
 mod complete;

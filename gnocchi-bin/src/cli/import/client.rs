@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn explanations_are_found() {
         let check = |body: &str, expected: &str| {
-            assert_eq!(reason(StatusCode::BAD_REQUEST, body.as_bytes()), expected)
+            assert_eq!(reason(StatusCode::BAD_REQUEST, body.as_bytes()), expected);
         };
         check(
             r#"{"code": 400, "title": "Bad Request", "description": "Unknown metrics: a/b"}"#,
