@@ -72,7 +72,7 @@ fn three_levels(values: &[f64]) -> f64 {
     for lane in 0..3 {
         levels.replace(lane, Moments::starting_with(values[0]));
     }
-    levels.extend(values, 3, Depth::Deviations);
+    levels.extend(values, Depth::Deviations);
     levels.group(0).sum() + levels.group(1).sum() + levels.group(2).sum()
 }
 

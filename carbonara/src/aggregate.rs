@@ -3,7 +3,7 @@
 use crate::bucket::{end_of_run, last_of_bucket};
 use crate::frame::Frame;
 use crate::groups::{Groups, Row};
-use crate::kernel::{Accumulator, differences};
+use crate::kernel::{Accumulator, LANES, Segment, differences};
 use crate::method::ComponentSet;
 use crate::time::Timespan;
 
@@ -55,16 +55,20 @@ const SEGMENTS_MAX: usize = 128;
 
 /// One reading of points for several levels.
 ///
-/// Why is it fast? The points are cut into segments where any level enters a new bucket. Within a segment, which is small enough to stay in the
-/// first cache, the sums of all levels advance together (see [`MomentLanes`](crate::kernel::MomentLanes)), and the extremes
-/// are found once; those of a bucket are put together from its segments, which is exact. No point is divided by a
-/// granularity, and rows are turned into columns by the dozen, one column after the other.
+/// Why is it fast? The points are cut into segments where any level enters a new bucket; no point is divided by a granularity. By the
+/// dozen, few enough to stay in the cache, segments then go through [`Sweep`](crate::kernel::Sweep): there the sums of all levels advance together,
+/// and the extremes are found once; those of a bucket are put together from its segments, which is exact. Rows
+/// are turned into columns by the dozen too, one column after the other.
 #[derive(Debug)]
 pub(crate) struct Pass<'a> {
     components: &'a ComponentSet,
     levels: Vec<Level>,
     plain: Groups,
     rate: Option<Groups>,
+    /// The segments that are not yet in the groups.
+    segments: Vec<Segment>,
+    /// For [`LANES`] levels at a time, and for each segment, a bit for each level that enters a bucket there.
+    entered: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -96,6 +100,8 @@ impl<'a> Pass<'a> {
             rate: components
                 .has_rate()
                 .then(|| Groups::new(components, true, levels.len())),
+            segments: Vec::with_capacity(SEGMENTS_MAX),
+            entered: vec![Vec::with_capacity(SEGMENTS_MAX); levels.len().div_ceil(LANES)],
         }
     }
 
@@ -143,22 +149,16 @@ impl<'a> Pass<'a> {
         self.reserve(timestamps_ns);
         let mut from = 0;
         let mut length = 1;
-        let mut segment = 0;
         while let Some(first_ns) = timestamps_ns.get(from) {
-            if segment == SEGMENTS_MAX {
+            if self.segments.len() == SEGMENTS_MAX {
                 self.write(from, values, &rates, lag);
-                segment = 0;
             }
-            let last_ns = self.enter(*first_ns, from, segment);
+            let last_ns = self.enter(*first_ns, from);
             let to = end_of_run(timestamps_ns, from, last_ns, length);
-            self.plain.extend(&values[from..to]);
-            if let Some(rate) = &mut self.rate {
-                rate.extend(&rates[from.saturating_sub(lag)..to - lag]);
-            }
+            self.segments.push(Segment { from, to });
             (from, length) = (to, to - from);
-            segment += 1;
         }
-        for (index, level) in self.levels.iter_mut().enumerate() {
+        for level in &mut self.levels {
             if level.rows.is_empty() {
                 continue;
             }
@@ -168,12 +168,8 @@ impl<'a> Pass<'a> {
                 bucket: 0,
                 point: from,
                 read: from,
-                segment,
+                segment: self.segments.len(),
             });
-            self.plain.close(index);
-            if let Some(rate) = &mut self.rate {
-                rate.close(index);
-            }
         }
         self.write(from, values, &rates, lag);
         for level in &mut self.levels {
@@ -183,6 +179,14 @@ impl<'a> Pass<'a> {
 
     /// Turns the complete rows into columns; `to` is the number of points read.
     fn write(&mut self, to: usize, values: &[f64], rates: &[f64], lag: usize) {
+        self.plain.extend(values, &self.segments, &self.entered);
+        if let Some(rate) = &mut self.rate {
+            for segment in &mut self.segments {
+                segment.from = segment.from.saturating_sub(lag);
+                segment.to -= lag;
+            }
+            rate.extend(rates, &self.segments, &self.entered);
+        }
         for (index, level) in self.levels.iter_mut().enumerate() {
             let Some((open, complete)) = level.rows.split_last() else {
                 continue;
@@ -204,9 +208,9 @@ impl<'a> Pass<'a> {
             level.rows.clear();
             level.rows.push(open);
         }
-        self.plain.clear_segments();
-        if let Some(rate) = &mut self.rate {
-            rate.clear_segments();
+        self.segments.clear();
+        for entered in &mut self.entered {
+            entered.clear();
         }
     }
 
@@ -252,8 +256,12 @@ impl<'a> Pass<'a> {
     }
 
     /// Makes every level be in the bucket of a point, the first of a segment; returns the last nanosecond that these buckets share.
-    fn enter(&mut self, timestamp_ns: i64, point: usize, segment: usize) -> i64 {
+    fn enter(&mut self, timestamp_ns: i64, point: usize) -> i64 {
         let mut shared_last_ns = i64::MAX;
+        for entered in &mut self.entered {
+            entered.push(0);
+        }
+        let segment = self.segments.len();
         for (index, level) in self.levels.iter_mut().enumerate() {
             if timestamp_ns > level.last_ns {
                 let granularity_ns = level.granularity.as_nanosecond();
@@ -262,12 +270,7 @@ impl<'a> Pass<'a> {
                     Some(row) if timestamp_ns - level.last_ns <= granularity_ns => row.bucket + 1,
                     _ => timestamp_ns / granularity_ns,
                 };
-                if !level.rows.is_empty() {
-                    self.plain.close(index);
-                    if let Some(rate) = &mut self.rate {
-                        rate.close(index);
-                    }
-                }
+                self.entered[index / LANES][segment] |= 1 << (index % LANES);
                 level.last_ns = last_of_bucket(bucket, level.granularity);
                 level.rows.push(Row {
                     bucket,

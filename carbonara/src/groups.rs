@@ -1,8 +1,7 @@
 //! The groups of a fused pass: running sums while points are read, columns afterwards.
 
 use crate::kernel::{
-    Accumulator, Depth, Extent, Extrema, LANES, MomentLanes, Moments, Quantile, RankScratch,
-    extrema, extrema_of_numbers, quantiles,
+    Accumulator, Depth, Extent, Extrema, LANES, Quantile, RankScratch, Segment, Sweep, quantiles,
 };
 use crate::method::{ComponentKind, ComponentSet};
 
@@ -31,10 +30,10 @@ pub(crate) struct Groups {
     quantile_columns: Vec<usize>,
     quantiles: Vec<Quantile>,
     levels: Vec<LevelGroups>,
-    /// The moments of the bucket that each level is in.
-    lanes: Vec<MomentLanes>,
-    /// The extremes of each segment of this run.
-    segments: Vec<Extrema>,
+    /// The moments of the levels, [`LANES`] at a time.
+    sweeps: Vec<Sweep>,
+    /// The extremes of each segment.
+    extremes: Vec<Extrema>,
     rows: Vec<Accumulator>,
     scratch: RankScratch,
 }
@@ -42,12 +41,8 @@ pub(crate) struct Groups {
 /// The groups of one level.
 #[derive(Clone, Debug, Default)]
 struct LevelGroups {
-    /// Whether the bucket has a value yet.
-    started: bool,
-    /// What the first row holds already; its moments are in the lanes.
+    /// What the first row holds already; its moments are in the sweep.
     carried: Accumulator,
-    /// The moments of the rows that are complete.
-    closed: Vec<Moments>,
     /// The last complete row.
     last: Accumulator,
 }
@@ -73,8 +68,8 @@ impl Groups {
             quantile_columns: Vec::new(),
             quantiles: Vec::new(),
             levels: vec![LevelGroups::default(); levels],
-            lanes: vec![MomentLanes::default(); levels.div_ceil(LANES)],
-            segments: Vec::new(),
+            sweeps: vec![Sweep::new(); levels.div_ceil(LANES)],
+            extremes: Vec::new(),
             rows: Vec::new(),
             scratch: RankScratch::new(),
         };
@@ -101,48 +96,32 @@ impl Groups {
             }
             groups.columns.push((column, component.kind));
         }
+        if groups.needs_extrema {
+            // Sums tell whether there is a NaN.
+            groups.depth.get_or_insert(Depth::Sums);
+        }
         groups
     }
 
     /// Continues the bucket of one level, before the first value.
     pub(crate) fn resume(&mut self, index: usize, state: &Accumulator) {
-        let level = &mut self.levels[index];
-        level.carried = *state;
-        level.started = state.count > 0;
-        self.lanes[index / LANES].replace(index % LANES, state.moments);
+        self.levels[index].carried = *state;
+        let moments = (state.count > 0).then_some(state.moments);
+        self.sweeps[index / LANES].resume(index % LANES, moments);
     }
 
-    /// Adds a segment, the next values in time, to the bucket that each level is in.
-    pub(crate) fn extend(&mut self, values: &[f64]) {
-        let Some(first) = values.first() else {
-            self.segments.push(Extrema::EMPTY);
+    /// Adds segments, the next values in time, to the buckets that the levels are in.
+    ///
+    /// `entered` says for [`LANES`] levels at a time, and for each segment, by bits, which levels enter a new bucket there.
+    pub(crate) fn extend(&mut self, values: &[f64], segments: &[Segment], entered: &[Vec<u8>]) {
+        self.extremes.clear();
+        let Some(depth) = self.depth else {
             return;
         };
-        for (index, level) in self.levels.iter_mut().enumerate() {
-            if !level.started {
-                level.started = true;
-                self.lanes[index / LANES].replace(index % LANES, Moments::starting_with(*first));
-            }
+        let mut extremes = self.needs_extrema.then_some(&mut self.extremes);
+        for (sweep, entered) in self.sweeps.iter_mut().zip(entered) {
+            sweep.advance(values, segments, entered, depth, extremes.take());
         }
-        if let Some(depth) = self.depth {
-            let mut levels = self.levels.len();
-            for lanes in &mut self.lanes {
-                lanes.extend(values, levels.min(LANES), depth);
-                levels = levels.saturating_sub(LANES);
-            }
-        }
-        if self.needs_extrema {
-            self.segments.push(self.extrema_of(values));
-        }
-    }
-
-    /// Ends the bucket that a level is in.
-    pub(crate) fn close(&mut self, index: usize) {
-        let level = &mut self.levels[index];
-        level.started = false;
-        level
-            .closed
-            .push(self.lanes[index / LANES].group(index % LANES));
     }
 
     /// Appends to the columns of a level its complete rows, all but the last; `values` are those of all points read in this run, and
@@ -180,16 +159,11 @@ impl Groups {
     pub(crate) fn carry(&mut self, index: usize, row: &Row, values: &[f64]) {
         let level = &mut self.levels[index];
         let segments = if self.needs_extrema {
-            &self.segments[row.segment..]
+            &self.extremes[row.segment..]
         } else {
             &[]
         };
         absorb(&mut level.carried, values, segments);
-    }
-
-    /// Forgets the segments, which are in columns or carried over.
-    pub(crate) fn clear_segments(&mut self) {
-        self.segments.clear();
     }
 
     /// Returns the state of the last complete row.
@@ -197,34 +171,19 @@ impl Groups {
         self.levels[index].last
     }
 
-    /// Returns the extremes of a segment that was just added to the sums.
-    fn extrema_of(&self, values: &[f64]) -> Extrema {
-        // A NaN among the values would have made this sum NaN, so no search for one is needed.
-        let has_no_nan = self.depth.is_some()
-            && self
-                .lanes
-                .first()
-                .is_some_and(|lanes| !lanes.group(0).sum().is_nan());
-        let extrema = if has_no_nan {
-            extrema_of_numbers(values)
-        } else {
-            extrema(values)
-        };
-        extrema.unwrap_or(Extrema::EMPTY)
-    }
-
     /// Puts the states of the complete rows together.
     fn gather(&mut self, index: usize, rows: &[Row], values: &[f64], lag: usize) {
         let level = &mut self.levels[index];
         self.rows.clear();
-        for ((row, next), moments) in rows.iter().zip(&rows[1..]).zip(level.closed.drain(..)) {
-            let mut state = Accumulator {
-                moments,
-                ..std::mem::take(&mut level.carried)
-            };
+        let sweep = &self.sweeps[index / LANES];
+        for (row, next) in rows.iter().zip(&rows[1..]) {
+            let mut state = std::mem::take(&mut level.carried);
+            if self.depth.is_some() {
+                state.moments = sweep.after(next.segment).group(index % LANES);
+            }
             let values = &values[row.read.saturating_sub(lag)..next.point.saturating_sub(lag)];
             let segments = if self.needs_extrema {
-                &self.segments[row.segment..next.segment]
+                &self.extremes[row.segment..next.segment]
             } else {
                 &[]
             };

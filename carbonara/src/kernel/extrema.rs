@@ -41,7 +41,7 @@ pub fn extrema(values: &[f64]) -> Option<Extrema> {
 }
 
 /// Returns the extremes value by value, whatever the values are.
-fn extrema_in_order(values: &[f64]) -> Option<Extrema> {
+pub(super) fn extrema_in_order(values: &[f64]) -> Option<Extrema> {
     let (first, rest) = values.split_first()?;
     let mut extrema = Extrema {
         min: *first,
@@ -63,7 +63,7 @@ const LANES: usize = 8;
 ///
 /// Why in lanes, when sums may not be? Without NaN the smallest value does not depend on the order, but for the sign of
 /// zero; that is looked up afterwards, in the order of time.
-pub(crate) fn extrema_of_numbers(values: &[f64]) -> Option<Extrema> {
+fn extrema_of_numbers(values: &[f64]) -> Option<Extrema> {
     let (Some(head), Some(tail)) = (values.first_chunk::<LANES>(), values.last_chunk::<LANES>())
     else {
         return extrema_in_order(values);
@@ -104,7 +104,7 @@ fn larger(kept: f64, value: f64) -> f64 {
 }
 
 /// Replaces a zero by the first one among the values, which may have the other sign.
-fn first_equal(values: &[f64], extreme: f64) -> f64 {
+pub(super) fn first_equal(values: &[f64], extreme: f64) -> f64 {
     if extreme.abs() > 0.0 {
         return extreme;
     }

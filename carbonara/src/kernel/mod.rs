@@ -12,16 +12,20 @@
 
 mod accumulator;
 mod extrema;
+#[cfg(test)]
+mod levels;
 mod moment;
 mod rank;
 mod rate;
+mod select;
 mod statistic;
+mod sweep;
 
 pub use accumulator::Accumulator;
 pub(crate) use accumulator::Extent;
-pub(crate) use extrema::extrema_of_numbers;
 pub use extrema::{Extrema, extrema};
 pub use moment::{Depth, LANES, MomentLanes, Moments};
 pub use rank::{Quantile, RankScratch, quantiles};
 pub use rate::differences;
 pub use statistic::statistic;
+pub(crate) use sweep::{Segment, Sweep};

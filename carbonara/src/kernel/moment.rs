@@ -24,10 +24,24 @@ impl Moments {
 
     /// Adds the next values in time.
     pub fn extend(&mut self, values: &[f64]) {
-        let mut lanes = MomentLanes::default();
-        lanes.replace(0, *self);
-        lanes.extend(values, 1, Depth::Deviations);
-        *self = lanes.group(0);
+        let Self {
+            mut sum,
+            shift,
+            mut deviations,
+            mut squares,
+        } = *self;
+        for value in values {
+            let deviation = value - shift;
+            deviations += deviation;
+            squares += deviation * deviation;
+            sum += value;
+        }
+        *self = Self {
+            sum,
+            shift,
+            deviations,
+            squares,
+        };
     }
 
     /// Returns the sum in the order of time.
@@ -77,10 +91,10 @@ pub const LANES: usize = 4;
 /// And as columns of this layout, sums of neighbouring groups share a vector register without any of them changing its order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MomentLanes {
-    sum: [f64; LANES],
-    shift: [f64; LANES],
-    deviations: [f64; LANES],
-    squares: [f64; LANES],
+    pub(super) sum: [f64; LANES],
+    pub(super) shift: [f64; LANES],
+    pub(super) deviations: [f64; LANES],
+    pub(super) squares: [f64; LANES],
 }
 
 /// Which sums are kept up.
@@ -117,51 +131,6 @@ impl MomentLanes {
         self.deviations[lane] = moments.deviations;
         self.squares[lane] = moments.squares;
     }
-
-    /// Adds the next values in time to the first `lanes` groups; what the others hold afterwards means nothing.
-    pub fn extend(&mut self, values: &[f64], lanes: usize, depth: Depth) {
-        match (depth, lanes) {
-            (_, 0) => {}
-            (Depth::Sums, 1) => self.extend_sums::<1>(values),
-            (Depth::Sums, 2) => self.extend_sums::<2>(values),
-            (Depth::Sums, _) => self.extend_sums::<LANES>(values),
-            (Depth::Deviations, 1) => self.extend_all::<1>(values),
-            (Depth::Deviations, 2) => self.extend_all::<2>(values),
-            (Depth::Deviations, _) => self.extend_all::<LANES>(values),
-        }
-    }
-
-    fn extend_sums<const L: usize>(&mut self, values: &[f64]) {
-        let mut sum = leading::<L>(&self.sum);
-        for value in values {
-            for sum in &mut sum {
-                *sum += value;
-            }
-        }
-        self.sum[..L].copy_from_slice(&sum);
-    }
-
-    fn extend_all<const L: usize>(&mut self, values: &[f64]) {
-        let shift = leading::<L>(&self.shift);
-        let mut sum = leading::<L>(&self.sum);
-        let mut deviations = leading::<L>(&self.deviations);
-        let mut squares = leading::<L>(&self.squares);
-        for value in values {
-            for lane in 0..L {
-                let deviation = value - shift[lane];
-                deviations[lane] += deviation;
-                squares[lane] += deviation * deviation;
-                sum[lane] += value;
-            }
-        }
-        self.sum[..L].copy_from_slice(&sum);
-        self.deviations[..L].copy_from_slice(&deviations);
-        self.squares[..L].copy_from_slice(&squares);
-    }
-}
-
-fn leading<const L: usize>(lanes: &[f64; LANES]) -> [f64; L] {
-    std::array::from_fn(|lane| lanes[lane])
 }
 
 #[cfg(test)]
@@ -179,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_groups_gives_the_same_bits() {
+    fn groups_side_by_side_give_the_same_bits() {
         let values: Vec<f64> = (0..101)
             .map(|index| f64::from(index).sqrt() - 3.0)
             .collect();
@@ -190,19 +159,17 @@ mod tests {
             sum.sum += value;
         }
         assert_eq!(alone.sum.to_bits(), sum.sum.to_bits());
-        for groups in 1..=LANES {
-            let mut deep = MomentLanes::default();
-            let mut shallow = MomentLanes::default();
-            for lane in 0..groups {
-                deep.replace(lane, Moments::starting_with(values[0]));
-                shallow.replace(lane, Moments::starting_with(values[0]));
-            }
-            deep.extend(&values, groups, Depth::Deviations);
-            shallow.extend(&values, groups, Depth::Sums);
-            for lane in 0..groups {
-                assert_eq!(bits(deep.group(lane)), bits(alone));
-                assert_eq!(shallow.group(lane).sum().to_bits(), alone.sum.to_bits());
-            }
+        let mut deep = MomentLanes::default();
+        let mut shallow = MomentLanes::default();
+        for lane in 0..LANES {
+            deep.replace(lane, Moments::starting_with(values[0]));
+            shallow.replace(lane, Moments::starting_with(values[0]));
+        }
+        deep.extend(&values, Depth::Deviations);
+        shallow.extend(&values, Depth::Sums);
+        for lane in 0..LANES {
+            assert_eq!(bits(deep.group(lane)), bits(alone));
+            assert_eq!(shallow.group(lane).sum().to_bits(), alone.sum.to_bits());
         }
     }
 

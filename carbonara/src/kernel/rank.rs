@@ -1,5 +1,8 @@
 //! Medians and percentiles by selection.
 
+use fearless_simd::Level;
+
+use super::select::{SelectScratch, select};
 use crate::method::Percentile;
 
 /// An order statistic.
@@ -16,6 +19,8 @@ pub enum Quantile {
 pub struct RankScratch {
     keys: Vec<u64>,
     ranks: Vec<usize>,
+    selected: Vec<f64>,
+    select: SelectScratch,
 }
 
 /// Below this many keys a part is sorted rather than divided further.
@@ -48,8 +53,6 @@ pub fn quantiles(
         results.fill(f64::NAN);
         return;
     }
-    scratch.keys.clear();
-    scratch.keys.extend(values.iter().copied().map(key_of));
     scratch.ranks.clear();
     for quantile in wanted {
         let place = quantile.place(values.len());
@@ -60,14 +63,30 @@ pub fn quantiles(
     }
     scratch.ranks.sort_unstable();
     scratch.ranks.dedup();
-    order(&mut scratch.keys, 0, &scratch.ranks);
+    let RankScratch {
+        keys,
+        ranks,
+        selected,
+        select: memory,
+    } = scratch;
+    if !select(Level::new(), values, ranks, memory, selected) {
+        keys.clear();
+        keys.extend(values.iter().copied().map(key_of));
+        order(keys, 0, ranks);
+        selected.clear();
+        selected.extend(ranks.iter().map(|rank| value_of(keys[*rank])));
+    }
+    let value_at = |rank| {
+        let index = ranks.partition_point(|other| *other < rank);
+        selected[index]
+    };
     for (result, quantile) in results.iter_mut().zip(wanted) {
         let place = quantile.place(values.len());
-        let low = value_of(scratch.keys[place.low]);
+        let low = value_at(place.low);
         *result = if place.numerator == 0 {
             low
         } else {
-            quantile.between(place, low, value_of(scratch.keys[place.low + 1]))
+            quantile.between(place, low, value_at(place.low + 1))
         };
     }
 }

@@ -124,7 +124,7 @@ mod tests {
         name: Option<&str>,
         unit: Option<&str>,
         resource: bool,
-        expected: Result<(), MetricError>,
+        expected: &Result<(), MetricError>,
     ) {
         let resource = resource.then(ResourceId::random);
         let made = NewMetric::new(
@@ -134,27 +134,27 @@ mod tests {
             unit.map(Into::into),
             resource,
         );
-        assert_eq!(made.map(|_| ()), expected, "{name:?} {unit:?}");
+        assert_eq!(&made.map(|_| ()), expected, "{name:?} {unit:?}");
     }
 
     #[test]
     fn names_and_units_are_checked() {
-        check(None, None, false, Ok(()));
-        check(Some("cpu"), Some("%"), true, Ok(()));
-        check(Some("a/b"), None, false, Err(MetricError::SlashInName));
-        check(Some(&"é".repeat(255)), None, false, Ok(()));
+        check(None, None, false, &Ok(()));
+        check(Some("cpu"), Some("%"), true, &Ok(()));
+        check(Some("a/b"), None, false, &Err(MetricError::SlashInName));
+        check(Some(&"é".repeat(255)), None, false, &Ok(()));
         check(
             Some(&"é".repeat(256)),
             None,
             false,
-            Err(MetricError::NameTooLong),
+            &Err(MetricError::NameTooLong),
         );
         check(
             None,
             Some(&"u".repeat(32)),
             false,
-            Err(MetricError::UnitTooLong),
+            &Err(MetricError::UnitTooLong),
         );
-        check(None, None, true, Err(MetricError::NameMissing));
+        check(None, None, true, &Err(MetricError::NameMissing));
     }
 }

@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn texts_that_are_no_rules() {
         let check = |rule: &str, expected: RuleError| {
-            assert_eq!(Expression::parse(rule), Err(expected), "{rule}")
+            assert_eq!(Expression::parse(rule), Err(expected), "{rule}");
         };
         let unexpected = |found: &str| RuleError::Unexpected {
             found: found.to_owned(),

@@ -74,8 +74,11 @@ mod tests {
             Duration::from_millis(250),
         );
         let read = Statistics::from_capabilities(&statistics.to_capabilities());
-        assert_eq!(read["splits update"], 7.0);
-        assert_eq!(read["splits update time"], 0.75);
+        let expected = [
+            ("splits update".to_owned(), 7.0),
+            ("splits update time".to_owned(), 0.75),
+        ];
+        assert_eq!(read, BTreeMap::from(expected));
         assert!(Statistics::from_capabilities(b"\xff").is_empty());
     }
 }
