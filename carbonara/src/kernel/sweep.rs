@@ -245,7 +245,7 @@ const WIDTH: usize = 8;
 
 /// Returns the extremes of values none of which is NaN, those of [`Extrema::EMPTY`] when there is none.
 ///
-/// This is [`extrema`](super::extrema) without its search for NaN, in registers of the machine.
+/// This is [`extrema`](fn@super::extrema) without its search for NaN, in registers of the machine.
 #[inline(always)]
 #[expect(
     clippy::inline_always,

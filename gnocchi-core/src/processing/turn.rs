@@ -97,7 +97,7 @@ impl SackOwner {
             points,
             started.elapsed(),
         );
-        self.rewrite(processor, rewrites).await;
+        self.rewrite(processor, rewrites).await?;
         drop(guard);
         Ok(Progress::Folded)
     }
@@ -166,10 +166,15 @@ impl SackOwner {
             .await?;
         self.sequence += 1;
         // Counted only now: what fails to commit is folded, and counted, again.
+        report_rejected(
+            self.sack,
+            folded
+                .iter()
+                .map(|(metric, .., rejected)| (*metric, rejected.as_slice())),
+        );
         let mut accepted_points = 0;
-        for (metric, state, accepted, rejected) in folded {
+        for (metric, state, accepted, _) in folded {
             accepted_points += accepted;
-            report_rejected(metric, &rejected);
             processor.windows.put(metric, state, self.fence);
         }
         telemetry::committed(started.elapsed(), accepted_points, frames);
@@ -183,50 +188,58 @@ impl SackOwner {
         Ok(rewrites)
     }
 
-    /// Rewrites blocks as one frame each. A failure leaves them as they are, which is right but slower to read.
-    async fn rewrite(&mut self, processor: &Processor, rewrites: Vec<Rewrite>) {
+    /// Rewrites blocks as one frame each. Where they cannot be read they stay as they are, which is right but slower to read.
+    ///
+    /// A failure to commit is an error: the commit may have happened, so its number must not be used again.
+    async fn rewrite(
+        &mut self,
+        processor: &Processor,
+        rewrites: Vec<Rewrite>,
+    ) -> Result<(), Error> {
         if rewrites.is_empty() {
-            return;
+            return Ok(());
         }
-        match super::rewrite::rewritten(processor, rewrites, self.sequence + 1).await {
-            Ok(changes) if changes.is_empty() => {}
-            Ok(changes) => {
-                let blocks = changes.len();
-                let commit = Commit {
-                    receipt: None,
-                    sequence: self.sequence + 1,
-                    metrics: changes,
-                };
-                match processor
-                    .storage
-                    .commit(self.sack, self.fence, commit)
-                    .await
-                {
-                    Ok(()) => {
-                        self.sequence += 1;
-                        telemetry::rewritten(blocks);
-                    }
-                    Err(error) => {
-                        warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot store rewritten blocks");
-                    }
-                }
-            }
+        let sequence = self.sequence + 1;
+        let metrics = match super::rewrite::rewritten(processor, rewrites, sequence).await {
+            Ok(metrics) => metrics,
             Err(error) => {
-                warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot rewrite blocks");
+                warn!(sack = %self.sack, error = &error as &dyn std::error::Error, "cannot read blocks to rewrite them");
+                return Ok(());
             }
+        };
+        if metrics.is_empty() {
+            return Ok(());
         }
+        let blocks = metrics.len();
+        let commit = Commit {
+            receipt: None,
+            sequence,
+            metrics,
+        };
+        processor
+            .storage
+            .commit(self.sack, self.fence, commit)
+            .await?;
+        self.sequence = sequence;
+        telemetry::rewritten(blocks);
+        Ok(())
     }
 }
 
-/// Counts rejected points and names the metric in the log.
-fn report_rejected(metric: MetricId, rejected: &[Rejected]) {
-    let Some(first) = rejected.first() else {
-        return;
-    };
-    for point in rejected {
-        telemetry::rejected(reason_name(point.reason), 1);
+/// Counts the rejected points of a turn and logs them together, naming the first metric.
+fn report_rejected<'a>(sack: Sack, rejected: impl Iterator<Item = (MetricId, &'a [Rejected])>) {
+    let (mut metrics, mut points, mut first) = (0, 0, None);
+    for (metric, rejected) in rejected {
+        for point in rejected {
+            telemetry::rejected(reason_name(point.reason), 1);
+            first.get_or_insert((metric, point.reason));
+        }
+        metrics += usize::from(!rejected.is_empty());
+        points += rejected.len();
     }
-    warn!(%metric, points = rejected.len(), reason = reason_name(first.reason), "measures rejected");
+    if let Some((metric, reason)) = first {
+        warn!(%sack, metrics, points, %metric, reason = reason_name(reason), "measures rejected");
+    }
 }
 
 /// Names the engine's reasons as reports do.
