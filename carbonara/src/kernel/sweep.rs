@@ -32,8 +32,9 @@ impl Sweep {
         }
     }
 
-    /// Replaces the group of one lane before the first segment; `None` for one without values.
+    /// Replaces the group of one lane for what follows; `None` for one without values.
     pub(crate) fn resume(&mut self, lane: usize, moments: Option<Moments>) {
+        self.restart();
         match moments {
             Some(moments) => {
                 self.states[0].replace(lane, moments);
@@ -49,7 +50,7 @@ impl Sweep {
     }
 
     /// Forgets all segments; what follows continues after the last.
-    pub(crate) fn restart(&mut self) {
+    fn restart(&mut self) {
         let last = self.states.len() - 1;
         self.states.swap(0, last);
         self.states.truncate(1);

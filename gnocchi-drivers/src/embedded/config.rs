@@ -70,15 +70,16 @@ fn cache_bytes() -> u64 {
 }
 
 fn log_memory_bytes() -> u64 {
-    8 << 20
+    16 << 20
 }
 
 fn frames_memory_bytes() -> u64 {
-    8 << 20
+    // The newest frames of a metric are replaced again and again; what is replaced in memory is never written to a file.
+    48 << 20
 }
 
 fn journal_bytes_max() -> u64 {
-    2 * JOURNAL_BYTES_MIN
+    4 * JOURNAL_BYTES_MIN
 }
 
 fn background_threads() -> NonZeroU16 {
