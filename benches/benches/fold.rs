@@ -85,7 +85,9 @@ fn main() {
         ranks,
         "60 us",
     );
-    let restored = shortest(200, || Window::restore(&plan(six), window_points(), Timestamp::EPOCH));
+    let restored = shortest(200, || {
+        Window::restore(&plan(six), window_points(), Timestamp::EPOCH)
+    });
     println!(
         "restore a window of an hour: {:.2} us (target 60 us)",
         restored.as_secs_f64() * 1e6

@@ -112,7 +112,11 @@ fn lateness_is_decided_batch_by_batch() {
         folded.keep_raw_from,
         Timestamp::from_second(180).expect("valid")
     );
-    assert_eq!(folded.added, series(&[(200, 1.0)]));
+    // The stored block of raw points, an hour here, is kept whole.
+    assert_eq!(
+        folded.added,
+        series(&[(10, 1.0), (20, 1.0), (50, 1.0), (200, 1.0)])
+    );
 
     let mut apart = Window::empty(&plan);
     apart.fold(&plan, &[&early]).expect("points are held");

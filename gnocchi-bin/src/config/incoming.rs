@@ -27,7 +27,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
             "how much may wait to be processed before clients get 503",
         )
         .or("256M"),
-        OptionSpec::new("sacks", "shares of the work in a new data directory").or("128"),
+        OptionSpec::new("sacks", "shares of the work in a new data directory").or("32"),
     ],
 )
 .with_shared(&backend::OPTIONS);

@@ -57,8 +57,12 @@ pub struct EmbeddedConfig {
 /// The smallest journal that the engine takes.
 const JOURNAL_BYTES_MIN: u64 = 64 << 20;
 
+/// How many sacks a new database has: within one process a sack is only what one task folds at a time, so there need not be more
+/// than a machine has cores; and each turn on a sack costs something however little is in it.
+const SACKS: NonZeroU16 = NonZeroU16::new(32).expect("32 is not zero");
+
 fn sacks() -> NonZeroU16 {
-    NonZeroU16::new(SACKS_DEFAULT.count()).unwrap_or(NonZeroU16::MIN)
+    SACKS
 }
 
 fn pending_bytes_max() -> usize {
@@ -124,7 +128,7 @@ mod tests {
         let config: EmbeddedConfig =
             serde_json::from_str(r#"{"path": "/var/lib/gnocchi"}"#).unwrap();
         assert_eq!(config, EmbeddedConfig::new("/var/lib/gnocchi"));
-        assert_eq!(config.sack_count(), SACKS_DEFAULT);
+        assert_eq!(config.sack_count().count(), SACKS.get());
         assert_eq!(config.durability, Durability::WithIncoming);
     }
 
