@@ -10,7 +10,7 @@ mod support;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use carbonara::{AggregationPlan, Folded, Level, Series, Window};
+use carbonara::{AggregationPlan, Folded, Level, Series, Timestamp, Window};
 use criterion::{BatchSize, Criterion};
 use support::{DEFAULT_METHODS, SECOND_NS, every_second, plain_sum, shortest, spans, walk};
 
