@@ -69,7 +69,7 @@ macro_rules! identifier {
         impl FromStr for $name {
             type Err = uuid::Error;
 
-            /// Parses any textual form of a UUID: see [`parse_uuid`].
+            /// Parses any textual form of a UUID: `urn:` and `uuid:` prefixes, braces and hyphens may stand or be missing.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 parse_uuid(text).map(Self)
             }
