@@ -1,5 +1,7 @@
 //! Damaged and hostile payloads: never a panic, never a wrong value that is taken for right.
 
+#![expect(clippy::unwrap_used, reason = "what is made here is known to be right")]
+
 mod support;
 
 use std::fs;

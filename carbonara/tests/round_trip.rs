@@ -1,5 +1,11 @@
 //! Whatever can be held in memory comes back from its bytes unchanged, to the bit.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    reason = "what is made here is known to be right"
+)]
+
 mod support;
 
 use carbonara::codec::{Encoding, frame, measures, points};

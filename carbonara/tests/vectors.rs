@@ -3,6 +3,8 @@
 //! Files are never regenerated. A new case, or a new version of a payload, is added here and written by
 //! `cargo test -p carbonara --test vectors -- --ignored`, which refuses to touch a file that exists.
 
+#![expect(clippy::unwrap_used, reason = "what is made here is known to be right")]
+
 mod support;
 
 use std::fs::{self, File};

@@ -21,6 +21,7 @@ fn check_named(error: impl Into<Error>, named_in: NamedIn, status: u16, descript
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of one entry a variant")]
 fn every_error_of_the_indexer_has_its_answer() {
     let name = || "n".to_owned();
     let resource = ResourceId::from_u128(1);

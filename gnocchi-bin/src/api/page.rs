@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn limits_are_cut_to_the_largest_page() {
         let check = |query: &str, expected: usize| {
-            assert_eq!(page(query).unwrap().limit, expected, "{query}")
+            assert_eq!(page(query).unwrap().limit, expected, "{query}");
         };
         check("", 7);
         check("limit=3", 3);

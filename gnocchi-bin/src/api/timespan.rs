@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn numbers_are_the_decimals_they_look_like() {
         let check = |seconds: f64, expected: Option<i64>| {
-            assert_eq!(nanoseconds(seconds), expected, "{seconds}")
+            assert_eq!(nanoseconds(seconds), expected, "{seconds}");
         };
         check(1_425_652_437.123, Some(1_425_652_437_123_000_000));
         check(1_425_652_437.0, Some(1_425_652_437_000_000_000));
