@@ -61,7 +61,13 @@ impl Window {
         let mut first_block = plan.first_block(last.timestamp);
         let mut raw_start = plan.raw_start(first_block);
         if raw_start < complete_from {
-            first_block = plan.first_whole_buckets(complete_from).min(last.timestamp);
+            let whole = plan.first_whole_buckets(complete_from);
+            // What is newer than all before is always taken, unless it lies where points are missing.
+            first_block = if complete_from > last.timestamp {
+                whole
+            } else {
+                whole.min(last.timestamp)
+            };
             raw_start = complete_from;
         }
         let mut state = State {

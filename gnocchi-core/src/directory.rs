@@ -30,6 +30,10 @@ pub(crate) struct MetricDirectory {
     exclusive: bool,
 }
 
+/// Where the changes stood at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticket(u64);
+
 #[derive(Clone)]
 struct Known {
     metric: Arc<Metric>,
@@ -67,21 +71,13 @@ impl MetricDirectory {
         if missing.is_empty() {
             return Ok(found);
         }
-        let changes = self.changes.load(Ordering::Acquire);
+        let ticket = self.ticket();
         let wanted: Vec<MetricId> = missing.iter().map(|index| ids[*index]).collect();
         for (index, metric) in missing
             .into_iter()
             .zip(self.indexer.metrics(&wanted).await?)
         {
-            found[index] = metric.map(|metric| {
-                let metric = Arc::new(metric);
-                self.insert(&metric);
-                // Looked at after the insertion: a change from now on removes what was inserted, an earlier one is seen here.
-                if self.changes.load(Ordering::Acquire) != changes {
-                    self.known.remove(&metric.id);
-                }
-                metric
-            });
+            found[index] = metric.map(|metric| self.remember(metric, ticket));
         }
         Ok(found)
     }
@@ -91,20 +87,25 @@ impl MetricDirectory {
         (self.exclusive || known.since.elapsed() < SHARED_LIFETIME).then_some(known.metric)
     }
 
-    fn insert(&self, metric: &Arc<Metric>) {
+    /// Notes where the changes stand before the indexer is asked.
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.changes.load(Ordering::Acquire))
+    }
+
+    /// Remembers what the indexer answered, unless something has changed since the ticket was taken.
+    pub(crate) fn remember(&self, metric: Metric, ticket: Ticket) -> Arc<Metric> {
+        let metric = Arc::new(metric);
         self.known.insert(
             metric.id,
             Known {
-                metric: Arc::clone(metric),
+                metric: Arc::clone(&metric),
                 since: Instant::now(),
             },
         );
-    }
-
-    /// Remembers a metric that was just created.
-    pub(crate) fn remember(&self, metric: Metric) -> Arc<Metric> {
-        let metric = Arc::new(metric);
-        self.insert(&metric);
+        // Looked at after the insertion: a change from now on removes what was inserted, an earlier one is seen here.
+        if self.changes.load(Ordering::Acquire) != ticket.0 {
+            self.known.remove(&metric.id);
+        }
         metric
     }
 

@@ -326,7 +326,7 @@ pub enum Error {
     #[error("a granularity must be specified to resample")]
     ResampleWithoutGranularity,
     /// Stored data does not decode.
-    #[error("{place} of metric {metric} is damaged: {source}")]
+    #[error("{place} of metric {metric} is damaged")]
     Damaged {
         /// The metric.
         metric: MetricId,

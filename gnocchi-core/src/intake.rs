@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use carbonara::{Series, Timestamp};
 
-use crate::error::Error;
+use crate::error::{Error, IndexerError};
 use crate::model::{Measures, MetricId, RejectReason, Rejection};
 use crate::store::Gnocchi;
 use crate::telemetry;
@@ -26,12 +26,22 @@ impl Gnocchi {
     /// reported: one of them would close the back window on everything real.
     ///
     /// # Errors
+    /// [`IndexerError::NoSuchMetric`] when one of the metrics does not exist,
     /// [`IncomingError::BacklogFull`](crate::error::IncomingError::BacklogFull) when too much waits already, or
     /// [`Error::Incoming`] when the driver fails; nothing is acknowledged then.
     ///
     /// # Cancel safety
     /// A dropped future may or may not have stored the measures, but never a part of them.
     pub async fn append(&self, measures: Vec<Measures>) -> Result<Appended, Error> {
+        let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
+        let metrics = self.metrics(&ids).await?;
+        if let Some((id, _)) = ids
+            .iter()
+            .zip(&metrics)
+            .find(|(_, metric)| metric.is_none())
+        {
+            return Err(IndexerError::NoSuchMetric { id: *id }.into());
+        }
         let (measures, rejected) = self.without_future(measures);
         let accepted = measures.iter().map(|one| one.series.len()).sum();
         if accepted > 0 {

@@ -325,10 +325,11 @@ impl Gnocchi {
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`].
     pub async fn create_metrics(&self, metrics: Vec<NewMetric>) -> Result<Vec<Arc<Metric>>, Error> {
+        let ticket = self.inner.directory.ticket();
         let created = self.indexer().create_metrics(&metrics).await?;
         Ok(created
             .into_iter()
-            .map(|metric| self.inner.directory.remember(metric))
+            .map(|metric| self.inner.directory.remember(metric, ticket))
             .collect())
     }
 
@@ -534,8 +535,8 @@ impl Gnocchi {
         self.inner.processor.status().await
     }
 
-    /// Folds everything that is pending now in the sacks that no other process works on. A server calls
-    /// [`run`](Self::run) instead.
+    /// Folds what is pending in the sacks that no other process works on, each until nothing is left; it has no end while others
+    /// append faster. A server calls [`run`](Self::run) instead.
     ///
     /// # Errors
     /// [`Error`] when a driver fails; the measures stay pending.
@@ -569,13 +570,20 @@ impl Gnocchi {
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
         let settings = self.settings();
         let processor = &self.inner.processor;
+        // The janitor ends with the workers, also when these fail.
+        let stop = shutdown.child_token();
         let janitor = processor.run_janitor(
             self.indexer(),
             settings.cleanup_delay,
             settings.cleanup_batch_size,
-            &shutdown,
+            &stop,
         );
-        let (result, ()) = futures::future::join(processor.run(shutdown.clone()), janitor).await;
+        let workers = async {
+            let result = processor.run(stop.clone()).await;
+            stop.cancel();
+            result
+        };
+        let (result, ()) = futures::future::join(workers, janitor).await;
         result
     }
 }

@@ -14,7 +14,7 @@ use gnocchi_core::clock::ManualClock;
 use gnocchi_core::driver::{BacklogDetails, Commit, FrameKey, MetricChanges, StoredFrame, Stream};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    ArchivePolicy, Definition, Measures, Metric, NewMetric, RejectReason, Rejection,
+    ArchivePolicy, Definition, Measures, Metric, MetricId, NewMetric, RejectReason, Rejection,
 };
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery};
 use gnocchi_core::{Appended, DefaultPolicies, Drivers, Error, Gnocchi, Settings, memory};
@@ -413,4 +413,112 @@ async fn a_back_window_that_grows_does_not_reopen_what_was_dropped() {
     assert_eq!(fixture.means().await, expected, "while pending");
     fixture.store.process().await.unwrap();
     assert_eq!(fixture.means().await, expected, "when folded");
+}
+
+#[tokio::test]
+async fn a_damaged_raw_window_is_named_to_readers_and_closed_for_writers() {
+    let mut fixture = Fixture::new(Settings::default()).await;
+    fixture.append(&[(60, 1.0), (61, 3.0)]).await;
+    fixture.store.process().await.unwrap();
+    let frames = fixture
+        .drivers
+        .storage
+        .frames(fixture.metric.id)
+        .await
+        .unwrap();
+    let window = frames
+        .iter()
+        .find(|frame| frame.key.stream == Stream::Window)
+        .unwrap();
+    let mut bytes = window.bytes.to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    let put = vec![StoredFrame {
+        key: window.key,
+        bytes: bytes.into(),
+    }];
+    let changes = MetricChanges {
+        metric: fixture.metric.id,
+        removed: Vec::new(),
+        put,
+    };
+    let sack = fixture.drivers.incoming.sacks().sack_of(fixture.metric.id);
+    let state = fixture.drivers.storage.acquire(sack, 500).await.unwrap();
+    let commit = Commit {
+        receipt: None,
+        sequence: state.sequence + 1,
+        metrics: vec![changes],
+    };
+    fixture
+        .drivers
+        .storage
+        .commit(sack, 500, commit)
+        .await
+        .unwrap();
+    // A new process, which knows only what is stored.
+    fixture.drivers.coordinator = Arc::new(memory::MemoryCoordinator::with_first_fence(1_000));
+    fixture.store = Gnocchi::new(fixture.drivers.clone(), Settings::default());
+    let error = fixture.read("mean").await.unwrap_err();
+    assert!(
+        error.to_string().contains("block 0 of the raw window"),
+        "{error}"
+    );
+    // The damaged block is an hour: what lies in it is late now, so its rows stay as they were.
+    fixture.append(&[(62, 100.0), (3_700, 7.0)]).await;
+    fixture.store.process().await.unwrap();
+    assert_eq!(fixture.means().await, series(&[(60, 2.0), (3_660, 7.0)]));
+}
+
+#[tokio::test]
+async fn measures_of_unknown_metrics_are_refused_before_anything_is_stored() {
+    let fixture = Fixture::new(Settings::default()).await;
+    let unknown = Measures {
+        metric: MetricId::from_u128(1),
+        series: series(&[(60, 1.0)]),
+    };
+    let error = fixture
+        .store
+        .append(vec![fixture.measures(&[(60, 1.0)]), unknown])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::Indexer(IndexerError::NoSuchMetric { id }) if id == MetricId::from_u128(1))
+    );
+    assert_eq!(
+        fixture
+            .store
+            .backlog(BacklogDetails::Summary)
+            .await
+            .unwrap()
+            .points,
+        0
+    );
+}
+
+#[tokio::test]
+async fn timers_of_zero_are_no_panic() {
+    let settings = Settings {
+        processing_delay: Duration::ZERO,
+        cleanup_delay: Duration::ZERO,
+        reporting_delay: Some(Duration::ZERO),
+        ..Settings::default()
+    };
+    let fixture = Fixture::new(settings).await;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
+        async move { store.run(shutdown).await }
+    });
+    fixture.append(&[(60, 1.0)]).await;
+    while fixture
+        .store
+        .backlog(BacklogDetails::Summary)
+        .await
+        .unwrap()
+        .points
+        > 0
+    {
+        tokio::task::yield_now().await;
+    }
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
 }

@@ -24,7 +24,7 @@ pub use indexer::{
     ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery,
     ResourceTypeIndexer,
 };
-pub use sack::{SACKS_DEFAULT, SACKS_MAX, Sack, SackCount};
+pub use sack::{SACKS_DEFAULT, Sack, SackCount};
 pub use storage::{
     BlockRange, Commit, FrameKey, FrameRange, MetricChanges, SackState, StorageCapabilities,
     StorageDriver, StoredFrame, Stream,

@@ -7,9 +7,6 @@ use crate::model::MetricId;
 /// How many sacks a new deployment has.
 pub const SACKS_DEFAULT: SackCount = SackCount(128);
 
-/// The largest number of sacks.
-pub const SACKS_MAX: u16 = u16::MAX;
-
 /// The number of sacks of a deployment, at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SackCount(u16);

@@ -338,18 +338,6 @@ impl ArchivePolicy {
         &self.plan
     }
 
-    /// Returns the granularities, coarsest first.
-    #[must_use]
-    pub fn granularities_coarsest_first(&self) -> Vec<Timespan> {
-        let mut granularities: Vec<Timespan> = self
-            .definition
-            .iter()
-            .map(Definition::granularity)
-            .collect();
-        granularities.sort_unstable_by(|a, b| b.cmp(a));
-        granularities
-    }
-
     /// Returns the policies of a fresh store: `bool`, `low`, `medium` and `high`, the last three with `methods`.
     #[must_use]
     pub fn defaults(methods: &[AggregationMethod]) -> Vec<Self> {

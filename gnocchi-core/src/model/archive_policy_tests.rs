@@ -137,8 +137,10 @@ fn the_default_policies_exist() {
     let defaults = ArchivePolicy::defaults(&default_aggregation_methods());
     let names: Vec<&str> = defaults.iter().map(ArchivePolicy::name).collect();
     assert_eq!(names, ["bool", "low", "medium", "high"]);
-    assert_eq!(
-        defaults[3].granularities_coarsest_first(),
-        [span(3600), span(60), span(1)]
-    );
+    let high: Vec<Timespan> = defaults[3]
+        .definition()
+        .iter()
+        .map(Definition::granularity)
+        .collect();
+    assert_eq!(high, [span(1), span(60), span(3600)]);
 }

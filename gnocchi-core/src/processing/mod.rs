@@ -6,14 +6,39 @@
 //! committed; a measure is therefore folded once, whatever crashes when.
 
 mod cache;
+mod dispatch;
 mod janitor;
+mod load;
 mod ownership;
+mod processor;
 mod rewrite;
 mod state;
 mod statistics;
 mod turn;
 mod worker;
 
+use crate::error::{BackendError, BackendErrorKind, Error, StorageError};
+
 pub(crate) use cache::WindowCache;
+pub(crate) use processor::Processor;
 pub(crate) use state::MetricState;
-pub(crate) use worker::Processor;
+
+/// Bytes of frames that are decoded on the task that reads them; more are decoded on a thread of their own, so that nobody else
+/// waits. About a tenth of a millisecond.
+pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Runs a computation on a thread that may take its time.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|failure| match failure.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(failure) => {
+                let error =
+                    BackendError::new("processing", "compute", BackendErrorKind::Unavailable);
+                Error::from(StorageError::from(error.with_source(failure)))
+            }
+        })
+}

@@ -7,7 +7,7 @@ use hashbrown::hash_map::Entry;
 use tracing::error;
 
 use super::state::Rewrite;
-use super::worker::Processor;
+use super::{Processor, blocking};
 use crate::driver::{BlockRange, FrameKey, FrameRange, MetricChanges, StoredFrame, Stream};
 use crate::error::Error;
 use crate::model::MetricId;
@@ -59,10 +59,7 @@ pub(crate) async fn rewritten(
         }
         changes.into_values().collect()
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(changes) => Ok(changes),
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-    }
+    blocking(work).await
 }
 
 /// Keeps one rewrite a block: sealed if one of them says so.

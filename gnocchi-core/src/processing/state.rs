@@ -1,6 +1,6 @@
 //! What the owner of a sack keeps in memory of one metric between two folds.
 
-use carbonara::block::OPEN_BLOCK_FRAMES_MAX;
+use carbonara::block::{BlockKey, OPEN_BLOCK_FRAMES_MAX};
 use carbonara::codec::{self, Encoding};
 use carbonara::{AggregationPlan, Folded, Frame, Series, Timespan, Timestamp, Window};
 
@@ -15,6 +15,9 @@ const TAIL_ROWS_MAX: usize = 8;
 
 /// Points that the newest frame of a raw window may have while it is rewritten in place: at 8 to 16 bytes each.
 const TAIL_POINTS_MAX: usize = 16;
+
+/// On average a block whose frames are not counted is folded after so many of them.
+const UNCOUNTED_COMMITS_PER_FOLD: u64 = 64;
 
 /// The number under which a raw window keeps the moment from which on it is complete; no block of points is that late.
 pub(crate) const COMPLETENESS_BLOCK: u64 = u64::MAX - 1;
@@ -38,10 +41,10 @@ struct RawTail {
 #[derive(Debug, Clone)]
 struct LevelTail {
     stream: Stream,
-    /// The newest block that frames were written to since this state was made.
+    /// The newest block: that of the newest point.
     newest_block: Option<u64>,
-    /// Frames written to the newest block since then.
-    frames: usize,
+    /// Frames in the newest block; not known after the state was made from what is stored.
+    frames: Option<usize>,
     /// The newest frame: its sequence and its rows.
     tail: Option<(u64, Frame)>,
     removed_before: u64,
@@ -67,13 +70,15 @@ pub(crate) struct Outcome {
 impl MetricState {
     /// Makes the state of a metric whose window was just made or restored.
     pub(crate) fn new(plan: &AggregationPlan, window: Window) -> Self {
+        let last = window.last().map(|point| point.timestamp);
+        let newest = |granularity| Some(number(BlockKey::at(last?, granularity).number));
         let levels = plan
             .levels()
             .iter()
             .map(|level| LevelTail {
                 stream: Stream::Level(level.granularity),
-                newest_block: None,
-                frames: 0,
+                newest_block: newest(level.granularity),
+                frames: None,
                 tail: None,
                 removed_before: 0,
             })
@@ -230,12 +235,12 @@ impl LevelTail {
         match self.newest_block {
             Some(newest) if block > newest => {
                 rewrites.push(rewrite(true, newest));
-                (self.newest_block, self.frames, self.tail) = (Some(block), 0, None);
+                (self.newest_block, self.frames, self.tail) = (Some(block), Some(0), None);
             }
             // Late rows in a block that may be sealed: rare, and a block of many frames is slow to read.
             Some(newest) if block < newest => rewrites.push(rewrite(true, block)),
             Some(_) => {}
-            None => self.newest_block = Some(block),
+            None => (self.newest_block, self.frames) = (Some(block), Some(0)),
         }
         let extended = self.tail.take().and_then(|(tail_sequence, mut tail)| {
             let small =
@@ -244,7 +249,7 @@ impl LevelTail {
         });
         let (frame_sequence, rows) = extended.unwrap_or((sequence, rows));
         if frame_sequence == sequence {
-            self.frames += 1;
+            self.frames = self.frames.map(|frames| frames + 1);
         }
         let key = FrameKey {
             stream: self.stream,
@@ -256,15 +261,21 @@ impl LevelTail {
             bytes: codec::frame::encode(&rows, Encoding::Fresh).into(),
         });
         let newest = self.newest_block == Some(block);
-        if newest && self.frames >= OPEN_BLOCK_FRAMES_MAX {
-            self.frames = 0;
+        // Where the number is unknown, every so many-th commit folds the block: metrics whose state is not held between two folds
+        // would never get there by counting.
+        let many = self.frames.map_or_else(
+            || sequence.is_multiple_of(UNCOUNTED_COMMITS_PER_FOLD),
+            |frames| frames >= OPEN_BLOCK_FRAMES_MAX,
+        );
+        if newest && many {
+            self.frames = Some(1);
             rewrites.push(Rewrite {
                 metric,
                 stream: self.stream,
                 block,
                 sealed: false,
             });
-            // The rewritten block takes this commit's number; what comes later must stand behind it.
+            // The rewritten block takes the number of the commit that follows; what comes later must stand behind it.
             self.tail = None;
         } else if newest && rows.len() <= TAIL_ROWS_MAX {
             self.tail = Some((frame_sequence, rows));

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use carbonara::{Rejected, Series, Timestamp, Window};
-use hashbrown::HashMap;
+use carbonara::{Rejected, Series};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::warn;
 
-use super::state::{COMPLETENESS_BLOCK, Outcome, Rewrite};
-use super::worker::Processor;
-use super::{MetricState, WindowCache};
-use crate::driver::{BlockRange, Commit, FrameRange, Receipt, Sack, StoredFrame, Stream};
-use crate::error::Error;
+use super::load::{Damage, load_states};
+use super::state::{Outcome, Rewrite};
+use super::{MetricState, Processor, WindowCache, blocking};
+use crate::driver::{Commit, Receipt, Sack};
+use crate::error::{BackendError, BackendErrorKind, Error, StorageError};
 use crate::model::{Metric, MetricId, RejectReason};
 use crate::telemetry;
 
-/// Points that one turn takes at most, so that memory and the time to shut down stay bounded.
-const CLAIM_POINTS_MAX: usize = 1_000_000;
+/// About how many points one turn takes, so that memory and the time to shut down stay bounded; the append that reaches it is
+/// taken whole.
+const CLAIM_POINTS_WANTED: usize = 1_000_000;
 
 /// The work of the owner of a sack.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl SackOwner {
     pub(crate) async fn turn(&mut self, processor: &Processor) -> Result<Progress, Error> {
         let claim = processor
             .incoming
-            .claim(self.sack, CLAIM_POINTS_MAX)
+            .claim(self.sack, CLAIM_POINTS_WANTED)
             .await?;
         if claim.is_empty() {
             return Ok(Progress::Idle);
@@ -81,7 +81,7 @@ impl SackOwner {
         let guard = TurnGuard::begin(&processor.windows, self.sack);
         let points = claim.points();
         let started = Instant::now();
-        let jobs = self.prepare(processor, claim.measures).await?;
+        let (jobs, orphans) = self.prepare(processor, claim.measures).await?;
         let done = fold_all(processor, jobs, self.sequence + 1).await?;
         processor.statistics.add(
             "aggregated measures compute",
@@ -91,6 +91,7 @@ impl SackOwner {
         );
         telemetry::folded(started.elapsed());
         let rewrites = self.store(processor, done, claim.receipt).await?;
+        telemetry::rejected(RejectReason::MetricDeleted.as_str(), orphans);
         processor.statistics.add(
             "processed measures",
             "processed measures time",
@@ -102,15 +103,16 @@ impl SackOwner {
         Ok(Progress::Folded)
     }
 
-    /// Looks up the metrics and their open windows; measures of metrics that don't exist any more are rejected.
+    /// Looks up the metrics and their open windows; returns also how many points belong to metrics that don't exist any more.
     async fn prepare(
         &self,
         processor: &Processor,
         measures: Vec<(MetricId, Vec<Arc<Series>>)>,
-    ) -> Result<Vec<Job>, Error> {
+    ) -> Result<(Vec<Job>, usize), Error> {
         let ids: Vec<MetricId> = measures.iter().map(|(metric, _)| *metric).collect();
         let metrics = processor.directory.metrics(&ids).await?;
         let mut jobs = Vec::with_capacity(ids.len());
+        let mut orphans = 0;
         for ((_, batches), metric) in measures.into_iter().zip(metrics) {
             match metric {
                 Some(metric) => {
@@ -121,13 +123,10 @@ impl SackOwner {
                         state,
                     });
                 }
-                None => telemetry::rejected(
-                    RejectReason::MetricDeleted.as_str(),
-                    batches.iter().map(|batch| batch.len()).sum(),
-                ),
+                None => orphans += batches.iter().map(|batch| batch.len()).sum::<usize>(),
             }
         }
-        Ok(jobs)
+        Ok((jobs, orphans))
     }
 
     /// Commits what was folded, acknowledges it and caches the new windows.
@@ -210,7 +209,7 @@ impl SackOwner {
         if metrics.is_empty() {
             return Ok(());
         }
-        let blocks = metrics.len();
+        let blocks = metrics.iter().map(|changes| changes.put.len()).sum();
         let commit = Commit {
             receipt: None,
             sequence,
@@ -229,16 +228,16 @@ impl SackOwner {
 /// Counts the rejected points of a turn and logs them together, naming the first metric.
 fn report_rejected<'a>(sack: Sack, rejected: impl Iterator<Item = (MetricId, &'a [Rejected])>) {
     let (mut metrics, mut points, mut first) = (0, 0, None);
-    for (metric, rejected) in rejected {
-        for point in rejected {
-            telemetry::rejected(reason_name(point.reason), 1);
-            first.get_or_insert((metric, point.reason));
-        }
-        metrics += usize::from(!rejected.is_empty());
+    for (metric, rejected) in rejected.filter(|(_, rejected)| !rejected.is_empty()) {
+        // The engine has one reason for all points of a metric.
+        let reason = reason_name(rejected[0].reason);
+        telemetry::rejected(reason, rejected.len());
+        first.get_or_insert((metric, reason));
+        metrics += 1;
         points += rejected.len();
     }
     if let Some((metric, reason)) = first {
-        warn!(%sack, metrics, points, %metric, reason = reason_name(reason), "measures rejected");
+        warn!(%sack, metrics, points, %metric, reason, "measures rejected");
     }
 }
 
@@ -280,18 +279,23 @@ async fn fold_all(
     let (mut ready, missing): (Vec<Job>, Vec<Job>) =
         jobs.into_iter().partition(|job| job.state.is_some());
     ready.extend(load(processor, missing).await?);
-    let (mut done, without_points) = fold_blocking(ready, sequence).await;
+    let (mut done, without_points) = fold_blocking(ready, sequence).await?;
     if !without_points.is_empty() {
         let (more, still_without) =
-            fold_blocking(load(processor, without_points).await?, sequence).await;
-        debug_assert!(still_without.is_empty(), "a restored window has its points");
+            fold_blocking(load(processor, without_points).await?, sequence).await?;
+        if let Some(job) = still_without.first() {
+            // A restored window has its points. Should that ever not be so, the measures must stay pending.
+            let operation = format!("restore the raw points of metric {}", job.metric.id);
+            let error = BackendError::new("processing", operation, BackendErrorKind::Unexpected);
+            return Err(StorageError::from(error).into());
+        }
         done.extend(more);
     }
     Ok(done)
 }
 
 /// Folds on a thread that may compute; returns what is done and what needs its raw points.
-async fn fold_blocking(jobs: Vec<Job>, sequence: u64) -> (Vec<Done>, Vec<Job>) {
+async fn fold_blocking(jobs: Vec<Job>, sequence: u64) -> Result<(Vec<Done>, Vec<Job>), Error> {
     let work = move || {
         let mut done = Vec::with_capacity(jobs.len());
         let mut without_points = Vec::new();
@@ -303,10 +307,7 @@ async fn fold_blocking(jobs: Vec<Job>, sequence: u64) -> (Vec<Done>, Vec<Job>) {
         }
         (done, without_points)
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-    }
+    blocking(work).await
 }
 
 /// Folds one metric, or gives the job back when its window has no points but needs them.
@@ -354,71 +355,9 @@ fn fold(job: Job, sequence: u64) -> Result<Done, Job> {
 /// Reads the windows of jobs from storage.
 async fn load(processor: &Processor, mut jobs: Vec<Job>) -> Result<Vec<Job>, Error> {
     let metrics: Vec<&Metric> = jobs.iter().map(|job| &*job.metric).collect();
-    let mut states = load_states(processor, &metrics).await?;
+    let mut states = load_states(processor, &metrics, Damage::Closes).await?;
     for job in &mut jobs {
         job.state = states.remove(&job.metric.id).map(Arc::new);
     }
     Ok(jobs)
-}
-
-/// Reads the raw windows of metrics and restores their state.
-///
-/// A frame that doesn't decode is reported and left where it is, for `verify` to list; the window then continues from the
-/// points that are readable, because refusing the metric would block everything that arrives for it.
-pub(crate) async fn load_states(
-    processor: &Processor,
-    metrics: &[&Metric],
-) -> Result<HashMap<MetricId, MetricState>, Error> {
-    if metrics.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let started = Instant::now();
-    let range = BlockRange {
-        stream: Stream::Window,
-        blocks: 0..u64::MAX,
-    };
-    let requests: Vec<FrameRange> = metrics
-        .iter()
-        .map(|metric| FrameRange {
-            metric: metric.id,
-            range: range.clone(),
-        })
-        .collect();
-    let windows = processor.storage.read(&requests).await?;
-    let states = metrics
-        .iter()
-        .zip(windows)
-        .map(|(metric, frames)| {
-            let plan = metric.archive_policy.plan();
-            let marks = frames.partition_point(|frame| frame.key.block < COMPLETENESS_BLOCK);
-            let (frames, marks) = frames.split_at(marks);
-            let complete_from = decode_points(metric.id, marks)
-                .last()
-                .map_or(Timestamp::EPOCH, |mark| mark.timestamp);
-            let window = Window::restore(plan, decode_points(metric.id, frames), complete_from);
-            (metric.id, MetricState::new(plan, window))
-        })
-        .collect();
-    processor.statistics.add(
-        "raw measures fetch",
-        "raw measures fetch time",
-        metrics.len(),
-        started.elapsed(),
-    );
-    Ok(states)
-}
-
-/// Decodes the frames of a raw window, oldest first; a later point wins at an equal timestamp.
-fn decode_points(metric: MetricId, frames: &[StoredFrame]) -> Series {
-    let mut points = Series::new();
-    for frame in frames {
-        match carbonara::codec::points::decode_all(&frame.bytes) {
-            Ok(more) => points.append_in_place(&more),
-            Err(damage) => {
-                telemetry::damaged();
-                error!(%metric, block = frame.key.block, sequence = frame.key.sequence, %damage, "a frame of the raw window is damaged");
-            }
-        }
-    }
-    points
 }

@@ -1,0 +1,244 @@
+//! What this process knows and holds while it folds: its sacks with their leases, and open windows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use carbonara::Window;
+use hashbrown::HashMap;
+use parking_lot::Mutex as SyncMutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tracing::warn;
+
+use super::load::{Damage, load_states};
+use super::statistics::Statistics;
+use super::turn::{Progress, SackOwner};
+use super::{MetricState, WindowCache};
+use crate::clock::Clock;
+use crate::directory::MetricDirectory;
+use crate::driver::{Coordinator, IncomingDriver, Lease, Sack, StorageDriver};
+use crate::error::Error;
+use crate::model::{Metric, MetricId};
+use crate::store::{Drivers, Settings};
+
+/// Folds the measures of the sacks that this process owns.
+#[derive(Clone)]
+pub(crate) struct Processor {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) incoming: Arc<dyn IncomingDriver>,
+    pub(crate) storage: Arc<dyn StorageDriver>,
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Arc<MetricDirectory>,
+    pub(crate) windows: WindowCache,
+    pub(crate) statistics: Statistics,
+    pub(super) settings: Settings,
+    /// The owner of each sack while no turn runs; empty during a turn, and where this process owns nothing.
+    slots: Vec<Mutex<Option<SackOwner>>>,
+    /// The leases that this process holds, beside the slots so that they can be renewed during a turn.
+    leases: SyncMutex<BTreeMap<Sack, Lease>>,
+}
+
+/// Keeps turns away from a sack while it exists.
+pub(super) struct HeldSack<'a> {
+    _slot: MutexGuard<'a, Option<SackOwner>>,
+}
+
+impl fmt::Debug for Processor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processor")
+            .field("windows", &self.windows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::ops::Deref for Processor {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Processor {
+    pub(crate) fn new(
+        drivers: &Drivers,
+        directory: Arc<MetricDirectory>,
+        settings: &Settings,
+    ) -> Self {
+        let sacks = drivers.incoming.sacks();
+        let shared = Shared {
+            incoming: Arc::clone(&drivers.incoming),
+            storage: Arc::clone(&drivers.storage),
+            coordinator: Arc::clone(&drivers.coordinator),
+            clock: Arc::clone(&drivers.clock),
+            directory,
+            windows: WindowCache::new(settings.window_cache_bytes, sacks),
+            statistics: Statistics::default(),
+            settings: settings.clone(),
+            slots: sacks.sacks().map(|_| Mutex::new(None)).collect(),
+            leases: SyncMutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn slot(&self, sack: Sack) -> &Mutex<Option<SackOwner>> {
+        &self.slots[usize::from(sack.number())]
+    }
+
+    /// Folds what is pending in a sack, one turn. A sack whose lease somebody else holds is left to him.
+    ///
+    /// The owner stands outside its slot during the turn. When the turn fails, or its future is dropped, he does not come back:
+    /// a commit may still be on its way, and only a new lease with a larger fence makes sure that it does no harm.
+    pub(crate) async fn work(&self, sack: Sack) -> Result<Progress, Error> {
+        let mut slot = self.slot(sack).lock().await;
+        let Some(mut owner) = self.owner(sack, slot.take()).await? else {
+            return Ok(Progress::Idle);
+        };
+        let progress = owner.turn(self).await?;
+        *slot = Some(owner);
+        Ok(progress)
+    }
+
+    /// Holds a sack so that no turn runs; `None` when another process owns it.
+    pub(super) async fn hold(&self, sack: Sack) -> Result<Option<HeldSack<'_>>, Error> {
+        let mut slot = self.slot(sack).lock().await;
+        *slot = self.owner(sack, slot.take()).await?;
+        Ok(slot.is_some().then_some(HeldSack { _slot: slot }))
+    }
+
+    /// Returns the owner as he was if his lease still holds, else a new one.
+    async fn owner(
+        &self,
+        sack: Sack,
+        before: Option<SackOwner>,
+    ) -> Result<Option<SackOwner>, Error> {
+        let lease = self.leases.lock().get(&sack).cloned();
+        match (before, lease) {
+            (Some(owner), Some(lease)) if owner.fence == lease.fence => return Ok(Some(owner)),
+            // The turn before did not come to its end.
+            (None, Some(_)) => self.give_up(sack).await,
+            _ => {}
+        }
+        let Some(lease) = self.coordinator.acquire(&lease_name(sack)).await? else {
+            return Ok(None);
+        };
+        let fence = lease.fence;
+        self.leases.lock().insert(sack, lease);
+        // A failure leaves the lease behind without an owner, which the next call gives up.
+        SackOwner::take_over(self, sack, fence).await.map(Some)
+    }
+
+    /// Ends the ownership of a sack and gives its lease back.
+    pub(super) async fn give_up(&self, sack: Sack) {
+        self.windows.disown(sack);
+        let Some(lease) = self.leases.lock().remove(&sack) else {
+            return;
+        };
+        if let Err(error) = self.coordinator.release(std::slice::from_ref(&lease)).await {
+            warn!(
+                lease = lease.name,
+                error = &error as &dyn std::error::Error,
+                "cannot release a lease; it will expire"
+            );
+        }
+    }
+
+    /// Gives up a sack unless a turn runs on it.
+    pub(super) async fn give_up_idle(&self, sack: Sack) {
+        if let Ok(mut slot) = self.slot(sack).try_lock()
+            && slot.take().is_some()
+        {
+            self.give_up(sack).await;
+        }
+    }
+
+    /// Waits for the turn that runs on a sack, if any, and gives it up.
+    pub(super) async fn give_up_after_turn(&self, sack: Sack) {
+        self.slot(sack).lock().await.take();
+        self.give_up(sack).await;
+    }
+
+    /// Returns the leases that are held.
+    pub(super) fn held_leases(&self) -> Vec<(Sack, Lease)> {
+        self.leases
+            .lock()
+            .iter()
+            .map(|(sack, lease)| (*sack, lease.clone()))
+            .collect()
+    }
+
+    /// Notes that a lease is lost. A turn in hand will be refused by the storage.
+    pub(super) fn lose(&self, sack: Sack) {
+        self.windows.disown(sack);
+        self.leases.lock().remove(&sack);
+    }
+
+    /// Returns the open window of a metric, from memory or from storage.
+    pub(crate) async fn state(&self, metric: &Metric) -> Result<Arc<MetricState>, Error> {
+        if let Some(state) = self.windows.get(metric.id) {
+            return Ok(state);
+        }
+        let mut states = self.states(&[metric]).await?;
+        Ok(states
+            .remove(&metric.id)
+            .expect("every metric asked for has a state"))
+    }
+
+    /// Returns the open windows of metrics; those that are not in memory are read in one call.
+    pub(crate) async fn states(
+        &self,
+        metrics: &[&Metric],
+    ) -> Result<HashMap<MetricId, Arc<MetricState>>, Error> {
+        let mut states = HashMap::with_capacity(metrics.len());
+        let mut missing = Vec::new();
+        for metric in metrics {
+            match self.windows.get(metric.id) {
+                Some(state) => {
+                    states.insert(metric.id, state);
+                }
+                None => missing.push((*metric, self.windows.ticket(metric.id))),
+            }
+        }
+        let wanted: Vec<&Metric> = missing.iter().map(|(metric, _)| *metric).collect();
+        let mut loaded = load_states(self, &wanted, Damage::Fails).await?;
+        for (metric, ticket) in missing {
+            let Some(mut state) = loaded.remove(&metric.id) else {
+                continue;
+            };
+            if !metric.archive_policy.plan().needs_values() {
+                state.window.forget_points();
+            }
+            let state = Arc::new(state);
+            self.windows.offer(metric.id, &state, ticket);
+            states.insert(metric.id, state);
+        }
+        Ok(states)
+    }
+
+    /// Reads the open window of a metric from storage, with its raw points.
+    pub(crate) async fn stored_window(&self, metric: &Metric) -> Result<Window, Error> {
+        let mut states = load_states(self, &[metric], Damage::Fails).await?;
+        Ok(states
+            .remove(&metric.id)
+            .expect("every metric asked for has a state")
+            .window)
+    }
+
+    /// Folds what is pending in the sacks that nobody else works on, each until nothing is left.
+    pub(crate) async fn drain(&self) -> Result<(), Error> {
+        for sack in self.incoming.sacks().sacks() {
+            while self.work(sack).await? == Progress::Folded {}
+        }
+        Ok(())
+    }
+}
+
+fn lease_name(sack: Sack) -> String {
+    format!("gnocchi-sack-{sack}")
+}
