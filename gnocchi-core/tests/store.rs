@@ -92,6 +92,49 @@ impl Fixture {
         self.store.measures(&self.metric, &query).await
     }
 
+    /// Stores the frame of a stream once more, damaged, under a key of its own or in place.
+    async fn damage(&self, stream: Stream, sequences_later: u64) {
+        let frames = self.drivers.storage.frames(self.metric.id).await.unwrap();
+        let good = frames
+            .iter()
+            .find(|frame| frame.key.stream == stream)
+            .unwrap();
+        let mut bytes = good.bytes.to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        let key = FrameKey {
+            sequence: good.key.sequence + sequences_later,
+            ..good.key
+        };
+        let put = vec![StoredFrame {
+            key,
+            bytes: bytes.into(),
+        }];
+        let changes = MetricChanges {
+            metric: self.metric.id,
+            removed: Vec::new(),
+            put,
+        };
+        let sack = self.drivers.incoming.sacks().sack_of(self.metric.id);
+        let fence = 500;
+        let state = self.drivers.storage.acquire(sack, fence).await.unwrap();
+        let commit = Commit {
+            receipt: None,
+            sequence: state.sequence + 1,
+            metrics: vec![changes],
+        };
+        self.drivers
+            .storage
+            .commit(sack, fence, commit)
+            .await
+            .unwrap();
+    }
+
+    /// A new process, which knows only what is stored.
+    fn restart(&mut self) {
+        self.drivers.coordinator = Arc::new(memory::MemoryCoordinator::with_first_fence(1_000));
+        self.store = Gnocchi::new(self.drivers.clone(), Settings::default());
+    }
+
     async fn means(&self) -> Series {
         self.read("mean").await.unwrap().remove(0).series
     }
@@ -261,49 +304,7 @@ async fn a_damaged_frame_makes_the_read_fail_and_is_named() {
     let fixture = Fixture::new(Settings::default()).await;
     fixture.append(&[(60, 1.0)]).await;
     fixture.store.process().await.unwrap();
-    let frames = fixture
-        .drivers
-        .storage
-        .frames(fixture.metric.id)
-        .await
-        .unwrap();
-    let good = frames
-        .iter()
-        .find(|frame| frame.key.stream == Stream::Level(span(60)))
-        .unwrap();
-    let mut bytes = good.bytes.to_vec();
-    *bytes.last_mut().unwrap() ^= 1;
-    let key = FrameKey {
-        sequence: good.key.sequence + 1,
-        ..good.key
-    };
-    let put = vec![StoredFrame {
-        key,
-        bytes: bytes.into(),
-    }];
-    let changes = MetricChanges {
-        metric: fixture.metric.id,
-        removed: Vec::new(),
-        put,
-    };
-    let sack = fixture.drivers.incoming.sacks().sack_of(fixture.metric.id);
-    let state = fixture
-        .drivers
-        .storage
-        .acquire(sack, u64::MAX)
-        .await
-        .unwrap();
-    let commit = Commit {
-        receipt: None,
-        sequence: state.sequence + 1,
-        metrics: vec![changes],
-    };
-    fixture
-        .drivers
-        .storage
-        .commit(sack, u64::MAX, commit)
-        .await
-        .unwrap();
+    fixture.damage(Stream::Level(span(60)), 1).await;
     let error = fixture.read("mean").await.unwrap_err();
     assert!(
         matches!(&error, Error::Damaged { metric, .. } if *metric == fixture.metric.id),
@@ -404,9 +405,7 @@ async fn a_back_window_that_grows_does_not_reopen_what_was_dropped() {
         .update_archive_policy("minutes", kept_for_ever(), Some(100_000))
         .await
         .unwrap();
-    // A new process, which knows only what is stored.
-    fixture.drivers.coordinator = Arc::new(memory::MemoryCoordinator::with_first_fence(1_000));
-    fixture.store = Gnocchi::new(fixture.drivers.clone(), Settings::default());
+    fixture.restart();
     fixture.metric = fixture.store.metric(fixture.metric.id).await.unwrap();
     fixture.append(&[(62, 5.0), (18_500, 9.0)]).await;
     let expected = series(&[(60, 2.0), (18_480, 9.0), (19_980, 7.0)]);
@@ -420,43 +419,8 @@ async fn a_damaged_raw_window_is_named_to_readers_and_closed_for_writers() {
     let mut fixture = Fixture::new(Settings::default()).await;
     fixture.append(&[(60, 1.0), (61, 3.0)]).await;
     fixture.store.process().await.unwrap();
-    let frames = fixture
-        .drivers
-        .storage
-        .frames(fixture.metric.id)
-        .await
-        .unwrap();
-    let window = frames
-        .iter()
-        .find(|frame| frame.key.stream == Stream::Window)
-        .unwrap();
-    let mut bytes = window.bytes.to_vec();
-    *bytes.last_mut().unwrap() ^= 1;
-    let put = vec![StoredFrame {
-        key: window.key,
-        bytes: bytes.into(),
-    }];
-    let changes = MetricChanges {
-        metric: fixture.metric.id,
-        removed: Vec::new(),
-        put,
-    };
-    let sack = fixture.drivers.incoming.sacks().sack_of(fixture.metric.id);
-    let state = fixture.drivers.storage.acquire(sack, 500).await.unwrap();
-    let commit = Commit {
-        receipt: None,
-        sequence: state.sequence + 1,
-        metrics: vec![changes],
-    };
-    fixture
-        .drivers
-        .storage
-        .commit(sack, 500, commit)
-        .await
-        .unwrap();
-    // A new process, which knows only what is stored.
-    fixture.drivers.coordinator = Arc::new(memory::MemoryCoordinator::with_first_fence(1_000));
-    fixture.store = Gnocchi::new(fixture.drivers.clone(), Settings::default());
+    fixture.damage(Stream::Window, 0).await;
+    fixture.restart();
     let error = fixture.read("mean").await.unwrap_err();
     assert!(
         error.to_string().contains("block 0 of the raw window"),
