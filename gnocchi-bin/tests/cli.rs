@@ -18,29 +18,7 @@ use gnocchi_core::driver::{
 use gnocchi_core::model::MetricId;
 use gnocchi_drivers::embedded::{Embedded, EmbeddedConfig};
 use serde_json::{Value, json};
-use support::{Server, program, run, texts, whole};
-
-fn write(directory: &Path, name: &str, text: &str) -> String {
-    let path = directory.join(name);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-/// Returns the cells of each row of a printed table.
-fn rows(output: &str) -> Vec<Vec<String>> {
-    let row = |line: &str| {
-        line.trim_matches(['│', ' '])
-            .split('┆')
-            .map(|cell| cell.trim().to_owned())
-            .collect()
-    };
-    output
-        .lines()
-        .filter(|line| line.starts_with('│'))
-        .map(row)
-        .collect()
-}
+use support::{Server, program, rows, run, texts, write};
 
 #[test]
 fn help_is_what_it_was() {
@@ -130,212 +108,6 @@ async fn the_environment_and_files_configure_a_server() {
     server.stop();
 }
 
-async fn count(server: &Server, metric: &str, granularity: u32) -> u64 {
-    let path = format!(
-        "/v1/resource/generic/import/metric/{metric}/measures?aggregation=count&granularity={granularity}"
-    );
-    let answer = server.client().get(&path).await;
-    answer
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| whole(&row[2]))
-        .sum()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn import_sends_files_whole_and_says_what_became_of_them() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(&directory.path().join("data"), &[]);
-    // 45,000 points in three batches, with a step of the clock backwards in the middle.
-    let line = |i: u64| format!("{},{}\n", 1_700_000_000 + i, i % 7);
-    let large: String = (30_000..45_000).chain(0..30_000).map(line).collect();
-    let large = write(
-        directory.path(),
-        "large.csv",
-        &format!("timestamp,value\n{large}"),
-    );
-    let small = write(
-        directory.path(),
-        "small.csv",
-        "timestamp,value\n2024-05-01 12:00:00,1\nnonsense,2\n2024-05-01T12:05:00+00:00,3\n2024-05-01 12:05:00,4\n",
-    );
-    let several = write(
-        directory.path(),
-        "several.csv",
-        "time,metric,value\n1700000000,a,1\n1700000000,b,2\n1700000300,a,3\n",
-    );
-    let unreadable = directory
-        .path()
-        .join("missing.csv")
-        .to_str()
-        .unwrap()
-        .to_owned();
-
-    let arguments = [
-        "import",
-        "--endpoint",
-        &server.url,
-        "--create",
-        "--policy",
-        "medium",
-        &large,
-        &small,
-        &several,
-        &unreadable,
-    ];
-    let output = tokio::task::spawn_blocking({
-        let arguments: Vec<String> = arguments.map(str::to_owned).to_vec();
-        move || run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
-    });
-    let output = output.await.unwrap();
-    let (stdout, stderr) = texts(&output);
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "a bad line and a missing file: {stderr}"
-    );
-    assert!(
-        stderr.contains(&format!(
-            "{small}:3: the timestamp is neither ISO 8601 nor a number"
-        )),
-        "{stderr}"
-    );
-    assert!(
-        stderr.contains(&format!("{unreadable}: cannot read the file")),
-        "{stderr}"
-    );
-    let rows = rows(&stdout);
-    let row = |cells: [&str; 8]| cells.map(str::to_owned).to_vec();
-    assert_eq!(
-        rows[0],
-        row([
-            "file",
-            "metrics",
-            "lines",
-            "bad lines",
-            "repeated",
-            "accepted",
-            "rejected",
-            "not sent"
-        ])
-    );
-    assert_eq!(
-        rows[1],
-        row([&large, "1", "45000", "0", "0", "45000", "0", "0"])
-    );
-    assert_eq!(rows[2], row([&small, "1", "4", "1", "1", "2", "0", "0"]));
-    assert_eq!(rows[3], row([&several, "2", "3", "0", "0", "3", "0", "0"]));
-    assert_eq!(
-        rows[4],
-        row([&unreadable, "0", "0", "0", "0", "0", "0", "unreadable"])
-    );
-    assert_eq!(
-        rows[5],
-        row(["total", "4", "45007", "1", "1", "45005", "0", "0"])
-    );
-
-    for (metric, points) in [("large", 45_000), ("small", 2), ("a", 2), ("b", 1)] {
-        assert_eq!(count(&server, metric, 3600).await, points, "{metric}");
-    }
-    let path = "/v1/resource/generic/import/metric/small/measures?aggregation=max&granularity=60";
-    let expected = json!([
-        ["2024-05-01T12:00:00+00:00", 60.0, 1.0],
-        ["2024-05-01T12:05:00+00:00", 60.0, 4.0]
-    ]);
-    assert_eq!(server.client().get(path).await, expected);
-    server.stop();
-}
-
-fn import(server: &Server, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = run(&[&["import", "--endpoint", &server.url], arguments].concat());
-    let (stdout, stderr) = texts(&output);
-    (output.status.code(), stdout, stderr)
-}
-
-#[test]
-fn import_counts_what_the_server_rejects() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = write(
-        directory.path(),
-        "gnocchi.conf",
-        "[incoming]\nmax_future = 3600\n",
-    );
-    let server = Server::start(&directory.path().join("data"), &["--config-file", &config]);
-    let future = write(
-        directory.path(),
-        "m.csv",
-        "timestamp,value\n2024-01-01 00:00:00,1\n2200-01-01 00:00:00,2\n2200-01-01 00:00:01,3\n",
-    );
-    let (status, stdout, stderr) = import(&server, &["--create", &future]);
-    assert_eq!(status, Some(1), "{stderr}");
-    assert_eq!(
-        rows(&stdout)[1][5..7],
-        ["1", "2 (too_far_ahead 2)"].map(str::to_owned)
-    );
-
-    // The back window of policy low is one block of five minutes: what is older than the newest point's block is late.
-    let late = write(
-        directory.path(),
-        "late/m.csv",
-        "timestamp,value\n2023-12-31 23:00:00,1\n2024-01-01 00:10:00,2\n",
-    );
-    let later = write(
-        directory.path(),
-        "later/m.csv",
-        "timestamp,value\n2024-01-01 00:00:01,1\n",
-    );
-    let (status, stdout, stderr) = import(&server, &[&late, &later]);
-    assert_eq!(status, Some(1), "{stderr}");
-    assert_eq!(
-        rows(&stdout)[1][5..7],
-        ["1", "1 (too_late 1)"].map(str::to_owned),
-        "{stdout}"
-    );
-    assert_eq!(
-        rows(&stdout)[2][5..7],
-        ["0", "1 (too_late 1)"].map(str::to_owned),
-        "{stdout}"
-    );
-    server.stop();
-}
-
-#[test]
-fn import_creates_nothing_without_being_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(&directory.path().join("data"), &[]);
-    let file = write(directory.path(), "m.csv", "timestamp,value\n1700000000,1\n");
-    let (status, _, stderr) = import(&server, &[&file]);
-    assert_eq!(status, Some(1));
-    assert!(
-        stderr.contains("Unknown ") && stderr.contains("--create creates what is missing"),
-        "{stderr}"
-    );
-    let (status, _, stderr) = import(&server, &["--create", "--policy", "nope", &file]);
-    assert_eq!(status, Some(1));
-    assert!(
-        stderr.contains("Archive policy nope does not exist"),
-        "{stderr}"
-    );
-    assert_eq!(import(&server, &["--create", &file]).0, Some(0));
-    assert_eq!(import(&server, &[&file]).0, Some(0));
-    server.stop();
-}
-
-#[test]
-fn import_says_when_no_server_answers() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = write(directory.path(), "m.csv", "timestamp,value\n1700000000,1\n");
-    let output = run(&["import", "--endpoint", "https://localhost", &file]);
-    assert!(
-        texts(&output)
-            .1
-            .contains("https://localhost is not the address of a server"),
-        "{output:?}"
-    );
-    assert_eq!(output.status.code(), Some(1));
-}
-
 /// Stores a few metrics with aggregates and raw windows, and returns the directory.
 async fn filled(directory: &Path) -> PathBuf {
     let data = directory.join("data");
@@ -378,7 +150,8 @@ async fn verify_finds_a_damaged_frame() {
     let (status, stdout, stderr) = verify(&data);
     assert_eq!(status, Some(0), "{stdout}{stderr}");
     assert!(
-        stdout.contains("2 metrics, ") && stdout.contains(": no damage"),
+        stdout.contains("2 metrics, ")
+            && stdout.contains("points: no damage\nindexer: no damage\n"),
         "{stdout}"
     );
 
@@ -468,6 +241,31 @@ async fn verify_survives_damaged_files() {
     fs::write(largest, &bytes).unwrap();
     let (status, stdout, stderr) = verify(&data);
     assert_eq!(status, Some(1), "{}: {stdout}{stderr}", largest.display());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_finds_a_damaged_indexer() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = filled(directory.path()).await;
+    let indexer = data.join("indexer.db");
+    let intact = fs::read(&indexer).unwrap();
+    // The first page belongs to every call, the others to one table each.
+    let headless = [&[0; 512], &intact[512..]].concat();
+    let mut rubble = intact.clone();
+    rubble[8192..].fill(0xaa);
+    for damaged in [headless, rubble, intact[..4096].to_vec()] {
+        fs::write(&indexer, damaged).unwrap();
+        let (status, stdout, stderr) = verify(&data);
+        assert_eq!(status, Some(1), "{stdout}{stderr}");
+        assert!(stdout.contains("points: no damage\n"), "{stdout}");
+        assert!(
+            stdout.contains("\nindexer: ") && stdout.trim_end().ends_with(" damaged"),
+            "{stdout}"
+        );
+        assert_eq!(rows(&stdout)[1][1], "indexer", "{stdout}");
+    }
+    fs::write(&indexer, intact).unwrap();
+    assert_eq!(verify(&data).0, Some(0));
 }
 
 #[test]

@@ -181,6 +181,42 @@ fn a_directory_with_missing_or_foreign_files_is_refused_untouched() {
     assert!(!indexer.exists());
 }
 
+#[tokio::test]
+async fn delays_of_zero_do_no_harm() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gnocchi.conf");
+    let zeros =
+        ["processing", "reporting", "cleanup"].map(|name| format!("metric_{name}_delay = 0\n"));
+    fs::write(&file, format!("[metricd]\n{}", zeros.concat())).unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start(&data, &["--config-file", file.to_str().unwrap()]);
+    let client = server.client();
+    let metric = json!({"archive_policy_name": "low"});
+    let metric = client.create("/v1/metric", &metric).await;
+    let path = format!("/v1/metric/{}/measures", metric["id"].as_str().unwrap());
+    client
+        .create(&path, &json!([{"timestamp": 1_700_000_000, "value": 1}]))
+        .await;
+    let began = Instant::now();
+    while client.get("/v1/status").await["storage"]["summary"]["measures"] != 0 {
+        assert!(began.elapsed() < PROMPT, "nothing is processed");
+        tokio::task::yield_now().await;
+    }
+    server.stop();
+}
+
+#[test]
+fn paths_of_flags_are_taken_as_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    for name in [" sp ", "a$b"] {
+        let data = root.path().join(name);
+        let log = root.path().join(format!("{name}.log "));
+        Server::start(&data, &["--log-file", log.to_str().unwrap(), "--verbose"]).stop();
+        assert!(data.join("complete").is_file(), "{name:?}");
+        assert!(log.is_file(), "{name:?}");
+    }
+}
+
 #[test]
 fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

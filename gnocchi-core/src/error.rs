@@ -215,6 +215,12 @@ pub enum IndexerError {
         /// Its id.
         id: MetricId,
     },
+    /// The id of a new metric is taken.
+    #[error("metric {id} already exists")]
+    MetricExists {
+        /// Its id.
+        id: MetricId,
+    },
     /// The resource has an active metric of this name.
     #[error("named metric {name} already exists")]
     NamedMetricExists {

@@ -45,7 +45,9 @@ impl Fixture {
 
     async fn open(&mut self) {
         // The directory is locked until the one before is gone.
-        self.opened = None;
+        if let Some(opened) = self.opened.take() {
+            opened.close().await;
+        }
         let config = EmbeddedConfig {
             durability: self.durability,
             ..EmbeddedConfig::new(self.directory.path())
@@ -202,7 +204,7 @@ async fn the_time_of_arrival_survives() {
         .append(vec![measures(2, vec![1.0])])
         .await
         .unwrap();
-    drop(embedded);
+    embedded.close().await;
     let embedded = open(directory.path()).await;
     let oldest = async || {
         embedded
@@ -295,7 +297,7 @@ async fn the_number_of_sacks_changes_when_nothing_waits() {
         .await
         .unwrap();
     embedded.change_sacks(ten).await.unwrap();
-    drop(embedded);
+    embedded.close().await;
     let embedded = open(directory.path()).await;
     assert_eq!(embedded.incoming.sacks(), ten);
     for sack in ten.sacks() {
@@ -467,7 +469,7 @@ async fn child_fills_its_disk() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stored.push(2_000);
-    drop(embedded);
+    embedded.close().await;
     let embedded = open(&database).await;
     for (numbers, batches) in [(&stored, 1), (&refused, 0)] {
         for number in numbers {

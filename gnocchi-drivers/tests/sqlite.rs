@@ -258,6 +258,94 @@ async fn a_row_that_cannot_be_read_is_reported_with_table_and_column() {
     );
 }
 
+/// Only files are damaged from outside.
+#[tokio::test]
+async fn damage_is_found_and_named() {
+    let file = file().await;
+    let path = file.config().path;
+    let policy = ArchivePolicy::defaults(&default_aggregation_methods()).remove(0);
+    file.indexer.create_archive_policy(&policy).await.unwrap();
+    let metrics: Vec<NewMetric> = (0..3)
+        .map(|_| NewMetric::new(None, policy.name(), None, None, None).unwrap())
+        .collect();
+    file.indexer.create_metrics(&metrics).await.unwrap();
+    assert_eq!(
+        file.indexer.check_integrity().await.unwrap(),
+        Vec::<String>::new()
+    );
+
+    run(
+        &path,
+        "PRAGMA foreign_keys = OFF; \
+         UPDATE metric SET name = CAST(x'ff' AS TEXT) WHERE rowid = 2; \
+         UPDATE metric SET archive_policy_name = 'gone' WHERE rowid = 3; \
+         UPDATE archive_policy SET definition = '['; \
+         INSERT INTO resource_type VALUES ('odd', '7'); \
+         INSERT INTO resource VALUES (x'00', 'generic', NULL, 'x', 0, NULL, 0, NULL, NULL, '{}'); \
+         INSERT INTO resource VALUES (randomblob(16), 'generic', NULL, 'x', 0, NULL, 0, NULL, NULL, '{'); \
+         INSERT INTO resource_revision VALUES \
+         (7, (SELECT max(id) FROM resource), 'generic', NULL, 'x', 0, NULL, 0, 0, NULL, NULL, '[]')",
+    )
+    .await;
+    let problems = file.indexer.check_integrity().await.unwrap();
+    let expected = [
+        "table metric, row 3: metric.archive_policy_name names no row of table archive_policy",
+        "table resource_type: resource_type.attributes holds",
+        "table archive_policy: archive_policy.definition holds",
+        "table metric, row 2: metric.name holds bytes",
+        "table resource, row 1: resource.id holds 1 bytes instead of 16",
+        "table resource, row 2: resource.attributes holds an unreadable document",
+        "table resource_revision, row 7: resource.attributes holds an unreadable document",
+    ];
+    for expected in expected {
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(expected)),
+            "{expected} in {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+/// Only a file has pages that can be overwritten.
+#[tokio::test]
+async fn overwritten_pages_are_problems() {
+    let mut file = file().await;
+    let policy = ArchivePolicy::defaults(&default_aggregation_methods()).remove(0);
+    file.indexer.create_archive_policy(&policy).await.unwrap();
+    let metrics: Vec<NewMetric> = (0..2000)
+        .map(|_| NewMetric::new(None, policy.name(), None, None, None).unwrap())
+        .collect();
+    file.indexer.create_metrics(&metrics).await.unwrap();
+    file.indexer.close().await;
+    let path = file.config().path;
+    let whole = std::fs::read(&path).unwrap();
+    let pages = whole.len() / 4096;
+    assert!(pages > 20);
+    let mut damaged = 0;
+    for page in 1..pages {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..(page + 1) * 4096].fill(0xa5);
+        std::fs::write(&path, bytes).unwrap();
+        file.indexer = SqlIndexer::open(file.config());
+        // Some pages hold the schema: without it nothing can be looked at.
+        damaged += usize::from(
+            !file
+                .indexer
+                .check_integrity()
+                .await
+                .is_ok_and(|problems| problems.is_empty()),
+        );
+        file.indexer.close().await;
+    }
+    assert_eq!(damaged, pages - 1);
+
+    std::fs::write(&path, "no database ".repeat(1000)).unwrap();
+    file.indexer = SqlIndexer::open(file.config());
+    let problems = file.indexer.check_integrity().await.unwrap();
+    assert!(problems[0].contains("not a database"), "{problems:?}");
+    assert_eq!(problems.len(), 1);
+}
+
 /// Calls that come after `close` fail, those before it are finished.
 #[tokio::test]
 async fn closing_finishes_what_was_begun() {

@@ -1,6 +1,10 @@
 //! Work that would keep a worker of the runtime busy for longer than other requests should wait.
 
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
 use http::StatusCode;
+use tokio::sync::Semaphore;
 
 use super::error::{ApiError, ApiResult};
 
@@ -24,7 +28,12 @@ impl Length {
     }
 }
 
-/// Does short work here, and long work on a thread where nobody waits.
+/// One place for each processor of the machine: more long work at once would take more memory and end no sooner. The places
+/// belong to the process because the processors do.
+static PLACES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+
+/// Does short work here, and long work on a thread where nobody waits, once there is a place for it.
 ///
 /// # Errors
 /// 503 when the server shuts down before the work began.
@@ -35,7 +44,16 @@ pub(crate) async fn work<T: Send + 'static>(
     if length == Length::Short {
         return Ok(work());
     }
-    match tokio::task::spawn_blocking(work).await {
+    let place = PLACES
+        .acquire()
+        .await
+        .expect("the semaphore is never closed");
+    let working = tokio::task::spawn_blocking(move || {
+        // The place is free when the work is done, even if nobody waits for it any more.
+        let _place = place;
+        work()
+    });
+    match working.await {
         Ok(done) => Ok(done),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -59,6 +77,24 @@ mod tests {
         let place = |length| work(length, || std::thread::current().id());
         assert_eq!(place(Length::of(5, 5)).await, Ok(here));
         assert_ne!(place(Length::of(6, 5)).await, Ok(here));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_so_much_is_done_at_once() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        let places = available_parallelism().map_or(1, usize::from);
+        let working = (0..4 * places).map(|_| {
+            work(Length::Long, || {
+                let now = NOW.fetch_add(1, Ordering::SeqCst) + 1;
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                NOW.fetch_sub(1, Ordering::SeqCst);
+                now
+            })
+        });
+        let most = futures::future::try_join_all(working).await.unwrap();
+        assert!(most.into_iter().max() <= Some(places));
     }
 
     #[tokio::test]

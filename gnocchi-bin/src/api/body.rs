@@ -1,15 +1,19 @@
 //! Request bodies.
 
+use std::ops::Deref;
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use serde_json::Value;
 
 use super::aside::{self, Length};
+use super::body_memory::{self, BodyMemory, Held};
 use super::error::ApiError;
-use super::measures::quote_bare_tokens;
 use super::state::ApiState;
 
 /// The content type of nearly every body.
@@ -22,6 +26,9 @@ const BYTES_RESERVED_MAX: usize = 1 << 20;
 /// that are really large, measures, never become one.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
+/// How long the next piece of a body may take.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
 /// How much JSON is decoded at once, in bytes.
 const DECODED_AT_ONCE_BYTES: usize = 64 << 10;
 
@@ -31,14 +38,32 @@ pub(crate) struct RequestBody {
     headers: HeaderMap,
     body: axum::body::Body,
     bytes_max: usize,
+    silence_max: Duration,
+    memory: BodyMemory,
+}
+
+/// A body that has come, with the memory that it may take.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Bytes,
+    _held: Option<Held>,
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl RequestBody {
     /// Reads a body that must be announced as JSON.
     ///
     /// # Errors
-    /// 415 when it is announced as something else, 413 when it is too long, 400 when it breaks off.
-    pub(crate) async fn json_bytes(self) -> Result<Bytes, ApiError> {
+    /// 415 when it is announced as something else, 413 when it is too long, 400 when it breaks off, 408 when it stalls, 503 when
+    /// other bodies leave no room for it.
+    pub(crate) async fn json_bytes(self) -> Result<Body, ApiError> {
         let announced = self
             .headers
             .get(CONTENT_TYPE)
@@ -62,11 +87,13 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?
     }
 
-    async fn bytes(self) -> Result<Bytes, ApiError> {
+    async fn bytes(self) -> Result<Body, ApiError> {
         let Self {
             headers,
             mut body,
             bytes_max,
+            silence_max,
+            memory,
         } = self;
         let announced = headers
             .get(CONTENT_LENGTH)
@@ -76,14 +103,19 @@ impl RequestBody {
         }
         let mut first: Option<Bytes> = None;
         let mut gathered = Vec::new();
-        while let Some(frame) = body.frame().await {
+        let mut held: Option<Held> = None;
+        while let Some(frame) = next_frame(&mut body, silence_max).await? {
             let frame =
                 frame.map_err(|_| ApiError::bad_request("The body of the request breaks off"))?;
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            if first.as_ref().map_or(0, Bytes::len) + gathered.len() + data.len() > bytes_max {
+            let length = first.as_ref().map_or(0, Bytes::len) + gathered.len() + data.len();
+            if length > bytes_max {
                 return Err(too_long(bytes_max));
+            }
+            if held.is_none() && length > body_memory::PAGE_BYTES {
+                held = Some(memory.hold(announced.unwrap_or(bytes_max)).await?);
             }
             // A body that comes in one piece is not copied.
             match first.take() {
@@ -97,8 +129,27 @@ impl RequestBody {
                 }
             }
         }
-        Ok(first.unwrap_or_else(|| gathered.into()))
+        let bytes = first.unwrap_or_else(|| gathered.into());
+        if let Some(held) = &mut held {
+            body_memory::shrink(held, bytes.len());
+        }
+        Ok(Body { bytes, _held: held })
     }
+}
+
+/// Waits for the next piece of a body, but not for ever.
+async fn next_frame(
+    body: &mut axum::body::Body,
+    silence_max: Duration,
+) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, ApiError> {
+    let frame = tokio::time::timeout(silence_max, body.frame()).await;
+    frame.map_err(|_| {
+        let text = format!(
+            "The body of the request stalls: nothing has come for {} seconds",
+            silence_max.as_secs_f64()
+        );
+        ApiError::text(StatusCode::REQUEST_TIMEOUT, text)
+    })
 }
 
 fn too_long(bytes_max: usize) -> ApiError {
@@ -110,20 +161,17 @@ fn too_long(bytes_max: usize) -> ApiError {
     )
 }
 
-/// Decodes JSON, with the bare tokens `NaN`, `Infinity` and `-Infinity` as texts.
+/// Decodes JSON. The bare tokens `NaN` and `Infinity` are none: only measures may hold them.
 ///
 /// # Errors
 /// 400 with the text of the decoder.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, ApiError> {
-    let error = match serde_json::from_slice(bytes) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    if bytes.trim_ascii().is_empty() {
-        return Err(ApiError::malformed_body("Expected object or value"));
-    }
-    let quoted = quote_bare_tokens(bytes).and_then(|quoted| serde_json::from_slice(&quoted).ok());
-    quoted.ok_or_else(|| ApiError::malformed_body(error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| {
+        if bytes.trim_ascii().is_empty() {
+            return ApiError::malformed_body("Expected object or value");
+        }
+        ApiError::malformed_body(error.to_string())
+    })
 }
 
 impl FromRequest<ApiState> for RequestBody {
@@ -135,6 +183,8 @@ impl FromRequest<ApiState> for RequestBody {
             headers: parts.headers,
             body,
             bytes_max: state.settings().body_bytes_max,
+            silence_max: SILENCE_MAX,
+            memory: state.body_memory().clone(),
         })
     }
 }
@@ -154,6 +204,8 @@ mod tests {
             headers,
             body,
             bytes_max: 10,
+            silence_max: Duration::from_millis(20),
+            memory: BodyMemory::new(10, Duration::from_millis(20)),
         }
     }
 
@@ -184,11 +236,11 @@ mod tests {
     async fn bodies_in_pieces_are_put_together_up_to_the_limit() {
         let read =
             async |pieces: &[&'static str]| body(Some(JSON), chunks(pieces)).json_bytes().await;
-        assert_eq!(read(&[]).await.unwrap(), "");
-        assert_eq!(read(&["[1]"]).await.unwrap(), "[1]");
+        assert_eq!(*read(&[]).await.unwrap(), *b"");
+        assert_eq!(*read(&["[1]"]).await.unwrap(), *b"[1]");
         assert_eq!(
-            read(&["[1", ",2", ",", "3456]"]).await.unwrap(),
-            "[1,2,3456]"
+            *read(&["[1", ",2", ",", "3456]"]).await.unwrap(),
+            *b"[1,2,3456]"
         );
         assert_eq!(
             read(&["[1,2,34567]"]).await.unwrap_err().status,
@@ -200,14 +252,51 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_body_that_stalls_is_given_up() {
+        let pieces = futures::stream::iter([Ok::<_, std::io::Error>("[1")]);
+        let stalled = futures::StreamExt::chain(pieces, futures::stream::pending());
+        let body = body(Some(JSON), axum::body::Body::from_stream(stalled));
+        let refused = body.json_bytes().await.unwrap_err();
+        assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn long_bodies_share_the_memory() {
+        let long = || RequestBody {
+            bytes_max: 100_000_000,
+            ..body(Some(JSON), " ".repeat(100_000).into())
+        };
+        let memory = BodyMemory::new(10, Duration::from_millis(300));
+        let with = |body: RequestBody| RequestBody {
+            memory: memory.clone(),
+            ..body
+        };
+        // None is announced here, so each takes as much as it may have until its end is known.
+        let bodies: Vec<Body> =
+            futures::future::try_join_all((0..50).map(|_| with(long()).json_bytes()))
+                .await
+                .unwrap();
+        let all = memory.hold(512 << 20).await;
+        assert_eq!(all.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(bodies);
+        assert!(memory.hold(512 << 20).await.is_ok());
+    }
+
     #[test]
     fn what_is_no_json() {
-        assert_eq!(decode(b"[NaN]").unwrap(), json!(["NaN"]));
+        assert_eq!(decode(b"[1.5]").unwrap(), json!([1.5]));
         assert_eq!(
             decode(b" ").unwrap_err(),
             ApiError::malformed_body("Expected object or value")
         );
-        for bytes in [&b"{"[..], b"[NaN", b"\xff", b"[1e999]"] {
+        for bytes in [
+            &b"{"[..],
+            b"[NaN]",
+            b"{\"name\": -Infinity}",
+            b"\xff",
+            b"[1e999]",
+        ] {
             assert_eq!(decode(bytes).unwrap_err().status, StatusCode::BAD_REQUEST);
         }
     }

@@ -13,9 +13,13 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::settings::CorsSettings;
 
+/// What allows every origin.
+const ANY: &str = "*";
+
 /// Answers an `OPTIONS` request: always with success, and with CORS headers if the page may do what it asks for.
 pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Response {
     let mut response = StatusCode::OK.into_response();
+    vary(settings, response.headers_mut());
     let Some(origin) = allowed_origin(settings, request) else {
         return response;
     };
@@ -31,7 +35,7 @@ pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Respons
         return response;
     }
     let headers = response.headers_mut();
-    mark(settings, origin, headers);
+    mark(settings, &origin, headers);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
     if let Some(wanted) = wanted {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
@@ -43,30 +47,55 @@ pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Respons
     response
 }
 
-/// Returns the origin of a request if pages from there may call.
-pub(super) fn allowed_origin<'a>(
-    settings: &CorsSettings,
-    request: &'a HeaderMap,
-) -> Option<&'a HeaderValue> {
+/// The pages that a response may be read by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// Those of one origin, with credentials if the settings say so.
+    Origin(HeaderValue),
+    /// All, but none of them with credentials: else every page could act for whoever looks at it.
+    All,
+}
+
+/// Returns who may read the response to a request, if pages of its origin may call.
+pub(super) fn allowed_origin(settings: &CorsSettings, request: &HeaderMap) -> Option<Readers> {
     if settings.allowed_origins.is_empty() {
         return None;
     }
     let origin = request.get(ORIGIN)?;
-    let is_allowed = settings.allowed_origins.iter().any(|allowed| {
-        allowed == "*" || origin.as_bytes() == allowed.trim_end_matches('/').as_bytes()
-    });
-    is_allowed.then_some(origin)
+    let mut named = settings.allowed_origins.iter();
+    if named.any(|allowed| origin.as_bytes() == allowed.trim_end_matches('/').as_bytes()) {
+        return Some(Readers::Origin(origin.clone()));
+    }
+    let mut named = settings.allowed_origins.iter();
+    named.any(|allowed| allowed == ANY).then_some(Readers::All)
+}
+
+/// Tells caches that responses differ by origin, which they do as soon as one is named.
+pub(super) fn vary(settings: &CorsSettings, response: &mut HeaderMap) {
+    if settings
+        .allowed_origins
+        .iter()
+        .any(|allowed| allowed != ANY)
+    {
+        response.append(VARY, HeaderValue::from_static("Origin"));
+    }
 }
 
 /// Tells a browser that the page may read the response.
-pub(super) fn mark(settings: &CorsSettings, origin: &HeaderValue, response: &mut HeaderMap) {
-    response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    response.append(VARY, HeaderValue::from_static("Origin"));
-    if settings.allow_credentials {
-        response.insert(
-            ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        );
+pub(super) fn mark(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
+    match readers {
+        Readers::All => {
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(ANY));
+        }
+        Readers::Origin(origin) => {
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            if settings.allow_credentials {
+                response.insert(
+                    ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                    HeaderValue::from_static("true"),
+                );
+            }
+        }
     }
     if let Ok(exposed) = HeaderValue::from_str(&settings.expose_headers.join(","))
         && !exposed.is_empty()
@@ -109,6 +138,15 @@ mod tests {
             allowed_origins: vec!["http://foobar.com".to_owned()],
             ..CorsSettings::default()
         };
+        ask_with(&settings, origin, method, headers)
+    }
+
+    fn ask_with(
+        settings: &CorsSettings,
+        origin: &'static str,
+        method: &'static str,
+        headers: Option<&'static str>,
+    ) -> HeaderMap {
         let mut request = HeaderMap::new();
         request.insert(ORIGIN, HeaderValue::from_static(origin));
         request.insert(
@@ -121,7 +159,7 @@ mod tests {
                 HeaderValue::from_static(headers),
             );
         }
-        let response = preflight(&settings, &request);
+        let response = preflight(settings, &request);
         assert_eq!(response.status(), StatusCode::OK);
         response.headers().clone()
     }
@@ -157,6 +195,26 @@ mod tests {
                     .all(|name| !name.as_str().starts_with("access-control")),
                 "{headers:?}"
             );
+            assert_eq!(headers[VARY], "Origin");
         }
+    }
+
+    #[test]
+    fn all_pages_may_call_only_without_credentials() {
+        let mut settings = CorsSettings {
+            allowed_origins: vec!["*".to_owned()],
+            ..CorsSettings::default()
+        };
+        let headers = ask_with(&settings, "http://else.com", "GET", None);
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert!(!headers.contains_key(VARY));
+        settings
+            .allowed_origins
+            .push("http://foobar.com".to_owned());
+        let headers = ask_with(&settings, "http://foobar.com", "GET", None);
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "http://foobar.com");
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+        assert_eq!(headers[VARY], "Origin");
     }
 }

@@ -7,8 +7,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, StatusCode};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
 
 use super::error::ApiError;
 use super::state::ApiState;
@@ -19,7 +19,7 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     let started = Instant::now();
     let cors = &state.settings().cors;
     let accepts = request.headers().get(ACCEPT).cloned();
-    let origin = cors::allowed_origin(cors, request.headers()).cloned();
+    let readers = cors::allowed_origin(cors, request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
@@ -33,22 +33,42 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
         let written = error_body::response(&error, accept::error_format(accepts.as_ref()));
         response = with_headers_of(written, response);
     }
-    if let Some(origin) = origin
-        && method != Method::OPTIONS
-    {
-        cors::mark(cors, &origin, response.headers_mut());
+    if method != Method::OPTIONS {
+        cors::vary(cors, response.headers_mut());
+        if let Some(readers) = readers {
+            cors::mark(cors, &readers, response.headers_mut());
+        }
     }
     observe(route.as_ref(), &method, response.status(), started);
     response
 }
 
-/// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
-///
-/// `HEAD` is no method of these routes, though the router would let it reach those that can be read.
-pub(super) async fn json_only(request: Request, next: Next) -> Response {
+/// Refuses `HEAD`: it is no method of this API, though the router would let it reach whatever can be read.
+pub(super) async fn no_head(request: Request, next: Next) -> Response {
     if request.method() == Method::HEAD {
         return ApiError::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
     }
+    next.run(request).await
+}
+
+/// Names in `Allow` what is allowed indeed, which is without the `HEAD` that the router adds wherever there is a `GET`.
+pub(super) async fn tell_allowed(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(allowed) = response.headers().get(ALLOW)
+        && let Ok(allowed) = allowed.to_str()
+    {
+        let methods = allowed.split(',').map(str::trim);
+        let methods: Vec<&str> = methods.filter(|method| *method != "HEAD").collect();
+        if let Ok(allowed) = HeaderValue::try_from(methods.join(", ")) {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+    }
+    response
+}
+
+/// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
+pub(super) async fn json_only(request: Request, next: Next) -> Response {
     if request.method() != Method::DELETE && !accept::admits_json(request.headers().get(ACCEPT)) {
         let error = ApiError {
             status: StatusCode::NOT_ACCEPTABLE,

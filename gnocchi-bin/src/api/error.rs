@@ -16,6 +16,11 @@ use super::schema::Invalid;
 /// After how long a client should try again when there is no room, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// What is said of failures that do not pass by themselves. What exactly failed is told the log only: it names files and
+/// addresses that are no business of clients.
+const PERMANENT: &str = "The store has a fault that does not pass by itself; an administrator finds the cause in the log of the \
+                         server, and trying again helps only after that is repaired";
+
 /// What is said beside the status.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Detail {
@@ -144,15 +149,9 @@ impl ApiError {
             Error::Incoming(IncomingError::BacklogFull {
                 pending_bytes,
                 limit_bytes,
-            }) => Self {
-                retry_after_seconds: Some(RETRY_AFTER_SECONDS),
-                ..Self::text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    format!(
-                        "{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"
-                    ),
-                )
-            },
+            }) => Self::busy(format!(
+                "{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"
+            )),
             Error::Incoming(IncomingError::Backend(error))
             | Error::Storage(StorageError::Backend(error))
             | Error::Indexer(IndexerError::Backend(error))
@@ -185,13 +184,10 @@ impl ApiError {
             Error::ResampleWithoutGranularity => {
                 Self::bad_request("A granularity must be specified to resample")
             }
-            ref damaged @ Error::Damaged { .. } => {
-                log(damaged);
-                Self::unavailable(format!("stored data cannot be read: {damaged}"))
-            }
+            // Damaged data, and whatever is new.
             other => {
                 log(&other);
-                Self::unavailable(other.to_string())
+                Self::unavailable(PERMANENT)
             }
         }
     }
@@ -245,25 +241,35 @@ impl ApiError {
             IndexerError::Backend(error) => Self::of_backend(&error),
             other => {
                 log(&other);
-                Self::unavailable(other.to_string())
+                Self::unavailable(PERMANENT)
             }
         }
     }
 
     fn of_backend(error: &BackendError) -> Self {
         log(error);
-        match error.kind() {
+        let (driver, kind) = (error.driver(), error.kind());
+        match kind {
             BackendErrorKind::Full => Self::text(
                 StatusCode::INSUFFICIENT_STORAGE,
-                format!("{error}; nothing of this request was stored"),
+                format!(
+                    "The {driver} back-end has no space left; nothing of this request was stored"
+                ),
             ),
             BackendErrorKind::Unavailable
             | BackendErrorKind::Timeout
-            | BackendErrorKind::Conflict => Self {
-                retry_after_seconds: Some(RETRY_AFTER_SECONDS),
-                ..Self::unavailable(format!("{error}: try again later"))
-            },
-            _ => Self::unavailable(error.to_string()),
+            | BackendErrorKind::Conflict => Self::busy(format!(
+                "The {driver} back-end fails ({kind}): try again later"
+            )),
+            _ => Self::unavailable(PERMANENT),
+        }
+    }
+
+    /// Says that the server has too much to do for this just now.
+    pub(crate) fn busy(text: impl Into<String>) -> Self {
+        Self {
+            retry_after_seconds: Some(RETRY_AFTER_SECONDS),
+            ..Self::unavailable(text)
         }
     }
 

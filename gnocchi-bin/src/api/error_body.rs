@@ -114,6 +114,7 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::NOT_ACCEPTABLE => {
             "The resource has no representation of a type that the client accepts."
         }
+        StatusCode::REQUEST_TIMEOUT => "The request has not come in time.",
         StatusCode::CONFLICT => "The request conflicts with what is there.",
         StatusCode::PRECONDITION_FAILED => {
             "The resource is not in the state that the request names."

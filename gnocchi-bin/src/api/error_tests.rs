@@ -133,7 +133,7 @@ fn every_error_of_the_indexer_has_its_answer() {
 
 #[test]
 fn every_failure_of_a_back_end_is_told_apart() {
-    let backend = |kind| BackendError::new("sqlite", "read the list of metrics", kind);
+    let backend = |kind| BackendError::new("sqlite", "open /var/lib/gnocchi.db", kind);
     let check = |kind: BackendErrorKind, status: u16, retry: bool| {
         for error in [
             Error::Indexer(IndexerError::Backend(backend(kind))),
@@ -145,7 +145,7 @@ fn every_failure_of_a_back_end_is_told_apart() {
             assert_eq!(answer.status.as_u16(), status, "{kind}");
             assert_eq!(answer.retry_after_seconds.is_some(), retry, "{kind}");
             assert!(
-                matches!(&answer.detail, Detail::Text(text) if text.contains("read the list of metrics")),
+                matches!(&answer.detail, Detail::Text(text) if !text.contains("gnocchi.db")),
                 "{answer:?}"
             );
         }
@@ -225,8 +225,5 @@ fn every_other_error_has_its_answer() {
         source,
     });
     assert_eq!(damaged.status.as_u16(), 503);
-    assert!(
-        matches!(&damaged.detail, Detail::Text(text) if text.contains("block 7") && text.contains(&metric.to_string())),
-        "{damaged:?}"
-    );
+    assert_eq!(damaged.detail, Detail::Text(PERMANENT.to_owned()));
 }

@@ -14,6 +14,7 @@
 //! | `render/` | JSON and times as clients expect them |
 //! | `timestamp`, `timespan` | times as clients write them |
 //! | `address`, `query`, `body`, `page` | the parts of a request |
+//! | `body_memory` | how much memory the bodies of all requests may take |
 //! | `aside` | work that takes too long to do it where other requests wait |
 
 mod accept;
@@ -21,6 +22,7 @@ mod address;
 mod aside;
 mod auth;
 mod body;
+mod body_memory;
 mod cors;
 mod edge;
 pub mod error;
@@ -47,14 +49,19 @@ pub use state::ApiState;
 
 use error::ApiError;
 
-/// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`.
+/// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`. It needs a runtime with timers.
 pub fn router(state: ApiState) -> Router {
-    v1::routes()
+    let routes = v1::routes()
         .route_layer(from_fn(edge::json_only))
         .merge(v1::open_routes())
+        .route_layer(from_fn(edge::no_head))
         .merge(probes::routes())
         .fallback(async || ApiError::no_such_address())
         .method_not_allowed_fallback(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
         .layer(from_fn_with_state(state.clone(), edge::edge))
-        .with_state(state)
+        .with_state(state);
+    // The router adds `Allow` outside of its own layers.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn(edge::tell_allowed))
 }

@@ -14,6 +14,10 @@ use super::query::Query;
 use super::settings::ApiSettings;
 use super::state::ApiState;
 
+/// The largest number of keys that a listing is sorted by: more than any thing has attributes of its own, and far less than
+/// what a database refuses.
+const SORT_KEYS_MAX: usize = 16;
+
 const DIRECTIONS: &str = "asc-nullsfirst, asc-nullslast, desc-nullsfirst, desc-nullslast";
 
 /// The page that a request asks for, and what the link to the next one needs.
@@ -67,10 +71,22 @@ impl PageRequest {
         if sort.is_empty() {
             sort = default_sort.iter().map(|key| (*key).to_owned()).collect();
         }
-        let keys = sort
-            .iter()
-            .map(|text| sort_key(text))
-            .collect::<Result<_, _>>()?;
+        let mut keys: Vec<SortKey> = Vec::new();
+        let mut kept = Vec::new();
+        for text in sort {
+            let key = sort_key(&text)?;
+            // Where the first of two equal keys cannot decide, the second one cannot either.
+            if keys.iter().any(|earlier| earlier.key == key.key) {
+                continue;
+            }
+            if keys.len() == SORT_KEYS_MAX {
+                return Err(ApiError::bad_request(format!(
+                    "Invalid pagination: `More than {SORT_KEYS_MAX} sort keys'"
+                )));
+            }
+            keys.push(key);
+            kept.push(text);
+        }
         let marker = query.single("marker")?.map(ToOwned::to_owned);
         Ok(Self {
             page: Page {
@@ -78,7 +94,7 @@ impl PageRequest {
                 marker,
                 sort: keys,
             },
-            sort,
+            sort: kept,
         })
     }
 
@@ -193,5 +209,25 @@ mod tests {
         assert_eq!(sort[1].nulls, NullOrder::Last);
         assert_eq!(page("").unwrap().sort, [SortKey::ascending("id")]);
         assert!(page("sort=id:invalid").is_err());
+    }
+
+    #[test]
+    fn sort_keys_are_few_and_stand_once() {
+        let keys = |count: usize| {
+            let keys: Vec<String> = (0..count).map(|key| format!("sort=k{key}")).collect();
+            page(&keys.join("&"))
+        };
+        assert_eq!(keys(SORT_KEYS_MAX).unwrap().sort.len(), SORT_KEYS_MAX);
+        let refused = keys(SORT_KEYS_MAX + 1).unwrap_err();
+        assert_eq!(refused.status.as_u16(), 400);
+        let repeated = page(
+            &["sort=id", "sort=name", "sort=id:desc"]
+                .repeat(2000)
+                .join("&"),
+        );
+        assert_eq!(
+            repeated.unwrap().sort,
+            [SortKey::ascending("id"), SortKey::ascending("name")]
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -9,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
 use super::accept::{ErrorFormat, error_format};
+use super::edge::no_head;
 use super::error::{ApiError, ApiResult};
 use super::render;
 use super::state::ApiState;
@@ -21,7 +23,7 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/healthcheck", any(health))
         .route("/healthcheck/", any(health))
         .route("/healthcheck/{*below}", any(health))
-        .route("/metrics", get(measurements))
+        .route("/metrics", get(measurements).route_layer(from_fn(no_head)))
 }
 
 /// Says that the server is well: it answers.

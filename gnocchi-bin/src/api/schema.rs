@@ -166,12 +166,6 @@ impl<'a> Object<'a> {
     pub fn entries(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
         self.map.iter()
     }
-
-    /// Returns the place of the mapping.
-    #[must_use]
-    pub fn path(&self) -> &'a Path<'a> {
-        self.path
-    }
 }
 
 /// Checks every item of a list of at least `length_min` items.

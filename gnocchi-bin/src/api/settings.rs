@@ -33,12 +33,14 @@ pub struct CorsSettings {
 pub struct ApiSettings {
     /// The largest page of a listing, and the default one.
     pub max_limit: usize,
-    /// How long a request may wait for another one that creates the same thing.
+    /// How long a request may wait for others: for one that creates the same thing, or for the memory that bodies take.
     pub operation_timeout: Duration,
     /// The longest request body, in bytes; a longer one is refused with 413.
     pub body_bytes_max: usize,
     /// The largest number of points in one request; more are refused with 413.
     pub points_max: usize,
+    /// The largest number of metrics in one request with measures; more are refused with 413.
+    pub metrics_max: usize,
     /// Whether `Forwarded` and `X-Forwarded-*` headers are believed. Only safe behind a proxy that sets them.
     pub proxy_headers: bool,
     /// Access by web pages of other origins.
@@ -79,6 +81,8 @@ impl Default for ApiSettings {
             // A million points of 60 bytes of JSON each fit.
             body_bytes_max: 64 << 20,
             points_max: 2_000_000,
+            // Each costs a few hundred bytes and a look-up, even without a point.
+            metrics_max: 200_000,
             proxy_headers: false,
             cors: CorsSettings::default(),
             auth_mode: AuthMode::Basic,

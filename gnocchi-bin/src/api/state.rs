@@ -7,6 +7,7 @@ use gnocchi_core::Gnocchi;
 use gnocchi_core::policy::Enforcer;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::body_memory::BodyMemory;
 use super::settings::ApiSettings;
 
 /// What every handler can reach; cheap to clone.
@@ -20,6 +21,7 @@ struct Inner {
     settings: ApiSettings,
     enforcer: Enforcer,
     prometheus: Option<PrometheusHandle>,
+    body_memory: BodyMemory,
 }
 
 impl ApiState {
@@ -41,12 +43,14 @@ impl ApiState {
         enforcer: Enforcer,
         prometheus: Option<PrometheusHandle>,
     ) -> Self {
+        let body_memory = BodyMemory::new(settings.body_bytes_max, settings.operation_timeout);
         Self {
             inner: Arc::new(Inner {
                 gnocchi,
                 settings,
                 enforcer,
                 prometheus,
+                body_memory,
             }),
         }
     }
@@ -73,6 +77,13 @@ impl ApiState {
     #[must_use]
     pub fn prometheus(&self) -> Option<&PrometheusHandle> {
         self.inner.prometheus.as_ref()
+    }
+}
+
+impl ApiState {
+    /// Returns the memory that bodies share.
+    pub(crate) fn body_memory(&self) -> &BodyMemory {
+        &self.inner.body_memory
     }
 }
 

@@ -1,11 +1,11 @@
 //! Flags that every tool has, and what they set.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{FlagValue, Sources};
+use crate::config::{FlagPath, FlagValue, Sources};
 
 /// Where the configuration is, and what is logged.
 #[derive(Debug, Clone, Default, Args)]
@@ -41,14 +41,17 @@ pub(super) struct CommonArgs {
 
 impl CommonArgs {
     /// Returns the sources of the configuration: files, environment, these flags and those of one tool.
-    pub(super) fn sources(self, tool: Vec<FlagValue>) -> Sources {
+    pub(super) fn sources(self, tool: ToolFlags) -> Sources {
         let flag = |flag, option, value: &str| FlagValue {
             flag,
             section: "DEFAULT",
             option,
             value: value.into(),
         };
-        let mut flags = tool;
+        let ToolFlags {
+            values: mut flags,
+            mut paths,
+        } = tool;
         for (given, value) in [
             (self.debug, flag("--debug", "debug", "true")),
             (self.no_debug, flag("--nodebug", "debug", "false")),
@@ -57,21 +60,32 @@ impl CommonArgs {
         ] {
             flags.extend(given.then_some(value));
         }
-        flags.extend(
-            self.log_dir
-                .map(|path| path_flag("--log-dir", "DEFAULT", "log_dir", &path)),
-        );
-        flags.extend(
-            self.log_file
-                .map(|path| path_flag("--log-file", "DEFAULT", "log_file", &path)),
-        );
+        for (flag, option, path) in [
+            ("--log-dir", "log_dir", self.log_dir),
+            ("--log-file", "log_file", self.log_file),
+        ] {
+            paths.extend(path.map(|path| FlagPath {
+                flag,
+                section: "DEFAULT",
+                option,
+                path,
+            }));
+        }
         Sources {
             files: self.config_file,
             directories: self.config_dir,
             environment: environment(),
             flags,
+            paths,
         }
     }
+}
+
+/// Options that are set by the flags of one tool.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ToolFlags {
+    pub(super) values: Vec<FlagValue>,
+    pub(super) paths: Vec<FlagPath>,
 }
 
 /// Returns the variables whose name and value are text; no option is anything else.
@@ -79,19 +93,4 @@ fn environment() -> Vec<(String, String)> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-/// Makes the value of a path given by a flag. A dollar sign in it is no reference.
-pub(super) fn path_flag(
-    flag: &'static str,
-    section: &'static str,
-    option: &'static str,
-    path: &Path,
-) -> FlagValue {
-    FlagValue {
-        flag,
-        section,
-        option,
-        value: path.to_string_lossy().replace('$', "$$"),
-    }
 }

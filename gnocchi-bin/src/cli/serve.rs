@@ -8,8 +8,8 @@ use gnocchi_core::DefaultPolicies;
 use tracing::warn;
 
 use super::Failure;
-use super::common::{CommonArgs, path_flag};
-use crate::config::{Config, FlagValue, Loaded};
+use super::common::{CommonArgs, ToolFlags};
+use crate::config::{Config, FlagPath, FlagValue, Loaded};
 use crate::runtime::{self, signal, telemetry};
 
 /// Serves the HTTP API and processes measures, in one process on one data directory.
@@ -32,25 +32,27 @@ pub(super) struct ServeArgs {
 }
 
 impl ServeArgs {
-    fn flags(&self) -> Vec<FlagValue> {
-        let mut flags = Vec::new();
+    fn flags(&self) -> ToolFlags {
         let api = |flag, option, value| FlagValue {
             flag,
             section: "api",
             option,
             value,
         };
-        flags.extend(
-            self.port
-                .map(|port| api("--port", "port", port.to_string())),
-        );
-        flags.extend(self.host.clone().map(|host| api("--host", "host", host)));
-        flags.extend(
-            self.data_dir
-                .as_deref()
-                .map(|path| path_flag("--data-dir", "storage", "data_dir", path)),
-        );
-        flags
+        let port = self
+            .port
+            .map(|port| api("--port", "port", port.to_string()));
+        let host = self.host.clone().map(|host| api("--host", "host", host));
+        let data_dir = self.data_dir.clone().map(|path| FlagPath {
+            flag: "--data-dir",
+            section: "storage",
+            option: "data_dir",
+            path,
+        });
+        ToolFlags {
+            values: port.into_iter().chain(host).collect(),
+            paths: data_dir.into_iter().collect(),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `gnocchi verify`: reads every stored byte and checks that it decodes.
+//! `gnocchi verify`: reads everything that is stored and checks that it is intact.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use gnocchi_core::Drivers;
 use gnocchi_core::driver::{StorageDriver, StoredFrame, Stream};
 use gnocchi_core::model::MetricId;
 use gnocchi_drivers::embedded::Store;
+use gnocchi_drivers::sql::SqlIndexer;
 use thiserror::Error;
 
 use super::Failure;
@@ -25,9 +26,11 @@ const METRICS_PER_PAGE: usize = 1000;
 /// How many bytes of frames are decoded in one piece of work beside the runtime.
 const BYTES_PER_CHECK: usize = 4 << 20;
 
-/// Checks every frame and every pending measure of a data directory: checksums, and that all of it decodes.
+/// Checks a data directory: that every frame and every pending measure decodes, and that the database of the indexer is sound.
 ///
-/// No server may run on the directory. Nothing in it is changed. The exit status is 0 when everything is intact, else 1.
+/// No server may run on the directory, and it must be writable: opening it replays the journal of an interrupted run, as the start
+/// of a server does. Nothing else in it is changed. A damaged entry of the log of pending measures stops the opening with an error
+/// that names it. The exit status is 0 when everything is intact, else 1.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
     /// The data directory.
@@ -42,15 +45,39 @@ pub(super) struct VerifyArgs {
 pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
     let store = Store::open_for_inspection(&arguments.data_dir).await?;
     let report = check(store.drivers()).await?;
+    let indexer = check_indexer(store.indexer()).await;
     store.close().await;
     let mut out = io::stdout().lock();
-    if report.damage.is_empty() {
-        writeln!(out, "{}: no damage", report.summary())?;
-        return Ok(ExitCode::SUCCESS);
+    if !report.damage.is_empty() || !indexer.is_empty() {
+        writeln!(out, "{}", table(report.damage.iter().chain(&indexer)))?;
     }
-    writeln!(out, "{}", table(&report.damage))?;
-    writeln!(out, "{}: {} damaged", report.summary(), report.damage.len())?;
-    Ok(ExitCode::FAILURE)
+    writeln!(out, "{}: {}", report.summary(), verdict(&report.damage))?;
+    writeln!(out, "indexer: {}", verdict(&indexer))?;
+    Ok(if report.damage.is_empty() && indexer.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn verdict(damage: &[Damage]) -> String {
+    match damage.len() {
+        0 => "no damage".into(),
+        count => format!("{count} damaged"),
+    }
+}
+
+/// Looks for damage in the database of the indexer. That it cannot be looked at is damage, too.
+async fn check_indexer(indexer: &SqlIndexer) -> Vec<Damage> {
+    let problems = match indexer.check_integrity().await {
+        Ok(problems) => problems,
+        Err(error) => vec![super::chain(&error)],
+    };
+    let damage = |problem| Damage {
+        place: Place::Indexer,
+        problem,
+    };
+    problems.into_iter().map(damage).collect()
 }
 
 /// One thing that cannot be read.
@@ -74,6 +101,8 @@ enum Place {
     Metric(MetricId),
     /// Pending measures of a sack.
     Pending { sack: u16 },
+    /// The database of the indexer.
+    Indexer,
 }
 
 /// What was read.
@@ -243,7 +272,7 @@ fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
     Ok(())
 }
 
-fn table(damage: &[Damage]) -> Table {
+fn table<'a>(damage: impl Iterator<Item = &'a Damage>) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header([
@@ -267,6 +296,7 @@ impl Place {
         let mut cells: [String; 5] = Default::default();
         match *self {
             Self::Pending { sack } => cells[1] = format!("pending, sack {sack}"),
+            Self::Indexer => cells[1] = "indexer".into(),
             Self::Metric(metric) => {
                 cells[0] = metric.to_string();
                 cells[1] = "all".into();

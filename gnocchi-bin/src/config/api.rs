@@ -28,6 +28,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
         OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
+        OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
         OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
         OptionSpec::new("uwsgi_mode", "kind of listener").or("http"),
         OptionSpec::new("uwsgi_path", "program of another server").accepted(),
@@ -71,6 +72,9 @@ impl Api {
                 .map(defaulted)?,
             points_max: section
                 .integer("points_max", 1..=usize::MAX)
+                .map(defaulted)?,
+            metrics_max: section
+                .integer("metrics_max", 1..=usize::MAX)
                 .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             cors: cors::read(reader)?,

@@ -134,6 +134,62 @@ fn the_strongest_source_wins() {
 }
 
 #[test]
+#[cfg(unix)]
+fn paths_of_flags_are_taken_as_they_are() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let load = |path: &OsStr, text: &str| {
+        let mut fixture = Fixture::new().file("a.conf", text);
+        for (flag, section, option) in [
+            ("--data-dir", "storage", "data_dir"),
+            ("--log-file", "DEFAULT", "log_file"),
+        ] {
+            fixture.sources.paths.push(FlagPath {
+                flag,
+                section,
+                option,
+                path: path.into(),
+            });
+        }
+        Config::load(&fixture.sources).map(|loaded| loaded.config)
+    };
+    for bytes in [&b" sp "[..], b"a$b", b"$$", b"a\\$b", b"\xff"] {
+        let path = OsStr::from_bytes(bytes);
+        let config = load(path, "[storage]\ndata_dir = weaker\n").unwrap();
+        assert_eq!(config.storage.data_dir, PathBuf::from(path));
+        assert_eq!(config.general.log_file, Some(PathBuf::from(path)));
+    }
+    let config = load(OsStr::new(""), "[storage]\ndata_dir = file\n").unwrap();
+    assert_eq!(config.storage.data_dir, PathBuf::from("file"));
+    assert_eq!(config.general.log_file, None);
+
+    let reference = "log_dir = ${storage.data_dir}/log\n";
+    let config = load(OsStr::new("a$b"), reference).unwrap();
+    assert_eq!(
+        config.general.log_file,
+        Some(PathBuf::from("a$b/log").join("a$b"))
+    );
+    let error = load(OsStr::from_bytes(b"\xff"), reference)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("a path that is not text"), "{error}");
+}
+
+#[test]
+fn a_delay_of_zero_is_no_error() {
+    let config = Fixture::new()
+        .file(
+            "a.conf",
+            "[metricd]\nmetric_processing_delay = 0\nmetric_reporting_delay = 0\nmetric_cleanup_delay = 0\n",
+        )
+        .load();
+    assert_eq!(config.metricd.processing_delay, Duration::ZERO);
+    assert_eq!(config.metricd.cleanup_delay, Duration::ZERO);
+    assert_eq!(config.metricd.reporting_delay, None);
+}
+
+#[test]
 fn directories_are_read_after_files_in_the_order_of_names() {
     let mut fixture = Fixture::new().file("one.conf", "[api]\nport = 1\n");
     let directory = fixture.path("conf.d");
@@ -263,11 +319,11 @@ fn a_bad_value_names_its_place() {
     );
     check(
         "[incoming]\nmax_future = soon\n",
-        "FILE:2: [incoming] max_future = soon: Unable to parse timespan",
+        "FILE:2: [incoming] max_future = soon: Unable to parse timespan (or none)",
     );
     check(
         "[incoming]\nmax_future = 0\n",
-        "FILE:2: [incoming] max_future = 0: Timespan must be positive",
+        "FILE:2: [incoming] max_future = 0: Timespan must be positive (or none)",
     );
     check(
         "[archive_policy]\ndefault_aggregation_methods = mean,nope\n",
@@ -391,6 +447,10 @@ fn max_future_is_a_length_of_time() {
     };
     check("90", 90);
     check("1 hour", 3600);
+    for text in ["none", "off", "None", ""] {
+        let given = Fixture::new().file("a.conf", &format!("[incoming]\nmax_future = {text}\n"));
+        assert_eq!(given.load().incoming.max_future, None, "{text}");
+    }
 }
 
 #[test]

@@ -88,8 +88,8 @@ impl General {
 }
 
 fn log_file(section: Section<'_>) -> Result<Option<PathBuf>, ConfigError> {
-    let directory = section.text("log_dir")?.map(PathBuf::from);
-    let file = section.text("log_file")?.map(PathBuf::from);
+    let directory = section.path("log_dir")?;
+    let file = section.path("log_file")?;
     Ok(match (directory, file) {
         (Some(directory), file) => {
             Some(directory.join(file.unwrap_or_else(|| LOG_FILE_NAME.into())))

@@ -20,8 +20,9 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         ),
         OptionSpec::new(
             "max_future",
-            "how far a measure may be ahead of the clock, in seconds or like 1 hour; default: any",
-        ),
+            "how far a measure may be ahead of the clock, in seconds or like 1 hour; none or off: any",
+        )
+        .or("none"),
         OptionSpec::new(
             "max_pending_bytes",
             "how much may wait to be processed before clients get 503",
@@ -48,9 +49,7 @@ impl Incoming {
         let section = reader.section(&SECTION);
         backend::check_driver(section, "incoming")?;
         Ok(Self {
-            max_future: section.with("max_future", |text| {
-                timespan::parse(text).map_err(|error| error.to_string())
-            })?,
+            max_future: section.with("max_future", max_future).map(defaulted)?,
             max_pending_bytes: section
                 .bytes("max_pending_bytes", 1..=usize::MAX)
                 .map(defaulted)?,
@@ -58,5 +57,15 @@ impl Incoming {
                 .integer("sacks", NonZeroU16::MIN..=NonZeroU16::MAX)
                 .map(defaulted)?,
         })
+    }
+}
+
+/// Reads how far ahead a measure may be; `None` when that is not limited.
+fn max_future(text: &str) -> Result<Option<Timespan>, String> {
+    match text.to_lowercase().as_str() {
+        "none" | "off" => Ok(None),
+        _ => timespan::parse(text)
+            .map(Some)
+            .map_err(|error| format!("{error} (or none)")),
     }
 }

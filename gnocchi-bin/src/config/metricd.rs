@@ -23,7 +23,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("storage", "metric_processing_delay"),
         OptionSpec::new(
             "metric_reporting_delay",
-            "seconds between reports of the backlog; -1 never",
+            "seconds between reports of the backlog; 0 or -1 never",
         )
         .or("120")
         .formerly("storage", "metric_reporting_delay"),
@@ -85,6 +85,7 @@ impl Metricd {
             processing_delay: section.seconds("metric_processing_delay")?,
             reporting_delay: u64::try_from(reporting_seconds)
                 .ok()
+                .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             cleanup_delay: section.seconds("metric_cleanup_delay")?,
             cleanup_batch_size: section

@@ -27,7 +27,7 @@ pub use general::{General, LogLevel};
 pub use incoming::Incoming;
 pub use metricd::Metricd;
 pub use option::{Effect, OptionSpec, SectionSpec};
-pub use source::{FlagValue, Sources};
+pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
 
 use reader::Reader;
@@ -83,7 +83,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when a file cannot be read or understood, or an option doesn't take its value.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-        let reader = Reader::new(sources.layers()?);
+        let reader = Reader::new(sources.layers()?, sources.paths.clone());
         let warnings = reader.check_names()?;
         indexer::check(&reader)?;
         let config = Self {

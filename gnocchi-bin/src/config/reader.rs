@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
 use super::ini;
 use super::option::{Effect, OptionSpec, SectionSpec};
-use super::source::{Given, Layer};
+use super::source::{FlagPath, Given, Layer};
 
 /// How deep one value may refer to another by `$name`.
 const REFERENCE_DEPTH_MAX: usize = 8;
@@ -18,12 +19,23 @@ const REFERENCE_DEPTH_MAX: usize = 8;
 /// All that was given, and the descriptions of all options.
 pub(super) struct Reader {
     layers: Vec<Layer>,
+    /// Stronger than all layers.
+    paths: Vec<FlagPath>,
 }
 
 impl Reader {
-    /// Takes the layers, the weakest first.
-    pub(super) fn new(layers: Vec<Layer>) -> Self {
-        Self { layers }
+    /// Takes the layers, the weakest first, and the paths given by flags.
+    pub(super) fn new(layers: Vec<Layer>, paths: Vec<FlagPath>) -> Self {
+        Self { layers, paths }
+    }
+
+    /// Returns the path that a flag gives for an option.
+    fn flag_path(&self, section: &str, option: &str) -> Option<&Path> {
+        let flag = self
+            .paths
+            .iter()
+            .rfind(|flag| flag.section == section && flag.option == option)?;
+        Some(flag.path.as_path()).filter(|path| !path.as_os_str().is_empty())
     }
 
     /// Returns the options of a section.
@@ -137,6 +149,10 @@ impl Reader {
             ],
         };
         for (section, option) in &places {
+            if let Some(path) = self.flag_path(section, option) {
+                let text = path.to_str().map(str::to_owned);
+                return text.ok_or_else(|| "refers to a path that is not text".into());
+            }
             if let Some(given) = self.strongest(section, option).last() {
                 return self.expand(section, &given.text, depth + 1);
             }
@@ -198,6 +214,14 @@ impl Section<'_> {
     /// Returns a text, if there is one.
     pub(super) fn text(&self, option: &str) -> Result<Option<String>, ConfigError> {
         Ok(self.found(self.option(option))?.map(|found| found.text))
+    }
+
+    /// Returns a path, if there is one.
+    pub(super) fn path(&self, option: &str) -> Result<Option<PathBuf>, ConfigError> {
+        match self.reader.flag_path(self.spec.name, option) {
+            Some(path) => Ok(Some(path.to_owned())),
+            None => Ok(self.text(option)?.map(PathBuf::from)),
+        }
     }
 
     /// Returns what `convert` makes of the value, if there is one; its error says what is wrong.

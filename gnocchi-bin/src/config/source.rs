@@ -42,6 +42,8 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// Options set by flags.
     pub flags: Vec<FlagValue>,
+    /// Options set by flags whose value is a path. They win over everything else.
+    pub paths: Vec<FlagPath>,
 }
 
 /// An option set by a flag.
@@ -57,6 +59,19 @@ pub struct FlagValue {
     pub value: String,
 }
 
+/// An option set by a flag whose value is a path: taken as it is, so that spaces, dollar signs and bytes that are no text stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagPath {
+    /// The flag as the user writes it.
+    pub flag: &'static str,
+    /// The section of the option.
+    pub section: &'static str,
+    /// The name of the option.
+    pub option: &'static str,
+    /// The path; an empty one counts as none.
+    pub path: PathBuf,
+}
+
 impl fmt::Debug for Sources {
     /// Leaves the environment out, which holds secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,6 +79,7 @@ impl fmt::Debug for Sources {
             .field("files", &self.files)
             .field("directories", &self.directories)
             .field("flags", &self.flags)
+            .field("paths", &self.paths)
             .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,7 @@ impl Storage {
         let section = reader.section(&SECTION);
         backend::check_driver(section, "storage")?;
         Ok(Self {
-            data_dir: section.text("data_dir").map(defaulted)?.into(),
+            data_dir: section.path("data_dir").map(defaulted)?,
             block_cache_bytes: section
                 .bytes("block_cache_bytes", 0..=u64::MAX)
                 .map(defaulted)?,

@@ -62,32 +62,74 @@ pub async fn serve(
         () = serving.as_mut() => None,
         result = &mut workers => Some(result),
     };
-    if let Some(result) = early {
+    let processed = if let Some(result) = early {
         // Nobody told the workers to stop: without them measures only pile up.
         shutdown.cancel();
         serving.await;
-        return Err(match result {
+        Err(match result {
             Ok(Err(error)) => ServeError::Processing(error),
             Ok(Ok(())) | Err(_) => ServeError::Panic,
-        });
-    }
-    stop_workers.cancel();
-    match tokio::time::timeout(WORKERS_DRAIN, workers).await {
-        Ok(Ok(result)) => result.map_err(ServeError::Processing)?,
-        Ok(Err(_)) => return Err(ServeError::Panic),
-        Err(_) => warn!(
-            "processing is cut off, it took too long after the shutdown began; nothing is lost"
-        ),
-    }
+        })
+    } else {
+        stop_workers.cancel();
+        finish(workers, WORKERS_DRAIN).await
+    };
     store.close().await;
+    processed?;
     info!("stopped");
     Ok(())
 }
 
-fn spawn_workers(
-    gnocchi: &Gnocchi,
-    stop: &CancellationToken,
-) -> JoinHandle<Result<(), gnocchi_core::Error>> {
+/// Waits for workers that were told to stop, and cuts them off when that takes too long. None of them runs afterwards.
+async fn finish(mut workers: Workers, patience: Duration) -> Result<(), ServeError> {
+    let ended = if let Ok(ended) = tokio::time::timeout(patience, &mut workers).await {
+        ended
+    } else {
+        warn!("processing is cut off, it took too long after the shutdown began; nothing is lost");
+        workers.abort();
+        workers.await
+    };
+    match ended {
+        Ok(result) => result.map_err(ServeError::Processing),
+        Err(failure) if failure.is_cancelled() => Ok(()),
+        Err(_) => Err(ServeError::Panic),
+    }
+}
+
+/// The task that runs processing in the background.
+type Workers = JoinHandle<Result<(), gnocchi_core::Error>>;
+
+fn spawn_workers(gnocchi: &Gnocchi, stop: &CancellationToken) -> Workers {
     let (gnocchi, stop) = (gnocchi.clone(), stop.clone());
     tokio::spawn(async move { gnocchi.run(stop).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn workers_that_take_too_long_do_not_run_any_more() {
+        let alive = Arc::new(());
+        let held = Arc::clone(&alive);
+        let workers = tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(())
+        });
+        finish(workers, Duration::from_millis(1)).await.unwrap();
+        assert_eq!(Arc::strong_count(&alive), 1, "the task is gone");
+    }
+
+    #[tokio::test]
+    async fn workers_that_panic_are_told_from_those_that_end() {
+        finish(tokio::spawn(async { Ok(()) }), WORKERS_DRAIN)
+            .await
+            .unwrap();
+        let panicked = tokio::spawn(async { panic!("a test") });
+        let error = finish(panicked, WORKERS_DRAIN).await.unwrap_err();
+        assert!(matches!(error, ServeError::Panic), "{error}");
+    }
 }

@@ -40,6 +40,21 @@ async fn by_id_of_the_metric() {
 }
 
 #[tokio::test]
+async fn the_number_of_metrics_is_limited() {
+    let app = App::with_policy().await;
+    let metric = app.create_metric().await;
+    let lists = vec![format!("\"{metric}\": []"); 501].join(",");
+    let text = "more metrics than the limit of 500";
+    for (path, body) in [
+        (BY_METRIC, format!("{{{lists}}}")),
+        (BY_RESOURCE, format!("{{\"res\": {{{lists}}}}}")),
+    ] {
+        let call = app.call("POST", path).user("foobar");
+        call.raw_json(body).await.is(413).says(text);
+    }
+}
+
+#[tokio::test]
 async fn one_unknown_metric_stops_the_batch() {
     let app = App::with_policy().await;
     let known = app.create_metric().await;

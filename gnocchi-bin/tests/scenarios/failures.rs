@@ -69,8 +69,8 @@ impl IncomingDriver for Refusing {
         Ok(vec![Vec::new(); metrics.len()])
     }
 
-    async fn discard(&self, _: &[MetricId]) -> Result<(), IncomingError> {
-        Ok(())
+    async fn discard(&self, _: &[MetricId]) -> Result<usize, IncomingError> {
+        Ok(0)
     }
 
     async fn backlog(&self, _: BacklogDetails) -> Result<Backlog, IncomingError> {
@@ -104,7 +104,7 @@ async fn a_full_disk_is_told_as_such() {
     let (_, answer) = send_to(Append::Fails(BackendErrorKind::Full)).await;
     answer
         .is(507)
-        .says("refusing cannot append measures: no space left; nothing of this request was stored");
+        .says("The refusing back-end has no space left; nothing of this request was stored");
 }
 
 #[tokio::test]
@@ -112,12 +112,32 @@ async fn a_back_end_that_is_away_is_worth_another_try() {
     let (app, answer) = send_to(Append::Fails(BackendErrorKind::Unavailable)).await;
     let answer = answer
         .is(503)
-        .says("refusing cannot append measures: unavailable: try again later");
+        .says("The refusing back-end fails (unavailable): try again later");
     assert_eq!(answer.header("retry-after"), "1");
     let status = app.call("GET", "/v1/status").user("admin").send().await;
     status
         .is(503)
         .says("Unable to generate status. Please retry.");
+}
+
+#[tokio::test]
+async fn a_permanent_failure_says_who_can_help_and_no_more() {
+    for kind in [
+        BackendErrorKind::Corrupt,
+        BackendErrorKind::Config,
+        BackendErrorKind::Denied,
+        BackendErrorKind::Unexpected,
+    ] {
+        let (_, answer) = send_to(Append::Fails(kind)).await;
+        let answer = answer
+            .is(503)
+            .says("an administrator finds the cause in the log");
+        assert!(
+            !answer.text().contains("append measures"),
+            "{}",
+            answer.text()
+        );
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,7 @@ const LISTINGS: [&str; 5] = [
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .enable_time()
         .build()
         .unwrap()
 }

@@ -292,6 +292,23 @@ async fn pages_that_cannot_be_given() {
     )
     .await;
     check("marker=nonsense", "Invalid marker").await;
+    let keys: Vec<String> = (0..17).map(|key| format!("sort=k{key}")).collect();
+    check(
+        &keys.join("&"),
+        "Invalid pagination: `More than 16 sort keys'",
+    )
+    .await;
+    app.get(&format!("/v1/metric?{}", vec!["sort=id"; 3000].join("&")))
+        .await
+        .is(200);
+    for filter in [
+        "name=a&name=b",
+        "id=x&id=y",
+        "status=active&status=active",
+        "creator=a&creator=b",
+    ] {
+        check(filter, "Invalid input: ").await;
+    }
     check(
         "limit=-2",
         "value must be at least 1 for dictionary value @ data['limit']",

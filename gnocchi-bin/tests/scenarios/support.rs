@@ -46,6 +46,7 @@ pub(crate) fn settings() -> ApiSettings {
         max_limit: 7,
         proxy_headers: true,
         points_max: 1000,
+        metrics_max: 500,
         body_bytes_max: 100_000,
         cors: CorsSettings {
             allowed_origins: vec!["http://foobar.com".to_owned()],

@@ -5,6 +5,7 @@
     reason = "every test binary uses its own part of this module"
 )]
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -41,6 +42,29 @@ pub(crate) fn texts(output: &Output) -> (String, String) {
         String::from_utf8_lossy(&output.stdout).into_owned(),
         String::from_utf8_lossy(&output.stderr).into_owned(),
     )
+}
+
+/// Writes a file and returns its path.
+pub(crate) fn write(directory: &Path, name: &str, text: &str) -> String {
+    let path = directory.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Returns the cells of each row of a printed table.
+pub(crate) fn rows(output: &str) -> Vec<Vec<String>> {
+    let row = |line: &str| {
+        line.trim_matches(['│', ' '])
+            .split('┆')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    };
+    output
+        .lines()
+        .filter(|line| line.starts_with('│'))
+        .map(row)
+        .collect()
 }
 
 /// A running server; killed when dropped.

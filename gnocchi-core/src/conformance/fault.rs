@@ -146,8 +146,8 @@ impl<D: IncomingDriver> IncomingDriver for FaultyIncoming<D> {
         self.inner.append(measures).await
     }
 
-    async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError> {
-        self.inner.claim(sack, points_max).await
+    async fn claim(&self, sack: Sack, points_wanted: usize) -> Result<Claim, IncomingError> {
+        self.inner.claim(sack, points_wanted).await
     }
 
     async fn acknowledge(&self, sack: Sack, receipt: &Receipt) -> Result<(), IncomingError> {
@@ -168,7 +168,7 @@ impl<D: IncomingDriver> IncomingDriver for FaultyIncoming<D> {
         self.inner.pending(metrics).await
     }
 
-    async fn discard(&self, metrics: &[MetricId]) -> Result<(), IncomingError> {
+    async fn discard(&self, metrics: &[MetricId]) -> Result<usize, IncomingError> {
         self.inner.discard(metrics).await
     }
 

@@ -120,12 +120,14 @@ pub trait IncomingDriver: fmt::Debug + Send + Sync + 'static {
     /// A dropped future may or may not have stored the measures, but never a part of them.
     async fn append(&self, measures: Vec<Measures>) -> Result<(), IncomingError>;
 
-    /// Returns pending measures of a sack, oldest first, at least `points_max` points if there are so many; empty when nothing
-    /// waits.
+    /// Returns pending measures of a sack, oldest first; empty when nothing waits.
+    ///
+    /// `points_wanted` is a wish: whole appends are returned, of each the part that belongs to this sack, at least one, and more
+    /// until there are so many points. So there may be more of them than wanted, by less than the last append.
     ///
     /// # Errors
     /// [`IncomingError::Backend`] when the back-end cannot answer or holds damaged data.
-    async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError>;
+    async fn claim(&self, sack: Sack, points_wanted: usize) -> Result<Claim, IncomingError>;
 
     /// Removes what the claim of this receipt returned, and everything claimed before it. May be repeated; an empty receipt
     /// removes nothing.
@@ -140,11 +142,12 @@ pub trait IncomingDriver: fmt::Debug + Send + Sync + 'static {
     /// [`IncomingError::Backend`] when the back-end cannot answer or holds damaged data.
     async fn pending(&self, metrics: &[MetricId]) -> Result<Vec<Vec<Arc<Series>>>, IncomingError>;
 
-    /// Drops the pending measures of metrics, for example of deleted ones. Absent metrics are fine.
+    /// Drops the pending measures of metrics, for example of deleted ones, and returns how many points that were. Absent metrics
+    /// are fine.
     ///
     /// # Errors
     /// [`IncomingError::Backend`] when the back-end cannot answer.
-    async fn discard(&self, metrics: &[MetricId]) -> Result<(), IncomingError>;
+    async fn discard(&self, metrics: &[MetricId]) -> Result<usize, IncomingError>;
 
     /// Reports what waits.
     ///

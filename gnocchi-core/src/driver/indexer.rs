@@ -126,7 +126,8 @@ pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`] when something referred to does not exist,
-    /// [`IndexerError::NamedMetricExists`] when its resource has an active metric of that name.
+    /// [`IndexerError::NamedMetricExists`] when its resource has an active metric of that name, [`IndexerError::MetricExists`] when
+    /// its id is taken, also by a deleted metric that is not expunged yet.
     async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError>;
 
     /// Returns the active metrics with these ids; `None` where there is none.

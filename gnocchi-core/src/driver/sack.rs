@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::MetricId;
 
-/// How many sacks a new deployment has.
+/// How many sacks a new deployment of several processes has. One process needs fewer: its drivers have defaults of their own.
 pub const SACKS_DEFAULT: SackCount = SackCount(128);
 
 /// The number of sacks of a deployment, at least one.

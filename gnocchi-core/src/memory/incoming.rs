@@ -81,10 +81,10 @@ impl IncomingDriver for MemoryIncoming {
         Ok(())
     }
 
-    async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError> {
+    async fn claim(&self, sack: Sack, points_wanted: usize) -> Result<Claim, IncomingError> {
         Ok(self
             .index
-            .claim(sack, points_max)
+            .claim(sack, points_wanted)
             .map_or_else(Claim::default, |taken| Claim {
                 measures: taken.measures,
                 receipt: Receipt(Bytes::copy_from_slice(&taken.sequence.to_be_bytes())),
@@ -104,10 +104,10 @@ impl IncomingDriver for MemoryIncoming {
         Ok(self.index.pending(metrics))
     }
 
-    async fn discard(&self, metrics: &[MetricId]) -> Result<(), IncomingError> {
-        self.index.discard(metrics);
+    async fn discard(&self, metrics: &[MetricId]) -> Result<usize, IncomingError> {
+        let discarded = self.index.discard(metrics);
         self.forget_finished();
-        Ok(())
+        Ok(discarded.points)
     }
 
     async fn backlog(&self, details: BacklogDetails) -> Result<Backlog, IncomingError> {

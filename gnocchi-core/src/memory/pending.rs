@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use carbonara::{Series, Timestamp};
-use hashbrown::HashMap;
-use parking_lot::Mutex;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::driver::{Backlog, BacklogDetails, MetricBacklog, Sack, SackCount};
@@ -16,6 +16,9 @@ use crate::model::{Measures, MetricId};
 
 /// What a batch costs beside its points: its place in the queue of its metric and of its sack.
 const BATCH_OVERHEAD_BYTES: usize = 96;
+
+/// How many batches an acknowledgement removes before it lets others look at the sack.
+const ACKNOWLEDGED_AT_ONCE: usize = 4096;
 
 /// Maps smaller than this keep their room when they become empty.
 const RETAINED_METRICS: usize = 1024;
@@ -29,7 +32,8 @@ pub type MeasuresBySack = Vec<(Sack, Vec<(MetricId, Arc<Series>)>)>;
 /// writes an append to its log under a sequence number, [inserts](Self::insert) it here, and deletes from the log what is
 /// [finished](Self::take_finished) since.
 ///
-/// Every sack has its own lock, which is held for a time proportional to what the call takes or adds.
+/// Every sack has its own lock. A claim holds it only while it takes a reference to each append, however large, and memory is freed
+/// only after it was let go: so readers of pending measures wait for neither.
 pub struct PendingIndex {
     sacks: SackCount,
     queues: Vec<Mutex<SackQueue>>,
@@ -49,6 +53,15 @@ pub struct Taken {
     pub measures: Vec<(MetricId, Vec<Arc<Series>>)>,
     /// The number of the last append that is part of it.
     pub sequence: u64,
+}
+
+/// What [`PendingIndex::discard`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Discarded {
+    /// How many points were removed.
+    pub points: usize,
+    /// Whether that finished some append.
+    pub finished: bool,
 }
 
 /// What [`PendingIndex::take_finished`] found.
@@ -77,15 +90,32 @@ struct SackQueue {
 struct Entry {
     sequence: u64,
     arrival: Timestamp,
-    metrics: Vec<MetricId>,
-    /// How much of it is still there; less than at first when metrics were discarded.
-    batches: usize,
+    /// What is still there of it; less than at first when metrics were discarded. Shared with claims.
+    batches: Arc<Vec<(MetricId, Arc<Series>)>>,
     points: usize,
 }
 
 struct Batch {
     sequence: u64,
     series: Arc<Series>,
+}
+
+/// What was taken out of a sack: counted, and freed, when the sack is unlocked.
+#[derive(Default)]
+struct Removed {
+    metrics: usize,
+    entries: Vec<Entry>,
+    /// Discarded batches; those of `entries` are not among them.
+    batches: Vec<Batch>,
+}
+
+impl Removed {
+    fn series(&self) -> impl Iterator<Item = &Arc<Series>> {
+        let acknowledged = self.entries.iter().flat_map(|entry| entry.batches.iter());
+        acknowledged
+            .map(|(_, series)| series)
+            .chain(self.batches.iter().map(|batch| &batch.series))
+    }
 }
 
 impl PendingIndex {
@@ -143,7 +173,7 @@ impl PendingIndex {
     /// Sets memory aside for measures that will be inserted.
     ///
     /// One append is taken as long as less than the limit waits, whatever its size: so the limit is passed by at most one
-    /// append per caller, and an append is never too large for ever.
+    /// append in total, and an append is never too large for ever.
     ///
     /// # Errors
     /// [`IncomingError::BacklogFull`] when as much waits as may.
@@ -188,24 +218,22 @@ impl PendingIndex {
                     .is_none_or(|last| last.sequence < sequence),
                 "appends are inserted in the order of their numbers"
             );
-            let points = batches.iter().map(|(_, series)| series.len()).sum();
-            queue.entries.push_back(Entry {
-                sequence,
-                arrival,
-                metrics: batches.iter().map(|(metric, _)| *metric).collect(),
-                batches: batches.len(),
-                points,
-            });
+            let points = count_points(&batches);
             self.batches.fetch_add(batches.len(), Ordering::Relaxed);
             self.points.fetch_add(points, Ordering::Relaxed);
             let metrics_before = queue.metrics.len();
-            for (metric, series) in batches {
-                queue
-                    .metrics
-                    .entry(metric)
-                    .or_default()
-                    .push_back(Batch { sequence, series });
+            for (metric, series) in &batches {
+                queue.metrics.entry(*metric).or_default().push_back(Batch {
+                    sequence,
+                    series: Arc::clone(series),
+                });
             }
+            queue.entries.push_back(Entry {
+                sequence,
+                arrival,
+                batches: Arc::new(batches),
+                points,
+            });
             self.metrics
                 .fetch_add(queue.metrics.len() - metrics_before, Ordering::Relaxed);
         }
@@ -213,62 +241,72 @@ impl PendingIndex {
         self.arrival.notify_one();
     }
 
-    /// Returns what waits in a sack, oldest first: whole appends, until there are `points_max` points, at least one append;
+    /// Returns what waits in a sack, oldest first: whole appends, until there are `points_wanted` points, at least one append;
     /// `None` when nothing waits.
     #[must_use]
-    pub fn claim(&self, sack: Sack, points_max: usize) -> Option<Taken> {
+    pub fn claim(&self, sack: Sack, points_wanted: usize) -> Option<Taken> {
         let queue = self.queues.get(usize::from(sack.number()))?.lock();
         let mut sequence = None;
         let mut points = 0;
-        let mut place: HashMap<MetricId, usize> = HashMap::new();
-        let mut order = Vec::new();
+        let mut appends = Vec::new();
         for entry in &queue.entries {
-            if sequence.is_some() && points >= points_max {
+            if sequence.is_some() && points >= points_wanted {
                 break;
             }
             sequence = Some(entry.sequence);
             points += entry.points;
-            for metric in &entry.metrics {
-                place.entry(*metric).or_insert_with(|| {
-                    order.push(*metric);
-                    order.len()
-                });
-            }
+            appends.push(Arc::clone(&entry.batches));
         }
+        drop(queue);
         let sequence = sequence?;
-        let measures = order
-            .into_iter()
-            .filter_map(|metric| {
-                let batches = queue.metrics.get(&metric)?.iter();
-                let taken = batches
-                    .take_while(|batch| batch.sequence <= sequence)
-                    .map(|batch| Arc::clone(&batch.series));
-                let taken: Vec<Arc<Series>> = taken.collect();
-                (!taken.is_empty()).then_some((metric, taken))
-            })
-            .collect();
+        let mut place: HashMap<MetricId, usize> = HashMap::new();
+        let mut measures: Vec<(MetricId, Vec<Arc<Series>>)> = Vec::new();
+        for (metric, series) in appends.iter().flat_map(|batches| batches.iter()) {
+            let index = *place.entry(*metric).or_insert_with(|| {
+                measures.push((*metric, Vec::new()));
+                measures.len() - 1
+            });
+            measures[index].1.push(Arc::clone(series));
+        }
         Some(Taken { measures, sequence })
     }
 
     /// Removes from a sack every append up to and including `sequence`. Tells whether that finished some append.
+    ///
+    /// Others may look at the sack between two appends.
     pub fn acknowledge(&self, sack: Sack, sequence: u64) -> bool {
         let Some(queue) = self.queues.get(usize::from(sack.number())) else {
             return false;
         };
-        let mut queue = queue.lock();
         let mut gone = Vec::new();
-        while let Some(entry) = queue
-            .entries
-            .pop_front_if(|entry| entry.sequence <= sequence)
-        {
-            for metric in &entry.metrics {
-                self.remove_batches(&mut queue, *metric, sequence);
+        loop {
+            let mut queue = queue.lock();
+            let mut removed = Removed::default();
+            let mut batches = 0;
+            let mut more = true;
+            while more && batches < ACKNOWLEDGED_AT_ONCE {
+                let entry = queue
+                    .entries
+                    .pop_front_if(|entry| entry.sequence <= sequence);
+                more = entry.is_some();
+                if let Some(entry) = entry {
+                    batches += entry.batches.len();
+                    gone.push(entry.sequence);
+                    queue.remove_batches(&entry, &mut removed);
+                    removed.entries.push(entry);
+                }
             }
-            gone.push(entry.sequence);
+            if !more {
+                queue.pop_empty_entries(&mut gone);
+                queue.shrink();
+            }
+            // Fair: whoever waits comes before the next round.
+            MutexGuard::unlock_fair(queue);
+            self.count_removed(&removed);
+            if !more {
+                break;
+            }
         }
-        queue.pop_empty_entries(&mut gone);
-        queue.shrink();
-        drop(queue);
         self.finish(&gone)
     }
 
@@ -283,28 +321,27 @@ impl PendingIndex {
         batches.collect()
     }
 
-    /// Removes everything of these metrics. Tells whether that finished some append.
-    pub fn discard(&self, metrics: &[MetricId]) -> bool {
-        let mut gone = Vec::new();
+    /// Removes everything of these metrics.
+    pub fn discard(&self, metrics: &[MetricId]) -> Discarded {
+        let mut by_sack: HashMap<Sack, HashSet<MetricId>> = HashMap::new();
         for metric in metrics {
-            let mut queue = self.queue(self.sacks.sack_of(*metric)).lock();
-            let Some(batches) = queue.metrics.remove(metric) else {
-                continue;
-            };
-            self.metrics.fetch_sub(1, Ordering::Relaxed);
-            for batch in batches {
-                self.count_removed(&batch.series);
-                let place = queue
-                    .entries
-                    .binary_search_by_key(&batch.sequence, |entry| entry.sequence);
-                if let Some(entry) = place.ok().and_then(|place| queue.entries.get_mut(place)) {
-                    entry.batches -= 1;
-                    entry.points -= batch.series.len();
-                }
-            }
-            queue.pop_empty_entries(&mut gone);
+            let sack = self.sacks.sack_of(*metric);
+            by_sack.entry(sack).or_default().insert(*metric);
         }
-        self.finish(&gone)
+        let mut gone = Vec::new();
+        let mut points = 0;
+        for (sack, metrics) in by_sack {
+            let mut queue = self.queue(sack).lock();
+            let removed = queue.discard(&metrics);
+            queue.pop_empty_entries(&mut gone);
+            queue.shrink();
+            drop(queue);
+            points += self.count_removed(&removed);
+        }
+        Discarded {
+            points,
+            finished: self.finish(&gone),
+        }
     }
 
     /// Returns which appends were finished since the last call. To be called now and then: the list grows until it is.
@@ -376,23 +413,19 @@ impl PendingIndex {
         &self.queues[usize::from(sack.number())]
     }
 
-    fn remove_batches(&self, queue: &mut SackQueue, metric: MetricId, sequence: u64) {
-        let Some(batches) = queue.metrics.get_mut(&metric) else {
-            return;
-        };
-        while let Some(batch) = batches.pop_front_if(|batch| batch.sequence <= sequence) {
-            self.count_removed(&batch.series);
+    /// Returns the number of points.
+    fn count_removed(&self, removed: &Removed) -> usize {
+        let (mut batches, mut points, mut bytes) = (0, 0, 0);
+        for series in removed.series() {
+            batches += 1;
+            points += series.len();
+            bytes += batch_bytes(series);
         }
-        if batches.is_empty() {
-            queue.metrics.remove(&metric);
-            self.metrics.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn count_removed(&self, series: &Series) {
-        self.batches.fetch_sub(1, Ordering::Relaxed);
-        self.points.fetch_sub(series.len(), Ordering::Relaxed);
-        self.bytes.fetch_sub(batch_bytes(series), Ordering::Relaxed);
+        self.metrics.fetch_sub(removed.metrics, Ordering::Relaxed);
+        self.batches.fetch_sub(batches, Ordering::Relaxed);
+        self.points.fetch_sub(points, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        points
     }
 
     /// Notes that one sack holds nothing any more of each of these appends.
@@ -426,9 +459,50 @@ impl fmt::Debug for PendingIndex {
 }
 
 impl SackQueue {
+    /// Removes the batches of an append from their metrics; what stood before them is gone already.
+    fn remove_batches(&mut self, entry: &Entry, removed: &mut Removed) {
+        for (metric, _) in entry.batches.iter() {
+            let Some(batches) = self.metrics.get_mut(metric) else {
+                continue;
+            };
+            // The entry keeps the series, so nothing but its place is freed here.
+            while batches
+                .pop_front_if(|batch| batch.sequence <= entry.sequence)
+                .is_some()
+            {}
+            if batches.is_empty() {
+                self.metrics.remove(metric);
+                removed.metrics += 1;
+            }
+        }
+    }
+
+    /// Removes these metrics from everywhere.
+    fn discard(&mut self, metrics: &HashSet<MetricId>) -> Removed {
+        let mut removed = Removed::default();
+        for metric in metrics {
+            if let Some(batches) = self.metrics.remove(metric) {
+                removed.metrics += 1;
+                removed.batches.extend(batches);
+            }
+        }
+        let sequences: BTreeSet<u64> = removed.batches.iter().map(|batch| batch.sequence).collect();
+        for sequence in sequences {
+            let place = self
+                .entries
+                .binary_search_by_key(&sequence, |entry| entry.sequence);
+            if let Some(entry) = place.ok().and_then(|place| self.entries.get_mut(place)) {
+                // A claim may hold the list: it keeps what it saw.
+                Arc::make_mut(&mut entry.batches).retain(|(metric, _)| !metrics.contains(metric));
+                entry.points = count_points(&entry.batches);
+            }
+        }
+        removed
+    }
+
     /// Removes the oldest entries of which everything was discarded, so that an entry at the front always holds something.
     fn pop_empty_entries(&mut self, gone: &mut Vec<u64>) {
-        while let Some(entry) = self.entries.pop_front_if(|entry| entry.batches == 0) {
+        while let Some(entry) = self.entries.pop_front_if(|entry| entry.batches.is_empty()) {
             gone.push(entry.sequence);
         }
     }
@@ -439,6 +513,10 @@ impl SackQueue {
             self.entries.shrink_to_fit();
         }
     }
+}
+
+fn count_points(batches: &[(MetricId, Arc<Series>)]) -> usize {
+    batches.iter().map(|(_, series)| series.len()).sum()
 }
 
 fn batch_bytes(series: &Series) -> usize {

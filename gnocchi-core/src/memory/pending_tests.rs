@@ -69,9 +69,9 @@ fn a_claim_ends_after_the_append_that_reaches_the_limit() {
     for sequence in 1..=3 {
         add(&index, sequence, &[(0, 0..10)]);
     }
-    let check = |points_max, sequence| {
-        let taken = index.claim(Sack::new(0), points_max).unwrap();
-        assert_eq!(taken.sequence, sequence, "for {points_max} points");
+    let check = |points_wanted, sequence| {
+        let taken = index.claim(Sack::new(0), points_wanted).unwrap();
+        assert_eq!(taken.sequence, sequence, "for {points_wanted} points");
     };
     check(0, 1);
     check(10, 1);
@@ -90,14 +90,26 @@ fn discarded_measures_leave_no_trace() {
     let discarded = MetricId::from_u128(4);
     assert!(index.holds_any(&[discarded]));
     // Entry 2 lost everything, but stands behind entry 1, which did not.
-    assert!(!index.discard(&[discarded, MetricId::from_u128(99)]));
+    assert_eq!(
+        index.discard(&[discarded, MetricId::from_u128(99), discarded]),
+        Discarded {
+            points: 4,
+            finished: false
+        }
+    );
     assert!(!index.holds_any(&[discarded]));
     let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
     assert_eq!(taken.measures.len(), 1);
     assert_eq!(index.backlog(BacklogDetails::Summary).points, 3);
     assert!(index.acknowledge(Sack::new(0), 1));
     assert_eq!(finished(&index), [1, 2]);
-    assert!(index.discard(&[MetricId::from_u128(0)]));
+    assert_eq!(
+        index.discard(&[MetricId::from_u128(0)]),
+        Discarded {
+            points: 1,
+            finished: true
+        }
+    );
     assert_eq!(finished(&index), [3]);
     assert_empty(&index);
 }
@@ -106,7 +118,7 @@ fn discarded_measures_leave_no_trace() {
 fn an_append_after_a_discard_is_not_lost() {
     let index = index();
     add(&index, 1, &[(0, 0..2), (4, 0..3)]);
-    assert!(!index.discard(&[MetricId::from_u128(0)]));
+    assert!(!index.discard(&[MetricId::from_u128(0)]).finished);
     add(&index, 2, &[(0, 7..9)]);
     assert!(index.acknowledge(Sack::new(0), 1));
     assert_eq!(index.pending(&[MetricId::from_u128(0)])[0][0].len(), 2);
@@ -131,4 +143,33 @@ fn the_limit_counts_reserved_and_pending_bytes() {
     index.release(1);
     index.reserve(1000, 100).unwrap();
     assert!(index.reserve(0, 100).is_err());
+}
+
+#[test]
+fn many_appends_are_acknowledged_in_rounds() {
+    let index = index();
+    let appends = 2 * u64::try_from(ACKNOWLEDGED_AT_ONCE).unwrap() + 3;
+    for sequence in 1..=appends {
+        add(&index, sequence, &[(0, 0..1)]);
+    }
+    let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
+    assert_eq!(taken.measures[0].1.len(), ACKNOWLEDGED_AT_ONCE * 2 + 3);
+    assert!(index.acknowledge(Sack::new(0), appends - 1));
+    assert_eq!(index.backlog(BacklogDetails::Summary).batches, 1);
+    assert!(index.acknowledge(Sack::new(0), appends));
+    assert_eq!(finished(&index), (1..=appends).collect::<Vec<_>>());
+    assert_empty(&index);
+    // A claim keeps what it took.
+    assert_eq!(taken.measures[0].1[0].len(), 1);
+}
+
+#[test]
+fn a_metric_may_stand_twice_in_an_append() {
+    let index = index();
+    add(&index, 1, &[(0, 0..2), (0, 5..6)]);
+    let taken = index.claim(Sack::new(0), usize::MAX).unwrap();
+    assert_eq!(taken.measures.len(), 1);
+    assert_eq!(taken.measures[0].1.len(), 2);
+    assert!(index.acknowledge(Sack::new(0), 1));
+    assert_empty(&index);
 }

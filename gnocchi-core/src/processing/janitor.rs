@@ -10,7 +10,8 @@ use tracing::{info, warn};
 use super::Processor;
 use crate::driver::{Indexer, Sack};
 use crate::error::Error;
-use crate::model::MetricId;
+use crate::model::{MetricId, RejectReason};
+use crate::telemetry;
 
 impl Processor {
     /// Removes the data of up to `limit` deleted metrics: pending measures, then frames, then the metric itself. Returns how
@@ -36,7 +37,8 @@ impl Processor {
             let Some(_held) = self.hold(sack).await? else {
                 continue;
             };
-            self.incoming.discard(&metrics).await?;
+            let dropped = self.incoming.discard(&metrics).await?;
+            telemetry::rejected(RejectReason::MetricDeleted.as_str(), dropped);
             self.storage.delete_metrics(&metrics).await?;
             self.windows.forget(&metrics);
             indexer.expunge_metrics(&metrics).await?;

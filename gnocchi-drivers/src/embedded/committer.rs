@@ -35,19 +35,23 @@ pub(super) enum Request {
     Discard {
         entry: Bytes,
         metrics: Vec<MetricId>,
-        done: Done,
+        done: Done<usize>,
     },
     /// Deletes from the log what is finished; comes without hurry.
     Tidy,
+    /// Deletes from the log what is finished, and answers when that is durable.
+    TidyNow { done: Done },
+    /// Finishes what was asked before, tidies up, lets go of the database, answers, and ends.
+    Close { done: Done },
 }
 
-pub(super) type Done = oneshot::Sender<Result<(), EmbeddedError>>;
+pub(super) type Done<T = ()> = oneshot::Sender<Result<T, EmbeddedError>>;
 
 impl Request {
     fn entry(&self) -> Option<&Bytes> {
         match self {
             Self::Append { entry, .. } | Self::Discard { entry, .. } => Some(entry),
-            Self::Tidy => None,
+            Self::Tidy | Self::TidyNow { .. } | Self::Close { .. } => None,
         }
     }
 }
@@ -118,8 +122,9 @@ impl Committer {
         })
     }
 
-    /// Serves requests until all senders are gone, then tidies up.
+    /// Serves requests until all senders are gone or somebody asks to close, then tidies up.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut closing = Vec::new();
         while let Some(first) = requests.blocking_recv() {
             let mut bytes = first.entry().map_or(0, Bytes::len);
             let mut group = vec![first];
@@ -129,24 +134,34 @@ impl Committer {
                 bytes += next.entry().map_or(0, Bytes::len);
                 group.push(next);
             }
-            self.serve(group);
+            closing.extend(self.serve(group));
+            if !closing.is_empty() {
+                // What is in the queue already is still served.
+                requests.close();
+            }
         }
         if let Err(error) = self.store(&[], PersistMode::SyncAll) {
             // Its owner acknowledges again what he finds, so nothing is folded twice.
             warn!(%error, "cannot delete acknowledged measures from the log: they will be seen once more");
         }
+        drop(self);
+        for done in closing {
+            drop(done.send(Ok(())));
+        }
     }
 
-    fn serve(&mut self, group: Vec<Request>) {
+    /// Answers all requests but those to close, which it returns.
+    fn serve(&mut self, group: Vec<Request>) -> Vec<Done> {
         let entries: Vec<(u64, Bytes)> = group
             .iter()
             .filter_map(Request::entry)
             .map(|entry| (self.take_sequence(), entry.clone()))
             .collect();
-        let mode = if entries.is_empty() {
-            PersistMode::Buffer
-        } else {
-            PersistMode::SyncData
+        let now = |request: &Request| matches!(request, Request::TidyNow { .. });
+        let mode = match (group.iter().any(now), entries.is_empty()) {
+            (true, _) => PersistMode::SyncAll,
+            (false, false) => PersistMode::SyncData,
+            (false, true) => PersistMode::Buffer,
         };
         let mut failure = None;
         if let Err(error) = self.store(&entries, mode) {
@@ -155,10 +170,18 @@ impl Committer {
             }
             failure = Some(Arc::new(error));
         }
+        let answer = || match &failure {
+            None => Ok(()),
+            Some(cause) => Err(EmbeddedError::Group(Arc::clone(cause))),
+        };
         let mut sequences = entries.iter().map(|(sequence, _)| *sequence);
+        let mut closing = Vec::new();
         for request in group {
-            let done = match request {
-                Request::Tidy => continue,
+            // A caller who is gone does not need the answer.
+            match request {
+                Request::Tidy => {}
+                Request::TidyNow { done } => drop(done.send(answer())),
+                Request::Close { done } => closing.push(done),
                 Request::Append {
                     arrival,
                     measures,
@@ -172,27 +195,21 @@ impl Committer {
                         }
                         _ => self.index.release(index_bytes),
                     }
-                    done
+                    drop(done.send(answer()));
                 }
                 Request::Discard { metrics, done, .. } => {
+                    let mut points = 0;
                     if let Some(sequence) = sequences.next()
                         && failure.is_none()
                     {
-                        self.index.discard(&metrics);
+                        points = self.index.discard(&metrics).points;
                         self.discards.push_back(sequence);
                     }
-                    done
+                    drop(done.send(answer().map(|()| points)));
                 }
-            };
-            // A caller who is gone does not need the answer.
-            drop(
-                done.send(
-                    failure
-                        .as_ref()
-                        .map_or(Ok(()), |cause| Err(EmbeddedError::Group(Arc::clone(cause)))),
-                ),
-            );
+            }
         }
+        closing
     }
 
     /// Writes entries and deletes what is finished, in one batch.
@@ -208,7 +225,9 @@ impl Committer {
             .iter()
             .take_while(|sequence| **sequence < oldest)
             .count();
-        if entries.is_empty() && self.finished.is_empty() && past_discards == 0 {
+        let nothing = entries.is_empty() && self.finished.is_empty() && past_discards == 0;
+        // Whoever wants to be sure also gets what a failed write left behind out of the log.
+        if nothing && mode != PersistMode::SyncAll {
             return Ok(());
         }
         let limit = (self.next_sequence > self.sequence_limit)

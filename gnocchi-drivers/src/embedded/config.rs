@@ -132,6 +132,43 @@ mod tests {
         assert_eq!(config.durability, Durability::WithIncoming);
     }
 
+    /// Writes a default as the table of the documentation does.
+    fn shown(value: &serde_json::Value, name: &str) -> String {
+        match value.as_u64() {
+            Some(number) if name.contains("bytes") => format!("{} MiB", number >> 20),
+            Some(number) => number.to_string(),
+            None => format!("`{}`", value.as_str().unwrap()),
+        }
+    }
+
+    #[test]
+    fn the_documented_defaults_are_the_real_ones() {
+        let table: Vec<Vec<&str>> = include_str!("docs.md")
+            .lines()
+            .skip_while(|line| !line.starts_with("| setting |"))
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        let documented: std::collections::BTreeMap<String, String> = table
+            .iter()
+            .map(|row| (row[1].trim_matches('`').to_owned(), row[2].to_owned()))
+            .collect();
+        let serde_json::Value::Object(config) =
+            serde_json::to_value(EmbeddedConfig::new("")).unwrap()
+        else {
+            panic!("a struct is an object")
+        };
+        let real = config
+            .iter()
+            .map(|(name, value)| match name.as_str() {
+                "path" => (name.clone(), String::new()),
+                _ => (name.clone(), shown(value, name)),
+            })
+            .collect();
+        assert_eq!(documented, real);
+    }
+
     #[test]
     fn unknown_and_impossible_settings_are_refused() {
         let check = |text: &str| {

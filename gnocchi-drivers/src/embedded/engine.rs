@@ -30,6 +30,10 @@ const UNMERGED_FILES_MAX: usize = 28;
 const ROOM_INTERVAL: Duration = Duration::from_millis(2);
 const ROOM_PATIENCE: Duration = Duration::from_mins(1);
 
+/// How often and for how long a directory that somebody has open is tried: one dropped without being closed first lets go of it soon.
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The files by which the engine knows an existing database, and which it creates before that mark.
 const VERSION_FILE: &str = "version";
 const LOCK_FILE: &str = "lock";
@@ -63,13 +67,7 @@ impl Engine {
     pub(super) fn open(config: &EmbeddedConfig, epoch: u64) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(&config.path).map_err(EmbeddedError::Directory)?;
         clear_interrupted_creation(&config.path).map_err(EmbeddedError::Directory)?;
-        let database = Database::builder(&config.path)
-            .cache_size(config.cache_bytes)
-            .max_journaling_size(config.journal_bytes())
-            // Doubles hardly shrink, and frames that stay are compressed by themselves.
-            .journal_compression(CompressionType::None)
-            .worker_threads(usize::from(config.background_threads.get()))
-            .open()?;
+        let database = open_database(config)?;
         let ranged = |memory_bytes| {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(memory_bytes)
@@ -194,6 +192,26 @@ impl Engine {
     fn counter(&self, name: &str) -> Result<u64, EmbeddedError> {
         let value = self.meta.get(name)?;
         value.map_or(Ok(0), |value| exactly(&value, name).map(u64::from_be_bytes))
+    }
+}
+
+/// Opens the database; waits a little for one that is being closed.
+fn open_database(config: &EmbeddedConfig) -> Result<Database, fjall::Error> {
+    let begin = Instant::now();
+    loop {
+        let opened = Database::builder(&config.path)
+            .cache_size(config.cache_bytes)
+            .max_journaling_size(config.journal_bytes())
+            // Doubles hardly shrink, and frames that stay are compressed by themselves.
+            .journal_compression(CompressionType::None)
+            .worker_threads(usize::from(config.background_threads.get()))
+            .open();
+        match opened {
+            Err(fjall::Error::Locked) if begin.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(LOCK_INTERVAL);
+            }
+            opened => return opened,
+        }
     }
 }
 

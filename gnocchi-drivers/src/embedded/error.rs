@@ -32,6 +32,8 @@ pub(super) enum EmbeddedError {
     AppendTooLarge { bytes: usize },
     #[error("{points} points wait to be folded")]
     BacklogNotEmpty { points: usize },
+    #[error("acknowledged measures are still in the log")]
+    LogNotEmpty,
     #[error("files were not written fast enough for {waited:?}")]
     Overloaded { waited: Duration },
     #[error("the database was closed after a failure and will be opened again")]
@@ -89,9 +91,10 @@ impl EmbeddedError {
         match self {
             Self::Engine(error) => engine_kind(error),
             Self::Directory(error) | Self::Thread(error) => io_kind(error),
-            Self::Format { .. } | Self::BacklogNotEmpty { .. } | Self::AppendTooLarge { .. } => {
-                BackendErrorKind::Config
-            }
+            Self::Format { .. }
+            | Self::BacklogNotEmpty { .. }
+            | Self::LogNotEmpty
+            | Self::AppendTooLarge { .. } => BackendErrorKind::Config,
             Self::DamagedRecord { .. } | Self::DamagedEntry { .. } | Self::UnknownEntry { .. } => {
                 BackendErrorKind::Corrupt
             }

@@ -1,7 +1,6 @@
 //! Measures on their way in: a log on disk, an index in memory.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,19 +36,16 @@ const ENTRY_BYTES_MAX: usize = u32::MAX as usize;
 ///
 /// Acknowledged entries are deleted from the log soon after, not at once. A crash in between brings them back; the owner of a sack
 /// therefore acknowledges the last receipt that storage knows before it claims.
+///
+/// Dropped without [`close`](Self::close), it leaves the deletions in hand to a thread, which has the directory until they are done.
 #[derive(Debug)]
 pub struct EmbeddedIncoming {
     database: Arc<Database>,
     index: Arc<PendingIndex>,
     clock: Arc<dyn Clock>,
     identity: Identity,
-    writer: Option<Writer>,
-}
-
-#[derive(Debug)]
-struct Writer {
+    /// To the thread that writes the log; it ends when this is gone.
     requests: mpsc::Sender<Request>,
-    thread: JoinHandle<()>,
 }
 
 impl EmbeddedIncoming {
@@ -61,7 +57,7 @@ impl EmbeddedIncoming {
         let index = Arc::new(PendingIndex::new(facts.sacks));
         let committer = Committer::recover(Arc::clone(&database), Arc::clone(&index))?;
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("gnocchi-log".to_owned())
             .spawn(move || committer.run(receiver))
             .map_err(EmbeddedError::Thread)?;
@@ -70,7 +66,7 @@ impl EmbeddedIncoming {
             index,
             clock,
             identity: facts.identity,
-            writer: Some(Writer { requests, thread }),
+            requests,
         })
     }
 
@@ -85,10 +81,12 @@ impl EmbeddedIncoming {
     }
 
     /// Hands a request to the writer and waits for its answer.
-    async fn submit(&self, request: impl FnOnce(Done) -> Request) -> Result<(), EmbeddedError> {
-        let writer = self.writer.as_ref().ok_or(EmbeddedError::Closed)?;
+    async fn submit<T>(
+        &self,
+        request: impl FnOnce(Done<T>) -> Request,
+    ) -> Result<T, EmbeddedError> {
         // The request is made only once there is a place for it: a caller who gives up before leaves nothing behind.
-        let place = writer
+        let place = self
             .requests
             .reserve()
             .await
@@ -100,9 +98,29 @@ impl EmbeddedIncoming {
 
     /// Asks the writer to delete what is finished, with the next append or before.
     fn tidy(&self) {
-        if let Some(writer) = &self.writer {
-            // When the queue is full, the writer comes by anyway.
-            drop(writer.requests.try_send(Request::Tidy));
+        // When the queue is full, the writer comes by anyway.
+        drop(self.requests.try_send(Request::Tidy));
+    }
+
+    /// Deletes from the log what is finished; it is gone when this returns.
+    pub(super) async fn tidy_now(&self) -> Result<(), EmbeddedError> {
+        self.submit(|done| Request::TidyNow { done }).await
+    }
+
+    /// Takes measures out of the index as an acknowledgement does, and leaves the log as it is.
+    #[cfg(test)]
+    pub(super) fn forget_without_tidying(&self, sack: Sack, receipt: &Receipt) -> bool {
+        keys::receipt_sequence(self.identity, receipt)
+            .is_some_and(|sequence| self.index.acknowledge(sack, sequence))
+    }
+
+    /// Finishes the calls in hand and deletes from the log what was acknowledged. Later appends and discards fail as unavailable.
+    ///
+    /// May be repeated.
+    pub async fn close(&self) {
+        match self.submit(|done| Request::Close { done }).await {
+            // Closed before, or by somebody else meanwhile.
+            Ok(()) | Err(_) => {}
         }
     }
 
@@ -192,10 +210,10 @@ impl IncomingDriver for EmbeddedIncoming {
         stored.await.map_err(|error| error.into_incoming(OPERATION))
     }
 
-    async fn claim(&self, sack: Sack, points_max: usize) -> Result<Claim, IncomingError> {
+    async fn claim(&self, sack: Sack, points_wanted: usize) -> Result<Claim, IncomingError> {
         Ok(self
             .index
-            .claim(sack, points_max)
+            .claim(sack, points_wanted)
             .map_or_else(Claim::default, |taken| Claim {
                 measures: taken.measures,
                 receipt: keys::receipt(self.identity, taken.sequence),
@@ -216,9 +234,9 @@ impl IncomingDriver for EmbeddedIncoming {
         Ok(self.index.pending(metrics))
     }
 
-    async fn discard(&self, metrics: &[MetricId]) -> Result<(), IncomingError> {
+    async fn discard(&self, metrics: &[MetricId]) -> Result<usize, IncomingError> {
         if !self.index.holds_any(metrics) {
-            return Ok(());
+            return Ok(0);
         }
         let mut entry = Vec::new();
         EntryHeader {
@@ -233,11 +251,11 @@ impl IncomingDriver for EmbeddedIncoming {
             metrics: metrics.to_vec(),
             done,
         });
-        stored
+        let points = stored
             .await
             .map_err(|error| error.into_incoming("discard measures"))?;
         self.tidy();
-        Ok(())
+        Ok(points)
     }
 
     async fn backlog(&self, details: BacklogDetails) -> Result<Backlog, IncomingError> {
@@ -246,18 +264,6 @@ impl IncomingDriver for EmbeddedIncoming {
 
     async fn arrived(&self) -> Result<Vec<Sack>, IncomingError> {
         Ok(self.index.arrived().await)
-    }
-}
-
-impl Drop for EmbeddedIncoming {
-    /// Waits for the writer, which finishes what it was given.
-    fn drop(&mut self) {
-        if let Some(Writer { requests, thread }) = self.writer.take() {
-            drop(requests);
-            if thread.join().is_err() {
-                tracing::error!("the writer of the log of measures panicked");
-            }
-        }
     }
 }
 

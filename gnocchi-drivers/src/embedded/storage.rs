@@ -61,10 +61,16 @@ impl EmbeddedStorage {
     /// Records another number of sacks and gives all of them the same state.
     ///
     /// A metric may come from any old sack into a new one. Frames that follow must be newer than those that it has, and writers of
-    /// before must stay locked out: so every new sack goes on from the largest sequence and fence of all old ones. No measures
-    /// wait, so no receipt is needed.
+    /// before must stay locked out: so every new sack goes on from the largest sequence and fence of all old ones.
+    ///
+    /// Receipts are forgotten, which is right only while the log is empty: an acknowledged entry that is still there would be read,
+    /// and folded, again when the directory is opened. So that is looked at here.
     pub(super) fn change_sacks(&self, sacks: SackCount) -> Result<(), EmbeddedError> {
         self.shared.database.write(|engine| {
+            if let Some(entry) = engine.log.first_key_value() {
+                entry.key()?;
+                return Err(EmbeddedError::LogNotEmpty);
+            }
             let mut record = SackRecord::default();
             let mut batch = engine.batch(0).durability(Some(PersistMode::SyncAll));
             for guard in engine.sacks.iter() {

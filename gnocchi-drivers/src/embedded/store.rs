@@ -13,7 +13,7 @@ use gnocchi_core::{DefaultPolicies, Drivers, Gnocchi, Settings};
 use thiserror::Error;
 
 use super::data_directory::{DataDirectory, DataDirectoryError};
-use super::{Embedded, EmbeddedConfig};
+use super::{Embedded, EmbeddedConfig, EmbeddedIncoming};
 use crate::sql::{SqlIndexer, SqliteConfig};
 
 /// The directory of pending measures and aggregates.
@@ -53,6 +53,12 @@ pub enum StoreError {
     #[error("the data directory {} was written by a later version of this program", path.display())]
     LaterVersion {
         /// The data directory.
+        path: PathBuf,
+    },
+    /// The mark of completeness holds something else than a version.
+    #[error("{} is damaged: it names no version of the layout; restore the whole directory from a backup", path.display())]
+    DamagedMark {
+        /// The file.
         path: PathBuf,
     },
     /// The back-end cannot open its part.
@@ -116,13 +122,16 @@ impl StoreConfig {
     }
 }
 
-/// A whole store in one directory, which belongs to this process until the store is dropped.
+/// A whole store in one directory, which belongs to this process until the store is closed or dropped.
+///
+/// Nothing acknowledged is lost when it is dropped, but [`close`](Self::close) waits until the files are let go.
 ///
 /// It is the same directory that the program `gnocchi serve` works on.
 #[derive(Debug)]
 pub struct Store {
     gnocchi: Gnocchi,
     indexer: Arc<SqlIndexer>,
+    incoming: Arc<EmbeddedIncoming>,
     _directory: DataDirectory,
 }
 
@@ -162,8 +171,11 @@ impl Store {
     /// [`StoreError`] when another process works in the directory, or what it holds cannot be used.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         let path = config.path.as_path();
-        let directory = DataDirectory::create(path)?;
-        let parts = Parts::find(path)?;
+        let (directory, parts) = on_files(path, |path| {
+            let directory = DataDirectory::create(path)?;
+            Ok((directory, Parts::find(path)?))
+        })
+        .await?;
         if let Some(missing) = parts.missing() {
             return Err(StoreError::Incomplete {
                 path: path.to_owned(),
@@ -184,10 +196,13 @@ impl Store {
             source,
         })?;
         if !parts.marked {
-            mark(path).map_err(|source| StoreError::Mark {
-                path: path.join(COMPLETE),
-                source,
-            })?;
+            on_files(path, |path| {
+                mark(path).map_err(|source| StoreError::Mark {
+                    path: path.join(COMPLETE),
+                    source,
+                })
+            })
+            .await?;
         }
         Ok(store)
     }
@@ -198,26 +213,36 @@ impl Store {
         &self.gnocchi
     }
 
+    /// Returns the indexer, for what only this back-end can do.
+    #[must_use]
+    pub fn indexer(&self) -> &SqlIndexer {
+        &self.indexer
+    }
+
     /// Opens the store of a data directory as it is.
     ///
     /// # Errors
     /// [`StoreError`] when the directory holds none, or what it holds cannot be used.
     pub async fn open_for_inspection(path: &Path) -> Result<Self, StoreError> {
-        let parts = Parts::find(path)?;
-        if let Some(missing) = parts.missing() {
-            return Err(StoreError::Incomplete {
-                path: path.to_owned(),
-                missing,
-            });
-        }
-        if !parts.measures {
-            return Err(StoreError::NoStore {
-                path: path.to_owned(),
-            });
-        }
+        let directory = on_files(path, |path| {
+            let parts = Parts::find(path)?;
+            if let Some(missing) = parts.missing() {
+                return Err(StoreError::Incomplete {
+                    path: path.to_owned(),
+                    missing,
+                });
+            }
+            if !parts.measures {
+                return Err(StoreError::NoStore {
+                    path: path.to_owned(),
+                });
+            }
+            Ok(DataDirectory::take(path)?)
+        })
+        .await?;
         Self::with(
             path,
-            DataDirectory::take(path)?,
+            directory,
             EmbeddedConfig::new(path.join(MEASURES)),
             Settings::default(),
         )
@@ -239,7 +264,7 @@ impl Store {
         let indexer = Arc::new(SqlIndexer::open(SqliteConfig::new(path.join(INDEXER))));
         let drivers = Drivers {
             indexer: Arc::<SqlIndexer>::clone(&indexer),
-            incoming: embedded.incoming,
+            incoming: Arc::<EmbeddedIncoming>::clone(&embedded.incoming),
             storage: embedded.storage,
             coordinator: embedded.coordinator,
             clock,
@@ -247,6 +272,7 @@ impl Store {
         Ok(Self {
             gnocchi: Gnocchi::new(drivers, settings),
             indexer,
+            incoming: embedded.incoming,
             _directory: directory,
         })
     }
@@ -278,9 +304,29 @@ impl Store {
     }
 
     /// Waits for the calls in hand and leaves files that need no repair at the next opening.
+    ///
+    /// The directory is free then, unless a copy of the facade is still held somewhere.
     pub async fn close(self) {
         self.indexer.close().await;
+        self.incoming.close().await;
+        // The last one waits for threads of the engine. Lost is nothing when the runtime shuts down meanwhile.
+        tokio::task::spawn_blocking(move || drop(self)).await.ok();
     }
+}
+
+/// Works on the files of a data directory, away from the threads that serve requests.
+async fn on_files<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let owned = path.to_owned();
+    let done = tokio::task::spawn_blocking(move || work(&owned)).await;
+    done.unwrap_or_else(|error| {
+        Err(StoreError::Mark {
+            path: path.to_owned(),
+            source: io::Error::other(error),
+        })
+    })
 }
 
 /// Which parts of a data directory are there.
@@ -294,13 +340,14 @@ struct Parts {
 impl Parts {
     fn find(path: &Path) -> Result<Self, StoreError> {
         let file = path.join(COMPLETE);
-        let marked = match fs::read_to_string(&file) {
-            Ok(layout) if layout == LAYOUT => true,
-            Ok(_) => {
+        let marked = match fs::read(&file) {
+            Ok(layout) if layout == LAYOUT.as_bytes() => true,
+            Ok(layout) if names_later_version(&layout) => {
                 return Err(StoreError::LaterVersion {
                     path: path.to_owned(),
                 });
             }
+            Ok(_) => return Err(StoreError::DamagedMark { path: file }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(source) => return Err(StoreError::Mark { path: file, source }),
         };
@@ -330,6 +377,15 @@ impl Parts {
             Self { .. } => None,
         }
     }
+}
+
+/// Tells whether this is a mark that a program with a newer layout wrote.
+fn names_later_version(mark: &[u8]) -> bool {
+    let version = |mark: &[u8]| -> Option<u32> {
+        let digits = std::str::from_utf8(mark).ok()?.strip_suffix('\n')?;
+        digits.parse().ok()
+    };
+    version(mark) > version(LAYOUT.as_bytes())
 }
 
 /// Writes the mark of completeness so that it survives a power failure whole or not at all.
@@ -378,5 +434,11 @@ mod tests {
         fs::write(directory.path().join(COMPLETE), "2\n").unwrap();
         let error = Parts::find(directory.path()).unwrap_err().to_string();
         assert!(error.contains("later version"), "{error}");
+        let garbled: [&[u8]; 5] = [b"", b"\0\0", b"x\n", b"0\n", &[0xff, 0xfe]];
+        for mark in garbled {
+            fs::write(directory.path().join(COMPLETE), mark).unwrap();
+            let error = Parts::find(directory.path()).unwrap_err();
+            assert!(matches!(error, StoreError::DamagedMark { .. }), "{error}");
+        }
     }
 }

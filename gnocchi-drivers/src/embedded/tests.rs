@@ -5,7 +5,7 @@ use std::sync::Arc;
 use carbonara::{Series, Timestamp};
 use fjall::PersistMode;
 use gnocchi_core::clock::SystemClock;
-use gnocchi_core::driver::{IncomingDriver, Receipt};
+use gnocchi_core::driver::{IncomingDriver, Receipt, SackCount};
 use gnocchi_core::error::{BackendErrorKind, IncomingError};
 use gnocchi_core::model::{Measures, MetricId};
 use tempfile::TempDir;
@@ -104,8 +104,42 @@ async fn the_log_holds_only_what_is_not_acknowledged() {
     incoming.append(vec![measures(3, 5.0)]).await.unwrap();
     assert_eq!(log_sequences(&database), [2, 3, 4, 5]);
     acknowledge_all(&incoming).await;
-    drop(incoming);
+    incoming.close().await;
     assert_eq!(log_sequences(&database), [0; 0]);
+    incoming.close().await;
+    assert_eq!(
+        backend_kind(incoming.append(vec![measures(1, 1.0)]).await),
+        BackendErrorKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn acknowledged_measures_are_not_folded_again_after_the_number_of_sacks_changed() {
+    let directory = TempDir::new().unwrap();
+    let config = || EmbeddedConfig::new(directory.path());
+    let embedded = Embedded::open(config(), Arc::new(SystemClock))
+        .await
+        .unwrap();
+    let incoming = &embedded.incoming;
+    // The index forgets at once, the log does not: nobody has asked the writer to tidy.
+    incoming.append(vec![measures(1, 1.0)]).await.unwrap();
+    let sack = incoming.sacks().sack_of(metric(1));
+    let claim = incoming.claim(sack, 1).await.unwrap();
+    assert!(incoming.forget_without_tidying(sack, &claim.receipt));
+    let ten = SackCount::new(10).unwrap();
+    let unsafe_change = embedded.storage.change_sacks(ten);
+    assert!(
+        matches!(unsafe_change, Err(EmbeddedError::LogNotEmpty)),
+        "{unsafe_change:?}"
+    );
+    embedded.change_sacks(ten).await.unwrap();
+    embedded.close().await;
+    let embedded = Embedded::open(config(), Arc::new(SystemClock))
+        .await
+        .unwrap();
+    assert_eq!(embedded.incoming.sacks(), ten);
+    assert_eq!(values(&embedded.incoming, 1).await, [0.0; 0]);
+    embedded.close().await;
 }
 
 #[tokio::test]
@@ -120,6 +154,7 @@ async fn sequences_are_not_used_twice() {
         assert!(sequence > last, "in opening {opening}");
         last = sequence;
         acknowledge_all(&incoming).await;
+        incoming.close().await;
     }
 }
 
@@ -278,6 +313,7 @@ async fn an_append_that_failed_does_not_come_back() {
     );
     database.set_pause_ms(0);
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
+    incoming.close().await;
     drop((incoming, database));
     let incoming = self::incoming(&self::database(&directory));
     assert_eq!(values(&incoming, 1).await, [1.0, 3.0]);

@@ -50,7 +50,7 @@ pub(super) enum Access {
 /// One call without its types.
 #[async_trait]
 pub(super) trait Job: Send {
-    /// Runs the call and tells whether what it wrote should stay. May be repeated after the transaction failed.
+    /// Runs the call and tells whether what it wrote should stay.
     async fn run(&mut self, session: &mut dyn Session) -> Verdict;
 
     /// Hands the result to the caller, or the reason why its transaction failed.
@@ -79,7 +79,7 @@ pub(super) trait Engine: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
-/// What a call does: a plain function, so that it can be run again.
+/// What a call does: a plain function, which borrows nothing from its caller and so may outlive him.
 pub(super) type Body<A, T> =
     for<'a> fn(&'a mut dyn Session, &'a A) -> BoxFuture<'a, Result<T, SqlError>>;
 

@@ -21,10 +21,10 @@ pub(super) enum SqlError {
         "the schema has version {found}, and this program knows versions up to {known}: use a newer program"
     )]
     NewerSchema { found: i64, known: i64 },
+    #[error("the schema has version {found}, and must be upgraded to version {known} first")]
+    OlderSchema { found: i64, known: i64 },
     #[error("the folder of the database cannot be created")]
     Folder(#[source] std::io::Error),
-    #[error("the identifier {id} is taken")]
-    IdTaken { id: uuid::Uuid },
     #[error("the value of attribute {name} is not of the kind that its resource type asks for")]
     AttributeKind { name: String },
     #[error("the indexer is closed")]
@@ -60,17 +60,15 @@ impl SqlError {
         }
     }
 
-    fn kind(&self, dialect: &dyn Dialect) -> BackendErrorKind {
+    pub(super) fn kind(&self, dialect: &dyn Dialect) -> BackendErrorKind {
         match self {
             Self::Database(error) => database_kind(error, dialect),
             Self::Transaction(error) => error.kind(dialect),
             Self::Corrupt { .. } => BackendErrorKind::Corrupt,
-            Self::NewerSchema { .. } => BackendErrorKind::Config,
+            Self::NewerSchema { .. } | Self::OlderSchema { .. } => BackendErrorKind::Config,
             Self::Folder(error) => io_kind(error),
             Self::Closed => BackendErrorKind::Unavailable,
-            Self::Domain(_) | Self::IdTaken { .. } | Self::AttributeKind { .. } => {
-                BackendErrorKind::Unexpected
-            }
+            Self::Domain(_) | Self::AttributeKind { .. } => BackendErrorKind::Unexpected,
         }
     }
 

@@ -11,13 +11,7 @@ pub(super) async fn migrate(session: &mut dyn Session) -> Result<(), SqlError> {
     session
         .run_script("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
         .await?;
-    let mut rows = session
-        .fetch(Statement::new("SELECT version FROM schema_version"))
-        .await?;
-    let found = match rows.pop() {
-        Some(mut row) => row.integer("schema_version.version")?,
-        None => 0,
-    };
+    let found = stored_version(session).await?;
     if found > known {
         return Err(SqlError::NewerSchema { found, known });
     }
@@ -40,4 +34,24 @@ pub(super) async fn migrate(session: &mut dyn Session) -> Result<(), SqlError> {
         .execute(Statement::new("INSERT INTO schema_version (version) VALUES (?)").bind(known))
         .await?;
     Ok(())
+}
+
+/// Fails unless the schema is the one that this program knows.
+pub(super) async fn require_current(session: &mut dyn Session) -> Result<(), SqlError> {
+    let known = i64::try_from(session.dialect().migrations().len()).unwrap_or(i64::MAX);
+    match stored_version(session).await? {
+        found if found > known => Err(SqlError::NewerSchema { found, known }),
+        found if found < known => Err(SqlError::OlderSchema { found, known }),
+        _ => Ok(()),
+    }
+}
+
+async fn stored_version(session: &mut dyn Session) -> Result<i64, SqlError> {
+    let mut rows = session
+        .fetch(Statement::new("SELECT version FROM schema_version"))
+        .await?;
+    match rows.pop() {
+        Some(mut row) => row.integer("schema_version.version"),
+        None => Ok(0),
+    }
 }

@@ -48,7 +48,9 @@ type Json<'a, 'de> = &'a mut serde_json::Deserializer<serde_json::de::SliceRead<
 struct Reader {
     now: Timestamp,
     points_left: usize,
-    has_too_many_points: bool,
+    metrics_left: usize,
+    /// Which limit the body goes beyond.
+    excess: Option<BodyError>,
     invalid: Option<Invalid>,
 }
 
@@ -61,10 +63,20 @@ impl Reader {
     /// Counts a point; no more are read when there are too many.
     fn count<E: Error>(&mut self) -> Result<(), E> {
         let Some(points_left) = self.points_left.checked_sub(1) else {
-            self.has_too_many_points = true;
+            self.excess = Some(BodyError::TooManyPoints);
             return Err(E::custom("too many points"));
         };
         self.points_left = points_left;
+        Ok(())
+    }
+
+    /// Counts a metric, or a resource without any; no more are read when there are too many.
+    fn count_metric<E: Error>(&mut self) -> Result<(), E> {
+        let Some(metrics_left) = self.metrics_left.checked_sub(1) else {
+            self.excess = Some(BodyError::TooManyMetrics);
+            return Err(E::custom("too many metrics"));
+        };
+        self.metrics_left = metrics_left;
         Ok(())
     }
 }
@@ -78,14 +90,17 @@ fn parse<T>(
         let mut reader = Reader {
             now: context.now,
             points_left: context.points_max,
-            has_too_many_points: false,
+            metrics_left: context.metrics_max,
+            excess: None,
             invalid: None,
         };
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let outcome = read(&mut reader, &mut deserializer)
             .and_then(|parsed| deserializer.end().map(|()| parsed));
+        if let Some(excess) = reader.excess {
+            return Err(excess);
+        }
         match (outcome, reader.invalid) {
-            _ if reader.has_too_many_points => Err(BodyError::TooManyPoints),
             (Err(error), _) => Err(BodyError::Malformed(error.to_string())),
             (Ok(_), Some(invalid)) => Err(BodyError::Invalid(invalid)),
             (Ok(parsed), None) => Ok(parsed),
@@ -307,6 +322,7 @@ impl<'de> Shape<'de> for Metrics<'_> {
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut metrics = Vec::new();
         while let Some(key) = members.next_key::<String>()? {
+            self.reader.count_metric()?;
             let path = Path::Key(&Path::Root, &key);
             let id = key.parse();
             if id.is_err() {
@@ -350,6 +366,9 @@ impl<'de> Shape<'de> for Resources<'_> {
                 reader: &mut *self.reader,
                 path: &path,
             }))?;
+            if metrics.is_empty() {
+                self.reader.count_metric()?;
+            }
             resources.push(ResourceMeasures {
                 original_id,
                 metrics,
@@ -377,6 +396,7 @@ impl<'de> Shape<'de> for Names<'_> {
     fn object<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut metrics = Vec::new();
         while let Some(name) = members.next_key::<String>()? {
+            self.reader.count_metric()?;
             let path = Path::Key(self.path, &name);
             let named = members.next_value_seed(ByShape::new(Named {
                 reader: &mut *self.reader,

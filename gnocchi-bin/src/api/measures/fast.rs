@@ -13,6 +13,14 @@ use crate::api::timestamp::IsoReader;
 /// The first guess at the length of a list.
 const POINTS_GUESSED: usize = 16;
 
+/// The longest list for which room is set aside before it has been read. Growing costs little from here on, and room for every
+/// list of a body that ends up short would cost a lot.
+const POINTS_GUESSED_MAX: usize = 4096;
+
+/// The length of the shortest measure, `{"value":1,"timestamp":1}`, in bytes, less one for good measure: so many points at most
+/// follow.
+const MEASURE_BYTES_MIN: usize = 24;
+
 pub(super) fn list(body: &[u8], context: Context) -> Option<Series> {
     let mut scanner = Scanner::new(body, context);
     let series = scanner.measures()?;
@@ -24,6 +32,7 @@ pub(super) fn by_metric(body: &[u8], context: Context) -> Option<Vec<(MetricId, 
     let mut scanner = Scanner::new(body, context);
     let mut metrics = Vec::new();
     scanner.object(|scanner, key| {
+        scanner.count_metric()?;
         let metric = key.parse().ok()?;
         metrics.push((metric, scanner.measures()?));
         Some(())
@@ -41,6 +50,7 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
         }
         let mut metrics = Vec::new();
         scanner.object(|scanner, name| {
+            scanner.count_metric()?;
             metrics.push(NamedMeasures {
                 name: name.to_owned(),
                 archive_policy_name: None,
@@ -49,6 +59,9 @@ pub(super) fn by_resource(body: &[u8], context: Context) -> Option<Vec<ResourceM
             });
             Some(())
         })?;
+        if metrics.is_empty() {
+            scanner.count_metric()?;
+        }
         resources.push(ResourceMeasures {
             original_id: key.to_owned(),
             metrics,
@@ -76,6 +89,7 @@ enum Written {
 struct Scanner<'a> {
     rest: &'a [u8],
     points_left: usize,
+    metrics_left: usize,
     /// The length of the list before: lists of one body are mostly of one length.
     points_guessed: usize,
     iso: IsoReader,
@@ -86,19 +100,31 @@ impl<'a> Scanner<'a> {
         Self {
             rest: body,
             points_left: context.points_max,
+            metrics_left: context.metrics_max,
             points_guessed: POINTS_GUESSED,
             iso: IsoReader::default(),
         }
     }
 
+    /// Counts a metric, or a resource without any; the complete parser says what it means that there are too many.
+    fn count_metric(&mut self) -> Option<()> {
+        self.metrics_left = self.metrics_left.checked_sub(1)?;
+        Some(())
+    }
+
     /// Reads a list of measures.
     fn measures(&mut self) -> Option<Series> {
+        Some(self.columns()?.into_series())
+    }
+
+    fn columns(&mut self) -> Option<Columns> {
         self.expect(b'[')?;
-        let mut columns = Columns::with_capacity(self.points_guessed);
         if self.peek()? == b']' {
             self.rest = &self.rest[1..];
-            return Some(columns.into_series());
+            return Some(Columns::default());
         }
+        let guess = self.points_guessed.min(POINTS_GUESSED_MAX);
+        let mut columns = Columns::with_capacity(guess.min(self.rest.len() / MEASURE_BYTES_MIN));
         let mut written = None;
         loop {
             self.points_left = self.points_left.checked_sub(1)?;
@@ -112,7 +138,8 @@ impl<'a> Scanner<'a> {
             }
         }
         self.points_guessed = columns.values.len();
-        Some(columns.into_series())
+        columns.give_back();
+        Some(columns)
     }
 
     /// Reads one measure: an object of exactly the two members, in either order.
@@ -221,5 +248,33 @@ impl<'a> Scanner<'a> {
     /// Makes sure that nothing follows.
     fn end(&mut self) -> Option<()> {
         self.peek().is_none().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::COLUMN_SLACK_MAX;
+    use super::*;
+
+    #[test]
+    fn a_long_list_sets_no_room_aside_for_the_short_ones_after_it() {
+        let context = Context {
+            now: Timestamp::from_second(0).unwrap(),
+            points_max: 1_000_000,
+            metrics_max: 1000,
+        };
+        let long = vec![r#"{"timestamp":1,"value":1}"#; 100_000].join(",");
+        let short = r#"{"timestamp":1,"value":1}"#;
+        let body = format!(
+            "[{long}] [] [{short}] [{long}] [{short}]{}",
+            " ".repeat(1_000_000)
+        );
+        let mut scanner = Scanner::new(body.as_bytes(), context);
+        let mut rooms = || scanner.columns().unwrap().values.capacity();
+        assert!(rooms() >= 100_000);
+        assert_eq!(rooms(), 0);
+        assert!(rooms() <= COLUMN_SLACK_MAX);
+        assert!(rooms() >= 100_000);
+        assert!(rooms() <= COLUMN_SLACK_MAX);
     }
 }

@@ -8,6 +8,7 @@ fn context() -> Context {
     Context {
         now: Timestamp::from_second(1_425_652_437).unwrap(),
         points_max: 1000,
+        metrics_max: 100,
     }
 }
 
@@ -197,6 +198,50 @@ fn the_number_of_points_is_limited() {
         by_metric(halves.as_bytes(), context()),
         Err(BodyError::TooManyPoints)
     );
+}
+
+#[test]
+fn the_number_of_metrics_is_limited() {
+    let mapping = |entries: usize, list: &str| {
+        let entry = |index: usize| format!(r#""{index:032x}": {list}"#);
+        format!(
+            "{{{}}}",
+            (0..entries).map(entry).collect::<Vec<_>>().join(",")
+        )
+    };
+    // A text as value is only read by the complete parser.
+    for list in ["[]", r#"[{"timestamp": 1, "value": "1"}]"#] {
+        let by_metric = |entries| by_metric(mapping(entries, list).as_bytes(), context());
+        assert_eq!(by_metric(100).unwrap().len(), 100);
+        assert_eq!(by_metric(101), Err(BodyError::TooManyMetrics));
+        let by_name = |entries| {
+            let body = format!(r#"{{"a": {{}}, "b": {}}}"#, mapping(entries, list));
+            by_resource(body.as_bytes(), context())
+        };
+        assert_eq!(by_name(99).unwrap()[1].metrics.len(), 99);
+        assert_eq!(by_name(100), Err(BodyError::TooManyMetrics));
+    }
+    let by_resource = |entries| by_resource(mapping(entries, "{}").as_bytes(), context());
+    assert_eq!(by_resource(100).unwrap().len(), 100);
+    assert_eq!(by_resource(101), Err(BodyError::TooManyMetrics));
+}
+
+#[test]
+fn a_metric_that_stands_often_is_put_together_once() {
+    let calls = std::cell::Cell::new(0);
+    let items: Vec<(u8, Series)> = (0..1000)
+        .map(|index| (0, Series::from_points(vec![index % 10], vec![1.0]).unwrap()))
+        .collect();
+    let united = unite(
+        items,
+        |(key, _)| *key,
+        |(_, series), later| {
+            calls.set(calls.get() + 1);
+            let later = later.into_iter().map(|(_, series)| series);
+            *series = put_together(std::mem::take(series), later);
+        },
+    );
+    assert_eq!((united.len(), united[0].1.len(), calls.get()), (1, 10, 1));
 }
 
 #[test]

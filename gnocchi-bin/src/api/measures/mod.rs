@@ -11,6 +11,7 @@ mod shape;
 mod tokens;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::Hash;
 
@@ -20,7 +21,7 @@ use gnocchi_core::model::MetricId;
 use super::schema::Invalid;
 use super::timestamp::TimestampError;
 
-pub use tokens::quote_bare_tokens;
+use tokens::quote_bare_tokens;
 
 /// What a parser needs to know beside the body.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,8 @@ pub struct Context {
     pub now: Timestamp,
     /// The largest number of points in one body.
     pub points_max: usize,
+    /// The largest number of metrics in one body. One that stands twice counts twice, and a resource without any counts as one.
+    pub metrics_max: usize,
 }
 
 /// Why a body with measures cannot be taken.
@@ -40,6 +43,8 @@ pub enum BodyError {
     Invalid(Invalid),
     /// It holds more points than are allowed.
     TooManyPoints,
+    /// It names more metrics than are allowed.
+    TooManyMetrics,
 }
 
 /// What is wrong with a list of measures. Of several, the first in this order is reported.
@@ -98,7 +103,10 @@ pub fn by_metric(body: &[u8], context: Context) -> Result<Vec<(MetricId, Series)
     Ok(unite(
         parsed,
         |(metric, _)| *metric,
-        |(_, series), (_, later)| *series = series.merge(&later),
+        |(_, series), later| {
+            let later = later.into_iter().map(|(_, later)| later);
+            *series = put_together(std::mem::take(series), later);
+        },
     ))
 }
 
@@ -113,27 +121,53 @@ pub fn by_resource(body: &[u8], context: Context) -> Result<Vec<ResourceMeasures
     }
 }
 
-/// Puts items with the same key together, in the order in which keys first appear.
+/// Puts items with the same key together, in the order in which keys first appear. `absorb` is called once for each key that
+/// stands several times, with the first item and all later ones in order.
 pub fn unite<T, K: Eq + Hash>(
     items: Vec<T>,
     key: impl Fn(&T) -> K,
-    merge: impl Fn(&mut T, T),
+    absorb: impl Fn(&mut T, Vec<T>),
 ) -> Vec<T> {
     if items.len() < 2 {
         return items;
     }
-    let mut places = HashMap::with_capacity(items.len());
-    let mut united: Vec<T> = Vec::with_capacity(items.len());
+    let mut places: HashMap<K, usize> = HashMap::with_capacity(items.len());
+    let mut groups: Vec<(T, Vec<T>)> = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(place) = places.get(&key(&item)) {
-            merge(&mut united[*place], item);
-        } else {
-            places.insert(key(&item), united.len());
-            united.push(item);
+        match places.entry(key(&item)) {
+            Entry::Occupied(place) => groups[*place.get()].1.push(item),
+            Entry::Vacant(place) => {
+                place.insert(groups.len());
+                groups.push((item, Vec::new()));
+            }
         }
     }
-    united
+    let united = groups.into_iter().map(|(mut first, later)| {
+        if !later.is_empty() {
+            absorb(&mut first, later);
+        }
+        first
+    });
+    united.collect()
 }
+
+/// Makes one series of several; at an equal timestamp the last one wins. It takes as long as sorting all points once, however
+/// many series there are.
+pub fn put_together(first: Series, later: impl IntoIterator<Item = Series>) -> Series {
+    let (timestamps_ns, values) = first.into_parts();
+    let mut all = Columns {
+        timestamps_ns,
+        values,
+    };
+    for series in later {
+        all.timestamps_ns.extend_from_slice(series.timestamps_ns());
+        all.values.extend_from_slice(series.values());
+    }
+    all.into_series()
+}
+
+/// How much room a column may have beyond its values without giving it back, in values.
+const COLUMN_SLACK_MAX: usize = 64;
 
 /// Timestamps and values in the order of the body.
 #[derive(Debug, Default)]
@@ -153,6 +187,14 @@ impl Columns {
     fn push(&mut self, timestamp: Timestamp, value: f64) {
         self.timestamps_ns.push(timestamp.as_nanosecond());
         self.values.push(value);
+    }
+
+    /// Gives back room that is out of all proportion to what is there.
+    fn give_back(&mut self) {
+        if self.values.capacity() > (2 * self.values.len()).max(COLUMN_SLACK_MAX) {
+            self.timestamps_ns.shrink_to_fit();
+            self.values.shrink_to_fit();
+        }
     }
 
     fn into_series(self) -> Series {

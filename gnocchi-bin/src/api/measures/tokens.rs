@@ -4,8 +4,7 @@ const TOKENS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
 
 /// Puts the bare tokens `NaN`, `Infinity` and `-Infinity` in quotes, where they stand outside of texts; `None` when there is
 /// none.
-#[must_use]
-pub fn quote_bare_tokens(body: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn quote_bare_tokens(body: &[u8]) -> Option<Vec<u8>> {
     let mut quoted = Vec::new();
     let mut copied = 0;
     let mut at = 0;

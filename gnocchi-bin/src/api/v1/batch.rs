@@ -1,15 +1,15 @@
 //! Measures of many metrics in one request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
-use carbonara::Series;
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Measures, Metric, MetricId, ResourceId};
 use gnocchi_core::policy::{Action, Caller, MetricTarget};
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::creation::{MetricDescription, MetricMaker};
@@ -17,13 +17,13 @@ use super::measures::{append, parse};
 use crate::api::auth::{Authenticated, require};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::measures::{self, NamedMeasures, ResourceMeasures};
+use crate::api::measures::{self, BodyError, NamedMeasures, ResourceMeasures};
 use crate::api::query::Query;
-use crate::api::schema::Path;
+use crate::api::schema::{Invalid, Path};
 use crate::api::state::ApiState;
 
-/// How often missing metrics are looked for again because somebody else creates them at the same time.
-const ATTEMPTS: usize = 5;
+/// The pause before missing metrics are looked for again because somebody else creates them at the same time.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// `POST /v1/batch/metrics/measures`
 pub(super) async fn by_metric(
@@ -59,25 +59,27 @@ pub(super) async fn by_resource(
 ) -> ApiResult {
     let report = query.flag("report", false)?;
     let create_metrics = query.flag("create_metrics", false)?;
-    let batch = parse(&state, body.json_bytes().await?, measures::by_resource).await?;
-    let batch = named(batch, &caller)?;
-    let metrics = look_up(&state, &batch).await?;
+    let creator = caller.creator.clone();
+    let batch = parse(&state, body.json_bytes().await?, move |bytes, context| {
+        let parsed = measures::by_resource(bytes, context)?;
+        Batch::of(parsed, creator.as_deref()).map_err(BodyError::Invalid)
+    })
+    .await?;
+    let metrics = state.gnocchi().named_metrics(&batch.names).await?;
     require_posts(&state, &caller, &metrics)?;
     let metrics = if create_metrics {
         create_missing(&state, &caller, &batch, metrics).await?
     } else {
-        let unknown = batch
-            .iter()
-            .zip(&metrics)
-            .filter(|(_, metric)| metric.is_none());
+        let names = batch.names.iter().zip(&metrics);
+        let unknown = names.filter(|(_, metric)| metric.is_none());
         refuse_unknown(
             unknown
-                .map(|(named, _)| format!("{}/{}", named.resource, named.measures.name))
+                .map(|((resource, name), _)| format!("{resource}/{name}"))
                 .collect(),
         )?;
         metrics.into_iter().flatten().collect()
     };
-    let measures = batch.into_iter().zip(metrics);
+    let measures = batch.measures.into_iter().zip(metrics);
     let measures = measures.map(|(named, metric)| Measures {
         metric: metric.id,
         series: named.measures.series,
@@ -85,55 +87,69 @@ pub(super) async fn by_resource(
     append(&state, measures.collect(), report).await
 }
 
+/// Measures by resource and name, each pair once.
+struct Batch {
+    /// The resource and the name of each metric.
+    names: Vec<(ResourceId, String)>,
+    /// What came for each of `names`.
+    measures: Vec<Named>,
+}
+
 /// Measures of one metric of one resource.
 struct Named {
     resource: ResourceId,
-    original_id: String,
+    original_id: Arc<str>,
     measures: NamedMeasures,
 }
 
-/// Turns the ids of a batch into those of the caller, and puts together what is meant for one metric.
-fn named(batch: Vec<ResourceMeasures>, caller: &Caller) -> ApiResult<Vec<Named>> {
-    let mut all = Vec::new();
-    for ResourceMeasures {
-        original_id,
-        metrics,
-    } in batch
-    {
-        let resource = ResourceId::from_original(&original_id, caller.creator.as_deref())
-            .map_err(|error| Path::Key(&Path::Root, &original_id).invalid_key(error.to_string()))?;
-        all.extend(metrics.into_iter().map(|measures| Named {
-            resource,
-            original_id: original_id.clone(),
+impl Batch {
+    /// Turns the ids of a body into those of its sender, and puts together what is meant for one metric.
+    fn of(parsed: Vec<ResourceMeasures>, creator: Option<&str>) -> Result<Self, Invalid> {
+        let mut all = Vec::new();
+        for ResourceMeasures {
+            original_id,
+            metrics,
+        } in parsed
+        {
+            let resource = ResourceId::from_original(&original_id, creator).map_err(|error| {
+                Path::Key(&Path::Root, &original_id).invalid_key(error.to_string())
+            })?;
+            let original_id: Arc<str> = original_id.into();
+            all.extend(metrics.into_iter().map(|measures| Named {
+                resource,
+                original_id: Arc::clone(&original_id),
+                measures,
+            }));
+        }
+        let key = |named: &Named| (named.resource, named.measures.name.clone());
+        let measures = measures::unite(all, key, |named, mut later| {
+            let own = &mut named.measures;
+            for Named { measures, .. } in &mut later {
+                own.archive_policy_name = (measures.archive_policy_name.take())
+                    .or_else(|| own.archive_policy_name.take());
+                own.unit = measures.unit.take().or_else(|| own.unit.take());
+            }
+            let later = later.into_iter().map(|named| named.measures.series);
+            own.series = measures::put_together(mem::take(&mut own.series), later);
+        });
+        Ok(Self {
+            names: measures.iter().map(key).collect(),
             measures,
-        }));
+        })
     }
-    let key = |named: &Named| (named.resource, named.measures.name.clone());
-    Ok(measures::unite(all, key, |named, later| {
-        let (own, later) = (&mut named.measures, later.measures);
-        own.series = Series::merge(&own.series, &later.series);
-        own.archive_policy_name = later.archive_policy_name.or(own.archive_policy_name.take());
-        own.unit = later.unit.or(own.unit.take());
-    }))
-}
-
-async fn look_up(state: &ApiState, batch: &[Named]) -> ApiResult<Vec<Option<Arc<Metric>>>> {
-    let names: Vec<(ResourceId, String)> = batch
-        .iter()
-        .map(|named| (named.resource, named.measures.name.clone()))
-        .collect();
-    Ok(state.gnocchi().named_metrics(&names).await?)
 }
 
 /// Creates the metrics that are missing, all or none, and returns one for each entry of the batch.
 async fn create_missing(
     state: &ApiState,
     caller: &Caller,
-    batch: &[Named],
+    batch: &Batch,
     mut metrics: Vec<Option<Arc<Metric>>>,
 ) -> ApiResult<Vec<Arc<Metric>>> {
-    for _ in 0..ATTEMPTS {
+    let started = Instant::now();
+    loop {
         let missing: Vec<&Named> = batch
+            .measures
             .iter()
             .zip(&metrics)
             .filter(|(_, metric)| metric.is_none())
@@ -141,6 +157,11 @@ async fn create_missing(
             .collect();
         if missing.is_empty() {
             return Ok(metrics.into_iter().flatten().collect());
+        }
+        if started.elapsed() > state.settings().operation_timeout {
+            let text =
+                "Metrics of this request are created and deleted at the same time: try again";
+            return Err(ApiError::busy(text));
         }
         refuse_unknown_resources(state, &missing).await?;
         let mut maker = MetricMaker::new(state, caller);
@@ -155,21 +176,22 @@ async fn create_missing(
             made.push(maker.make(description).await?);
         }
         match state.gnocchi().create_metrics(made).await {
+            Ok(_) => {}
             // Somebody else has just created one of them, which is as good.
-            Ok(_) | Err(Error::Indexer(IndexerError::NamedMetricExists { .. })) => {}
+            Err(Error::Indexer(IndexerError::NamedMetricExists { .. })) => {
+                tokio::time::sleep(PAUSE).await;
+            }
             Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
         }
-        metrics = look_up(state, batch).await?;
+        metrics = state.gnocchi().named_metrics(&batch.names).await?;
         require_posts(state, caller, &metrics)?;
     }
-    let text = "Metrics of this request are created and deleted at the same time: try again";
-    Err(ApiError::text(StatusCode::SERVICE_UNAVAILABLE, text))
 }
 
 async fn refuse_unknown_resources(state: &ApiState, missing: &[&Named]) -> ApiResult<()> {
     let wanted: BTreeMap<ResourceId, &str> = missing
         .iter()
-        .map(|named| (named.resource, named.original_id.as_str()))
+        .map(|named| (named.resource, &*named.original_id))
         .collect();
     let ids: Vec<ResourceId> = wanted.keys().copied().collect();
     let found: BTreeSet<ResourceId> = state

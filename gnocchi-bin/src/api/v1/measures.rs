@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use carbonara::{CalendarUnit, Timespan, Timestamp};
 use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
 use gnocchi_core::policy::{Action, Caller};
@@ -17,7 +16,7 @@ use super::{accepted, json_bytes, metric};
 use crate::api::address::Names;
 use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, require_on_metric};
-use crate::api::body::RequestBody;
+use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::measures::{self, BodyError, Context};
 use crate::api::query::Query;
@@ -106,25 +105,29 @@ pub(super) async fn send(
 /// Parses a body with measures.
 pub(super) async fn parse<T: Send + 'static>(
     state: &ApiState,
-    body: Bytes,
-    parser: fn(&[u8], Context) -> Result<T, BodyError>,
+    body: Body,
+    parser: impl FnOnce(&[u8], Context) -> Result<T, BodyError> + Send + 'static,
 ) -> ApiResult<T> {
     let context = Context {
         now: state.gnocchi().clock().now(),
         points_max: state.settings().points_max,
+        metrics_max: state.settings().metrics_max,
     };
     let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
     let parsed = aside::work(length, move || parser(&body, context)).await?;
+    let too_many = |things: &str, limit: usize| {
+        ApiError::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "The request holds more {things} than the limit of {limit}; send it in several parts"
+            ),
+        )
+    };
     parsed.map_err(|error| match error {
         BodyError::Malformed(reason) => ApiError::malformed_body(reason),
         BodyError::Invalid(invalid) => invalid.into(),
-        BodyError::TooManyPoints => ApiError::text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "The request holds more points than the limit of {}; send it in several parts",
-                context.points_max
-            ),
-        ),
+        BodyError::TooManyPoints => too_many("points", context.points_max),
+        BodyError::TooManyMetrics => too_many("metrics", context.metrics_max),
     })
 }
 

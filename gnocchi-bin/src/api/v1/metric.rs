@@ -103,8 +103,12 @@ pub(super) async fn find(state: &ApiState, id: &str) -> ApiResult<Arc<Metric>> {
 }
 
 fn filter(query: &Query) -> ApiResult<MetricFilter> {
-    let text = |name: &str| Ok::<_, ApiError>(query.single(name)?.map(ToOwned::to_owned));
-    let ids = match query.single("id")? {
+    let single = |name: &str| {
+        let value = query.single(name);
+        value.map_err(|_| invalid(&format!("`{name}' must be given only once")))
+    };
+    let text = |name: &str| Ok::<_, ApiError>(single(name)?.map(ToOwned::to_owned));
+    let ids = match single("id")? {
         None => None,
         Some(id) => {
             Some(vec![id.parse().map_err(|_| {
@@ -112,14 +116,14 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
             })?])
         }
     };
-    let status = match query.single("status")? {
+    let status = match single("status")? {
         None => None,
         Some("active") => Some(MetricStatus::Active),
         Some("delete") => Some(MetricStatus::Deleted),
         Some(other) => return Err(invalid(&format!("`{other}' is not a status"))),
     };
     let mut creators = Vec::from_iter(text("creator")?);
-    let (user, project) = (query.single("user_id")?, query.single("project_id")?);
+    let (user, project) = (single("user_id")?, single("project_id")?);
     if user.is_some() || project.is_some() {
         creators.push(format!(
             "{}:{}",

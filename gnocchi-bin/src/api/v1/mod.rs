@@ -107,7 +107,11 @@ pub(super) fn routes() -> Router<ApiState> {
 
 /// Returns the routes that answer whatever the client takes.
 pub(super) fn open_routes() -> Router<ApiState> {
+    let below_an_item = || any(async || ApiError::empty(StatusCode::NOT_FOUND));
     Router::new()
+        .route("/v1/archive_policy/{name}/{*below}", below_an_item())
+        .route("/v1/archive_policy_rule/{name}/{*below}", below_an_item())
+        .route("/v1/resource_type/{name}/{*below}", below_an_item())
         .route("/", get(root::versions))
         .route("/v1", get(root::redirect))
         .route("/v1/", get(root::index))

@@ -124,7 +124,7 @@ pub(super) async fn update(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
-    let resource = find(&state, &caller, &type_name, &id).await?;
+    let resource = find_of_type(&state, &caller, &type_name, &id).await?;
     require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
     let sender = Sender {
         caller: &caller,
@@ -202,6 +202,16 @@ pub(super) async fn find(
     id: &str,
 ) -> ApiResult<Resource> {
     find_type(state, type_name).await?;
+    find_of_type(state, caller, type_name, id).await
+}
+
+/// Finds a resource of a type that is known to exist.
+async fn find_of_type(
+    state: &ApiState,
+    caller: &Caller,
+    type_name: &str,
+    id: &str,
+) -> ApiResult<Resource> {
     let id = ResourceId::from_original(id, caller.creator.as_deref())
         .map_err(|_| ApiError::not_found(format!("Resource {id} does not exist")))?;
     Ok(state.gnocchi().resource(type_name, id).await?)

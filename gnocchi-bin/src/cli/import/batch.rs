@@ -62,6 +62,23 @@ impl Batch {
         self.parts.iter().map(|part| part.range.len()).sum()
     }
 
+    /// Returns one batch a metric.
+    pub(super) fn into_single(self) -> impl Iterator<Item = Self> {
+        self.parts
+            .into_iter()
+            .map(|part| Self { parts: vec![part] })
+    }
+
+    /// Returns whether there are points of several metrics.
+    pub(super) fn is_shared(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// Returns the name of the first metric, in most batches the only one.
+    pub(super) fn first_metric(&self) -> &str {
+        self.parts.first().map_or("", |part| &part.metric)
+    }
+
     /// Returns the body for measures of named metrics of one resource.
     pub(super) fn body(&self, resource: &str, policy: Option<&str>) -> String {
         let mut body = String::with_capacity(64 + self.points() * 48);
@@ -154,6 +171,18 @@ mod tests {
             .collect();
         assert_eq!(sizes, [vec![n, n, 1], vec![n], vec![1]]);
         assert!(super::chains(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_shared_batch_can_be_parted() {
+        let mut chains = chains(vec![("a".into(), series(3)), ("b".into(), series(2))]);
+        let batch = chains.remove(0).remove(0);
+        assert!(batch.is_shared());
+        let parts: Vec<_> = batch
+            .into_single()
+            .map(|part| (part.first_metric().to_owned(), part.points()))
+            .collect();
+        assert_eq!(parts, [("a".to_owned(), 3), ("b".to_owned(), 2)]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The calls that an import makes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -75,6 +76,17 @@ impl ClientError {
             }
         }
     }
+
+    /// Tells whether something in the body was wrong, which need not be wrong in a part of it.
+    pub(super) fn is_about_content(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: StatusCode::BAD_REQUEST,
+                ..
+            }
+        )
+    }
 }
 
 impl From<ClientError> for Failure {
@@ -122,6 +134,8 @@ pub(super) struct Client {
     user: String,
     password: String,
     target: Target,
+    /// Whether the server has answered before: then it is worth while to wait for it.
+    reached: AtomicBool,
 }
 
 impl Client {
@@ -147,16 +161,20 @@ impl Client {
             user,
             password,
             target,
+            reached: AtomicBool::new(false),
         })
     }
 
-    /// Makes sure that the resource exists, if it may be created.
+    /// Makes sure that the server answers, and that the resource exists, if it may be created.
     pub(super) async fn prepare(&self) -> Result<(), ClientError> {
         if !self.target.create {
-            return Ok(());
+            return self
+                .call(&Method::GET, "/v1/capabilities", String::new())
+                .await
+                .map(|_| ());
         }
         let body = serde_json::json!({ "id": self.target.resource }).to_string();
-        match self.post("/v1/resource/generic", body).await {
+        match self.call(&Method::POST, "/v1/resource/generic", body).await {
             Ok(_)
             | Err(ClientError::Refused {
                 status: StatusCode::CONFLICT,
@@ -173,7 +191,7 @@ impl Client {
             self.target.create
         );
         let body = batch.body(&self.target.resource, self.target.policy.as_deref());
-        let answer = self.post(&path, body).await?;
+        let answer = self.call(&Method::POST, &path, body).await?;
         let reports: BTreeMap<String, MetricReport> =
             serde_json::from_slice(&answer).map_err(|source| ClientError::Answer { source })?;
         let mut reply = Reply::default();
@@ -190,13 +208,21 @@ impl Client {
         Ok(reply)
     }
 
-    async fn post(&self, path: &str, body: String) -> Result<bytes::Bytes, ClientError> {
+    async fn call(
+        &self,
+        method: &Method,
+        path: &str,
+        body: String,
+    ) -> Result<bytes::Bytes, ClientError> {
         let body = bytes::Bytes::from(body);
         let mut retries = 0;
         loop {
-            let result = self.post_once(path, body.clone()).await;
+            let result = self.call_once(method.clone(), path, body.clone()).await;
             let busy = match &result {
-                Err(ClientError::Unreachable { .. }) => true,
+                // Where no server ever answered, there is none to wait for.
+                Err(ClientError::Unreachable { source, .. }) => {
+                    self.reached.load(Ordering::Relaxed) || !source.is_connect()
+                }
                 Err(ClientError::Refused { status, .. }) => {
                     matches!(
                         *status,
@@ -213,20 +239,26 @@ impl Client {
         }
     }
 
-    async fn post_once(&self, path: &str, body: bytes::Bytes) -> Result<bytes::Bytes, ClientError> {
+    async fn call_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: bytes::Bytes,
+    ) -> Result<bytes::Bytes, ClientError> {
         let unreachable = |source: reqwest::Error| ClientError::Unreachable {
             endpoint: self.endpoint.clone(),
             source: source.without_url(),
         };
         let request = self
             .http
-            .post(format!("{}{path}", self.endpoint))
+            .request(method, format!("{}{path}", self.endpoint))
             .basic_auth(&self.user, Some(&self.password));
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "application/json")
             .body(body);
         let response = request.send().await.map_err(unreachable)?;
+        self.reached.store(true, Ordering::Relaxed);
         let status = response.status();
         let answer = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use carbonara::Series;
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
+use gnocchi_core::model::METRIC_NAME_CHARACTERS_MAX;
 use thiserror::Error;
 
 use super::instant::{self, EpochUnit};
+use super::line::Lines;
+
+/// How much of a file is read at a time.
+const READ_BYTES: usize = 256 << 10;
 
 /// A file that cannot be imported at all.
 #[derive(Debug, Error)]
@@ -107,10 +112,8 @@ pub(super) fn has_metric_column(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
     };
-    let mut first = StringRecord::new();
-    let read = reader(file).read_record(&mut first);
-    matches!(read, Ok(true))
-        && Columns::of_header(&first).is_some_and(|columns| columns.metric.is_some())
+    matches!(lines(file).next(), Ok(Some((_, Ok(first))))
+        if Columns::of_header(first).is_some_and(|columns| columns.metric.is_some()))
 }
 
 /// Reads a whole file; keeps the first `bad_lines_max` bad lines.
@@ -123,7 +126,7 @@ pub(super) fn read(
         path: path.to_owned(),
         source,
     };
-    let mut lines = reader(File::open(path).map_err(unreadable)?);
+    let mut lines = lines(File::open(path).map_err(unreadable)?);
     let mut collected = Collected {
         file_metric: metric_name(path),
         unit,
@@ -131,26 +134,20 @@ pub(super) fn read(
         ..Collected::default()
     };
     let mut columns: Option<Columns> = None;
-    let mut record = StringRecord::new();
-    loop {
-        match lines.read_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => return Ok(collected.finish()),
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                if let csv::ErrorKind::Io(source) = error.into_kind() {
-                    return Err(unreadable(source));
-                }
-                collected.add_bad(line, "the line is not UTF-8 text");
+    while let Some((number, line)) = lines.next().map_err(unreadable)? {
+        let record = match line {
+            Ok(record) => record,
+            Err(problem) => {
+                collected.add_bad(number, problem);
                 continue;
             }
-        }
+        };
         if columns.is_none() {
-            columns = Columns::of_header(&record);
+            columns = Columns::of_header(record);
             if columns.is_some() {
                 continue;
             }
-            if point(&record, Columns::PLAIN, &collected.file_metric, unit).is_err() {
+            if point(record, Columns::PLAIN, &collected.file_metric, unit).is_err() {
                 let found = record.iter().collect::<Vec<_>>().join(",");
                 return Err(FileError::Columns {
                     path: path.to_owned(),
@@ -158,8 +155,9 @@ pub(super) fn read(
                 });
             }
         }
-        collected.add(&record, *columns.get_or_insert(Columns::PLAIN));
+        collected.add(number, record, *columns.get_or_insert(Columns::PLAIN));
     }
+    Ok(collected.finish())
 }
 
 /// What was read so far.
@@ -174,7 +172,7 @@ struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, record: &StringRecord, columns: Columns) {
+    fn add(&mut self, line: u64, record: &StringRecord, columns: Columns) {
         match point(record, columns, &self.file_metric, self.unit) {
             Ok((metric, timestamp_ns, value)) => {
                 self.parsed.lines += 1;
@@ -186,7 +184,7 @@ impl Collected {
                 times.push(timestamp_ns);
                 values.push(value);
             }
-            Err(problem) => self.add_bad(record.position().map_or(0, csv::Position::line), problem),
+            Err(problem) => self.add_bad(line, problem),
         }
     }
 
@@ -213,13 +211,8 @@ impl Collected {
     }
 }
 
-fn reader(file: File) -> csv::Reader<File> {
-    ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::All)
-        .comment(Some(b'#'))
-        .from_reader(file)
+fn lines(file: File) -> Lines<BufReader<File>> {
+    Lines::new(BufReader::with_capacity(READ_BYTES, file))
 }
 
 /// Takes one line apart: metric, timestamp in nanoseconds, value.
@@ -254,6 +247,14 @@ fn point<'a>(
     }
     if metric.contains('/') {
         return Err(format!("the name of a metric has no slash: {metric:?}"));
+    }
+    // Bytes are counted first since they are never fewer than characters, and known.
+    if metric.len() > METRIC_NAME_CHARACTERS_MAX
+        && metric.chars().count() > METRIC_NAME_CHARACTERS_MAX
+    {
+        return Err(format!(
+            "the name of the metric is longer than {METRIC_NAME_CHARACTERS_MAX} characters"
+        ));
     }
     Ok((metric, timestamp.as_nanosecond(), value))
 }

@@ -122,6 +122,40 @@ fn a_bad_line_does_not_lose_the_rest() {
 }
 
 #[test]
+fn a_stray_quote_loses_one_line() {
+    let parsed = parse("timestamp,value\n10,1\n20,\"2\n30,3\n\"40\",\"4\"\n").unwrap();
+    assert_eq!(
+        points(&parsed),
+        [("cpu".into(), vec![10, 30, 40], vec![1.0, 3.0, 4.0])]
+    );
+    assert_eq!((parsed.lines, parsed.bad_count), (4, 1));
+    assert_eq!(
+        parsed.bad_lines,
+        [BadLine {
+            line: 3,
+            problem: "a quote is not closed on its line".into()
+        }]
+    );
+}
+
+#[test]
+fn a_name_may_have_255_characters() {
+    let (good, bad) = ("é".repeat(255), "é".repeat(256));
+    let parsed = parse(&format!(
+        "timestamp,metric,value\n10,{good},1\n10,{bad},2\n"
+    ))
+    .unwrap();
+    assert_eq!(points(&parsed), [(good, vec![10], vec![1.0])]);
+    assert_eq!(
+        parsed.bad_lines,
+        [BadLine {
+            line: 3,
+            problem: "the name of the metric is longer than 255 characters".into()
+        }]
+    );
+}
+
+#[test]
 fn text_that_is_not_utf8_is_a_bad_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("cpu.csv");

@@ -7,21 +7,22 @@ mod batch;
 mod client;
 mod file;
 mod instant;
+mod line;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 
 use super::Failure;
 use super::progress::{Progress, Unit};
 use batch::{Batch, Chain};
-use client::{Client, ClientError, Target};
+use client::{Client, ClientError, Reply, Target};
 use file::{FileError, ParsedFile};
 use instant::EpochUnit;
 use report::{FileReport, Report};
@@ -35,6 +36,9 @@ const FILES_IN_FLIGHT: usize = 4;
 /// The most bad lines of one file that are shown one by one; all are counted.
 const BAD_LINES_SHOWN: usize = 20;
 
+/// The most refused requests of one file that are shown one by one; the table counts all of their points.
+const REFUSALS_SHOWN: usize = 20;
+
 /// Sends measures of CSV files to a running server.
 ///
 /// A file has the columns `timestamp,value`, in any order, named by its first line; without such a line the first two columns
@@ -43,7 +47,8 @@ const BAD_LINES_SHOWN: usize = 20;
 ///
 /// Timestamps are ISO 8601 (`2024-05-01 12:00:00`, a `T` instead of the space, fractions of seconds, `Z` or an offset; without
 /// zone they are UTC) or count seconds since 1970 (see --epoch-unit). Of several lines with the same timestamp the last one
-/// counts. Lines that cannot be read are reported with file and line and left out; the rest is sent.
+/// counts. Lines that cannot be read are reported with file and line and left out; the rest is sent. A quoted field ends on the
+/// line on which it begins.
 ///
 /// All metrics belong to one resource, `import` unless --resource names another one. Without --create it and its metrics must
 /// exist.
@@ -99,7 +104,8 @@ pub(super) enum Outcome {
 /// Runs the import and prints its table.
 ///
 /// # Errors
-/// [`Failure`] when the server cannot be reached or refuses to create the resource, or the table cannot be printed.
+/// [`Failure`] when the server cannot be reached or refuses to create the resource, or the table cannot be printed. What ends an
+/// import half way is an error after the table is printed.
 pub(super) async fn run(arguments: ImportArgs) -> Result<Outcome, Failure> {
     let target = Target {
         resource: arguments.resource,
@@ -116,10 +122,14 @@ pub(super) async fn run(arguments: ImportArgs) -> Result<Outcome, Failure> {
         progress,
         epoch_unit: arguments.epoch_unit,
         requests: Semaphore::new(REQUESTS_IN_FLIGHT),
+        fatal: OnceLock::new(),
     };
-    let report = import.files(&arguments.files).await?;
+    let report = import.files(&arguments.files).await;
     import.progress.finish();
     writeln!(io::stdout(), "{}", report.table())?;
+    if let Some(error) = import.fatal.into_inner() {
+        return Err(error.into());
+    }
     Ok(if report.is_complete() {
         Outcome::Complete
     } else {
@@ -141,49 +151,51 @@ struct Import {
     progress: Progress,
     epoch_unit: EpochUnit,
     requests: Semaphore,
+    /// The first error that makes all further calls pointless.
+    fatal: OnceLock<ClientError>,
 }
 
 impl Import {
-    async fn files(&self, files: &[PathBuf]) -> Result<Report, ClientError> {
+    async fn files(&self, files: &[PathBuf]) -> Report {
         let queues = queues(files);
         let done: Vec<Vec<(usize, FileReport)>> = stream::iter(queues)
             .map(|queue| async move {
                 let mut reports = Vec::new();
                 for (index, path) in queue {
-                    reports.push((index, self.file(&path).await?));
+                    reports.push((index, self.file(&path).await));
                 }
-                Ok::<_, ClientError>(reports)
+                reports
             })
             .buffer_unordered(FILES_IN_FLIGHT)
-            .try_collect()
-            .await?;
+            .collect()
+            .await;
         let mut reports: Vec<_> = done.into_iter().flatten().collect();
         reports.sort_by_key(|(index, _)| *index);
-        Ok(Report {
+        Report {
             files: reports.into_iter().map(|(_, report)| report).collect(),
-        })
+        }
     }
 
-    /// Reads and sends one file. Only what makes every further file pointless is an error.
-    async fn file(&self, path: &Path) -> Result<FileReport, ClientError> {
+    /// Reads and sends one file, if that is not pointless by now.
+    async fn file(&self, path: &Path) -> FileReport {
+        if self.is_over() {
+            return FileReport::untouched(path);
+        }
         let bytes = path.metadata().map_or(0, |metadata| metadata.len());
         let parsed = match self.parse(path).await {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.progress.line(&error.to_string());
                 self.progress.advance(bytes, 0);
-                return Ok(FileReport::failed(path));
+                return FileReport::failed(path);
             }
         };
-        for bad in parsed.bad_lines.iter().take(BAD_LINES_SHOWN) {
+        let bad_lines = parsed.bad_lines.iter().take(BAD_LINES_SHOWN);
+        for bad in bad_lines {
             self.progress
                 .line(&format!("{}:{}: {}", path.display(), bad.line, bad.problem));
         }
-        if parsed.bad_count > BAD_LINES_SHOWN {
-            let more = parsed.bad_count - BAD_LINES_SHOWN;
-            self.progress
-                .line(&format!("{}: {more} more bad lines", path.display()));
-        }
+        self.tell_more(path, parsed.bad_count, BAD_LINES_SHOWN, "bad lines");
         let mut report = FileReport::of(path, &parsed);
         let share = Share {
             bytes,
@@ -193,23 +205,36 @@ impl Import {
             self.progress.advance(bytes, 0);
         }
         let chains = batch::chains(parsed.metrics);
-        let results: Vec<Result<_, ClientError>> = stream::iter(chains)
+        let mut results = stream::iter(chains)
             .map(|chain| self.chain(chain, share))
-            .buffer_unordered(REQUESTS_IN_FLIGHT)
-            .collect()
-            .await;
-        for result in results {
-            match result {
-                Ok(sent) => report.add(&sent),
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => {
-                    self.progress.line(&format!("{}: {error}", path.display()));
-                    report.incomplete = true;
+            .buffer_unordered(REQUESTS_IN_FLIGHT);
+        let mut refusals = 0;
+        while let Some(sent) = results.next().await {
+            report.add(&sent);
+            for refusal in &sent.refused {
+                refusals += 1;
+                if refusals <= REFUSALS_SHOWN {
+                    self.progress
+                        .line(&format!("{}: {refusal}", path.display()));
                 }
             }
         }
+        self.tell_more(path, refusals, REFUSALS_SHOWN, "refused requests");
         self.progress.file_done(&report.summary());
-        Ok(report)
+        report
+    }
+
+    fn tell_more(&self, path: &Path, count: usize, shown: usize, what: &str) {
+        if count > shown {
+            let more = count - shown;
+            self.progress
+                .line(&format!("{}: {more} more {what}", path.display()));
+        }
+    }
+
+    /// Tells whether further calls are pointless.
+    fn is_over(&self) -> bool {
+        self.fatal.get().is_some()
     }
 
     async fn parse(&self, path: &Path) -> Result<ParsedFile, FileError> {
@@ -219,25 +244,50 @@ impl Import {
         parsed.expect("reading a file does not panic")
     }
 
-    /// Sends the batches of a chain, each after the one before was accepted.
-    async fn chain(&self, chain: Chain, share: Share) -> Result<Sent, ClientError> {
+    /// Sends the batches of a chain, each after the one before was accepted; of a batch of several metrics that is refused, each
+    /// metric by itself. Whatever happens, the result says what the server has.
+    async fn chain(&self, chain: Chain, share: Share) -> Sent {
         let mut sent = Sent::default();
-        for batch in chain {
+        let mut waiting: VecDeque<Batch> = chain.into();
+        while let Some(batch) = waiting.pop_front() {
             let permit = self
                 .requests
                 .acquire()
                 .await
                 .expect("the semaphore is never closed");
-            let reply = self.client.send(&batch).await?;
-            drop(permit);
-            sent.accepted += reply.accepted;
-            for (reason, points) in reply.rejected {
-                *sent.rejected.entry(reason).or_default() += points;
+            if self.is_over() {
+                break;
             }
-            self.progress
-                .advance(share.bytes_of(&batch), batch.points());
+            let result = self.client.send(&batch).await;
+            drop(permit);
+            match result {
+                Ok(reply) => {
+                    sent.add(reply);
+                    self.progress
+                        .advance(share.bytes_of(&batch), batch.points());
+                }
+                Err(error) if error.is_about_content() && batch.is_shared() => {
+                    // Such a batch is the only one of its chain, hence no order is lost.
+                    waiting.extend(batch.into_single());
+                }
+                Err(error) if error.is_fatal() => {
+                    // Only the first one counts: the others are its consequences.
+                    let _ = self.fatal.set(error);
+                    break;
+                }
+                Err(error) => {
+                    let metric = batch.first_metric().to_owned();
+                    if batch.is_shared() {
+                        sent.refused.push(error.to_string());
+                    } else {
+                        sent.refused.push(format!("{metric}: {error}"));
+                    }
+                    // Later points of the same metric would make these too late for another try.
+                    waiting.retain(|later| later.first_metric() != metric);
+                }
+            }
         }
-        Ok(sent)
+        sent
     }
 }
 
@@ -260,6 +310,17 @@ impl Share {
 struct Sent {
     accepted: usize,
     rejected: BTreeMap<String, usize>,
+    /// Why batches were refused as a whole.
+    refused: Vec<String>,
+}
+
+impl Sent {
+    fn add(&mut self, reply: Reply) {
+        self.accepted += reply.accepted;
+        for (reason, points) in reply.rejected {
+            *self.rejected.entry(reason).or_default() += points;
+        }
+    }
 }
 
 /// Divides files into queues: those that may hold points of the same metric stand in one queue, in the order given.

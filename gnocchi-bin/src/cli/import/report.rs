@@ -19,8 +19,20 @@ pub(super) struct FileReport {
     repeated: usize,
     accepted: usize,
     rejected: BTreeMap<String, usize>,
-    /// Whether something could not be read or sent.
-    pub(super) incomplete: bool,
+    /// How far the work on the file came.
+    progress: FileProgress,
+}
+
+/// How far the work on a file came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum FileProgress {
+    /// It was read.
+    #[default]
+    Read,
+    /// It could not be read.
+    Unreadable,
+    /// The import ended before.
+    Untouched,
 }
 
 impl FileReport {
@@ -40,7 +52,16 @@ impl FileReport {
     pub(super) fn failed(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            incomplete: true,
+            progress: FileProgress::Unreadable,
+            ..Self::default()
+        }
+    }
+
+    /// Reports a file that was not looked at because the import ended before.
+    pub(super) fn untouched(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            progress: FileProgress::Untouched,
             ..Self::default()
         }
     }
@@ -64,7 +85,10 @@ impl FileReport {
     }
 
     fn is_complete(&self) -> bool {
-        !self.incomplete && self.bad == 0 && self.rejected_points() == 0 && self.unsent() == 0
+        self.progress == FileProgress::Read
+            && self.bad == 0
+            && self.rejected_points() == 0
+            && self.unsent() == 0
     }
 
     /// Returns one line about the file.
@@ -101,10 +125,10 @@ impl FileReport {
             self.accepted,
         ];
         let [metrics, lines, bad, repeated, accepted] = numbers.map(|number| number.to_string());
-        let unsent = if self.incomplete && self.lines == 0 {
-            "unreadable".into()
-        } else {
-            self.unsent().to_string()
+        let unsent = match self.progress {
+            FileProgress::Read => self.unsent().to_string(),
+            FileProgress::Unreadable => "unreadable".into(),
+            FileProgress::Untouched => "all".into(),
         };
         [
             self.path.display().to_string(),
@@ -171,6 +195,7 @@ impl Report {
             total.add(&Sent {
                 accepted: file.accepted,
                 rejected: file.rejected.clone(),
+                refused: Vec::new(),
             });
         }
         total
@@ -210,6 +235,10 @@ mod tests {
             "unreadable"
         );
         assert!(
+            !FileReport::untouched(Path::new("a.csv")).is_complete(),
+            "not looked at"
+        );
+        assert!(
             !FileReport {
                 bad: 1,
                 ..report(4, 3, 0)
@@ -234,6 +263,7 @@ mod tests {
                 report(3, 3, 0),
                 report(10, 6, 3),
                 FileReport::failed(Path::new("b.csv")),
+                FileReport::untouched(Path::new("c.csv")),
             ],
         }
         .table();
@@ -252,6 +282,10 @@ mod tests {
         );
         assert!(
             lines.contains(&"│ b.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ unreadable │".to_owned()),
+            "{table}"
+        );
+        assert!(
+            lines.contains(&"│ c.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ all │".to_owned()),
             "{table}"
         );
         assert!(

@@ -163,7 +163,7 @@ pub async fn metric_names_are_compared_exactly(indexer: &dyn Indexer) {
     }
 }
 
-/// The second metric of an id is refused and the first one stays.
+/// The second metric of an id is refused and the first one stays; the id is free once a deleted metric is expunged.
 pub async fn a_metric_id_is_taken_once(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let metric = create_metric(indexer, "low").await;
@@ -172,15 +172,23 @@ pub async fn a_metric_id_is_taken_once(indexer: &dyn Indexer) {
         ..unattached("low")
     };
     assert_matches!(
-        indexer.create_metrics(&[again]).await,
-        Err(IndexerError::Backend(_))
+        indexer.create_metrics(std::slice::from_ref(&again)).await,
+        Err(IndexerError::MetricExists { id }) if id == metric.id
     );
     let twin = unattached("low");
     assert_matches!(
-        indexer.create_metrics(&[twin.clone(), twin]).await,
-        Err(IndexerError::Backend(_))
+        indexer.create_metrics(&[twin.clone(), twin.clone()]).await,
+        Err(IndexerError::MetricExists { id }) if id == twin.id
     );
-    assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric)]);
+    assert_eq!(
+        indexer.metrics(&[metric.id, twin.id]).await.unwrap(),
+        [Some(metric.clone()), None]
+    );
+    indexer.delete_metrics(&[metric.id]).await.unwrap();
+    let refused = indexer.create_metrics(std::slice::from_ref(&again)).await;
+    assert_matches!(refused, Err(IndexerError::MetricExists { id }) if id == metric.id);
+    indexer.expunge_metrics(&[metric.id]).await.unwrap();
+    indexer.create_metrics(&[again]).await.unwrap();
 }
 
 /// Metrics are found by resource and name, in the order asked.

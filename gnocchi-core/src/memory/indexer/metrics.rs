@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::order::{Key, page, total_order};
 use super::{MemoryIndexer, State, StoredMetric};
 use crate::driver::{MetricFilter, MetricIndexer};
-use crate::error::{BackendError, BackendErrorKind, IndexerError};
+use crate::error::IndexerError;
 use crate::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
 
 const SORT_KEYS: [&str; 7] = [
@@ -58,10 +58,7 @@ impl State {
                 });
             }
             if self.metrics.contains_key(&metric.id) || !ids.insert(metric.id) {
-                let operation = format!("create metric {}: its id is taken", metric.id);
-                return Err(
-                    BackendError::new("memory", operation, BackendErrorKind::Unexpected).into(),
-                );
+                return Err(IndexerError::MetricExists { id: metric.id });
             }
         }
         Ok(())

@@ -32,6 +32,12 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
+    /// Returns a statement that looks for damage in the whole file: a text a row, or one row with `ok`.
+    fn file_check(&self) -> &'static str;
+
+    /// Returns a statement that finds rows that refer to nothing: table, number of the row or null, table referred to, column.
+    fn reference_check(&self) -> &'static str;
+
     /// Tells what kind of failure a code of the database stands for.
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind;
 }

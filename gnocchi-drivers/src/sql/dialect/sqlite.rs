@@ -87,6 +87,17 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn file_check(&self) -> &'static str {
+        "PRAGMA integrity_check"
+    }
+
+    fn reference_check(&self) -> &'static str {
+        "SELECT broken.\"table\", broken.\"rowid\", broken.parent, reference.\"from\" \
+         FROM pragma_foreign_key_check AS broken \
+         LEFT JOIN pragma_foreign_key_list(broken.\"table\") AS reference ON reference.id = broken.fkid \
+         LIMIT 100"
+    }
+
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {
         const NO_SCHEMA: &str = "no such table";
         let code = error

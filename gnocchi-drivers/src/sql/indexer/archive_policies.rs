@@ -98,6 +98,16 @@ fn select(rest: &str) -> Statement {
     statement
 }
 
+/// Selects [`POLICY_COLUMNS`] of all policies.
+pub(super) fn select_all_policies() -> Statement {
+    select("ORDER BY name")
+}
+
+/// Reads [`POLICY_COLUMNS`] for their errors only.
+pub(super) fn check_policy(mut row: Row) -> Result<(), SqlError> {
+    PolicyCache::default().read(&mut row).map(drop)
+}
+
 pub(super) fn no_such_policy(name: &str) -> SqlError {
     IndexerError::NoSuchArchivePolicy {
         name: name.to_owned(),
@@ -140,7 +150,7 @@ async fn list_policies(
     session: &mut dyn Session,
     cache: &PolicyCache,
 ) -> Result<Vec<ArchivePolicy>, SqlError> {
-    let rows = session.fetch(select("ORDER BY name")).await?;
+    let rows = session.fetch(select_all_policies()).await?;
     rows.into_iter()
         .map(|mut row| Ok(Arc::unwrap_or_clone(cache.read(&mut row)?)))
         .collect()
@@ -189,6 +199,11 @@ fn read_rule(mut row: Row) -> Result<ArchivePolicyRule, SqlError> {
         archive_policy_name: row.text("archive_policy_rule.archive_policy_name")?,
         metric_pattern: row.text("archive_policy_rule.metric_pattern")?,
     })
+}
+
+/// Reads a rule for its errors only.
+pub(super) fn check_rule(row: Row) -> Result<(), SqlError> {
+    read_rule(row).map(drop)
 }
 
 async fn insert_rule(session: &mut dyn Session, rule: &ArchivePolicyRule) -> Result<(), SqlError> {

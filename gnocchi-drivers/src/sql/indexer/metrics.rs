@@ -20,7 +20,7 @@ use crate::sql::statement::{Row, Statement};
 /// How many metrics one statement inserts at most.
 const INSERTED_MAX: usize = 128;
 
-const METRIC_COLUMNS: &str =
+pub(super) const METRIC_COLUMNS: &str =
     "metric.id, metric.creator, metric.name, metric.unit, metric.resource_id, metric.status";
 
 /// What stands in `metric.status`.
@@ -37,20 +37,50 @@ fn select(from: &str) -> Statement {
     statement
 }
 
+/// What [`METRIC_COLUMNS`] hold.
+struct StoredMetric {
+    id: MetricId,
+    creator: Option<String>,
+    name: Option<String>,
+    unit: Option<String>,
+    resource_id: Option<ResourceId>,
+    status: MetricStatus,
+}
+
+impl StoredMetric {
+    fn read(row: &mut Row) -> Result<Self, SqlError> {
+        Ok(Self {
+            id: MetricId::from_uuid(row.id("metric.id")?),
+            creator: row.optional_text("metric.creator")?,
+            name: row.optional_text("metric.name")?,
+            unit: row.optional_text("metric.unit")?,
+            resource_id: row
+                .optional_id("metric.resource_id")?
+                .map(ResourceId::from_uuid),
+            status: match row.integer("metric.status")? {
+                ACTIVE => MetricStatus::Active,
+                DELETED => MetricStatus::Deleted,
+                other => return Err(SqlError::corrupt("metric.status", other.to_string())),
+            },
+        })
+    }
+}
+
+/// Reads [`METRIC_COLUMNS`] and the name of the policy for their errors only.
+pub(super) fn check_metric(row: &mut Row) -> Result<(), SqlError> {
+    StoredMetric::read(row)?;
+    row.text("metric.archive_policy_name").map(drop)
+}
+
 fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
+    let stored = StoredMetric::read(&mut row)?;
     Ok(Metric {
-        id: MetricId::from_uuid(row.id("metric.id")?),
-        creator: row.optional_text("metric.creator")?,
-        name: row.optional_text("metric.name")?,
-        unit: row.optional_text("metric.unit")?,
-        resource_id: row
-            .optional_id("metric.resource_id")?
-            .map(ResourceId::from_uuid),
-        status: match row.integer("metric.status")? {
-            ACTIVE => MetricStatus::Active,
-            DELETED => MetricStatus::Deleted,
-            other => return Err(SqlError::corrupt("metric.status", other.to_string())),
-        },
+        id: stored.id,
+        creator: stored.creator,
+        name: stored.name,
+        unit: stored.unit,
+        resource_id: stored.resource_id,
+        status: stored.status,
         archive_policy: policies.read(&mut row)?,
     })
 }
@@ -136,9 +166,7 @@ async fn why_refused(
     }
     let mut ids = BTreeSet::new();
     if let Some(twin) = metrics.iter().find(|metric| !ids.insert(metric.id)) {
-        return Ok(SqlError::IdTaken {
-            id: *twin.id.as_uuid(),
-        });
+        return Ok(IndexerError::MetricExists { id: twin.id }.into());
     }
     let mut places = BTreeSet::new();
     for metric in metrics {
@@ -173,9 +201,10 @@ async fn why_refused(
         .push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
     let taken = session.fetch(statement).await?.pop();
     Ok(match taken {
-        Some(mut row) => SqlError::IdTaken {
-            id: row.id("metric.id")?,
-        },
+        Some(mut row) => {
+            let id = MetricId::from_uuid(row.id("metric.id")?);
+            IndexerError::MetricExists { id }.into()
+        }
         None => error,
     })
 }

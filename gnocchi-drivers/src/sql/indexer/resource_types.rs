@@ -18,7 +18,7 @@ pub(super) fn no_such_type(name: &str) -> SqlError {
     .into()
 }
 
-fn read_type(mut row: Row) -> Result<ResourceType, SqlError> {
+pub(super) fn read_type(mut row: Row) -> Result<ResourceType, SqlError> {
     let name = row.text("resource_type.name")?;
     let attributes = row.text("resource_type.attributes")?;
     decode_type(name, &attributes)

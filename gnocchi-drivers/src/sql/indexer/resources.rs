@@ -63,6 +63,19 @@ impl StoredResource {
         self.resource.revision = (revision != -1).then_some(revision);
         Ok(())
     }
+
+    /// Reads the attributes for their errors only. A type that is not among these is somebody else's problem.
+    pub(super) fn check_attributes(
+        &self,
+        types: &BTreeMap<String, ResourceType>,
+    ) -> Result<(), SqlError> {
+        match types.get(&self.resource.resource_type) {
+            Some(resource_type) => {
+                decode_attributes(resource_type, &self.attributes, "resource.attributes").map(drop)
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 /// Adds attributes and metrics, with one statement for all types and one for all metrics.
