@@ -226,6 +226,7 @@ impl ApiError {
                 Self::bad_request("Start timestamp cannot be after end timestamp")
             }
             IndexerError::NoSuchMetric { id } => missing("Metric", &id.to_string()),
+            IndexerError::MetricExists { id } => exists("Metric", &id.to_string()),
             IndexerError::NamedMetricExists { name } => match named_in {
                 NamedIn::Address => exists("Named metric", &name),
                 NamedIn::Body => {

@@ -105,6 +105,11 @@ fn every_error_of_the_indexer_has_its_answer() {
         "Metric 00000000-0000-0000-0000-000000000002 does not exist",
     );
     check(
+        IndexerError::MetricExists { id: metric },
+        409,
+        "Metric 00000000-0000-0000-0000-000000000002 already exists",
+    );
+    check(
         IndexerError::NamedMetricExists { name: name() },
         409,
         "Named metric n already exists",

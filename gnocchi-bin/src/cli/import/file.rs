@@ -137,6 +137,13 @@ pub(super) fn read(
     while let Some((number, line)) = lines.next().map_err(unreadable)? {
         let record = match line {
             Ok(record) => record,
+            // Which columns are meant cannot be guessed from later lines.
+            Err(problem) if columns.is_none() => {
+                return Err(FileError::Columns {
+                    path: path.to_owned(),
+                    found: problem.to_owned(),
+                });
+            }
             Err(problem) => {
                 collected.add_bad(number, problem);
                 continue;

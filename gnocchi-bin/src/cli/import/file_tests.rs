@@ -179,6 +179,10 @@ fn files_that_cannot_be_imported_say_why() {
         "when,what\n10,1\n",
         "DIR/cpu.csv:1: the columns need names, among them timestamp and value (and maybe metric); found: when,what",
     );
+    check(
+        "value,\"timestamp\n10,1\n",
+        "DIR/cpu.csv:1: the columns need names, among them timestamp and value (and maybe metric); found: a quote is not closed on its line",
+    );
     let error = read(Path::new("/nonexistent/a.csv"), EpochUnit::Seconds, 1)
         .unwrap_err()
         .to_string();

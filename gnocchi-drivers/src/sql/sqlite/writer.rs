@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -19,6 +20,10 @@ use crate::sql::error::SqlError;
 
 /// How many jobs share a commit at most; bounds how long the first one waits for the last one.
 const GROUP_JOBS_MAX: usize = 256;
+
+/// How often a file is opened again that somebody else has locked meanwhile, and after what pause: two seconds in all.
+const ATTEMPTS_MAX: usize = 40;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
 const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT whole";
 /// Fails when an error (a full disk, say) ended the whole transaction and not only the statement that met it.
@@ -140,7 +145,20 @@ impl Writer {
                 .map_err(|_| SqlError::Closed)?
                 .map_err(SqlError::Folder)?;
         }
-        Ok(self.options.connect().await?)
+        let mut attempt = 0;
+        loop {
+            match self.options.connect().await {
+                // While several processes open a new file at once, the change to a write-ahead log finds it locked, and does
+                // not wait as other statements do.
+                Err(sqlx::Error::Database(error))
+                    if error.message().contains("locked") && attempt < ATTEMPTS_MAX =>
+                {
+                    attempt += 1;
+                    tokio::time::sleep(ATTEMPT_PAUSE).await;
+                }
+                connected => return Ok(connected?),
+            }
+        }
     }
 }
 
