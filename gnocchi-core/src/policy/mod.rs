@@ -8,9 +8,11 @@ mod caller;
 mod enforcer;
 mod expression;
 mod target;
+mod visibility;
 
 pub use action::{Action, BASE_RULES};
 pub use caller::Caller;
 pub use enforcer::{Enforcer, PolicyError};
 pub use expression::RuleError;
 pub use target::{MetricTarget, NewMetricTarget, NoTarget, ResourceTarget, Target};
+pub use visibility::{CreatorProject, Visibility, VisibleMetrics, VisibleResources};

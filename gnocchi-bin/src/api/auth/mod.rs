@@ -33,11 +33,11 @@ impl FromRequestParts<ApiState> for Authenticated {
 ///
 /// # Errors
 /// 403 when he may not.
-pub(crate) fn require(
+pub(crate) async fn require(
     state: &ApiState,
     action: Action,
     caller: &Caller,
-    target: &(impl Target + ?Sized),
+    target: &(impl Target + Sync + ?Sized),
 ) -> ApiResult<()> {
     if state.enforcer().allows(action, caller, target) {
         Ok(())
@@ -80,19 +80,20 @@ pub(crate) async fn require_on_metric(
             resource: resource.as_ref(),
         },
     )
+    .await
 }
 
 /// Insists that a caller may do something to a resource.
 ///
 /// # Errors
 /// 403 when he may not.
-pub(crate) fn require_on_resource(
+pub(crate) async fn require_on_resource(
     state: &ApiState,
     action: Action,
     caller: &Caller,
     resource: &Resource,
 ) -> ApiResult<()> {
-    require(state, action, caller, &ResourceTarget(resource))
+    require(state, action, caller, &ResourceTarget(resource)).await
 }
 
 /// Returns the resource that a metric belongs to.

@@ -27,7 +27,7 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
 ) -> ApiResult {
-    require(&state, Action::ListArchivePolicy, &caller, &NoTarget)?;
+    require(&state, Action::ListArchivePolicy, &caller, &NoTarget).await?;
     let policies = state.gnocchi().archive_policies().await?;
     super::list(policies, view).await
 }
@@ -39,7 +39,7 @@ pub(super) async fn create(
     base: BaseUrl,
     body: RequestBody,
 ) -> ApiResult {
-    require(&state, Action::CreateArchivePolicy, &caller, &NoTarget)?;
+    require(&state, Action::CreateArchivePolicy, &caller, &NoTarget).await?;
     let default_methods = &state.gnocchi().settings().default_aggregation_methods;
     let policy = Creation::parse(&body.json().await?)?.into_policy(default_methods)?;
     require(
@@ -47,7 +47,8 @@ pub(super) async fn create(
         Action::CreateArchivePolicy,
         &caller,
         target(policy.name()).as_slice(),
-    )?;
+    )
+    .await?;
     state.gnocchi().create_archive_policy(&policy).await?;
     Ok(created(
         base.at(&format!("/v1/archive_policy/{}", policy.name())),
@@ -67,7 +68,8 @@ pub(super) async fn show(
         Action::GetArchivePolicy,
         &caller,
         target(policy.name()).as_slice(),
-    )?;
+    )
+    .await?;
     Ok(ok(&view(&policy)))
 }
 
@@ -84,7 +86,8 @@ pub(super) async fn update(
         Action::UpdateArchivePolicy,
         &caller,
         target(&name).as_slice(),
-    )?;
+    )
+    .await?;
     let (definition, back_window) = parse_change(&body.json().await?)?;
     let changed = state
         .gnocchi()
@@ -99,7 +102,7 @@ pub(super) async fn delete(
     Authenticated(caller): Authenticated,
     Names(name): Names<String>,
 ) -> ApiResult {
-    require(&state, Action::DeleteArchivePolicy, &caller, &NoTarget)?;
+    require(&state, Action::DeleteArchivePolicy, &caller, &NoTarget).await?;
     state.gnocchi().delete_archive_policy(&name).await?;
     Ok(no_content())
 }

@@ -23,7 +23,7 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
 ) -> ApiResult {
-    require(&state, Action::ListArchivePolicyRule, &caller, &NoTarget)?;
+    require(&state, Action::ListArchivePolicyRule, &caller, &NoTarget).await?;
     let rules = state.gnocchi().archive_policy_rules().await?;
     super::list(rules, view).await
 }
@@ -35,14 +35,15 @@ pub(super) async fn create(
     base: BaseUrl,
     body: RequestBody,
 ) -> ApiResult {
-    require(&state, Action::CreateArchivePolicyRule, &caller, &NoTarget)?;
+    require(&state, Action::CreateArchivePolicyRule, &caller, &NoTarget).await?;
     let rule = parse(&body.json().await?)?;
     require(
         &state,
         Action::CreateArchivePolicyRule,
         &caller,
         target(&rule).as_slice(),
-    )?;
+    )
+    .await?;
     match state.gnocchi().create_archive_policy_rule(&rule).await {
         Err(Error::Indexer(IndexerError::NoSuchArchivePolicy { name })) => Err(ApiError::bad_data(
             json!({"cause": "Archive policy does not exist", "detail": name}),
@@ -69,7 +70,8 @@ pub(super) async fn show(
         Action::GetArchivePolicyRule,
         &caller,
         target(&rule).as_slice(),
-    )?;
+    )
+    .await?;
     Ok(ok(&view(&rule)))
 }
 
@@ -82,7 +84,7 @@ pub(super) async fn rename(
 ) -> ApiResult {
     state.gnocchi().archive_policy_rule(&name).await?;
     let new_name = parse_name(&body.json().await?)?;
-    require(&state, Action::UpdateArchivePolicyRule, &caller, &NoTarget)?;
+    require(&state, Action::UpdateArchivePolicyRule, &caller, &NoTarget).await?;
     match state
         .gnocchi()
         .rename_archive_policy_rule(&name, &new_name)
@@ -104,7 +106,7 @@ pub(super) async fn delete(
     Names(name): Names<String>,
 ) -> ApiResult {
     state.gnocchi().archive_policy_rule(&name).await?;
-    require(&state, Action::DeleteArchivePolicyRule, &caller, &NoTarget)?;
+    require(&state, Action::DeleteArchivePolicyRule, &caller, &NoTarget).await?;
     state.gnocchi().delete_archive_policy_rule(&name).await?;
     Ok(no_content())
 }

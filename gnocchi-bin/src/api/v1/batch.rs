@@ -42,7 +42,7 @@ pub(super) async fn by_metric(
         .filter(|(_, metric)| metric.is_none())
         .map(|(id, _)| id.to_string());
     refuse_unknown(unknown.collect())?;
-    require_posts(&state, &caller, &metrics)?;
+    require_posts(&state, &caller, &metrics).await?;
     let measures = batch
         .into_iter()
         .map(|(metric, series)| Measures { metric, series })
@@ -66,7 +66,7 @@ pub(super) async fn by_resource(
     })
     .await?;
     let metrics = state.gnocchi().named_metrics(&batch.names).await?;
-    require_posts(&state, &caller, &metrics)?;
+    require_posts(&state, &caller, &metrics).await?;
     let metrics = if create_metrics {
         create_missing(&state, &caller, &batch, metrics).await?
     } else {
@@ -184,7 +184,7 @@ async fn create_missing(
             Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
         }
         metrics = state.gnocchi().named_metrics(&batch.names).await?;
-        require_posts(state, caller, &metrics)?;
+        require_posts(state, caller, &metrics).await?;
     }
 }
 
@@ -217,23 +217,19 @@ async fn refuse_unknown_resources(state: &ApiState, missing: &[&Named]) -> ApiRe
 }
 
 /// The resource of a metric doesn't count here: rules about it never let anybody send measures in batches.
-fn require_posts(
+async fn require_posts(
     state: &ApiState,
     caller: &Caller,
     metrics: &[Option<Arc<Metric>>],
 ) -> ApiResult<()> {
-    let mut metrics = metrics.iter().flatten();
-    metrics.try_for_each(|metric| {
-        require(
-            state,
-            Action::PostMeasures,
-            caller,
-            &MetricTarget {
-                metric,
-                resource: None,
-            },
-        )
-    })
+    for metric in metrics.iter().flatten() {
+        let target = MetricTarget {
+            metric,
+            resource: None,
+        };
+        require(state, Action::PostMeasures, caller, &target).await?;
+    }
+    Ok(())
 }
 
 /// Refuses a batch that names metrics that do not exist.

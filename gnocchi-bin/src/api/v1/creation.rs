@@ -71,7 +71,7 @@ impl<'a> MetricMaker<'a> {
             name: description.name.as_deref(),
             unit: description.unit.as_deref(),
         };
-        require(self.state, Action::CreateMetric, self.caller, &target)?;
+        require(self.state, Action::CreateMetric, self.caller, &target).await?;
         let MetricDescription {
             archive_policy_name,
             resource_id,

@@ -47,7 +47,7 @@ pub(super) async fn types(
     Authenticated(caller): Authenticated,
     base: BaseUrl,
 ) -> ApiResult {
-    require(&state, Action::ListResourceType, &caller, &NoTarget)?;
+    require(&state, Action::ListResourceType, &caller, &NoTarget).await?;
     let types = state.gnocchi().resource_types().await?;
     let links: Map<String, Value> = types
         .iter()
@@ -95,7 +95,8 @@ pub(super) async fn create(
         Action::CreateResource,
         &caller,
         creation.target(sender).as_slice(),
-    )?;
+    )
+    .await?;
     let resource = creation.into_resource(&state, sender).await?;
     let resource = state
         .gnocchi()
@@ -125,7 +126,7 @@ pub(super) async fn update(
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
     let resource = find_of_type(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
+    require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
     let sender = Sender {
         caller: &caller,
         now: state.gnocchi().clock().now(),
@@ -161,7 +162,7 @@ pub(super) async fn delete(
     Names((type_name, id)): Names<(String, String)>,
 ) -> ApiResult {
     let resource = find(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::DeleteResource, &caller, &resource)?;
+    require_on_resource(&state, Action::DeleteResource, &caller, &resource).await?;
     state.gnocchi().delete_resources(&[resource.id]).await?;
     Ok(no_content())
 }

@@ -37,7 +37,7 @@ pub(super) async fn add(
     body: RequestBody,
 ) -> ApiResult {
     let resource = resource::find(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::UpdateResource, &caller, &resource)?;
+    require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
     let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
     let added_metrics = make_metrics(&state, &caller, entries).await?;
     let update = ResourceUpdate {

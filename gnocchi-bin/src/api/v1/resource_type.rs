@@ -26,7 +26,7 @@ pub(super) async fn list(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
 ) -> ApiResult {
-    require(&state, Action::ListResourceType, &caller, &NoTarget)?;
+    require(&state, Action::ListResourceType, &caller, &NoTarget).await?;
     let types = state.gnocchi().resource_types().await?;
     super::list(types, view).await
 }
@@ -40,7 +40,7 @@ pub(super) async fn create(
 ) -> ApiResult {
     let (name, attributes) = parse(&body.json().await?)?;
     let target: &[(&str, &str)] = &[("name", &name), ("state", "creating")];
-    require(&state, Action::CreateResourceType, &caller, target)?;
+    require(&state, Action::CreateResourceType, &caller, target).await?;
     let resource_type = ResourceType::new(name, attributes)
         .map_err(|error| ApiError::bad_request(format!("Invalid input: {error}")))?;
     state.gnocchi().create_resource_type(&resource_type).await?;
@@ -58,7 +58,7 @@ pub(super) async fn show(
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&name).await?;
     let target: &[(&str, &str)] = &[("name", &name), ("state", "active")];
-    require(&state, Action::GetResourceType, &caller, target)?;
+    require(&state, Action::GetResourceType, &caller, target).await?;
     Ok(ok(&view(&resource_type)))
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn delete(
     Names(name): Names<String>,
 ) -> ApiResult {
     state.gnocchi().resource_type(&name).await?;
-    require(&state, Action::DeleteResourceType, &caller, &NoTarget)?;
+    require(&state, Action::DeleteResourceType, &caller, &NoTarget).await?;
     state.gnocchi().delete_resource_type(&name).await?;
     Ok(no_content())
 }

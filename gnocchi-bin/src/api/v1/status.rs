@@ -18,7 +18,7 @@ pub(super) async fn show(
     Authenticated(caller): Authenticated,
     query: Query,
 ) -> ApiResult {
-    require(&state, Action::GetStatus, &caller, &NoTarget)?;
+    require(&state, Action::GetStatus, &caller, &NoTarget).await?;
     let details = if query.flag("details", true)? {
         BacklogDetails::PerMetric
     } else {
