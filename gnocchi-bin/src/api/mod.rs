@@ -7,6 +7,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
+//! | `auth/` | who calls, and what he may |
 //! | `edge` | what surrounds every request: CORS, bodies of errors, panics, durations |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
@@ -21,7 +22,7 @@
 mod accept;
 mod address;
 mod aside;
-mod auth;
+pub mod auth;
 mod body;
 mod body_memory;
 mod cors;
@@ -46,7 +47,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 
-pub use settings::{ApiSettings, AuthMode, CorsSettings};
+pub use settings::{ApiSettings, CorsSettings};
 pub use state::ApiState;
 
 use error::ApiError;
@@ -58,6 +59,7 @@ pub fn router(state: ApiState) -> Router {
         .into_router()
         .route_layer(from_fn(edge::json_only))
         .merge(v1::open_routes().into_router())
+        .layer(from_fn_with_state(state.clone(), auth::guard))
         .merge(v1::root_routes().into_router())
         .route_layer(from_fn(edge::no_head))
         .merge(probes::routes())
