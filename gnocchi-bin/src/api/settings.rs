@@ -2,15 +2,6 @@
 
 use std::time::Duration;
 
-/// How callers are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum AuthMode {
-    /// The user name of the `Authorization` header is believed; the password is ignored.
-    #[default]
-    Basic,
-}
-
 /// Which web pages of other origins may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorsSettings {
@@ -45,8 +36,6 @@ pub struct ApiSettings {
     pub proxy_headers: bool,
     /// Access by web pages of other origins.
     pub cors: CorsSettings,
-    /// How callers are told apart.
-    pub auth_mode: AuthMode,
 }
 
 impl Default for CorsSettings {
@@ -85,7 +74,6 @@ impl Default for ApiSettings {
             metrics_max: 200_000,
             proxy_headers: false,
             cors: CorsSettings::default(),
-            auth_mode: AuthMode::Basic,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod api;
 mod archive_policy;
+mod auth;
 mod backend;
 mod cors;
 mod error;
@@ -14,8 +15,10 @@ mod general;
 mod incoming;
 mod indexer;
 mod ini;
+mod keystone;
 mod metricd;
 mod option;
+mod policy;
 mod reader;
 mod source;
 mod storage;
@@ -27,15 +30,20 @@ pub use general::{General, LogLevel};
 pub use incoming::Incoming;
 pub use metricd::Metricd;
 pub use option::{Effect, OptionSpec, SectionSpec};
+pub use policy::{Missing, PolicyPath, PolicySettings};
 pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
 
 use reader::Reader;
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&SectionSpec; 15] = [
+pub static SECTIONS: [&SectionSpec; 17] = [
     &general::SECTION,
     &api::SECTION,
+    &auth::BASIC,
+    &auth::REMOTE_USER,
+    &keystone::SECTION,
+    &policy::SECTION,
     &cors::SECTION,
     &storage::SECTION,
     &incoming::SECTION,
@@ -44,9 +52,7 @@ pub static SECTIONS: [&SectionSpec; 15] = [
     &archive_policy::SECTION,
     &foreign::STATSD,
     &foreign::AMQP1D,
-    &foreign::OSLO_POLICY,
     &foreign::HEALTHCHECK,
-    &foreign::KEYSTONE_AUTHTOKEN,
     &foreign::DATABASE,
     &foreign::OSLO_MIDDLEWARE,
 ];
@@ -56,8 +62,10 @@ pub static SECTIONS: [&SectionSpec; 15] = [
 pub struct Config {
     /// `[DEFAULT]`
     pub general: General,
-    /// `[api]` and `[cors]`
+    /// `[api]`, `[cors]`, and the section of the mode of authentication
     pub api: Api,
+    /// `[oslo_policy]`
+    pub policy: PolicySettings,
     /// `[storage]`
     pub storage: Storage,
     /// `[incoming]`
@@ -89,6 +97,7 @@ impl Config {
         let config = Self {
             general: General::read(&reader)?,
             api: Api::read(&reader)?,
+            policy: PolicySettings::read(&reader, sources.searched_directories()?)?,
             storage: Storage::read(&reader)?,
             incoming: Incoming::read(&reader)?,
             metricd: Metricd::read(&reader)?,

@@ -70,6 +70,8 @@ impl<'a> MetricMaker<'a> {
             archive_policy_name: description.archive_policy_name.as_deref(),
             name: description.name.as_deref(),
             unit: description.unit.as_deref(),
+            resource_id: description.resource_id,
+            original_resource_id: None,
         };
         require(self.state, Action::CreateMetric, self.caller, &target).await?;
         let MetricDescription {

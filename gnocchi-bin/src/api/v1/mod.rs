@@ -16,9 +16,8 @@ mod resource_type;
 mod root;
 mod status;
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{any, get, post};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -26,7 +25,7 @@ use serde::Serialize;
 use super::aside::{self, Length};
 use super::error::{ApiError, ApiResult};
 use super::render;
-use super::state::ApiState;
+use super::routes::Routes;
 
 /// How many things are listed at once: it takes about half a millisecond.
 const LISTED_AT_ONCE: usize = 50;
@@ -34,9 +33,9 @@ const LISTED_AT_ONCE: usize = 50;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Returns the routes that answer in JSON to clients that take it.
-pub(super) fn routes() -> Router<ApiState> {
+pub(super) fn routes() -> Routes {
     let below_a_metric = || any(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED));
-    Router::new()
+    Routes::new()
         .add("/v1/capabilities", get(capabilities::list))
         .add("/v1/status", get(status::show))
         .add(
@@ -106,28 +105,20 @@ pub(super) fn routes() -> Router<ApiState> {
 }
 
 /// Returns the routes that answer whatever the client takes.
-pub(super) fn open_routes() -> Router<ApiState> {
+pub(super) fn open_routes() -> Routes {
     let below_an_item = || any(async || ApiError::empty(StatusCode::NOT_FOUND));
-    Router::new()
+    Routes::new()
         .route("/v1/archive_policy/{name}/{*below}", below_an_item())
         .route("/v1/archive_policy_rule/{name}/{*below}", below_an_item())
         .route("/v1/resource_type/{name}/{*below}", below_an_item())
-        .route("/", get(root::versions))
         .route("/v1", get(root::redirect))
         .route("/v1/", get(root::index))
         .route("/v1/openapi.json", get(openapi::document))
 }
 
-/// Adds routes that don't care about a slash at the end.
-trait AddRoute {
-    fn add(self, path: &str, methods: MethodRouter<ApiState>) -> Self;
-}
-
-impl AddRoute for Router<ApiState> {
-    fn add(self, path: &str, methods: MethodRouter<ApiState>) -> Self {
-        self.route(path, methods.clone())
-            .route(&format!("{path}/"), methods)
-    }
+/// Returns the route of the document that leads here, which everybody may read.
+pub(super) fn root_routes() -> Routes {
+    Routes::new().route("/", get(root::versions))
 }
 
 /// Answers with JSON.

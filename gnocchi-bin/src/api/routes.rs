@@ -1,0 +1,47 @@
+//! Routes, and the list of their paths beside the router that answers them.
+
+use axum::Router;
+use axum::routing::MethodRouter;
+
+use super::state::ApiState;
+
+/// A router that is being put together, and what stands in it.
+#[derive(Default)]
+pub(super) struct Routes {
+    router: Router<ApiState>,
+    paths: Vec<&'static str>,
+}
+
+impl Routes {
+    /// Starts without a route.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a route that doesn't care about a slash at the end.
+    pub(super) fn add(self, path: &'static str, methods: MethodRouter<ApiState>) -> Self {
+        let mut routes = self.route(path, methods.clone());
+        routes.router = routes.router.route(&format!("{path}/"), methods);
+        routes
+    }
+
+    /// Adds a route that is exactly this. One that takes any path below it, `{*below}`, only says that nothing is there, and
+    /// is not listed.
+    pub(super) fn route(mut self, path: &'static str, methods: MethodRouter<ApiState>) -> Self {
+        if !path.contains("{*") {
+            self.paths.push(path);
+        }
+        self.router = self.router.route(path, methods);
+        self
+    }
+
+    /// Returns the paths, with names in braces.
+    pub(super) fn into_paths(self) -> Vec<&'static str> {
+        self.paths
+    }
+
+    /// Returns what answers at the paths.
+    pub(super) fn into_router(self) -> Router<ApiState> {
+        self.router
+    }
+}
