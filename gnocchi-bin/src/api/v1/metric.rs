@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, Resource};
-use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::policy::{Action, Caller, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 
@@ -139,6 +139,7 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
         archive_policy_name: text("archive_policy_name")?,
         resource_id: None,
         status,
+        visibility: Visibility::Everything,
     })
 }
 

@@ -229,10 +229,10 @@ async fn list_resources(
     let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
     let wanted: Vec<String> = listing.query.all("attrs").map(ToOwned::to_owned).collect();
     let query = ResourceQuery {
-        resource_type,
         ids,
         history,
         page: page.page.clone(),
+        ..ResourceQuery::of_type(resource_type)
     };
     let resources = state.gnocchi().list_resources(&query).await?;
     let last = resources.last().map(|resource| marker(resource, history));
