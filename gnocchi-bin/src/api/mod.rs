@@ -10,6 +10,7 @@
 //! | `edge` | what surrounds every request: CORS, bodies of errors, panics, durations |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
+//! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
 //! | `render/` | JSON and times as clients expect them |
 //! | `address`, `query`, `body`, `page` | the parts of a request |
@@ -26,6 +27,7 @@ mod cors;
 mod edge;
 pub mod error;
 mod error_body;
+mod filter;
 pub mod measures;
 mod page;
 mod probes;

@@ -6,7 +6,7 @@ use carbonara::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::condition::{Column, Condition, Operand, PARTS_MAX};
+use super::condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 use super::filter::{Comparison, Filter, Scalar};
 use crate::model::{AttributeKind, ResourceId, ResourceType, whole_microseconds};
 use crate::text::{timespan, timestamp};
@@ -47,8 +47,8 @@ pub enum BindError {
         /// The name.
         attribute: String,
     },
-    /// There are more comparisons and connections than a database takes.
-    #[error("the filter has more than {PARTS_MAX} parts")]
+    /// There are more comparisons and connections, or more values, than a database takes.
+    #[error("the filter has more than {PARTS_MAX} parts or {VALUES_MAX} values")]
     TooLarge,
 }
 
@@ -80,7 +80,7 @@ impl Filter {
     /// [`BindError`] says which name or value doesn't fit.
     pub fn bind(&self, context: &SearchContext<'_>) -> Result<Condition, BindError> {
         let condition = context.bind(self)?;
-        if condition.parts() > PARTS_MAX {
+        if condition.parts() > PARTS_MAX || condition.values() > VALUES_MAX {
             return Err(BindError::TooLarge);
         }
         Ok(condition)

@@ -12,6 +12,9 @@ use crate::policy::{CreatorProject, Visibility, VisibleResources};
 /// this is half of what the strictest of them takes.
 pub const PARTS_MAX: usize = 400;
 
+/// The largest number of values in one condition, a third of what the strictest database takes.
+pub const VALUES_MAX: usize = 10_000;
+
 /// What a row of a listing of resources has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Column {
@@ -134,6 +137,18 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::parts).sum(),
             Self::Not(inner) => inner.parts(),
             _ => 0,
+        }
+    }
+
+    /// Returns how many values there are to compare with.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::values).sum(),
+            Self::Not(inner) => inner.values(),
+            Self::In { operands, .. } => operands.len(),
+            Self::IsNull(_) => 0,
+            Self::Compare { .. } | Self::Like { .. } | Self::Lifespan { .. } => 1,
         }
     }
 

@@ -24,6 +24,6 @@ mod parse;
 mod print;
 
 pub use bind::{BindError, SearchContext};
-pub use condition::{Column, Condition, Operand, PARTS_MAX};
+pub use condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 pub use filter::{Comparison, Filter, Scalar};
 pub use parse::{DEPTH_MAX, FilterError, Misuse, MisuseStep, TERMS_MAX, TEXT_BYTES_MAX};
