@@ -87,6 +87,10 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn named_metrics(&self) -> &'static str {
+        "json_group_object(metric.name, hex(metric.id))"
+    }
+
     fn push_like(&self, statement: &mut Statement, pattern: &str) {
         // LIKE of SQLite takes no notice of case, GLOB does.
         let mut glob = String::with_capacity(pattern.len());

@@ -7,6 +7,7 @@ mod integrity;
 mod listing;
 mod metrics;
 mod resource_lists;
+mod resource_rows;
 mod resource_types;
 mod resources;
 
