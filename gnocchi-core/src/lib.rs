@@ -59,6 +59,7 @@ pub mod model;
 pub mod policy;
 mod processing;
 pub mod query;
+mod revisions;
 mod store;
 mod telemetry;
 

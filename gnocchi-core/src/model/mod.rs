@@ -14,6 +14,7 @@ mod page;
 mod rejection;
 mod resource;
 mod resource_type;
+mod resource_type_change;
 
 pub use archive_policy::{
     ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
@@ -33,3 +34,4 @@ pub use resource::{Change, NewResource, Resource, ResourceMetric, ResourceUpdate
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };
+pub use resource_type_change::{ResourceTypeChange, ResourceTypeChangeError};

@@ -44,7 +44,7 @@ fn complete_attributes(
         .collect()
 }
 
-fn cut(value: AttributeValue) -> AttributeValue {
+pub(super) fn cut(value: AttributeValue) -> AttributeValue {
     if let AttributeValue::Datetime(moment) = value {
         AttributeValue::Datetime(microseconds(moment))
     } else {
@@ -144,6 +144,17 @@ impl State {
             }
         }
         self.insert_metrics(assignment.created);
+    }
+
+    fn delete_resources(&mut self, ids: &BTreeSet<ResourceId>) {
+        for id in ids {
+            for metric in self.metrics_of(*id).into_values() {
+                self.delete_metric(metric);
+            }
+            self.resources.remove(id);
+        }
+        self.revisions
+            .retain(|_, revision| !ids.contains(&revision.id));
     }
 }
 
@@ -296,6 +307,12 @@ impl ResourceIndexer for MemoryIndexer {
             .find_resource(resource_type, id)
             .ok_or(IndexerError::NoSuchResource { id })?
             .clone();
+        if update
+            .expected_revision
+            .is_some_and(|expected| expected != before.revision_start)
+        {
+            return Err(IndexerError::RevisionChanged { id });
+        }
         let mut after = before.clone();
         let changed = after.apply(&normalised(
             update,
@@ -307,10 +324,10 @@ impl ResourceIndexer for MemoryIndexer {
         if changed {
             state.last_revision += 1;
             let revision = state.last_revision;
-            after.revision_start = microseconds(now);
+            after.revision_start = before.next_revision_start(now);
             let past = Resource {
                 revision: Some(revision),
-                revision_end: Some(microseconds(now)),
+                revision_end: Some(after.revision_start),
                 ..before
             };
             state.revisions.insert(revision, past);
@@ -327,15 +344,25 @@ impl ResourceIndexer for MemoryIndexer {
             .copied()
             .filter(|id| state.resources.contains_key(id))
             .collect();
-        for id in &ids {
-            for metric in state.metrics_of(*id).into_values() {
-                state.delete_metric(metric);
-            }
-            state.resources.remove(id);
-        }
-        state
-            .revisions
-            .retain(|_, revision| !ids.contains(&revision.id));
+        state.delete_resources(&ids);
         Ok(ids.len())
+    }
+
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError> {
+        let mut state = self.state.lock();
+        match state.resources.get(&id) {
+            None => Err(IndexerError::NoSuchResource { id }),
+            Some(resource) if resource.revision_start != revision_start => {
+                Err(IndexerError::RevisionChanged { id })
+            }
+            Some(_) => {
+                state.delete_resources(&BTreeSet::from([id]));
+                Ok(())
+            }
+        }
     }
 }

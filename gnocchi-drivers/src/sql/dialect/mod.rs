@@ -32,6 +32,16 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
+    /// Adds an expression for a JSON column without some entries and with others where it has none: `fills` is a JSON object,
+    /// `removed` one whose values are null.
+    fn push_changed_attributes(
+        &self,
+        statement: &mut Statement,
+        column: &str,
+        fills: String,
+        removed: String,
+    );
+
     /// Returns a statement that looks for damage in the whole file: a text a row, or one row with `ok`.
     fn file_check(&self) -> &'static str;
 
