@@ -14,7 +14,8 @@
 //! | `render/` | JSON and times as clients expect them |
 //! | `timestamp`, `timespan` | times as clients write them |
 //! | `routes` | the router and the list of what is in it |
-//! | `address`, `query`, `body`, `page` | the parts of a request |
+//! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
+//! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
 //! | `aside` | work that takes too long to do it where other requests wait |
 
@@ -24,6 +25,8 @@ mod aside;
 mod auth;
 mod body;
 mod body_memory;
+mod body_pieces;
+mod conditions;
 mod cors;
 mod edge;
 pub mod error;

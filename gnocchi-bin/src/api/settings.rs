@@ -35,7 +35,9 @@ pub struct ApiSettings {
     pub max_limit: usize,
     /// How long a request may wait for others: for one that creates the same thing, or for the memory that bodies take.
     pub operation_timeout: Duration,
-    /// The longest request body, in bytes; a longer one is refused with 413.
+    /// How long the body of a request may take to arrive; a slower one is given up with 408.
+    pub request_timeout: Duration,
+    /// The longest request body, in bytes, after it is decompressed; a longer one is refused with 413.
     pub body_bytes_max: usize,
     /// The largest number of points in one request; more are refused with 413.
     pub points_max: usize,
@@ -78,6 +80,8 @@ impl Default for ApiSettings {
         Self {
             max_limit: 1000,
             operation_timeout: Duration::from_secs(10),
+            // 64 MiB in this time are nine megabits a second.
+            request_timeout: Duration::from_secs(60),
             // A million points of 60 bytes of JSON each fit.
             body_bytes_max: 64 << 20,
             points_max: 2_000_000,

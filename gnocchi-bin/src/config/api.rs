@@ -26,6 +26,11 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         )
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
+        OptionSpec::new(
+            "request_timeout",
+            "seconds that the body of a request may take to arrive",
+        )
+        .or("60"),
         OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
@@ -67,6 +72,7 @@ impl Api {
                 .integer("max_limit", 1..=usize::MAX)
                 .map(defaulted)?,
             operation_timeout: section.seconds("operation_timeout")?,
+            request_timeout: section.seconds("request_timeout")?,
             body_bytes_max: section
                 .bytes("body_bytes_max", 1..=BODY_BYTES_LIMIT)
                 .map(defaulted)?,

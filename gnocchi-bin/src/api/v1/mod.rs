@@ -13,6 +13,7 @@ mod resource;
 mod resource_body;
 mod resource_metric;
 mod resource_type;
+mod resource_type_patch;
 mod root;
 mod status;
 
@@ -80,7 +81,9 @@ pub(super) fn routes() -> Routes {
         )
         .add(
             "/v1/resource_type/{name}",
-            get(resource_type::show).delete(resource_type::delete),
+            get(resource_type::show)
+                .patch(resource_type::update)
+                .delete(resource_type::delete),
         )
         .add("/v1/resource", get(resource::types))
         .add(
