@@ -1,6 +1,9 @@
 //! Settings of the HTTP API: plain data, built by whoever reads the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use super::address_range::AddressRange;
 
 /// How callers are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +31,22 @@ pub struct CorsSettings {
     pub allow_headers: Vec<String>,
 }
 
+/// What load balancers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HealthcheckSettings {
+    /// Whether answers tell which check says what.
+    pub detailed: bool,
+    /// Files that take this server out of service while one of them exists.
+    pub disabled_by: Vec<PathBuf>,
+    /// Files that must all exist for this server to be in service.
+    pub enabled_by: Vec<PathBuf>,
+    /// Addresses that get an answer; everybody when there is none. They are known only where the router is served with
+    /// [`ConnectInfo`](axum::extract::ConnectInfo) of a [`SocketAddr`](std::net::SocketAddr).
+    pub allowed_source_ranges: Vec<AddressRange>,
+    /// Whether what proxies pass on gets no answer.
+    pub ignores_proxied_requests: bool,
+}
+
 /// Settings of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
@@ -47,6 +66,8 @@ pub struct ApiSettings {
     pub proxy_headers: bool,
     /// Access by web pages of other origins.
     pub cors: CorsSettings,
+    /// What load balancers are told.
+    pub healthcheck: HealthcheckSettings,
     /// How callers are told apart.
     pub auth_mode: AuthMode,
 }
@@ -89,6 +110,7 @@ impl Default for ApiSettings {
             metrics_max: 200_000,
             proxy_headers: false,
             cors: CorsSettings::default(),
+            healthcheck: HealthcheckSettings::default(),
             auth_mode: AuthMode::Basic,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::cors;
 use super::error::ConfigError;
+use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
 use crate::api::settings::{ApiSettings, AuthMode};
@@ -50,7 +51,7 @@ const CONNECTIONS_LIMIT: usize = 1_000_000;
 /// The longest body that may be allowed.
 const BODY_BYTES_LIMIT: usize = 4 << 30;
 
-/// Settings of `[api]` and `[cors]`.
+/// Settings of `[api]`, `[cors]` and `[healthcheck]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// The address or name to listen on.
@@ -67,6 +68,7 @@ impl Api {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         check_listener_kind(section)?;
+        let port = section.integer("port", 0..=u16::MAX).map(defaulted)?;
         let settings = ApiSettings {
             max_limit: section
                 .integer("max_limit", 1..=usize::MAX)
@@ -84,11 +86,12 @@ impl Api {
                 .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             cors: cors::read(reader)?,
+            healthcheck: healthcheck::read(reader, port)?,
             auth_mode: auth_mode(section)?,
         };
         Ok(Self {
             host: section.text("host").map(defaulted)?,
-            port: section.integer("port", 0..=u16::MAX).map(defaulted)?,
+            port,
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,

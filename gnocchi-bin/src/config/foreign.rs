@@ -34,9 +34,6 @@ pub(super) static OSLO_POLICY: SectionSpec = SectionSpec::new(
     ],
 );
 
-/// Middleware for load balancers.
-pub(super) static HEALTHCHECK: SectionSpec = SectionSpec::foreign("healthcheck");
-
 /// Middleware for Keystone tokens.
 pub(super) static KEYSTONE_AUTHTOKEN: SectionSpec = SectionSpec::foreign("keystone_authtoken");
 

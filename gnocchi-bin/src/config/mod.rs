@@ -11,6 +11,7 @@ mod cors;
 mod error;
 mod foreign;
 mod general;
+mod healthcheck;
 mod incoming;
 mod indexer;
 mod ini;
@@ -45,7 +46,7 @@ pub static SECTIONS: [&SectionSpec; 15] = [
     &foreign::STATSD,
     &foreign::AMQP1D,
     &foreign::OSLO_POLICY,
-    &foreign::HEALTHCHECK,
+    &healthcheck::SECTION,
     &foreign::KEYSTONE_AUTHTOKEN,
     &foreign::DATABASE,
     &foreign::OSLO_MIDDLEWARE,
@@ -56,7 +57,7 @@ pub static SECTIONS: [&SectionSpec; 15] = [
 pub struct Config {
     /// `[DEFAULT]`
     pub general: General,
-    /// `[api]` and `[cors]`
+    /// `[api]`, `[cors]` and `[healthcheck]`
     pub api: Api,
     /// `[storage]`
     pub storage: Storage,

@@ -22,6 +22,7 @@ use crate::api::measures::{self, BodyError, Context};
 use crate::api::query::Query;
 use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
+use crate::api::time_zone::time_zone;
 use crate::api::{timespan, timestamp};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
@@ -210,7 +211,11 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
                 .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
         ),
     };
-    let resample = query.single("resample")?.map(parse_resample).transpose()?;
+    let time_zone = time_zone(query)?;
+    let resample = query.single("resample")?;
+    let resample = resample
+        .map(|text| parse_resample(text, time_zone))
+        .transpose()?;
     let aggregation = query.single("aggregation")?.unwrap_or("mean");
     let method = aggregation
         .parse()
@@ -224,11 +229,11 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-fn parse_resample(text: &str) -> ApiResult<Resample> {
+fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
         return Ok(Resample::Calendar {
             unit: *unit,
-            time_zone: TimeZone::UTC,
+            time_zone,
         });
     }
     timespan::parse(text)

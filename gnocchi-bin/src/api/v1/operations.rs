@@ -84,6 +84,10 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
         "a granularity, or one of the letters Y, H, Q, M, W, by which the aggregates are grouped further",
     ),
     (
+        "timezone",
+        "the time zone of the calendar, such as `Europe/Paris`; UTC by default",
+    ),
+    (
         "refresh",
         "accepted; every answer has all measures that were acknowledged before",
     ),
