@@ -203,6 +203,28 @@ pub enum IndexerError {
         /// The id.
         id: ResourceId,
     },
+    /// Another revision of the resource is the current one than the one that was to be changed or removed.
+    #[error("resource {id} was changed by somebody else")]
+    RevisionChanged {
+        /// Its id.
+        id: ResourceId,
+    },
+    /// The resource type is not any more what the change was planned for.
+    #[error("resource type {name} was changed by somebody else")]
+    ResourceTypeChanged {
+        /// Its name.
+        name: String,
+    },
+    /// A resource, or its history, has a text that would be too long.
+    #[error("attribute {attribute} of resource {id} is longer than {max_length} characters")]
+    AttributeTooLong {
+        /// The attribute.
+        attribute: String,
+        /// The resource.
+        id: ResourceId,
+        /// How long it may be.
+        max_length: u32,
+    },
     /// A resource would end before it starts.
     #[error("resource {id} cannot end before it starts")]
     ResourceEndsBeforeStart {

@@ -59,6 +59,7 @@ pub mod model;
 pub mod policy;
 mod processing;
 pub mod query;
+mod revisions;
 pub mod search;
 mod store;
 mod telemetry;

@@ -188,7 +188,7 @@ impl Gnocchi {
         &*self.inner.drivers.clock
     }
 
-    fn indexer(&self) -> &dyn Indexer {
+    pub(crate) fn indexer(&self) -> &dyn Indexer {
         &*self.inner.drivers.indexer
     }
 }

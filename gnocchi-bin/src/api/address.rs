@@ -84,6 +84,10 @@ fn mount_prefix(parts: &Parts) -> String {
         .extensions
         .get::<OriginalUri>()
         .map_or("", |original| original.0.path());
+    // A router that is mounted at `/gnocchi` sees a request for exactly that as one for `/`.
+    if parts.uri.path() == "/" && !original.ends_with('/') {
+        return original.to_owned();
+    }
     original
         .strip_suffix(parts.uri.path())
         .unwrap_or_default()

@@ -1,23 +1,24 @@
 //! Request bodies.
 
 use std::ops::Deref;
-use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Frame;
 use serde_json::Value;
 
 use super::aside::{self, Length};
 use super::body_memory::{self, BodyMemory, Held};
+use super::body_pieces::{Patience, Pieces};
 use super::error::ApiError;
 use super::state::ApiState;
 
 /// The content type of nearly every body.
 const JSON: &str = "application/json";
+
+/// The content type of changes of resource types.
+const JSON_PATCH: &str = "application/json-patch+json";
 
 /// How much memory is set aside before the first byte has come, whatever the client announces.
 const BYTES_RESERVED_MAX: usize = 1 << 20;
@@ -25,9 +26,6 @@ const BYTES_RESERVED_MAX: usize = 1 << 20;
 /// The longest body that becomes a tree of values, in bytes. A tree takes up to thirty times the memory of its text; the bodies
 /// that are really large, measures, never become one.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
-
-/// How long the next piece of a body may take.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// How much JSON is decoded at once, in bytes.
 const DECODED_AT_ONCE_BYTES: usize = 64 << 10;
@@ -38,7 +36,7 @@ pub(crate) struct RequestBody {
     headers: HeaderMap,
     body: axum::body::Body,
     bytes_max: usize,
-    silence_max: Duration,
+    patience: Patience,
     memory: BodyMemory,
 }
 
@@ -61,10 +59,10 @@ impl RequestBody {
     /// Reads a body that must be announced as JSON.
     ///
     /// # Errors
-    /// 415 when it is announced as something else, 413 when it is too long, 400 when it breaks off, 408 when it stalls, 503 when
-    /// other bodies leave no room for it.
+    /// 415 when it is announced as something else or compressed in an unknown way, 413 when it is too long, 400 when it breaks off,
+    /// 408 when it takes too long, 503 when other bodies leave no room for it.
     pub(crate) async fn json_bytes(self) -> Result<Body, ApiError> {
-        self.announced_json()?;
+        self.require_type(JSON)?;
         self.bytes().await
     }
 
@@ -72,9 +70,22 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json_bytes`](Self::json_bytes), and 400 when it is no JSON.
-    pub(crate) async fn json(mut self) -> Result<Value, ApiError> {
+    pub(crate) async fn json(self) -> Result<Value, ApiError> {
+        self.document(JSON).await
+    }
+
+    /// Reads and decodes a body that must be a JSON patch.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) async fn json_patch(self) -> Result<Value, ApiError> {
+        self.document(JSON_PATCH).await
+    }
+
+    async fn document(mut self, content_type: &str) -> Result<Value, ApiError> {
+        self.require_type(content_type)?;
         self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
-        let bytes = self.json_bytes().await?;
+        let bytes = self.bytes().await?;
         let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
         aside::work(length, move || decode(&bytes)).await?
     }
@@ -85,7 +96,7 @@ impl RequestBody {
     /// As [`json`](Self::json).
     pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
         self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
-        let announced = self.announced_json();
+        let announced = self.require_type(JSON);
         let bytes = self.bytes().await?;
         if bytes.is_empty() {
             return Ok(None);
@@ -95,27 +106,16 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?.map(Some)
     }
 
-    /// Insists that the body is announced as JSON.
-    fn announced_json(&self) -> Result<(), ApiError> {
-        let announced = self
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let essence = announced.split(';').next().unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case(JSON) {
-            Ok(())
-        } else {
-            Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE))
-        }
-    }
-
-    async fn bytes(self) -> Result<Body, ApiError> {
+    /// Reads a body that may be of any type.
+    ///
+    /// # Errors
+    /// As [`json_bytes`](Self::json_bytes), without a look at the type.
+    pub(crate) async fn bytes(self) -> Result<Body, ApiError> {
         let Self {
             headers,
-            mut body,
+            body,
             bytes_max,
-            silence_max,
+            patience,
             memory,
         } = self;
         let announced = headers
@@ -124,21 +124,25 @@ impl RequestBody {
         if announced.is_some_and(|length| length > bytes_max) {
             return Err(too_long(bytes_max));
         }
+        let mut pieces = Pieces::new(&headers, body, patience)?;
+        let expected = announced.map_or(bytes_max, |length| {
+            bytes_max.min(length.saturating_mul(pieces.growth()))
+        });
         let mut first: Option<Bytes> = None;
         let mut gathered = Vec::new();
         let mut held: Option<Held> = None;
-        while let Some(frame) = next_frame(&mut body, silence_max).await? {
-            let frame =
-                frame.map_err(|_| ApiError::bad_request("The body of the request breaks off"))?;
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
+        while let Some(data) = pieces.next().await? {
             let length = first.as_ref().map_or(0, Bytes::len) + gathered.len() + data.len();
             if length > bytes_max {
                 return Err(too_long(bytes_max));
             }
-            if held.is_none() && length > body_memory::PAGE_BYTES {
-                held = Some(memory.hold(announced.unwrap_or(bytes_max)).await?);
+            if length > body_memory::PAGE_BYTES {
+                let wanted = if length > expected {
+                    bytes_max
+                } else {
+                    expected
+                };
+                memory.hold_up_to(&mut held, wanted).await?;
             }
             // A body that comes in one piece is not copied.
             match first.take() {
@@ -158,21 +162,21 @@ impl RequestBody {
         }
         Ok(Body { bytes, _held: held })
     }
-}
 
-/// Waits for the next piece of a body, but not for ever.
-async fn next_frame(
-    body: &mut axum::body::Body,
-    silence_max: Duration,
-) -> Result<Option<Result<Frame<Bytes>, axum::Error>>, ApiError> {
-    let frame = tokio::time::timeout(silence_max, body.frame()).await;
-    frame.map_err(|_| {
-        let text = format!(
-            "The body of the request stalls: nothing has come for {} seconds",
-            silence_max.as_secs_f64()
-        );
-        ApiError::text(StatusCode::REQUEST_TIMEOUT, text)
-    })
+    /// Insists on the type that a body is announced as; parameters such as a charset don't matter.
+    fn require_type(&self, expected: &str) -> Result<(), ApiError> {
+        let announced = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = announced.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case(expected) {
+            Ok(())
+        } else {
+            Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+        }
+    }
 }
 
 fn too_long(bytes_max: usize) -> ApiError {
@@ -206,7 +210,7 @@ impl FromRequest<ApiState> for RequestBody {
             headers: parts.headers,
             body,
             bytes_max: state.settings().body_bytes_max,
-            silence_max: SILENCE_MAX,
+            patience: Patience::new(state.settings().request_timeout),
             memory: state.body_memory().clone(),
         })
     }
@@ -215,6 +219,8 @@ impl FromRequest<ApiState> for RequestBody {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use std::time::Duration;
 
     use super::*;
 
@@ -227,7 +233,7 @@ mod tests {
             headers,
             body,
             bytes_max: 10,
-            silence_max: Duration::from_millis(20),
+            patience: Patience::new(Duration::from_millis(20)),
             memory: BodyMemory::new(10, Duration::from_millis(20)),
         }
     }

@@ -32,6 +32,23 @@ impl BodyMemory {
         }
     }
 
+    /// Waits until a body has the memory that it wants. Almost always that is asked for once.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub(super) async fn hold_up_to(&self, held: &mut Option<Held>, bytes: usize) -> ApiResult<()> {
+        let has = held.as_ref().map_or(0, Held::num_permits);
+        let missing = pages(bytes).saturating_sub(has);
+        if missing > 0 {
+            let more = self.hold(missing.saturating_mul(PAGE_BYTES)).await?;
+            match held {
+                Some(held) => held.merge(more),
+                None => *held = Some(more),
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for the memory of a body. It is asked for at once: bodies that wait for each other's last piece would wait in vain.
     ///
     /// # Errors

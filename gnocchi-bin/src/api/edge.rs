@@ -1,16 +1,19 @@
-//! What happens to every request and response: CORS, bodies of errors, panics, and how long it took.
+//! What happens to every request and response: its name, CORS, bodies of errors, panics, and how long it took.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
+use tracing::Instrument;
 
 use super::error::ApiError;
+use super::request_id::RequestId;
 use super::state::ApiState;
 use super::{accept, cors, error_body};
 
@@ -22,16 +25,22 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     let readers = cors::allowed_origin(cors, request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let id = RequestId::of(request.headers());
 
     let mut response = if method == Method::OPTIONS {
         cors::preflight(cors, request.headers())
     } else {
-        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        answered.unwrap_or_else(|_| panicked(&method, route.as_ref()))
+        let span = tracing::info_span!("request", id = id.as_str());
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+        let answered = answered.instrument(span.clone()).await;
+        answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let written = error_body::response(&error, accept::error_format(accepts.as_ref()));
         response = with_headers_of(written, response);
+    }
+    if method == Method::HEAD {
+        response = without_body(response);
     }
     if method != Method::OPTIONS {
         cors::vary(cors, response.headers_mut());
@@ -39,27 +48,19 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
             cors::mark(cors, &readers, response.headers_mut());
         }
     }
+    id.mark(response.headers_mut());
     observe(route.as_ref(), &method, response.status(), started);
     response
 }
 
-/// Refuses `HEAD`: it is no method of this API, though the router would let it reach whatever can be read.
-pub(super) async fn no_head(request: Request, next: Next) -> Response {
-    if request.method() == Method::HEAD {
-        return ApiError::empty(StatusCode::METHOD_NOT_ALLOWED).into_response();
-    }
-    next.run(request).await
-}
-
-/// Names in `Allow` what is allowed indeed, which is without the `HEAD` that the router adds wherever there is a `GET`.
+/// Names what is allowed in `Allow` with spaces between, as clients know it.
 pub(super) async fn tell_allowed(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if response.status() == StatusCode::METHOD_NOT_ALLOWED
         && let Some(allowed) = response.headers().get(ALLOW)
         && let Ok(allowed) = allowed.to_str()
     {
-        let methods = allowed.split(',').map(str::trim);
-        let methods: Vec<&str> = methods.filter(|method| *method != "HEAD").collect();
+        let methods: Vec<&str> = allowed.split(',').map(str::trim).collect();
         if let Ok(allowed) = HeaderValue::try_from(methods.join(", ")) {
             response.headers_mut().insert(ALLOW, allowed);
         }
@@ -89,6 +90,18 @@ fn with_headers_of(mut written: Response, before: Response) -> Response {
     written
 }
 
+/// Leaves out the body, and tells how long it would have been.
+fn without_body(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // What a handler answers has lost its body already, so zero says nothing.
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts
+            .headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
 fn panicked(method: &Method, route: Option<&MatchedPath>) -> Response {
     let route = route.map_or("unknown", MatchedPath::as_str);
     tracing::error!(%method, route, "a handler panicked; this is a defect");
@@ -100,6 +113,7 @@ fn observe(route: Option<&MatchedPath>, method: &Method, status: StatusCode, sta
     let route = route.map_or("unknown", MatchedPath::as_str).to_owned();
     let method = match *method {
         Method::GET => "GET",
+        Method::HEAD => "HEAD",
         Method::POST => "POST",
         Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",

@@ -225,6 +225,20 @@ impl ApiError {
             IndexerError::ResourceEndsBeforeStart { .. } => {
                 Self::bad_request("Start timestamp cannot be after end timestamp")
             }
+            IndexerError::RevisionChanged { .. } => Self::empty(StatusCode::PRECONDITION_FAILED),
+            IndexerError::ResourceTypeChanged { name } => Self::text(
+                StatusCode::CONFLICT,
+                format!(
+                    "Resource type {name} was changed by somebody else at the same time: try again"
+                ),
+            ),
+            IndexerError::AttributeTooLong {
+                attribute,
+                id,
+                max_length,
+            } => Self::bad_request(format!(
+                "Invalid input: Resource attribute {attribute} of resource {id} is longer than max_length {max_length}"
+            )),
             IndexerError::NoSuchMetric { id } => missing("Metric", &id.to_string()),
             IndexerError::MetricExists { id } => exists("Metric", &id.to_string()),
             IndexerError::NamedMetricExists { name } => match named_in {

@@ -94,6 +94,24 @@ fn every_error_of_the_indexer_has_its_answer() {
         "Start timestamp cannot be after end timestamp",
     );
     check(
+        IndexerError::ResourceTypeChanged { name: name() },
+        409,
+        "Resource type n was changed by somebody else at the same time: try again",
+    );
+    check(
+        IndexerError::AttributeTooLong {
+            attribute: name(),
+            id: resource,
+            max_length: 5,
+        },
+        400,
+        "Invalid input: Resource attribute n of resource 00000000-0000-0000-0000-000000000001 is longer than max_length 5",
+    );
+    let changed = ApiError::from(Error::Indexer(IndexerError::RevisionChanged {
+        id: resource,
+    }));
+    assert_eq!(changed, ApiError::empty(StatusCode::PRECONDITION_FAILED));
+    check(
         IndexerError::NoSuchMetric { id: metric },
         404,
         "Metric 00000000-0000-0000-0000-000000000002 does not exist",

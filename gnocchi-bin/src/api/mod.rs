@@ -8,50 +8,66 @@
 //! |---|---|
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
 //! | `auth/` | who calls, and what he may |
-//! | `edge` | what surrounds every request: CORS, bodies of errors, panics, durations |
+//! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
+//! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
 //! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
 //! | `render/` | JSON and times as clients expect them |
+//! | `time_zone` | zones as clients name them |
 //! | `routes` | the router and the list of what is in it |
-//! | `address`, `query`, `body`, `page` | the parts of a request |
+//! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
+//! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
 //! | `aside` | work that takes too long to do it where other requests wait |
 
 mod accept;
 mod address;
+mod address_range;
 mod aside;
 pub mod auth;
 mod body;
 mod body_memory;
+mod body_pieces;
+mod conditions;
 mod cors;
 mod edge;
 pub mod error;
 mod error_body;
 mod filter;
+mod health;
 pub mod measures;
 mod page;
 mod probes;
 mod python;
 mod query;
 pub mod render;
+mod request_id;
 mod routes;
 pub mod schema;
 pub mod settings;
 mod state;
+mod time_zone;
 mod v1;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 
+pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
-pub use settings::{ApiSettings, CorsSettings};
+pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
 
 use error::ApiError;
 use routes::Routes;
+
+/// The shortest body that is compressed, in bytes: shorter ones travel in one packet anyway.
+const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`. It needs a runtime with timers.
 pub fn router(state: ApiState) -> Router {
@@ -61,7 +77,6 @@ pub fn router(state: ApiState) -> Router {
         .merge(v1::open_routes().into_router())
         .layer(from_fn_with_state(state.clone(), auth::guard))
         .merge(v1::root_routes().into_router())
-        .route_layer(from_fn(edge::no_head))
         .merge(probes::routes())
         .fallback(async || ApiError::no_such_address())
         .method_not_allowed_fallback(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
@@ -71,6 +86,14 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(from_fn(edge::tell_allowed))
+        .layer(compression())
+}
+
+/// Compresses what is long enough to be worth it, for clients that want that.
+fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN))
 }
 
 /// Returns the path of every route that users can call, with names in braces as in `/v1/metric/{id}`. What monitoring asks

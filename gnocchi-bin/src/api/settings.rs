@@ -1,6 +1,9 @@
 //! Settings of the HTTP API: plain data, built by whoever reads the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use super::address_range::AddressRange;
 
 /// Which web pages of other origins may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,22 @@ pub struct CorsSettings {
     pub allow_headers: Vec<String>,
 }
 
+/// What load balancers are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HealthcheckSettings {
+    /// Whether answers tell which check says what.
+    pub detailed: bool,
+    /// Files that take this server out of service while one of them exists.
+    pub disabled_by: Vec<PathBuf>,
+    /// Files that must all exist for this server to be in service.
+    pub enabled_by: Vec<PathBuf>,
+    /// Addresses that get an answer; everybody when there is none. They are known only where the router is served with
+    /// [`ConnectInfo`](axum::extract::ConnectInfo) of a [`SocketAddr`](std::net::SocketAddr).
+    pub allowed_source_ranges: Vec<AddressRange>,
+    /// Whether what proxies pass on gets no answer.
+    pub ignores_proxied_requests: bool,
+}
+
 /// Settings of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
@@ -26,7 +45,9 @@ pub struct ApiSettings {
     pub max_limit: usize,
     /// How long a request may wait for others: for one that creates the same thing, or for the memory that bodies take.
     pub operation_timeout: Duration,
-    /// The longest request body, in bytes; a longer one is refused with 413.
+    /// How long the body of a request may take to arrive; a slower one is given up with 408.
+    pub request_timeout: Duration,
+    /// The longest request body, in bytes, after it is decompressed; a longer one is refused with 413.
     pub body_bytes_max: usize,
     /// The largest number of points in one request; more are refused with 413.
     pub points_max: usize,
@@ -36,6 +57,8 @@ pub struct ApiSettings {
     pub proxy_headers: bool,
     /// Access by web pages of other origins.
     pub cors: CorsSettings,
+    /// What load balancers are told.
+    pub healthcheck: HealthcheckSettings,
 }
 
 impl Default for CorsSettings {
@@ -67,6 +90,8 @@ impl Default for ApiSettings {
         Self {
             max_limit: 1000,
             operation_timeout: Duration::from_secs(10),
+            // 64 MiB in this time are nine megabits a second.
+            request_timeout: Duration::from_secs(60),
             // A million points of 60 bytes of JSON each fit.
             body_bytes_max: 64 << 20,
             points_max: 2_000_000,
@@ -74,6 +99,7 @@ impl Default for ApiSettings {
             metrics_max: 200_000,
             proxy_headers: false,
             cors: CorsSettings::default(),
+            healthcheck: HealthcheckSettings::default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[api]`: the listener and the limits of the HTTP API.
 
 use super::error::ConfigError;
+use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
 use super::{auth, cors};
@@ -36,6 +37,11 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         )
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
+        OptionSpec::new(
+            "request_timeout",
+            "seconds that the body of a request may take to arrive",
+        )
+        .or("60"),
         OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
@@ -52,7 +58,7 @@ const CONNECTIONS_LIMIT: usize = 1_000_000;
 /// The longest body that may be allowed.
 const BODY_BYTES_LIMIT: usize = 4 << 30;
 
-/// Settings of `[api]`, `[cors]` and the section of the mode of authentication.
+/// Settings of `[api]`, `[cors]`, `[healthcheck]` and the section of the mode of authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// The address or name to listen on.
@@ -71,11 +77,13 @@ impl Api {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         check_listener_kind(section)?;
+        let port = section.integer("port", 0..=u16::MAX).map(defaulted)?;
         let settings = ApiSettings {
             max_limit: section
                 .integer("max_limit", 1..=usize::MAX)
                 .map(defaulted)?,
             operation_timeout: section.seconds("operation_timeout")?,
+            request_timeout: section.seconds("request_timeout")?,
             body_bytes_max: section
                 .bytes("body_bytes_max", 1..=BODY_BYTES_LIMIT)
                 .map(defaulted)?,
@@ -87,10 +95,11 @@ impl Api {
                 .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             cors: cors::read(reader)?,
+            healthcheck: healthcheck::read(reader, port)?,
         };
         Ok(Self {
             host: section.text("host").map(defaulted)?,
-            port: section.integer("port", 0..=u16::MAX).map(defaulted)?,
+            port,
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,

@@ -8,9 +8,6 @@ pub(super) static STATSD: SectionSpec = SectionSpec::foreign("statsd");
 /// The daemon for AMQP.
 pub(super) static AMQP1D: SectionSpec = SectionSpec::foreign("amqp1d");
 
-/// Middleware for load balancers.
-pub(super) static HEALTHCHECK: SectionSpec = SectionSpec::foreign("healthcheck");
-
 /// Pools of the SQL library.
 pub(super) static DATABASE: SectionSpec = SectionSpec::foreign("database");
 

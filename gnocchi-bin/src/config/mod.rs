@@ -12,6 +12,7 @@ mod cors;
 mod error;
 mod foreign;
 mod general;
+mod healthcheck;
 mod incoming;
 mod indexer;
 mod ini;
@@ -52,7 +53,7 @@ pub static SECTIONS: [&SectionSpec; 17] = [
     &archive_policy::SECTION,
     &foreign::STATSD,
     &foreign::AMQP1D,
-    &foreign::HEALTHCHECK,
+    &healthcheck::SECTION,
     &foreign::DATABASE,
     &foreign::OSLO_MIDDLEWARE,
 ];
@@ -62,7 +63,7 @@ pub static SECTIONS: [&SectionSpec; 17] = [
 pub struct Config {
     /// `[DEFAULT]`
     pub general: General,
-    /// `[api]`, `[cors]`, and the section of the mode of authentication
+    /// `[api]`, `[cors]`, `[healthcheck]`, and the section of the mode of authentication
     pub api: Api,
     /// `[oslo_policy]`
     pub policy: PolicySettings,

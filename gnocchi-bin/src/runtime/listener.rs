@@ -1,4 +1,4 @@
-//! The listener: accepts connections and serves HTTP/1.1 on them until it is told to stop.
+//! The listener: accepts connections and serves HTTP/1.1 or HTTP/2 on them until it is told to stop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,17 +6,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 use tracing::{debug, warn};
+
+use super::impatient::Impatient;
 
 /// How long a connection may be silent between requests, or take for the head of one.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+/// How long a client may leave an answer unread.
+const UNREAD_MAX: Duration = Duration::from_secs(60);
+
+/// What a client sends first that speaks HTTP/2 without asking.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The pause before a preface that has come in part is looked at again.
+const PREFACE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How many requests of one HTTP/2 connection are handled at once; more wait.
+const STREAMS_MAX: u32 = 100;
+
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long it may take to say so.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The pause after a connection could not be accepted, for example because the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -70,14 +96,14 @@ impl Listener {
         let connections = TaskTracker::new();
         let abandon = CancellationToken::new();
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        while let Some((stream, place)) = self.accept(&places, &shutdown).await {
+        while let Some((stream, peer, place)) = self.accept(&places, &shutdown).await {
             let connection = Connection {
                 shutdown: shutdown.clone(),
                 abandon: abandon.clone(),
             };
             let router = router.clone();
             connections.spawn(async move {
-                connection.serve(stream, router).await;
+                connection.serve(stream, peer, router).await;
                 drop(place);
             });
         }
@@ -101,7 +127,7 @@ impl Listener {
         &self,
         places: &Arc<Semaphore>,
         shutdown: &CancellationToken,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let next = async {
             let place = Arc::clone(places)
                 .acquire_owned()
@@ -109,7 +135,7 @@ impl Listener {
                 .expect("the semaphore is never closed");
             loop {
                 match self.socket.accept().await {
-                    Ok((stream, _)) => return (stream, place),
+                    Ok((stream, peer)) => return (stream, peer, place),
                     Err(error) => {
                         warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -133,19 +159,54 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, router: Router) {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, router: Router) {
         // Answers are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot switch TCP_NODELAY on");
         }
-        let service = TowerToHyperService::new(router);
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(SILENCE_MAX)
-            .serve_connection(TokioIo::new(stream), service);
+        let version = tokio::select! {
+            version = tokio::time::timeout(SILENCE_MAX, version_of(&stream)) => version,
+            // Nothing was asked yet.
+            () = self.shutdown.cancelled() => return,
+        };
+        let Ok(Ok(version)) = version else {
+            debug!(%peer, "a connection ended before it said anything");
+            return;
+        };
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let stream = TokioIo::new(Impatient::new(stream, UNREAD_MAX));
+        let result = match version {
+            Version::Http1 => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(SILENCE_MAX)
+                    .serve_connection(stream, service);
+                self.drive(connection).await
+            }
+            Version::Http2 => {
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(STREAMS_MAX)
+                    .keep_alive_interval(PING_INTERVAL)
+                    .keep_alive_timeout(PING_TIMEOUT)
+                    .serve_connection(stream, service);
+                self.drive(connection).await
+            }
+        };
+        if let Err(error) = result {
+            debug!(%error, "a connection ended badly");
+        }
+    }
+
+    /// Serves a connection to its end.
+    async fn drive<C: GracefulConnection>(self, connection: C) -> Result<(), C::Error> {
         tokio::pin!(connection);
         let mut last = false;
-        let result = loop {
+        loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
                 () = self.shutdown.cancelled(), if !last => {
@@ -154,9 +215,36 @@ impl Connection {
                 }
                 () = self.abandon.cancelled() => break Ok(()),
             }
-        };
-        if let Err(error) = result {
-            debug!(%error, "a connection ended badly");
         }
     }
 }
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// Waits until a client has said enough to know what it speaks, and takes nothing of it.
+async fn version_of(stream: &TcpStream) -> io::Result<Version> {
+    let mut begin = [0; HTTP2_PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut begin).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if begin[..length] != HTTP2_PREFACE[..length] {
+            return Ok(Version::Http1);
+        }
+        if length == HTTP2_PREFACE.len() {
+            return Ok(Version::Http2);
+        }
+        // What has come stays readable, so there is nothing to wait for but time.
+        tokio::time::sleep(PREFACE_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! Start-up and shutdown: from a configuration to a running server and back.
 
 mod error;
+mod impatient;
 mod listener;
 mod serve;
 pub mod signal;

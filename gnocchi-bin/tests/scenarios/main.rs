@@ -4,11 +4,14 @@
 
 mod archive_policies;
 mod batches;
+mod conditions;
 mod failures;
 mod general;
+mod http;
 mod inputs;
 mod measures;
 mod metrics;
+mod resource_type_changes;
 mod resource_types;
 mod resources;
 mod support;

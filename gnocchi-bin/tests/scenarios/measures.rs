@@ -338,3 +338,61 @@ async fn a_report_tells_what_becomes_of_the_points() {
         .is(202);
     assert_eq!(batch.json(), report(1, 0, 0));
 }
+
+#[tokio::test]
+async fn calendars_hang_on_a_time_zone() {
+    let app = App::with_policy().await;
+    let metric = app.create_metric().await;
+    let path = format!("/v1/metric/{metric}/measures");
+    // In Paris the first one is in March already.
+    let measures = json!([
+        {"timestamp": "2015-02-28T23:30:00", "value": 1},
+        {"timestamp": "2015-03-31T22:30:00", "value": 2},
+    ]);
+    app.post(&path, measures).await.is(202);
+    let read = async |query: &str| {
+        let path = format!("{path}?granularity=1&resample=M{query}");
+        app.get(&path).await.is(200).json()
+    };
+    let utc = json!([
+        ["2015-02-01T00:00:00+00:00", "M", 1.0],
+        ["2015-03-01T00:00:00+00:00", "M", 2.0]
+    ]);
+    let paris = json!([
+        ["2015-02-28T23:00:00+00:00", "M", 1.0],
+        ["2015-03-31T22:00:00+00:00", "M", 2.0]
+    ]);
+    assert_eq!(read("").await, utc);
+    assert_eq!(read("&timezone=UTC").await, utc);
+    assert_eq!(read("&timezone=Europe/Paris").await, paris);
+    assert_eq!(
+        read("&timezone=Europe/Paris&start=2015-03-01").await,
+        json!([paris[1]])
+    );
+    let refused = app.get(&format!("{path}?timezone=Europe/Nowhere")).await;
+    refused.is(400).says("Unknown time zone 'Europe/Nowhere'");
+}
+
+#[tokio::test]
+async fn moments_between_seconds_are_told_apart() {
+    let app = App::new();
+    let policy = json!({"name": "fast", "definition": [{"granularity": 0.5}, {"granularity": 1}]});
+    app.admin("POST", "/v1/archive_policy", policy)
+        .await
+        .is(201);
+    let metric = app
+        .post("/v1/metric", json!({"archive_policy_name": "fast"}))
+        .await;
+    let metric = metric.is(201).json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/metric/{metric}/measures");
+    let measures = json!([{"timestamp": 1, "value": 1}, {"timestamp": 1.5, "value": 3}]);
+    app.post(&path, measures).await.is(202);
+    assert_eq!(
+        app.get(&path).await.is(200).json(),
+        json!([
+            ["1970-01-01T00:00:01+00:00", 1.0, 2.0],
+            ["1970-01-01T00:00:01+00:00", 0.5, 1.0],
+            ["1970-01-01T00:00:01.500000+00:00", 0.5, 3.0],
+        ])
+    );
+}

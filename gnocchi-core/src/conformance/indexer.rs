@@ -9,8 +9,10 @@ mod archive_policies;
 mod metrics;
 mod paging;
 mod resource_metrics;
+mod resource_type_changes;
 mod resource_types;
 mod resources;
+mod revisions;
 mod searching;
 mod support;
 
@@ -18,8 +20,10 @@ pub use archive_policies::*;
 pub use metrics::*;
 pub use paging::*;
 pub use resource_metrics::*;
+pub use resource_type_changes::*;
 pub use resource_types::*;
 pub use resources::*;
+pub use revisions::*;
 pub use searching::*;
 
 use async_trait::async_trait;
@@ -161,6 +165,15 @@ macro_rules! indexer_conformance {
                 metrics_are_seen_for_their_creator_or_their_resource,
                 resources_come_with_the_metrics_asked_for,
                 ten_thousand_resources_are_listed_at_once,
+                a_changed_type_changes_its_resources_and_their_history,
+                only_missing_values_are_filled,
+                a_change_of_an_outdated_type_is_refused,
+                texts_that_would_be_too_long_keep_their_type,
+                strange_attributes_are_filled_and_removed,
+                an_update_of_an_outdated_revision_is_refused,
+                a_deletion_of_an_outdated_revision_is_refused,
+                one_of_many_callers_changes_a_revision,
+                revisions_begin_at_different_moments,
             ]
         );
     };

@@ -8,7 +8,7 @@ use carbonara::Timestamp;
 use crate::error::IndexerError;
 use crate::model::{
     ArchivePolicy, ArchivePolicyRule, Glob, Metric, MetricId, MetricStatus, NewMetric, NewResource,
-    Page, Resource, ResourceId, ResourceType, ResourceUpdate,
+    Page, Resource, ResourceId, ResourceType, ResourceTypeChange, ResourceUpdate,
 };
 use crate::policy::{Visibility, VisibleMetrics, VisibleResources};
 use crate::search::Condition;
@@ -237,11 +237,12 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError>;
 
     /// Changes a resource of a type ([`GENERIC`](crate::model::GENERIC): of any type), all or nothing. When a property
-    /// really changes, the state before becomes a past revision that ended at `now`.
+    /// really changes, the state before becomes a past revision that ended at `now`, or at the next microsecond of the resource if
+    /// that is later.
     ///
     /// # Errors
     /// As [`create_resource`](Self::create_resource), and [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`] for
-    /// an added metric whose name is taken.
+    /// an added metric whose name is taken, [`IndexerError::RevisionChanged`] when it expects another revision than the current one.
     async fn update_resource(
         &self,
         resource_type: &str,
@@ -267,6 +268,16 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
         condition: &Condition,
         visibility: &Visibility<VisibleResources>,
     ) -> Result<usize, IndexerError>;
+
+    /// Removes a resource as [`delete_resources`](Self::delete_resources) does, if its current revision began at `revision_start`.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResource`] when there is none, [`IndexerError::RevisionChanged`] when it has another revision.
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError>;
 }
 
 /// Keeps types of resources. The type [`GENERIC`](crate::model::GENERIC) always exists.
@@ -289,6 +300,14 @@ pub trait ResourceTypeIndexer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`IndexerError::Backend`] when the back-end cannot answer.
     async fn resource_types(&self) -> Result<Vec<ResourceType>, IndexerError>;
+
+    /// Changes a type together with all its resources and their past revisions: values of attributes that go are dropped, and
+    /// attributes without value are filled. No resource gets another revision.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResourceType`] when there is none, [`IndexerError::ResourceTypeChanged`] when it is not what the change
+    /// was planned for, [`IndexerError::AttributeTooLong`] when a text that exists is longer than it may become.
+    async fn update_resource_type(&self, change: &ResourceTypeChange) -> Result<(), IndexerError>;
 
     /// Removes a type.
     ///

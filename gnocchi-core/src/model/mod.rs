@@ -14,6 +14,7 @@ mod page;
 mod rejection;
 mod resource;
 mod resource_type;
+mod resource_type_change;
 
 pub use archive_policy::{
     ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
@@ -35,3 +36,4 @@ pub use resource::{
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };
+pub use resource_type_change::{ResourceTypeChange, ResourceTypeChangeError};

@@ -115,6 +115,8 @@ pub struct ResourceUpdate {
     pub metrics: Change<BTreeMap<String, ResourceMetric>>,
     /// Metrics that are added to those it has.
     pub added_metrics: BTreeMap<String, ResourceMetric>,
+    /// When the revision began that is to be changed, if no other one may be.
+    pub expected_revision: Option<Timestamp>,
 }
 
 impl Resource {
@@ -127,5 +129,46 @@ impl Resource {
         update.project_id.clone().apply(&mut self.project_id);
         self.attributes.extend(update.attributes.clone());
         *self != before
+    }
+
+    /// Returns when the revision after this one begins: now, but always later than this one, even when a clock stands still or is
+    /// set back. So no two revisions of a resource begin at the same moment.
+    #[must_use]
+    pub fn next_revision_start(&self, now: Timestamp) -> Timestamp {
+        const MICROSECOND: i64 = 1000;
+        let floor = |moment: Timestamp| {
+            let nanosecond = moment.as_nanosecond();
+            nanosecond - nanosecond % MICROSECOND
+        };
+        let earliest = floor(self.revision_start).saturating_add(MICROSECOND);
+        Timestamp::from_nanosecond(floor(now).max(earliest)).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_begin_one_after_the_other() {
+        let at = |nanosecond| Timestamp::from_nanosecond(nanosecond).unwrap();
+        let resource = Resource {
+            id: ResourceId::random(),
+            resource_type: String::new(),
+            creator: None,
+            original_resource_id: String::new(),
+            started_at: at(0),
+            ended_at: None,
+            revision_start: at(5000),
+            revision_end: None,
+            revision: None,
+            user_id: None,
+            project_id: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+        };
+        assert_eq!(resource.next_revision_start(at(9999)), at(9000));
+        assert_eq!(resource.next_revision_start(at(5999)), at(6000));
+        assert_eq!(resource.next_revision_start(at(0)), at(6000));
     }
 }

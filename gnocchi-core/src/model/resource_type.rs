@@ -60,6 +60,20 @@ pub enum AttributeKind {
     Datetime,
 }
 
+impl AttributeKind {
+    /// Returns its name, without limits.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String { .. } => "string",
+            Self::Number { .. } => "number",
+            Self::Uuid => "uuid",
+            Self::Bool => "bool",
+            Self::Datetime => "datetime",
+        }
+    }
+}
+
 /// One attribute of a resource type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attribute {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use carbonara::{AggregationMethod, Timespan};
 use gnocchi_core::model::{
     ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, MetricId, ResourceType,
+    ResourceTypeChange,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -226,6 +227,23 @@ pub(super) fn encode_attributes(
         document.insert(name, encoded);
     }
     Ok(encode(&document))
+}
+
+/// Writes what a change of a type does to the attributes of each resource, for
+/// [`push_changed_attributes`](super::dialect::Dialect::push_changed_attributes): the values that are filled in, and nulls for those
+/// that go.
+pub(super) fn encode_change(change: &ResourceTypeChange) -> Result<(String, String), SqlError> {
+    let fills = change.fills().iter();
+    let fills = fills.map(|(name, value)| (name.clone(), Some(value.clone())));
+    let removed: BTreeMap<&str, Option<()>> = change
+        .removed()
+        .into_iter()
+        .map(|name| (name, None))
+        .collect();
+    Ok((
+        encode_attributes(change.after(), &fills.collect())?,
+        encode(&removed),
+    ))
 }
 
 /// Reads the attributes of a resource back: one value, or null, for each attribute of its type.

@@ -20,15 +20,13 @@ use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::measures::{self, BodyError, Context};
 use crate::api::query::Query;
-use crate::api::render::{self, Rows};
+use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
+use crate::api::time_zone::time_zone;
 use crate::api::{timespan, timestamp};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 256 << 10;
-
-/// How many points are rendered at once: it takes about half a millisecond.
-const RENDERED_AT_ONCE_POINTS: usize = 16_384;
 
 /// The calendar units by which aggregates can be grouped.
 const CALENDAR_UNITS: [(&str, CalendarUnit); 5] = [
@@ -74,10 +72,9 @@ pub(super) async fn read(
     query.flag("refresh", false)?;
     let query = parse_query(metric.id, query, state.gnocchi().clock().now())?;
     let levels = state.gnocchi().measures(metric, &query).await?;
-    let points = levels.iter().map(|level| level.series.len()).sum();
-    let length = Length::of(points, RENDERED_AT_ONCE_POINTS);
-    let body = aside::work(length, move || render_levels(&levels)).await?;
-    Ok(json_bytes(StatusCode::OK, body))
+    let mut document = Document::new();
+    document.measures(levels.into_iter().map(level_rows).collect());
+    Ok(super::document(document))
 }
 
 /// Takes measures for a metric.
@@ -214,7 +211,11 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
                 .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
         ),
     };
-    let resample = query.single("resample")?.map(parse_resample).transpose()?;
+    let time_zone = time_zone(query)?;
+    let resample = query.single("resample")?;
+    let resample = resample
+        .map(|text| parse_resample(text, time_zone))
+        .transpose()?;
     let aggregation = query.single("aggregation")?.unwrap_or("mean");
     let method = aggregation
         .parse()
@@ -228,11 +229,11 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-fn parse_resample(text: &str) -> ApiResult<Resample> {
+fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
         return Ok(Resample::Calendar {
             unit: *unit,
-            time_zone: TimeZone::UTC,
+            time_zone,
         });
     }
     timespan::parse(text)
@@ -240,24 +241,13 @@ fn parse_resample(text: &str) -> ApiResult<Resample> {
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-fn render_levels(levels: &[LevelMeasures]) -> Vec<u8> {
-    let labels: Vec<String> = levels
-        .iter()
-        .map(|level| granularity_label(level.granularity))
-        .collect();
-    let rows: Vec<Rows<'_>> = labels
-        .iter()
-        .zip(levels)
-        .map(|(label, level)| Rows {
-            granularity: label,
-            series: &level.series,
-        })
-        .collect();
-    render::measures(&rows)
+/// Returns the rows of a level as they are listed.
+pub(super) fn level_rows(level: LevelMeasures) -> LevelRows {
+    LevelRows::new(granularity_label(level.granularity), level.series)
 }
 
 /// Returns a granularity as JSON: seconds, or the letter of a calendar unit.
-fn granularity_label(granularity: LevelGranularity) -> String {
+pub(super) fn granularity_label(granularity: LevelGranularity) -> String {
     match granularity {
         LevelGranularity::Span(span) => seconds_label(span),
         LevelGranularity::Calendar(unit) => {

@@ -13,6 +13,7 @@ mod resource;
 mod resource_body;
 mod resource_metric;
 mod resource_type;
+mod resource_type_patch;
 mod root;
 mod search;
 mod status;
@@ -25,11 +26,15 @@ use serde::Serialize;
 
 use super::aside::{self, Length};
 use super::error::{ApiError, ApiResult};
-use super::render;
+use super::render::{self, Document};
 use super::routes::Routes;
 
 /// How many things are listed at once: it takes about half a millisecond.
 const LISTED_AT_ONCE: usize = 50;
+
+/// How many points are rendered at once, and sent with their length: it takes about half a millisecond. More are rendered while they
+/// are sent.
+const RENDERED_AT_ONCE_POINTS: usize = 16_384;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -77,7 +82,9 @@ pub(super) fn routes() -> Routes {
         )
         .add(
             "/v1/resource_type/{name}",
-            get(resource_type::show).delete(resource_type::delete),
+            get(resource_type::show)
+                .patch(resource_type::update)
+                .delete(resource_type::delete),
         )
         .add("/v1/search/resource/{type}", post(search::resources))
         .add("/v1/resource", get(resource::types))
@@ -141,6 +148,14 @@ async fn list<T: Send + 'static, V: Serialize>(
         StatusCode::OK,
         aside::work(length, listing).await?,
     ))
+}
+
+/// Answers with a document, which is rendered while it is sent if it is long.
+fn document(document: Document) -> Response {
+    if document.rows() <= RENDERED_AT_ONCE_POINTS {
+        return json_bytes(StatusCode::OK, document.into_bytes());
+    }
+    ([(CONTENT_TYPE, JSON)], document.into_body()).into_response()
 }
 
 /// Answers that a thing was created, and where it is.

@@ -84,6 +84,10 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
         "a granularity, or one of the letters Y, H, Q, M, W, by which the aggregates are grouped further",
     ),
     (
+        "timezone",
+        "the time zone of the calendar, such as `Europe/Paris`; UTC by default",
+    ),
+    (
         "refresh",
         "accepted; every answer has all measures that were acknowledged before",
     ),
@@ -110,6 +114,7 @@ const METRICS: &str = r#"{"cpu": {"archive_policy_name": "low"}}"#;
 const RESOURCE: &str =
     r#"{"id": "web-1", "project_id": "shop", "metrics": {"cpu": {"archive_policy_name": "low"}}}"#;
 const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"type": "string", "required": true, "max_length": 255}}}"#;
+const RESOURCE_TYPE_CHANGE: &str = r#"[{"op": "add", "path": "/attributes/flavor", "value": {"type": "string", "required": true, "options": {"fill": "small"}}}]"#;
 const BATCH: &str = r#"{"f93450f2-d8a5-4d67-9985-02511241e7d1": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}"#;
 const NAMED_BATCH: &str =
     r#"{"web-1": {"cpu": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}}"#;
@@ -241,6 +246,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .body(RESOURCE_TYPE),
     get("/v1/resource_type/{name}", &[404], "Shows a resource type"),
+    patch(
+        "/v1/resource_type/{name}",
+        &[400, 404, 409],
+        "Adds, changes and removes attributes of a resource type and of all its resources",
+    )
+    .body(RESOURCE_TYPE_CHANGE),
     delete(
         "/v1/resource_type/{name}",
         &[400, 404],

@@ -15,6 +15,7 @@ use super::{created, no_content, ok};
 use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require, require_on_resource, resource_visibility};
 use crate::api::body::RequestBody;
+use crate::api::conditions::{Conditions, Verdict, Version};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::page::{Listing, PageRequest};
 use crate::api::render;
@@ -110,7 +111,8 @@ pub(super) async fn create(
         .await
         .map_err(|error| ApiError::of(error, NamedIn::Body))?;
     let location = base.at(&format!("/v1/resource/{type_name}/{}", resource.id));
-    Ok(created(location, &view(&resource, Attributes::Shown)))
+    let response = created(location, &view(&resource, Attributes::Shown));
+    Ok(Version::of(&resource).mark(response))
 }
 
 /// `GET /v1/resource/{type}/{id}`
@@ -118,9 +120,15 @@ pub(super) async fn show(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     Names((type_name, id)): Names<(String, String)>,
+    conditions: Conditions,
 ) -> ApiResult {
     let resource = find(&state, &caller, &type_name, &id).await?;
-    Ok(ok(&view(&resource, Attributes::through(&type_name, false))))
+    let version = Version::of(&resource);
+    if let Verdict::Answer(response) = conditions.check(&version)? {
+        return Ok(response);
+    }
+    let response = ok(&view(&resource, Attributes::through(&type_name, false)));
+    Ok(version.mark(response))
 }
 
 /// `PATCH /v1/resource/{type}/{id}`
@@ -128,19 +136,24 @@ pub(super) async fn update(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     Names((type_name, id)): Names<(String, String)>,
+    conditions: Conditions,
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
     let resource = find_of_type(&state, &caller, &type_name, &id).await?;
     require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
+    if let Verdict::Answer(response) = conditions.check(&Version::of(&resource))? {
+        return Ok(response);
+    }
     let sender = Sender {
         caller: &caller,
         now: state.gnocchi().clock().now(),
         resource_type: &resource_type,
     };
-    let update = Fields::parse(&body.json().await?, sender)?
+    let mut update = Fields::parse(&body.json().await?, sender)?
         .into_update(&state, &caller)
         .await?;
+    update.expected_revision = conditions.expected_revision(&resource);
     let changed = state
         .gnocchi()
         .update_resource(&type_name, resource.id, &update)
@@ -158,7 +171,8 @@ pub(super) async fn update(
         }
         (error, _) => ApiError::of(error, NamedIn::Body),
     })?;
-    Ok(ok(&view(&changed, Attributes::through(&type_name, false))))
+    let response = ok(&view(&changed, Attributes::through(&type_name, false)));
+    Ok(Version::of(&changed).mark(response))
 }
 
 /// `DELETE /v1/resource/{type}/{id}`
@@ -166,10 +180,22 @@ pub(super) async fn delete(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     Names((type_name, id)): Names<(String, String)>,
+    conditions: Conditions,
 ) -> ApiResult {
     let resource = find(&state, &caller, &type_name, &id).await?;
     require_on_resource(&state, Action::DeleteResource, &caller, &resource).await?;
-    state.gnocchi().delete_resources(&[resource.id]).await?;
+    if let Verdict::Answer(response) = conditions.check(&Version::of(&resource))? {
+        return Ok(response);
+    }
+    let gnocchi = state.gnocchi();
+    match conditions.expected_revision(&resource) {
+        Some(revision) => {
+            gnocchi
+                .delete_unchanged_resource(resource.id, revision)
+                .await?
+        }
+        None => drop(gnocchi.delete_resources(&[resource.id]).await?),
+    }
     Ok(no_content())
 }
 

@@ -193,6 +193,7 @@ impl Fields {
             attributes: self.attributes,
             metrics,
             added_metrics: BTreeMap::new(),
+            expected_revision: None,
         })
     }
 }
@@ -276,7 +277,7 @@ fn whole_microseconds(moment: Timestamp) -> Timestamp {
         .unwrap_or(moment)
 }
 
-fn attribute_value(
+pub(super) fn attribute_value(
     value: &Value,
     path: &Path<'_>,
     attribute: &Attribute,

@@ -7,6 +7,7 @@ use gnocchi_core::model::{Attribute, AttributeKind, ResourceType};
 use gnocchi_core::policy::{Action, NoTarget};
 use serde_json::{Map, Value, json};
 
+use super::resource_type_patch::Patch;
 use super::{created, no_content, ok};
 use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
@@ -62,6 +63,22 @@ pub(super) async fn show(
     Ok(ok(&view(&resource_type)))
 }
 
+/// `PATCH /v1/resource_type/{name}`
+pub(super) async fn update(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(name): Names<String>,
+    body: RequestBody,
+) -> ApiResult {
+    let resource_type = state.gnocchi().resource_type(&name).await?;
+    let target: &[(&str, &str)] = &[("name", &name), ("state", "active")];
+    require(&state, Action::UpdateResourceType, &caller, target).await?;
+    let patch = Patch::parse(&body.json_patch().await?)?;
+    let change = patch.plan(resource_type, state.gnocchi().clock().now())?;
+    state.gnocchi().update_resource_type(&change).await?;
+    Ok(ok(&view(change.after())))
+}
+
 /// `DELETE /v1/resource_type/{name}`
 pub(super) async fn delete(
     State(state): State<ApiState>,
@@ -75,13 +92,16 @@ pub(super) async fn delete(
 }
 
 fn view(resource_type: &ResourceType) -> Value {
-    let attributes: Map<String, Value> = resource_type
-        .attributes()
-        .iter()
-        .map(|(name, attribute)| (name.clone(), attribute_view(*attribute)))
-        .collect();
     // Types are changed in one transaction, so nobody ever sees another state.
-    json!({"name": resource_type.name(), "state": "active", "attributes": attributes})
+    json!({"name": resource_type.name(), "state": "active", "attributes": attributes_view(resource_type)})
+}
+
+/// Returns the wire form of the attributes of a type, by name.
+pub(super) fn attributes_view(resource_type: &ResourceType) -> Map<String, Value> {
+    let attributes = resource_type.attributes().iter();
+    attributes
+        .map(|(name, attribute)| (name.clone(), attribute_view(*attribute)))
+        .collect()
 }
 
 fn attribute_view(attribute: Attribute) -> Value {
@@ -124,7 +144,7 @@ fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
 }
 
 /// Reads the definition of an attribute. Whatever is wrong with it, its type is said not to be valid.
-fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
+pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
     let refuse = || Path::Key(path, "type").invalid("not a valid value");
     let definition = value.as_object().ok_or_else(refuse)?;
     let kind_name = definition

@@ -1,13 +1,44 @@
 use async_trait::async_trait;
 
 use super::MemoryIndexer;
+use super::resources::cut;
 use crate::driver::ResourceTypeIndexer;
 use crate::error::IndexerError;
-use crate::model::{GENERIC, ResourceType};
+use crate::model::{AttributeValue, GENERIC, Resource, ResourceType, ResourceTypeChange};
 
 pub(super) fn no_such_type(name: &str) -> IndexerError {
     IndexerError::NoSuchResourceType {
         name: name.to_owned(),
+    }
+}
+
+/// Returns the first resource that has a text that would be too long.
+fn check_lengths<'a>(
+    resources: impl Iterator<Item = &'a Resource> + Clone,
+    change: &ResourceTypeChange,
+) -> Result<(), IndexerError> {
+    for (attribute, max_length) in change.shortened() {
+        let too_long = |resource: &&Resource| match resource.attributes.get(attribute) {
+            Some(Some(AttributeValue::String(text))) => text.chars().count() > max_length as usize,
+            _ => false,
+        };
+        if let Some(resource) = resources.clone().find(too_long) {
+            return Err(IndexerError::AttributeTooLong {
+                attribute: attribute.to_owned(),
+                id: resource.id,
+                max_length,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn apply(resource: &mut Resource, change: &ResourceTypeChange) {
+    let mut before = std::mem::take(&mut resource.attributes);
+    for name in change.after().attributes().keys() {
+        let kept = before.remove(name).flatten();
+        let value = kept.or_else(|| change.fills().get(name).cloned().map(cut));
+        resource.attributes.insert(name.clone(), value);
     }
 }
 
@@ -37,6 +68,34 @@ impl ResourceTypeIndexer for MemoryIndexer {
 
     async fn resource_types(&self) -> Result<Vec<ResourceType>, IndexerError> {
         Ok(self.state.lock().resource_types.values().cloned().collect())
+    }
+
+    async fn update_resource_type(&self, change: &ResourceTypeChange) -> Result<(), IndexerError> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let name = change.before().name();
+        let current = state
+            .resource_types
+            .get_mut(name)
+            .ok_or_else(|| no_such_type(name))?;
+        if current != change.before() {
+            return Err(IndexerError::ResourceTypeChanged {
+                name: name.to_owned(),
+            });
+        }
+        let resources = state.resources.values().chain(state.revisions.values());
+        check_lengths(
+            resources.filter(|resource| resource.resource_type == name),
+            change,
+        )?;
+        current.clone_from(change.after());
+        let resources = state.resources.values_mut();
+        for resource in resources.chain(state.revisions.values_mut()) {
+            if resource.resource_type == name {
+                apply(resource, change);
+            }
+        }
+        Ok(())
     }
 
     async fn delete_resource_type(&self, name: &str) -> Result<(), IndexerError> {

@@ -41,7 +41,7 @@ fn complete_attributes(
         .collect()
 }
 
-fn cut(value: AttributeValue) -> AttributeValue {
+pub(super) fn cut(value: AttributeValue) -> AttributeValue {
     if let AttributeValue::Datetime(moment) = value {
         AttributeValue::Datetime(whole_microseconds(moment))
     } else {
@@ -342,6 +342,12 @@ impl ResourceIndexer for MemoryIndexer {
             .find_resource(resource_type, id)
             .ok_or(IndexerError::NoSuchResource { id })?
             .clone();
+        if update
+            .expected_revision
+            .is_some_and(|expected| expected != before.revision_start)
+        {
+            return Err(IndexerError::RevisionChanged { id });
+        }
         let mut after = before.clone();
         let changed = after.apply(&normalised(
             update,
@@ -353,10 +359,10 @@ impl ResourceIndexer for MemoryIndexer {
         if changed {
             state.last_revision += 1;
             let revision = state.last_revision;
-            after.revision_start = whole_microseconds(now);
+            after.revision_start = before.next_revision_start(now);
             let past = Resource {
                 revision: Some(revision),
-                revision_end: Some(whole_microseconds(now)),
+                revision_end: Some(after.revision_start),
                 ..before
             };
             state.revisions.insert(revision, past);
@@ -395,5 +401,23 @@ impl ResourceIndexer for MemoryIndexer {
             .map(|resource| resource.id)
             .collect();
         Ok(state.delete_resources(matching))
+    }
+
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError> {
+        let mut state = self.state.lock();
+        match state.resources.get(&id) {
+            None => Err(IndexerError::NoSuchResource { id }),
+            Some(resource) if resource.revision_start != revision_start => {
+                Err(IndexerError::RevisionChanged { id })
+            }
+            Some(_) => {
+                state.delete_resources([id]);
+                Ok(())
+            }
+        }
     }
 }

@@ -45,6 +45,16 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for the part of a text after its first colon: empty when there is none.
     fn push_after_colon(&self, statement: &mut Statement, column: &str);
 
+    /// Adds an expression for a JSON column without some entries and with others where it has none: `fills` is a JSON object,
+    /// `removed` one whose values are null.
+    fn push_changed_attributes(
+        &self,
+        statement: &mut Statement,
+        column: &str,
+        fills: String,
+        removed: String,
+    );
+
     /// Returns a statement that looks for damage in the whole file: a text a row, or one row with `ok`.
     fn file_check(&self) -> &'static str;
 

@@ -118,6 +118,23 @@ impl Dialect for Sqlite {
         ));
     }
 
+    fn push_changed_attributes(
+        &self,
+        statement: &mut Statement,
+        column: &str,
+        fills: String,
+        removed: String,
+    ) {
+        // A merge patch (RFC 7396) overwrites what it names and removes what it gives null; values are never objects.
+        statement.push("json_patch(json_patch(");
+        statement.push_value(fills);
+        statement.push(", ");
+        statement.push(column);
+        statement.push("), ");
+        statement.push_value(removed);
+        statement.push(")");
+    }
+
     fn file_check(&self) -> &'static str {
         "PRAGMA integrity_check"
     }

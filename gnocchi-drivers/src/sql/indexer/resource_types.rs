@@ -1,11 +1,11 @@
 use async_trait::async_trait;
 use gnocchi_core::driver::ResourceTypeIndexer;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{GENERIC, ResourceType};
+use gnocchi_core::model::{GENERIC, ResourceId, ResourceType, ResourceTypeChange};
 
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
-use crate::sql::document::{decode_type, encode_type};
+use crate::sql::document::{decode_type, encode_change, encode_type};
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Row, Statement};
 
@@ -61,6 +61,77 @@ async fn list(session: &mut dyn Session) -> Result<Vec<ResourceType>, SqlError> 
         .collect()
 }
 
+/// What current and past revisions of resources are in.
+const TABLES: [&str; 2] = ["resource", "resource_revision"];
+
+/// Changes a type and all resources of it, with a number of statements that doesn't depend on how many there are.
+async fn update(session: &mut dyn Session, change: &ResourceTypeChange) -> Result<(), SqlError> {
+    let name = change.before().name();
+    if find_type(session, name).await? != *change.before() {
+        return Err(IndexerError::ResourceTypeChanged {
+            name: name.to_owned(),
+        }
+        .into());
+    }
+    for (attribute, max_length) in change.shortened() {
+        check_lengths(session, name, attribute, max_length).await?;
+    }
+    let statement = Statement::new("UPDATE resource_type SET attributes = ? WHERE name = ?");
+    session
+        .execute(statement.bind(encode_type(change.after())?).bind(name))
+        .await?;
+    if change.fills().is_empty() && change.removed().is_empty() {
+        return Ok(());
+    }
+    let (fills, removed) = encode_change(change)?;
+    for table in TABLES {
+        let mut statement = Statement::new("UPDATE ");
+        statement.push(table);
+        statement.push(" SET attributes = ");
+        session.dialect().push_changed_attributes(
+            &mut statement,
+            "attributes",
+            fills.clone(),
+            removed.clone(),
+        );
+        statement.push(" WHERE resource_type = ");
+        statement.push_value(name);
+        session.execute(statement).await?;
+    }
+    Ok(())
+}
+
+/// Looks for a resource with a text that would be too long.
+async fn check_lengths(
+    session: &mut dyn Session,
+    resource_type: &str,
+    attribute: &str,
+    max_length: u32,
+) -> Result<(), SqlError> {
+    for table in TABLES {
+        let mut statement = Statement::new("SELECT id FROM ");
+        statement.push(table);
+        statement.push(" WHERE resource_type = ");
+        statement.push_value(resource_type);
+        statement.push(" AND length(");
+        session
+            .dialect()
+            .push_attribute(&mut statement, "attributes", attribute);
+        statement.push(") > ");
+        statement.push_value(i64::from(max_length));
+        statement.push(" LIMIT 1");
+        if let Some(mut row) = session.fetch(statement).await?.into_iter().next() {
+            return Err(IndexerError::AttributeTooLong {
+                attribute: attribute.to_owned(),
+                id: ResourceId::from_uuid(row.id("resource.id")?),
+                max_length,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
 async fn delete(session: &mut dyn Session, name: &str) -> Result<(), SqlError> {
     let in_use = || {
         Err(IndexerError::ResourceTypeInUse {
@@ -109,6 +180,17 @@ impl ResourceTypeIndexer for SqlIndexer {
             .call(Access::Read, "list resource types", (), |session, ()| {
                 Box::pin(list(session))
             })
+            .await
+    }
+
+    async fn update_resource_type(&self, change: &ResourceTypeChange) -> Result<(), IndexerError> {
+        self.database
+            .call(
+                Access::Transaction,
+                "change a resource type",
+                change.clone(),
+                |session, change| Box::pin(update(session, change)),
+            )
             .await
     }
 

@@ -173,6 +173,12 @@ async fn update(
         .pop()
         .flatten()
         .ok_or(IndexerError::NoSuchResource { id: *id })?;
+    if update
+        .expected_revision
+        .is_some_and(|expected| expected != before.revision_start)
+    {
+        return Err(IndexerError::RevisionChanged { id: *id }.into());
+    }
     let resource_type = if before.resource_type == GENERIC {
         ResourceType::generic()
     } else {
@@ -183,7 +189,7 @@ async fn update(
     let changed = after.apply(&cut_update(update, &resource_type));
     check_life(&after)?;
     if changed {
-        after.revision_start = cut(*now);
+        after.revision_start = after.next_revision_start(*now);
         store_revision(
             session,
             &after,
@@ -284,6 +290,22 @@ async fn delete(session: &mut dyn Session, ids: &[ResourceId]) -> Result<usize, 
     session.dialect().push_ids(&mut resources, &mut ids());
     let deleted = session.execute(resources).await?;
     Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}
+
+async fn delete_unchanged(
+    session: &mut dyn Session,
+    (id, revision_start): &(ResourceId, Timestamp),
+) -> Result<(), SqlError> {
+    let current = Statement::new("SELECT revision_start FROM resource WHERE id = ?");
+    let rows = session.fetch(current.bind(*id.as_uuid())).await?;
+    let mut row = rows
+        .into_iter()
+        .next()
+        .ok_or(IndexerError::NoSuchResource { id: *id })?;
+    if row.moment("resource.revision_start")? != *revision_start {
+        return Err(IndexerError::RevisionChanged { id: *id }.into());
+    }
+    delete(session, &[*id]).await.map(drop)
 }
 
 #[async_trait]
@@ -389,6 +411,21 @@ impl ResourceIndexer for SqlIndexer {
                 "delete the resources that match",
                 arguments,
                 |session, arguments| Box::pin(delete_matching(session, arguments)),
+            )
+            .await
+    }
+
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError> {
+        self.database
+            .call(
+                Access::Transaction,
+                "delete a resource",
+                (id, revision_start),
+                |session, arguments| Box::pin(delete_unchanged(session, arguments)),
             )
             .await
     }
