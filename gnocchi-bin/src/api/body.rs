@@ -87,6 +87,21 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?
     }
 
+    /// Lowers the limit of how long the body may be.
+    #[must_use]
+    pub(crate) fn at_most(mut self, bytes: usize) -> Self {
+        self.bytes_max = self.bytes_max.min(bytes);
+        self
+    }
+
+    /// Reads a body, whatever it is announced as.
+    ///
+    /// # Errors
+    /// As [`json_bytes`](Self::json_bytes), but never 415.
+    pub(crate) async fn raw_bytes(self) -> Result<Body, ApiError> {
+        self.bytes().await
+    }
+
     async fn bytes(self) -> Result<Body, ApiError> {
         let Self {
             headers,

@@ -11,6 +11,7 @@
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
 //! | `measures/` | measures from bytes to columns |
+//! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
 //! | `render/` | JSON and times as clients expect them |
 //! | `timestamp`, `timespan` | times as clients write them |
 //! | `routes` | the router and the list of what is in it |
@@ -28,6 +29,7 @@ mod cors;
 mod edge;
 pub mod error;
 mod error_body;
+pub mod ingest;
 pub mod measures;
 mod page;
 mod probes;
@@ -60,6 +62,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(v1::open_routes().into_router())
         .merge(v1::root_routes().into_router())
         .route_layer(from_fn(edge::no_head))
+        .merge(ingest::routes().into_router())
         .merge(probes::routes())
         .fallback(async || ApiError::no_such_address())
         .method_not_allowed_fallback(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
@@ -75,6 +78,11 @@ pub fn router(state: ApiState) -> Router {
 /// (`/healthcheck`, `/metrics`) is not listed, nor is the twin of a path that ends with a slash.
 #[must_use]
 pub fn paths() -> Vec<&'static str> {
-    let parts = [v1::routes(), v1::open_routes(), v1::root_routes()];
+    let parts = [
+        v1::routes(),
+        v1::open_routes(),
+        v1::root_routes(),
+        ingest::routes(),
+    ];
     parts.into_iter().flat_map(Routes::into_paths).collect()
 }
