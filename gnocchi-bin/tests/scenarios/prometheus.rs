@@ -174,6 +174,10 @@ async fn every_label_set_is_a_metric_at_the_path_of_every_receiver() {
 }
 
 /// What is counted while some requests are handled.
+#[expect(
+    clippy::future_not_send,
+    reason = "the recorder belongs to the thread of the test"
+)]
 async fn rejected(requests: impl AsyncFnOnce()) -> Vec<(String, u64)> {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
@@ -320,7 +324,7 @@ async fn there_are_limits() {
         .says("more points than the limit of 1000");
     // A few bytes that become many.
     let bomb = snap::raw::Encoder::new()
-        .compress_vec(&[0; 100_001])
+        .compress_vec(&vec![0; 100_001])
         .unwrap();
     assert!(bomb.len() < 10_000);
     send(&app, "admin", BY_LABELS, bomb)

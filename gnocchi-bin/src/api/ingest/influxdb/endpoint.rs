@@ -64,14 +64,14 @@ async fn query(
     query: Query,
     body: RequestBody,
 ) -> ApiResult {
-    let text = match query.single("q")? {
-        Some(text) => Some(text.to_owned()),
+    let in_address = query.single("q")?.map(ToOwned::to_owned);
+    let text = if in_address.is_some() {
+        in_address
+    } else {
         // Senders put it in a form as well.
-        None => {
-            let body = body.at_most(FORM_BYTES_MAX).raw_bytes().await?;
-            let form = Query::parse(&String::from_utf8_lossy(&body));
-            form.single("q")?.map(ToOwned::to_owned)
-        }
+        let body = body.at_most(FORM_BYTES_MAX).raw_bytes().await?;
+        let form = Query::parse(&String::from_utf8_lossy(&body));
+        form.single("q")?.map(ToOwned::to_owned)
     };
     let Some(text) = text else {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -153,7 +153,7 @@ fn name_resources(arrivals: Arrivals, creator: Option<&str>) -> ApiResult<NamedB
         Ok(destinations) => Ok(NamedBatch::of_arrivals(arrivals, destinations)),
         Err(unusable) => Err(value_error(
             "key",
-            format!("{}: {}", unusable.error, unusable.original_id),
+            &format!("{}: {}", unusable.error, unusable.original_id),
         )),
     }
 }
@@ -161,23 +161,24 @@ fn name_resources(arrivals: Arrivals, creator: Option<&str>) -> ApiResult<NamedB
 fn refuse(error: WriteError, context: Context) -> ApiError {
     match error {
         WriteError::Line { number } => {
-            value_error("line", format!("Unable to parse line {number}"))
+            value_error("line", &format!("Unable to parse line {number}"))
         }
-        WriteError::Time { number, error } => {
-            value_error("timestamp", format!("Unable to use line {number}: {error}"))
-        }
+        WriteError::Time { number, error } => value_error(
+            "timestamp",
+            &format!("Unable to use line {number}: {error}"),
+        ),
         WriteError::NameTooLong { number } => value_error(
             "line",
-            format!("Unable to use line {number}: the name of its metric is too long"),
+            &format!("Unable to use line {number}: the name of its metric is too long"),
         ),
         WriteError::NoResource { tag } => {
-            value_error("key", format!("Unable to find key `{tag}' in tags"))
+            value_error("key", &format!("Unable to find key `{tag}' in tags"))
         }
         WriteError::Exceeded(exceeded) => too_many(exceeded, context),
     }
 }
 
-fn value_error(detail: &str, reason: String) -> ApiError {
+fn value_error(detail: &str, reason: &str) -> ApiError {
     ApiError::bad_data(json!({"cause": "Value error", "detail": detail, "reason": reason}))
 }
 

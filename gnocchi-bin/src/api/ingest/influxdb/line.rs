@@ -85,8 +85,10 @@ fn end<'a>(input: &mut &'a str) -> Result<&'a str, EmptyError> {
 mod tests {
     use super::*;
 
-    /// Reads one line: series, fields, timestamp, and what is left.
-    fn read(text: &str) -> Option<(String, Vec<(String, f64)>, Option<i64>, &str)> {
+    /// Series, fields, timestamp, and what is left.
+    type Read<'a> = (String, Vec<(String, f64)>, Option<i64>, &'a str);
+
+    fn read(text: &str) -> Option<Read<'_>> {
         let mut rest = text;
         let mut fields = Vec::new();
         let line = line(&mut rest, &mut fields).ok()??;

@@ -134,7 +134,7 @@ pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Arrivals, WriteEr
 
 /// Returns the number of the line that begins after some text.
 fn line_number(text: &[u8]) -> usize {
-    1 + text.iter().filter(|byte| **byte == b'\n').count()
+    text.split(|byte| *byte == b'\n').count()
 }
 
 /// What is wrong with a line.

@@ -32,8 +32,11 @@ fn read(body: &str, options: WriteOptions<'_>) -> Result<Read, WriteError> {
     Ok(metrics.collect())
 }
 
+/// What [`Read`] is of, borrowed.
+type Expected<'a> = (&'a str, &'a str, &'a [(i64, f64)]);
+
 #[track_caller]
-fn check(body: &str, expected: &[(&str, &str, &[(i64, f64)])]) {
+fn check(body: &str, expected: &[Expected<'_>]) {
     let expected = expected.iter().map(|(resource, name, points)| {
         ((*resource).to_owned(), (*name).to_owned(), points.to_vec())
     });
@@ -192,10 +195,10 @@ proptest! {
         // A leading number sign begins a comment.
         let mut line = print(&format!("m{measurement}"));
         for (tag, value) in [(&"host".to_owned(), &resource)].into_iter().chain(&tags) {
-            line.push_str(&format!(",{}={}", print(tag), print(value)));
+            write!(line, ",{}={}", print(tag), print(value)).unwrap();
         }
         let printed: Vec<String> = fields.iter().map(|(field, value)| format!("{}={value:?}", print(field))).collect();
-        line.push_str(&format!(" {} {at}", printed.join(",")));
+        write!(line, " {} {at}", printed.join(",")).unwrap();
         let suffix: Vec<String> = tags.iter().map(|(tag, value)| format!("{tag}={value}")).collect();
         let suffix = if suffix.is_empty() { String::new() } else { format!("@{}", suffix.join(",")) };
         let expected: Read = fields.iter().map(|(field, value)| {

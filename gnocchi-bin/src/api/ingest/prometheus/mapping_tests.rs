@@ -70,8 +70,10 @@ fn mapped(naming: Naming, series: Vec<oracle::TimeSeries>) -> Result<Mapped, Map
     )
 }
 
-/// Resource, name and points of each metric.
-fn stored(mapped: &Mapped) -> Vec<(&str, &str, Vec<(i64, f64)>)> {
+/// Resource, name and points of a metric.
+type Stored<'a> = (&'a str, &'a str, Vec<(i64, f64)>);
+
+fn stored(mapped: &Mapped) -> Vec<Stored<'_>> {
     let metrics = mapped.arrivals.metrics.iter().map(|arrival| {
         let timestamps = arrival.series.timestamps_ns().iter();
         let points = timestamps
