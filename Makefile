@@ -8,10 +8,10 @@ CARGO ?= cargo
 run:
 	$(CARGO) run --release
 
-# The saved inputs of the fuzz targets, then every test of the workspace.
+# The saved inputs of the fuzz targets, then every test of the workspace. Services that tests start are installed if possible.
 test:
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
-	$(CARGO) test --workspace --all-features
+	GNOCCHI_TEST_REQUIRE="$$(.ci/services)" $(CARGO) test --workspace --all-features
 	@echo "All tests passed."
 
 # Timings, each beside a baseline of the same run.

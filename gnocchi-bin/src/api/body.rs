@@ -90,6 +90,13 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?
     }
 
+    /// Lowers the limit of how long the body may be.
+    #[must_use]
+    pub(crate) fn at_most(mut self, bytes: usize) -> Self {
+        self.bytes_max = self.bytes_max.min(bytes);
+        self
+    }
+
     /// Reads and decodes a body that must be JSON unless it is empty.
     ///
     /// # Errors

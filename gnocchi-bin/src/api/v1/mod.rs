@@ -4,15 +4,15 @@ mod archive_policy;
 mod archive_policy_rule;
 mod batch;
 mod capabilities;
-mod creation;
+pub(super) mod creation;
 mod measures;
 mod metric;
 mod openapi;
 mod operations;
 mod resource;
-mod resource_body;
+pub(super) mod resource_body;
 mod resource_metric;
-mod resource_type;
+pub(super) mod resource_type;
 mod resource_type_patch;
 mod root;
 mod search;
@@ -168,7 +168,7 @@ fn created(location: String, body: &impl Serialize) -> Response {
 }
 
 /// Answers that measures were taken.
-fn accepted() -> Response {
+pub(super) fn accepted() -> Response {
     json_bytes(StatusCode::ACCEPTED, Vec::new())
 }
 
