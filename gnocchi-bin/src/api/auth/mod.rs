@@ -33,5 +33,4 @@ pub(crate) use authenticator::{Authenticated, guard};
 pub(crate) use require::{
     require, require_get_resource, require_on_metric, require_on_resource, resource_of,
 };
-#[expect(unused_imports, reason = "listings ask soon")]
 pub(crate) use visibility::{metric_visibility, resource_visibility};
