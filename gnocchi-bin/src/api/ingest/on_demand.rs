@@ -351,6 +351,7 @@ fn description(named: &Named) -> MetricDescription {
     MetricDescription {
         archive_policy_name: named.measures.archive_policy_name.clone(),
         resource_id: Some(named.destination.id),
+        original_resource_id: Some(named.destination.original_id.clone()),
         name: Some(named.measures.name.clone()),
         unit: named.measures.unit.clone(),
     }

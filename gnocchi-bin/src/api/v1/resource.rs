@@ -13,7 +13,9 @@ use serde_json::{Map, Value, json};
 use super::resource_body::{Creation, Fields, Sender};
 use super::{created, no_content, ok};
 use crate::api::address::{BaseUrl, Names};
-use crate::api::auth::{Authenticated, require, require_on_resource, resource_visibility};
+use crate::api::auth::{
+    Authenticated, require, require_get_resource, require_on_resource, resource_visibility,
+};
 use crate::api::body::RequestBody;
 use crate::api::conditions::{Conditions, Verdict, Version};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
@@ -101,7 +103,7 @@ pub(super) async fn create(
         &state,
         Action::CreateResource,
         &caller,
-        creation.target(sender).as_slice(),
+        &creation.target(sender),
     )
     .await?;
     let resource = creation.into_resource(&state, sender).await?;
@@ -123,6 +125,7 @@ pub(super) async fn show(
     conditions: Conditions,
 ) -> ApiResult {
     let resource = find(&state, &caller, &type_name, &id).await?;
+    require_get_resource(&state, &caller, &resource).await?;
     let version = Version::of(&resource);
     if let Verdict::Answer(response) = conditions.check(&version)? {
         return Ok(response);
@@ -208,6 +211,7 @@ pub(super) async fn history(
 ) -> ApiResult {
     let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
     let resource = find(&state, &caller, &type_name, &id).await?;
+    require_get_resource(&state, &caller, &resource).await?;
     let query = ResourceQuery {
         ids: Some(vec![resource.id]),
         history: true,
