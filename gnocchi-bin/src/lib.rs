@@ -8,6 +8,7 @@
 //! | [`api`] | `router(state)`: the HTTP API, mountable anywhere; reads no file, binds no port, starts no task |
 //! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
 //! | [`runtime`] | a configuration becomes a running server, and ends well |
+//! | [`outgoing`] | requests to other services: TLS and limits |
 //! | [`cli`] | the tools: serve, import, verify |
 //!
 //! # Examples
@@ -32,4 +33,5 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod outgoing;
 pub mod runtime;

@@ -60,8 +60,10 @@ pub mod policy;
 mod processing;
 pub mod query;
 mod revisions;
+pub mod search;
 mod store;
 mod telemetry;
+pub mod text;
 
 pub use error::Error;
 pub use intake::Appended;

@@ -90,6 +90,22 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?
     }
 
+    /// Reads and decodes a body that must be JSON unless it is empty.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
+        self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
+        let announced = self.require_type(JSON);
+        let bytes = self.bytes().await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        announced?;
+        let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
+        aside::work(length, move || decode(&bytes)).await?.map(Some)
+    }
+
     /// Reads a body that may be of any type.
     ///
     /// # Errors

@@ -7,13 +7,15 @@
 //! | file | concern |
 //! |---|---|
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
+//! | `auth/` | who calls, and what he may |
 //! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
 //! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
+//! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
 //! | `render/` | JSON and times as clients expect them |
-//! | `timestamp`, `timespan`, `time_zone` | times as clients write them |
+//! | `time_zone` | time zones as clients name them |
 //! | `routes` | the router and the list of what is in it |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
@@ -24,7 +26,7 @@ mod accept;
 mod address;
 mod address_range;
 mod aside;
-mod auth;
+pub mod auth;
 mod body;
 mod body_memory;
 mod body_pieces;
@@ -33,6 +35,7 @@ mod cors;
 mod edge;
 pub mod error;
 mod error_body;
+mod filter;
 mod health;
 pub mod measures;
 mod page;
@@ -46,8 +49,6 @@ pub mod schema;
 pub mod settings;
 mod state;
 mod time_zone;
-pub mod timespan;
-pub mod timestamp;
 mod v1;
 
 use axum::Router;
@@ -58,7 +59,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
 pub use address_range::{AddressRange, AddressRangeError};
-pub use settings::{ApiSettings, AuthMode, CorsSettings, HealthcheckSettings};
+pub use gnocchi_core::text::{timespan, timestamp};
+pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
 
 use error::ApiError;
@@ -73,6 +75,7 @@ pub fn router(state: ApiState) -> Router {
         .into_router()
         .route_layer(from_fn(edge::json_only))
         .merge(v1::open_routes().into_router())
+        .layer(from_fn_with_state(state.clone(), auth::guard))
         .merge(v1::root_routes().into_router())
         .merge(probes::routes())
         .fallback(async || ApiError::no_such_address())

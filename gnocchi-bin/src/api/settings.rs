@@ -5,15 +5,6 @@ use std::time::Duration;
 
 use super::address_range::AddressRange;
 
-/// How callers are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum AuthMode {
-    /// The user name of the `Authorization` header is believed; the password is ignored.
-    #[default]
-    Basic,
-}
-
 /// Which web pages of other origins may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorsSettings {
@@ -68,8 +59,6 @@ pub struct ApiSettings {
     pub cors: CorsSettings,
     /// What load balancers are told.
     pub healthcheck: HealthcheckSettings,
-    /// How callers are told apart.
-    pub auth_mode: AuthMode,
 }
 
 impl Default for CorsSettings {
@@ -111,7 +100,6 @@ impl Default for ApiSettings {
             proxy_headers: false,
             cors: CorsSettings::default(),
             healthcheck: HealthcheckSettings::default(),
-            auth_mode: AuthMode::Basic,
         }
     }
 }

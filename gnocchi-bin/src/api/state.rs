@@ -7,6 +7,7 @@ use gnocchi_core::Gnocchi;
 use gnocchi_core::policy::Enforcer;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use super::auth::{AccessControl, Authenticator, RemoteChecker};
 use super::body_memory::BodyMemory;
 use super::settings::ApiSettings;
 
@@ -19,28 +20,28 @@ pub struct ApiState {
 struct Inner {
     gnocchi: Gnocchi,
     settings: ApiSettings,
-    enforcer: Enforcer,
+    access: AccessControl,
     prometheus: Option<PrometheusHandle>,
     body_memory: BodyMemory,
 }
 
 impl ApiState {
-    /// Puts the state together, with the default rules of who may do what. Without `prometheus` there is no `/metrics`.
+    /// Puts the state together: names are believed without passwords, and the default rules say who may do what. Without `prometheus` there is no `/metrics`.
     #[must_use]
     pub fn new(
         gnocchi: Gnocchi,
         settings: ApiSettings,
         prometheus: Option<PrometheusHandle>,
     ) -> Self {
-        Self::with_enforcer(gnocchi, settings, Enforcer::default(), prometheus)
+        Self::with_access(gnocchi, settings, AccessControl::default(), prometheus)
     }
 
-    /// Puts the state together with other rules of who may do what.
+    /// Puts the state together with other ways to tell callers apart, and other rules of who may do what.
     #[must_use]
-    pub fn with_enforcer(
+    pub fn with_access(
         gnocchi: Gnocchi,
         settings: ApiSettings,
-        enforcer: Enforcer,
+        access: AccessControl,
         prometheus: Option<PrometheusHandle>,
     ) -> Self {
         let body_memory = BodyMemory::new(settings.body_bytes_max, settings.operation_timeout);
@@ -48,7 +49,7 @@ impl ApiState {
             inner: Arc::new(Inner {
                 gnocchi,
                 settings,
-                enforcer,
+                access,
                 prometheus,
                 body_memory,
             }),
@@ -67,10 +68,10 @@ impl ApiState {
         &self.inner.settings
     }
 
-    /// Returns the rules of who may do what.
+    /// Returns the rules of who may do what, as they are now.
     #[must_use]
-    pub fn enforcer(&self) -> &Enforcer {
-        &self.inner.enforcer
+    pub fn enforcer(&self) -> Arc<Enforcer> {
+        self.inner.access.policy.current()
     }
 
     /// Returns what renders the measurements of this process, if they are collected.
@@ -81,6 +82,16 @@ impl ApiState {
 }
 
 impl ApiState {
+    /// Returns what tells callers apart.
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.inner.access.authenticator
+    }
+
+    /// Returns what asks the services that rules name.
+    pub(crate) fn remote_checker(&self) -> &dyn RemoteChecker {
+        &*self.inner.access.remote
+    }
+
     /// Returns the memory that bodies share.
     pub(crate) fn body_memory(&self) -> &BodyMemory {
         &self.inner.body_memory

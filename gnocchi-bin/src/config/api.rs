@@ -1,11 +1,12 @@
 //! `[api]`: the listener and the limits of the HTTP API.
 
-use super::cors;
 use super::error::ConfigError;
 use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
-use crate::api::settings::{ApiSettings, AuthMode};
+use super::{auth, cors};
+use crate::api::auth::AuthSettings;
+use crate::api::settings::ApiSettings;
 
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
@@ -13,7 +14,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     &[
         OptionSpec::new("host", "address or name to listen on").or("0.0.0.0"),
         OptionSpec::new("port", "port to listen on; 0 takes a free one").or("8041"),
-        OptionSpec::new("auth_mode", "how callers are told apart").or("basic"),
+        OptionSpec::new(
+            "auth_mode",
+            "how callers are told apart: basic, keystone or remoteuser",
+        )
+        .or("basic"),
+        OptionSpec::new(
+            "trusted_identity_headers",
+            "with auth_mode = keystone: believe X-User-Id, X-Project-Id, X-Domain-Id and X-Roles of a proxy that has validated the token",
+        )
+        .or("false"),
         OptionSpec::new("max_limit", "largest page of a listing").or("1000"),
         OptionSpec::new(
             "operation_timeout",
@@ -42,16 +52,13 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     ],
 );
 
-/// Values of `auth_mode` that other builds may have.
-const OTHER_AUTH_MODES: [&str; 2] = ["keystone", "remoteuser"];
-
 /// The most connections that may be asked for: more than the ports of one peer.
 const CONNECTIONS_LIMIT: usize = 1_000_000;
 
 /// The longest body that may be allowed.
 const BODY_BYTES_LIMIT: usize = 4 << 30;
 
-/// Settings of `[api]`, `[cors]` and `[healthcheck]`.
+/// Settings of `[api]`, `[cors]`, `[healthcheck]` and the section of the mode of authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// The address or name to listen on.
@@ -62,6 +69,8 @@ pub struct Api {
     pub connections_max: usize,
     /// What the router needs to know.
     pub settings: ApiSettings,
+    /// How callers are told apart.
+    pub auth: AuthSettings,
 }
 
 impl Api {
@@ -87,7 +96,6 @@ impl Api {
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             cors: cors::read(reader)?,
             healthcheck: healthcheck::read(reader, port)?,
-            auth_mode: auth_mode(section)?,
         };
         Ok(Self {
             host: section.text("host").map(defaulted)?,
@@ -96,20 +104,8 @@ impl Api {
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,
             settings,
+            auth: auth::read(section, reader)?,
         })
-    }
-}
-
-fn auth_mode(section: Section<'_>) -> Result<AuthMode, ConfigError> {
-    let mode = section.text("auth_mode").map(defaulted)?;
-    match mode.as_str() {
-        "basic" => Ok(AuthMode::Basic),
-        other if OTHER_AUTH_MODES.contains(&other) => Err(section.not_built(
-            "auth_mode",
-            &format!("authentication mode {other}"),
-            "basic",
-        )),
-        _ => Err(section.refuse("auth_mode", "must be basic, keystone or remoteuser")),
     }
 }
 

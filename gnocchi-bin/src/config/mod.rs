@@ -6,6 +6,7 @@
 
 mod api;
 mod archive_policy;
+mod auth;
 mod backend;
 mod cors;
 mod error;
@@ -15,8 +16,10 @@ mod healthcheck;
 mod incoming;
 mod indexer;
 mod ini;
+mod keystone;
 mod metricd;
 mod option;
+mod policy;
 mod reader;
 mod source;
 mod storage;
@@ -28,15 +31,20 @@ pub use general::{General, LogLevel};
 pub use incoming::Incoming;
 pub use metricd::Metricd;
 pub use option::{Effect, OptionSpec, SectionSpec};
+pub use policy::{Missing, PolicyPath, PolicySettings};
 pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
 
 use reader::Reader;
 
 /// Every section, in the order of the documentation.
-pub static SECTIONS: [&SectionSpec; 15] = [
+pub static SECTIONS: [&SectionSpec; 17] = [
     &general::SECTION,
     &api::SECTION,
+    &auth::BASIC,
+    &auth::REMOTE_USER,
+    &keystone::SECTION,
+    &policy::SECTION,
     &cors::SECTION,
     &storage::SECTION,
     &incoming::SECTION,
@@ -45,9 +53,7 @@ pub static SECTIONS: [&SectionSpec; 15] = [
     &archive_policy::SECTION,
     &foreign::STATSD,
     &foreign::AMQP1D,
-    &foreign::OSLO_POLICY,
     &healthcheck::SECTION,
-    &foreign::KEYSTONE_AUTHTOKEN,
     &foreign::DATABASE,
     &foreign::OSLO_MIDDLEWARE,
 ];
@@ -57,8 +63,10 @@ pub static SECTIONS: [&SectionSpec; 15] = [
 pub struct Config {
     /// `[DEFAULT]`
     pub general: General,
-    /// `[api]`, `[cors]` and `[healthcheck]`
+    /// `[api]`, `[cors]`, `[healthcheck]`, and the section of the mode of authentication
     pub api: Api,
+    /// `[oslo_policy]`
+    pub policy: PolicySettings,
     /// `[storage]`
     pub storage: Storage,
     /// `[incoming]`
@@ -90,6 +98,7 @@ impl Config {
         let config = Self {
             general: General::read(&reader)?,
             api: Api::read(&reader)?,
+            policy: PolicySettings::read(&reader, sources.searched_directories()?)?,
             storage: Storage::read(&reader)?,
             incoming: Incoming::read(&reader)?,
             metricd: Metricd::read(&reader)?,

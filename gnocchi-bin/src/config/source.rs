@@ -117,8 +117,33 @@ impl Sources {
         Ok(files)
     }
 
-    /// Where a file of this name may stand when no flag names one: of the user, then of the system.
+    /// Returns where files that the configuration names may stand: beside the files in use, in its directories, then where
+    /// files stand when no flag names one.
+    pub(super) fn searched_directories(&self) -> Result<Vec<PathBuf>, ConfigError> {
+        let files = self.all_files()?;
+        let beside = files.iter().filter_map(|file| file.parent());
+        // A bare file name stands in the current directory.
+        let beside = beside.map(|directory| Path::new(".").join(directory));
+        let mut searched: Vec<PathBuf> = Vec::new();
+        for directory in beside
+            .chain(self.directories.iter().cloned())
+            .chain(self.default_directories())
+        {
+            if !searched.contains(&directory) {
+                searched.push(directory);
+            }
+        }
+        Ok(searched)
+    }
+
+    /// Where a file of this name may stand when no flag names one.
     fn default_places(&self, name: &'static str) -> impl Iterator<Item = PathBuf> {
+        self.default_directories()
+            .map(move |directory| directory.join(name))
+    }
+
+    /// Where files may stand when no flag names one: of the user, then of the system.
+    fn default_directories(&self) -> impl Iterator<Item = PathBuf> + use<> {
         let home = self.variable("HOME").map(PathBuf::from);
         let own = home.as_ref().map(|home| home.join(".gnocchi"));
         let configuration = self
@@ -130,10 +155,7 @@ impl Sources {
             configuration.map(|path| path.join("gnocchi")),
             Some(PathBuf::from("/etc/gnocchi")),
         ];
-        places
-            .into_iter()
-            .flatten()
-            .map(move |directory| directory.join(name))
+        places.into_iter().flatten()
     }
 
     fn variable(&self, name: &str) -> Option<&str> {

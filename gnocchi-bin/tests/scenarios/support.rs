@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use carbonara::Timestamp;
 use gnocchi_core::clock::ManualClock;
 use gnocchi_core::{Drivers, Gnocchi, Settings, memory};
+use gnocchi_server::api::auth::AccessControl;
 use gnocchi_server::api::{self, ApiSettings, ApiState, CorsSettings};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -74,6 +75,14 @@ impl App {
     pub(crate) fn with(drivers: Drivers, store: Settings) -> Self {
         let gnocchi = Gnocchi::new(drivers, store);
         let router = api::router(ApiState::new(gnocchi.clone(), settings(), None));
+        Self { gnocchi, router }
+    }
+
+    /// Starts with an empty store and this way of telling callers apart.
+    pub(crate) fn with_access(access: AccessControl) -> Self {
+        let gnocchi = Gnocchi::new(drivers(), Settings::default());
+        let state = ApiState::with_access(gnocchi.clone(), settings(), access, None);
+        let router = api::router(state);
         Self { gnocchi, router }
     }
 
@@ -148,6 +157,13 @@ impl Call<'_> {
     pub(crate) fn user(self, name: &str) -> Self {
         let credentials = STANDARD.encode(format!("{name}:"));
         self.header("authorization", &format!("Basic {credentials}"))
+    }
+
+    /// Says who calls in the headers that a token layer in front of the server sets.
+    pub(crate) fn identity(self, user: &str, project: &str, role: &str) -> Self {
+        self.header("x-user-id", user)
+            .header("x-project-id", project)
+            .header("x-roles", role)
     }
 
     /// Wants errors as JSON.

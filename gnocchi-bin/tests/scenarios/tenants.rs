@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use gnocchi_server::api::auth::{AccessControl, Authenticator};
 use serde_json::json;
 
 use crate::support::{Answer, App, Call};
@@ -84,24 +85,35 @@ const CALLERS: [Option<&str>; 4] = [None, Some("other"), Some("owner"), Some("ad
 #[derive(Clone, Copy)]
 enum Mode {
     Basic,
+    /// Another tenant works in another project.
+    Keystone,
 }
 
 impl Mode {
     fn start(self) -> App {
         match self {
             Self::Basic => App::new(),
+            Self::Keystone => App::with_access(AccessControl {
+                authenticator: Authenticator::IdentityHeaders,
+                ..AccessControl::default()
+            }),
         }
     }
 
     fn sign<'a>(self, call: Call<'a>, caller: &str) -> Call<'a> {
         match self {
             Self::Basic => call.user(caller),
+            Self::Keystone => {
+                let role = if caller == "admin" { "admin" } else { "member" };
+                call.identity(caller, &format!("project of {caller}"), role)
+            }
         }
     }
 
     fn expected(self, row: &Row) -> [u16; 4] {
         match self {
             Self::Basic => row.basic,
+            Self::Keystone => row.keystone,
         }
     }
 
@@ -179,8 +191,13 @@ fn address(path: &str, metric: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_caller_gets_what_the_table_says() {
+async fn every_caller_gets_what_the_table_says_in_basic_mode() {
     Mode::Basic.check().await;
+}
+
+#[tokio::test]
+async fn every_caller_gets_what_the_table_says_in_keystone_mode() {
+    Mode::Keystone.check().await;
 }
 
 /// Method and path of every line.

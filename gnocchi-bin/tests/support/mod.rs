@@ -154,7 +154,7 @@ impl Server {
     /// Returns a client for this server.
     pub(crate) fn client(&self) -> Client {
         Client {
-            http: reqwest::Client::new(),
+            http: gnocchi_server::outgoing::client().build().unwrap(),
             url: self.url.clone(),
         }
     }

@@ -13,6 +13,7 @@ mod resource_type_changes;
 mod resource_types;
 mod resources;
 mod revisions;
+mod searching;
 mod support;
 
 pub use archive_policies::*;
@@ -23,6 +24,7 @@ pub use resource_type_changes::*;
 pub use resource_types::*;
 pub use resources::*;
 pub use revisions::*;
+pub use searching::*;
 
 use async_trait::async_trait;
 
@@ -162,6 +164,16 @@ macro_rules! indexer_conformance {
                 a_deletion_of_an_outdated_revision_is_refused,
                 one_of_many_callers_changes_a_revision,
                 revisions_begin_at_different_moments,
+                conditions_select_what_they_mean,
+                null_is_unknown_but_different,
+                patterns_mean_themselves,
+                revisions_are_searched_one_by_one,
+                pages_of_a_search_hold_each_match_once,
+                matching_resources_are_deleted_entirely,
+                only_what_can_be_seen_is_listed_and_deleted,
+                metrics_are_seen_for_their_creator_or_their_resource,
+                resources_come_with_the_metrics_asked_for,
+                ten_thousand_resources_are_listed_at_once,
             ]
         );
     };

@@ -18,6 +18,18 @@ pub struct Caller {
     pub roles: Vec<String>,
     /// The system scope.
     pub system: Option<String>,
+    /// What keeps this caller from the things of others.
+    pub tenancy: Tenancy,
+}
+
+/// Whether callers belong to projects that keep their things from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tenancy {
+    /// They are bare names: everybody sees all resources and lists everything.
+    #[default]
+    Shared,
+    /// Everybody sees and lists what rules open to the project.
+    Projects,
 }
 
 impl Caller {
@@ -38,17 +50,41 @@ impl Caller {
         }
     }
 
-    /// Returns a credential that rules compare with; `None` when there is none of that name.
+    /// Makes the caller that an identity service knows: a user, the project in which he works, that one's domain, and his
+    /// roles there. Empty ids count as none.
     #[must_use]
-    pub(super) fn credential(&self, name: &str) -> Option<&str> {
-        match name {
+    pub fn of_project(
+        user_id: Option<String>,
+        project_id: Option<String>,
+        domain_id: Option<String>,
+        roles: Vec<String>,
+    ) -> Self {
+        let some = |id: Option<String>| id.filter(|id| !id.is_empty());
+        let (user_id, project_id) = (some(user_id), some(project_id));
+        let part = |id: &Option<String>| id.clone().unwrap_or_default();
+        Self {
+            creator: Some(format!("{}:{}", part(&user_id), part(&project_id))),
+            user_id,
+            project_id,
+            domain_id: some(domain_id),
+            roles,
+            system: None,
+            tenancy: Tenancy::Projects,
+        }
+    }
+
+    /// Returns the credentials of a name that rules compare with: one, none, or each of the roles.
+    pub(super) fn credentials(&self, name: &str) -> impl Iterator<Item = &str> {
+        let one = match name {
             "user" => self.creator.as_deref(),
             "user_id" => self.user_id.as_deref(),
             "project_id" => self.project_id.as_deref(),
             "domain_id" => self.domain_id.as_deref(),
             "system" => self.system.as_deref(),
             _ => None,
-        }
+        };
+        let roles = self.roles.iter().filter(move |_| name == "roles");
+        one.into_iter().chain(roles.map(String::as_str))
     }
 
     /// Tells whether the caller has a role, whatever the case.

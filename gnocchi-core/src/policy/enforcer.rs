@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
-use super::expression::Expression;
-use super::{Action, BASE_RULES, Caller, RuleError, Target};
+use super::expression::{Expression, Question};
+use super::parse::{RuleError, parse};
+use super::{Action, Answers, BASE_RULES, Caller, RemoteCheck, Target};
 
 /// A set of rules that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -60,7 +61,7 @@ impl Enforcer {
             .map(|action| (action.name(), action.default_rule()));
         let mut rules = HashMap::new();
         for (name, text) in BASE_RULES.into_iter().chain(defaults).chain(overrides) {
-            let rule = Expression::parse(text).map_err(|source| PolicyError::Rule {
+            let rule = parse(text).map_err(|source| PolicyError::Rule {
                 name: name.to_owned(),
                 source,
             })?;
@@ -78,7 +79,7 @@ impl Enforcer {
         let fallback = fallback.into();
         let negating: HashSet<&str> = rules
             .iter()
-            .filter(|(_, rule)| rule.has_negation())
+            .filter(|(_, rule)| rule.needs_whole_target())
             .map(|(name, _)| name.as_str())
             .collect();
         let is_monotone = |action: &Action| {
@@ -98,20 +99,44 @@ impl Enforcer {
         })
     }
 
-    /// Tells whether the rule of an action has no negation: who may do it to a target of which little is known may also do it
-    /// when more is known.
+    /// Tells whether the rule of an action has no negation and asks nobody else: who may do it to a target of which little is
+    /// known may also do it when more is known.
     #[must_use]
     pub fn is_monotone(&self, action: Action) -> bool {
         self.monotone.contains(&action)
     }
 
-    /// Tells whether a caller may do something to a target.
+    /// Tells whether a caller may do something to a target. What another service would have to allow is denied; see
+    /// [`Self::decide`].
     #[must_use]
     pub fn allows(&self, action: Action, caller: &Caller, target: &(impl Target + ?Sized)) -> bool {
-        let fallback = self.rules.get(&self.fallback);
-        self.actions
-            .get(&action)
-            .is_some_and(|rule| rule.holds(&self.rules, fallback, caller, target, 0))
+        self.decide(action, caller, target, &Answers::default())
+            .unwrap_or(false)
+    }
+
+    /// Tells whether a caller may do something to a target, given what other services said so far.
+    ///
+    /// # Errors
+    /// The check to do first, when another service has to decide.
+    pub fn decide(
+        &self,
+        action: Action,
+        caller: &Caller,
+        target: &(impl Target + ?Sized),
+        answers: &Answers,
+    ) -> Result<bool, Box<RemoteCheck>> {
+        let question = Question {
+            rules: &self.rules,
+            fallback: self.rules.get(&self.fallback),
+            rule: action.name(),
+            caller,
+            target,
+            answers,
+        };
+        match self.actions.get(&action) {
+            Some(rule) => rule.holds(&question, 0),
+            None => Ok(false),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The rule language: parsing and evaluation.
+//! The rule language: what a rule is, and how it is evaluated.
 //!
 //! ```text
 //! rule    := "" | or                 empty: everybody
@@ -8,6 +8,7 @@
 //! check   := "@" | "!"               everybody, nobody
 //!          | "role:" name            the caller has the role
 //!          | "rule:" name            another rule
+//!          | "http:" value | "https:" value   the service at this address says `True`
 //!          | key ":" value           a credential of the caller equals the value
 //!          | literal ":" value       'text', True, False, None or a number equals the value
 //! value   := text with any number of %(name)s, each replaced by a property of the target
@@ -15,39 +16,12 @@
 
 use std::collections::HashMap;
 
-use thiserror::Error;
-
+use super::remote::{self, Answers, RemoteCheck};
+use super::template::Template;
 use super::{Caller, Target};
 
 /// How deep parentheses and negations may nest, and rules refer to each other.
-const DEPTH_MAX: usize = 64;
-
-/// A text that is no rule.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RuleError {
-    /// The text ends or goes on where it must not.
-    #[error("unexpected {found} in a rule")]
-    Unexpected {
-        /// What stands there.
-        found: String,
-    },
-    /// A check has no colon.
-    #[error("{check} is no check: it has no colon")]
-    NoColon {
-        /// The check.
-        check: String,
-    },
-    /// The check needs a service that cannot be asked.
-    #[error("remote checks are not supported: {check}")]
-    Remote {
-        /// The check.
-        check: String,
-    },
-    /// Parentheses nest too deeply.
-    #[error("a rule nests more than {DEPTH_MAX} levels deep")]
-    TooDeep,
-}
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// A compiled rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,73 +33,82 @@ pub(super) enum Expression {
     Any(Vec<Self>),
     Rule(String),
     Role(Template),
-    Credential { name: String, value: Template },
-    Literal { text: String, value: Template },
+    Credential {
+        name: String,
+        value: Template,
+    },
+    Literal {
+        text: String,
+        value: Template,
+    },
+    /// The address of a service that decides.
+    Remote(Template),
 }
 
-/// A text with places for properties of the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Piece>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Property(String),
+/// What a rule is evaluated for.
+pub(super) struct Question<'a, T: ?Sized> {
+    pub(super) rules: &'a HashMap<String, Expression>,
+    /// The rule that stands in for missing ones.
+    pub(super) fallback: Option<&'a Expression>,
+    /// The name of the rule that decides.
+    pub(super) rule: &'a str,
+    pub(super) caller: &'a Caller,
+    pub(super) target: &'a T,
+    pub(super) answers: &'a Answers,
 }
+
+/// Whether a rule lets a caller through, or which service has to say so first.
+pub(super) type Outcome = Result<bool, Box<RemoteCheck>>;
 
 impl Expression {
-    pub(super) fn parse(text: &str) -> Result<Self, RuleError> {
-        if text.trim().is_empty() {
-            return Ok(Self::Always);
-        }
-        let mut parser = Parser {
-            tokens: tokens(text),
-            at: 0,
-        };
-        let expression = parser.any(0)?;
-        match parser.peek() {
-            None => Ok(expression),
-            Some(token) => Err(RuleError::Unexpected {
-                found: format!("`{token}`"),
-            }),
-        }
-    }
-
-    pub(super) fn holds(
+    /// Evaluates the rule. Other services are asked only when nothing else decides.
+    pub(super) fn holds<T: Target + ?Sized>(
         &self,
-        rules: &HashMap<String, Self>,
-        fallback: Option<&Self>,
-        caller: &Caller,
-        target: &(impl Target + ?Sized),
+        question: &Question<'_, T>,
         depth: usize,
-    ) -> bool {
-        let holds = |part: &Self| part.holds(rules, fallback, caller, target, depth);
+    ) -> Outcome {
+        let Question { caller, target, .. } = *question;
         match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Not(part) => !holds(part),
-            Self::All(parts) => parts.iter().all(holds),
-            Self::Any(parts) => parts.iter().any(holds),
+            Self::Always => Ok(true),
+            Self::Never => Ok(false),
+            Self::Not(part) => part.holds(question, depth).map(|holds| !holds),
+            Self::All(parts) => settle(parts, false, |part| part.holds(question, depth)),
+            Self::Any(parts) => settle(parts, true, |part| part.holds(question, depth)),
             // Rules that refer to each other in a circle decide nothing, so they let nobody through.
             Self::Rule(name) => {
-                depth < DEPTH_MAX
-                    && rules
-                        .get(name)
-                        .or(fallback)
-                        .is_some_and(|rule| rule.holds(rules, fallback, caller, target, depth + 1))
+                let rule = question.rules.get(name).or(question.fallback);
+                match rule {
+                    Some(rule) if depth < DEPTH_MAX => rule.holds(question, depth + 1),
+                    _ => Ok(false),
+                }
             }
-            Self::Role(role) => role.fill(target).is_some_and(|role| caller.has_role(&role)),
-            Self::Credential { name, value } => caller
-                .credential(name)
-                .is_some_and(|credential| value.equals(credential, target)),
-            Self::Literal { text, value } => value.equals(text, target),
+            Self::Role(role) => {
+                let role = role.fill(target);
+                Ok(role.is_some_and(|role| caller.has_role(&role)))
+            }
+            Self::Credential { name, value } => {
+                let mut credentials = caller.credentials(name);
+                Ok(credentials.any(|credential| value.equals(credential, target)))
+            }
+            Self::Literal { text, value } => {
+                let both_nothing = text == NOTHING && value.is_null(target);
+                Ok(both_nothing || value.equals(text, target))
+            }
+            Self::Remote(url) => match url.fill_with(target, remote::encode) {
+                None => Ok(false),
+                Some(url) => {
+                    let check = RemoteCheck::new(url, question.rule, caller, target);
+                    question.answers.find(check)
+                }
+            },
         }
     }
 
-    pub(super) fn has_negation(&self) -> bool {
+    /// Tells whether more properties of the target can make it false: it has a negation, or asks a service that sees them.
+    pub(super) fn needs_whole_target(&self) -> bool {
         match self {
-            Self::Not(_) => true,
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::has_negation),
+            Self::Not(_) | Self::Remote(_) => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::needs_whole_target),
             _ => false,
         }
     }
@@ -143,191 +126,55 @@ impl Expression {
     }
 }
 
-impl Template {
-    fn parse(mut text: &str) -> Self {
-        let mut pieces = Vec::new();
-        while let Some((before, name, after)) = text.split_once("%(").and_then(|(before, rest)| {
-            rest.split_once(")s")
-                .map(|(name, after)| (before, name, after))
-        }) {
-            if !before.is_empty() {
-                pieces.push(Piece::Text(before.to_owned()));
-            }
-            pieces.push(Piece::Property(name.to_owned()));
-            text = after;
-        }
-        if !text.is_empty() || pieces.is_empty() {
-            pieces.push(Piece::Text(text.to_owned()));
-        }
-        Self(pieces)
-    }
+/// The literal that equals a property without a value.
+const NOTHING: &str = "None";
 
-    /// Compares with a text; a property that the target lacks makes it differ from everything.
-    fn equals(&self, text: &str, target: &(impl Target + ?Sized)) -> bool {
-        match self.0.as_slice() {
-            [Piece::Property(name)] => target.property(name).is_some_and(|value| value == text),
-            [Piece::Text(own)] => own == text,
-            _ => self.fill(target).is_some_and(|own| own == text),
+/// Evaluates parts until one is `decisive`. Why go on behind a part that another service has to decide? A later one may make
+/// that question needless.
+fn settle(parts: &[Expression], decisive: bool, holds: impl Fn(&Expression) -> Outcome) -> Outcome {
+    let mut open = None;
+    for part in parts {
+        match holds(part) {
+            Ok(held) if held == decisive => return Ok(decisive),
+            Ok(_) => {}
+            Err(check) => open = open.or(Some(check)),
         }
     }
-
-    fn fill(&self, target: &(impl Target + ?Sized)) -> Option<String> {
-        let mut filled = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => filled.push_str(text),
-                Piece::Property(name) => filled.push_str(&target.property(name)?),
-            }
-        }
-        Some(filled)
-    }
-}
-
-/// Cuts a rule into words and parentheses. A parenthesis counts as one at the beginning or end of a word only, as in
-/// `%(creator)s`, where it is part of the word.
-fn tokens(text: &str) -> Vec<&str> {
-    let mut tokens = Vec::new();
-    for mut word in text.split_whitespace() {
-        while let Some(rest) = word.strip_prefix('(') {
-            tokens.push("(");
-            word = rest;
-        }
-        let inner = word.trim_end_matches(')');
-        if !inner.is_empty() {
-            tokens.push(inner);
-        }
-        tokens.extend(word[inner.len()..].split_inclusive(')'));
-    }
-    tokens
-}
-
-struct Parser<'a> {
-    tokens: Vec<&'a str>,
-    at: usize,
-}
-
-impl<'a> Parser<'a> {
-    fn peek(&self) -> Option<&'a str> {
-        self.tokens.get(self.at).copied()
-    }
-
-    fn accept(&mut self, word: &str) -> bool {
-        let is_next = self
-            .peek()
-            .is_some_and(|token| token.eq_ignore_ascii_case(word));
-        self.at += usize::from(is_next);
-        is_next
-    }
-
-    fn any(&mut self, depth: usize) -> Result<Expression, RuleError> {
-        let mut parts = vec![self.all(depth)?];
-        while self.accept("or") {
-            parts.push(self.all(depth)?);
-        }
-        Ok(alone(parts, Expression::Any))
-    }
-
-    fn all(&mut self, depth: usize) -> Result<Expression, RuleError> {
-        let mut parts = vec![self.one(depth)?];
-        while self.accept("and") {
-            parts.push(self.one(depth)?);
-        }
-        Ok(alone(parts, Expression::All))
-    }
-
-    fn one(&mut self, depth: usize) -> Result<Expression, RuleError> {
-        if depth > DEPTH_MAX {
-            return Err(RuleError::TooDeep);
-        }
-        if self.accept("not") {
-            return Ok(Expression::Not(Box::new(self.one(depth + 1)?)));
-        }
-        if self.accept("(") {
-            let inner = self.any(depth + 1)?;
-            if self.accept(")") {
-                return Ok(inner);
-            }
-        } else if let Some(token) = self.peek()
-            && token != ")"
-        {
-            self.at += 1;
-            return check(token);
-        }
-        let found = self
-            .peek()
-            .map_or_else(|| "end".to_owned(), |token| format!("`{token}`"));
-        Err(RuleError::Unexpected { found })
-    }
-}
-
-fn alone(
-    mut parts: Vec<Expression>,
-    several: impl Fn(Vec<Expression>) -> Expression,
-) -> Expression {
-    if parts.len() == 1 {
-        parts.remove(0)
-    } else {
-        several(parts)
-    }
-}
-
-fn check(token: &str) -> Result<Expression, RuleError> {
-    match token {
-        "@" => return Ok(Expression::Always),
-        "!" => return Ok(Expression::Never),
-        _ => {}
-    }
-    let (kind, value) = token.split_once(':').ok_or_else(|| RuleError::NoColon {
-        check: token.to_owned(),
-    })?;
-    if let Some(text) = literal(kind) {
-        return Ok(Expression::Literal {
-            text,
-            value: Template::parse(value),
-        });
-    }
-    match kind {
-        "http" | "https" => Err(RuleError::Remote {
-            check: token.to_owned(),
-        }),
-        "rule" => Ok(Expression::Rule(value.to_owned())),
-        "role" => Ok(Expression::Role(Template::parse(value))),
-        name => Ok(Expression::Credential {
-            name: name.to_owned(),
-            value: Template::parse(value),
-        }),
-    }
-}
-
-/// Returns the text that a literal stands for.
-fn literal(kind: &str) -> Option<String> {
-    for quote in ['\'', '"'] {
-        if let Some(text) = kind
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
-            return Some(text.to_owned());
-        }
-    }
-    let is_literal = matches!(kind, "True" | "False" | "None") || kind.parse::<f64>().is_ok();
-    is_literal.then(|| kind.to_owned())
+    open.map_or(Ok(!decisive), Err)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Properties;
+    use crate::policy::parse::parse;
 
-    fn holds(rule: &str, caller: &Caller, target: &[(&str, &str)]) -> bool {
+    fn question<'a, T: ?Sized>(
+        rules: &'a HashMap<String, Expression>,
+        caller: &'a Caller,
+        target: &'a T,
+        answers: &'a Answers,
+    ) -> Question<'a, T> {
+        Question {
+            rules,
+            fallback: None,
+            rule: "the rule",
+            caller,
+            target,
+            answers,
+        }
+    }
+
+    fn holds(rule: &str, caller: &Caller, target: &(impl Target + ?Sized)) -> bool {
         let rules = HashMap::from([
-            ("admin".to_owned(), Expression::parse("role:admin").unwrap()),
-            (
-                "circle".to_owned(),
-                Expression::parse("rule:circle").unwrap(),
-            ),
+            ("admin".to_owned(), parse("role:admin").unwrap()),
+            ("circle".to_owned(), parse("rule:circle").unwrap()),
         ]);
-        Expression::parse(rule)
+        let answers = Answers::default();
+        parse(rule)
             .unwrap_or_else(|error| panic!("{rule}: {error}"))
-            .holds(&rules, None, caller, target, 0)
+            .holds(&question(&rules, caller, target, &answers), 0)
+            .unwrap()
     }
 
     #[test]
@@ -344,7 +191,7 @@ mod tests {
                 ("public", "True"),
                 ("a", "p"),
             ];
-            assert_eq!(holds(rule, &caller, &target), expected, "{rule}");
+            assert_eq!(holds(rule, &caller, target.as_slice()), expected, "{rule}");
         };
         check("", true);
         check("  ", true);
@@ -358,6 +205,8 @@ mod tests {
         check("not rule:circle", true);
         check("user:%(creator)s", true);
         check("user:u", true);
+        check("roles:Member", true);
+        check("roles:Admin", false);
         check("user:%(missing)s", false);
         check("project_id:%(project_id)s", false);
         check("domain_id:%(creator)s", false);
@@ -375,30 +224,52 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_rules() {
-        let check = |rule: &str, expected: RuleError| {
-            assert_eq!(Expression::parse(rule), Err(expected), "{rule}");
+    fn properties_without_a_value() {
+        let target = Properties::new().with("a", "x").with_maybe("b", None);
+        let check = |rule: &str, expected: bool| {
+            assert_eq!(
+                holds(rule, &Caller::named("None"), &target),
+                expected,
+                "{rule}"
+            );
         };
-        let unexpected = |found: &str| RuleError::Unexpected {
-            found: found.to_owned(),
+        check("None:%(b)s", true);
+        check("None:%(a)s", false);
+        check("None:%(c)s", false);
+        // A user who is called so owns nothing of nobody.
+        check("user:%(b)s", false);
+    }
+
+    #[test]
+    fn other_services_are_asked_when_nothing_else_decides() {
+        let caller = Caller::named("u");
+        let target = Properties::new().with("id", "a/b");
+        let outcome = |rule: &str, answers: &Answers| {
+            let rule = parse(rule).unwrap();
+            rule.holds(&question(&HashMap::new(), &caller, &target, answers), 0)
         };
-        check("role:a and", unexpected("end"));
-        check("(role:a", unexpected("end"));
-        check("role:a)", unexpected("`)`"));
-        check("role:a role:b", unexpected("`role:b`"));
-        check("()", unexpected("`)`"));
-        check(
-            "admin",
-            RuleError::NoColon {
-                check: "admin".to_owned(),
-            },
-        );
-        check(
-            "http://x",
-            RuleError::Remote {
-                check: "http://x".to_owned(),
-            },
-        );
-        check(&"(".repeat(100_000), RuleError::TooDeep);
+        let none = Answers::default();
+        let check = |rule: &str, expected: Result<bool, &str>| {
+            let outcome = outcome(rule, &none);
+            let outcome = outcome.as_ref().map_err(|check| check.url.as_str());
+            assert_eq!(outcome.copied(), expected, "{rule}");
+        };
+        check("http://h/%(id)s", Err("http://h/a%2Fb"));
+        check("https://h", Err("https://h"));
+        check("http://h/%(missing)s", Ok(false));
+        check("http://h or user:u", Ok(true));
+        check("http://h and !", Ok(false));
+        check("http://h and user:u", Err("http://h"));
+        check("not http://h", Err("http://h"));
+        check("http://a or http://b", Err("http://a"));
+
+        let asked = *outcome("http://h", &none).unwrap_err();
+        assert_eq!(asked.rule, "the rule");
+        assert_eq!(asked.target["id"], "a/b");
+        assert_eq!(asked.caller, caller);
+        let mut answers = Answers::default();
+        answers.add(asked, true);
+        assert_eq!(outcome("http://h", &answers), Ok(true));
+        assert_eq!(outcome("not http://h", &answers), Ok(false));
     }
 }

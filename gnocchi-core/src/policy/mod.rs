@@ -1,18 +1,28 @@
 //! Who may do what: callers, rules, and the decision.
 //!
 //! Every call of the API names an [`Action`]. An [`Enforcer`] holds a rule for each action, compiled from the text form that
-//! operators write, and decides from the rule, the [`Caller`] and the [target](Target) of the call.
+//! operators write, and decides from the rule, the [`Caller`] and the [target](Target) of the call. A rule may leave the
+//! decision to another service: then the decision names the [`RemoteCheck`] to do first. What a caller sees of a listing is
+//! decided by the same rules, as a [`Visibility`].
 
 mod action;
 mod caller;
 mod enforcer;
 mod expression;
+mod parse;
+mod properties;
+mod remote;
 mod target;
+mod template;
 mod visibility;
 
 pub use action::{Action, BASE_RULES};
-pub use caller::Caller;
+pub use caller::{Caller, Tenancy};
 pub use enforcer::{Enforcer, PolicyError};
-pub use expression::RuleError;
+pub use parse::RuleError;
+pub use properties::Properties;
+pub use remote::{Answers, RemoteCheck};
 pub use target::{MetricTarget, NewMetricTarget, NoTarget, ResourceTarget, Target};
-pub use visibility::{CreatorProject, Visibility, VisibleMetrics, VisibleResources};
+pub use visibility::{
+    CreatorProject, ResourceAccess, Visibility, VisibleMetrics, VisibleResources,
+};

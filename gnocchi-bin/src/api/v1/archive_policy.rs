@@ -6,7 +6,7 @@ use gnocchi_core::model::{
     ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
     MethodSelection,
 };
-use gnocchi_core::policy::{Action, NoTarget};
+use gnocchi_core::policy::{Action, NoTarget, Properties};
 use serde_json::{Value, json};
 
 use super::{created, no_content, ok};
@@ -46,7 +46,7 @@ pub(super) async fn create(
         &state,
         Action::CreateArchivePolicy,
         &caller,
-        target(policy.name()).as_slice(),
+        &Properties::of_archive_policy(&policy),
     )
     .await?;
     state.gnocchi().create_archive_policy(&policy).await?;
@@ -67,7 +67,7 @@ pub(super) async fn show(
         &state,
         Action::GetArchivePolicy,
         &caller,
-        target(policy.name()).as_slice(),
+        &Properties::of_archive_policy(&policy),
     )
     .await?;
     Ok(ok(&view(&policy)))
@@ -80,14 +80,9 @@ pub(super) async fn update(
     Names(name): Names<String>,
     body: RequestBody,
 ) -> ApiResult {
-    state.gnocchi().archive_policy(&name).await?;
-    require(
-        &state,
-        Action::UpdateArchivePolicy,
-        &caller,
-        target(&name).as_slice(),
-    )
-    .await?;
+    let policy = state.gnocchi().archive_policy(&name).await?;
+    let target = Properties::of_archive_policy(&policy);
+    require(&state, Action::UpdateArchivePolicy, &caller, &target).await?;
     let (definition, back_window) = parse_change(&body.json().await?)?;
     let changed = state
         .gnocchi()
@@ -105,10 +100,6 @@ pub(super) async fn delete(
     require(&state, Action::DeleteArchivePolicy, &caller, &NoTarget).await?;
     state.gnocchi().delete_archive_policy(&name).await?;
     Ok(no_content())
-}
-
-fn target(name: &str) -> [(&str, &str); 1] {
-    [("name", name)]
 }
 
 /// Returns the wire form of an archive policy.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::ArchivePolicyRule;
-use gnocchi_core::policy::{Action, NoTarget};
+use gnocchi_core::policy::{Action, NoTarget, Properties};
 use serde_json::{Value, json};
 
 use super::{created, no_content, ok};
@@ -41,7 +41,7 @@ pub(super) async fn create(
         &state,
         Action::CreateArchivePolicyRule,
         &caller,
-        target(&rule).as_slice(),
+        &Properties::of_archive_policy_rule(&rule),
     )
     .await?;
     match state.gnocchi().create_archive_policy_rule(&rule).await {
@@ -69,7 +69,7 @@ pub(super) async fn show(
         &state,
         Action::GetArchivePolicyRule,
         &caller,
-        target(&rule).as_slice(),
+        &Properties::of_archive_policy_rule(&rule),
     )
     .await?;
     Ok(ok(&view(&rule)))
@@ -109,14 +109,6 @@ pub(super) async fn delete(
     require(&state, Action::DeleteArchivePolicyRule, &caller, &NoTarget).await?;
     state.gnocchi().delete_archive_policy_rule(&name).await?;
     Ok(no_content())
-}
-
-fn target(rule: &ArchivePolicyRule) -> [(&str, &str); 3] {
-    [
-        ("name", &rule.name),
-        ("archive_policy_name", &rule.archive_policy_name),
-        ("metric_pattern", &rule.metric_pattern),
-    ]
 }
 
 fn view(rule: &ArchivePolicyRule) -> Value {

@@ -170,6 +170,7 @@ async fn create_missing(
             let description = MetricDescription {
                 archive_policy_name: named.measures.archive_policy_name.clone(),
                 resource_id: Some(named.resource),
+                original_resource_id: Some(named.original_id.to_string()),
                 name: Some(named.measures.name.clone()),
                 unit: named.measures.unit.clone(),
             };

@@ -18,6 +18,8 @@ use crate::api::state::ApiState;
 pub(super) struct MetricDescription {
     pub(super) archive_policy_name: Option<String>,
     pub(super) resource_id: Option<ResourceId>,
+    /// The id of the resource as the client wrote it.
+    pub(super) original_resource_id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) unit: Option<String>,
 }
@@ -27,11 +29,17 @@ impl MetricDescription {
     pub(super) fn parse(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<Self> {
         const KNOWN: [&str; 4] = ["archive_policy_name", "resource_id", "name", "unit"];
         let object = Object::open(value, path, |key| KNOWN.contains(&key))?;
+        let resource = object.optional("resource_id", |value, path| {
+            Ok((
+                resource_id(value, path, caller)?,
+                schema::string(value, path)?,
+            ))
+        })?;
+        let (resource_id, original_resource_id) = resource.unzip();
         Ok(Self {
             archive_policy_name: object.optional("archive_policy_name", schema::string)?,
-            resource_id: object.optional("resource_id", |value, path| {
-                resource_id(value, path, caller)
-            })?,
+            resource_id,
+            original_resource_id,
             name: object.optional("name", schema::string_up_to(METRIC_NAME_CHARACTERS_MAX))?,
             unit: object.optional("unit", schema::string_up_to(UNIT_CHARACTERS_MAX))?,
         })
@@ -70,11 +78,14 @@ impl<'a> MetricMaker<'a> {
             archive_policy_name: description.archive_policy_name.as_deref(),
             name: description.name.as_deref(),
             unit: description.unit.as_deref(),
+            resource_id: description.resource_id,
+            original_resource_id: description.original_resource_id.as_deref(),
         };
         require(self.state, Action::CreateMetric, self.caller, &target).await?;
         let MetricDescription {
             archive_policy_name,
             resource_id,
+            original_resource_id: _,
             name,
             unit,
         } = description;

@@ -15,6 +15,7 @@ mod resource_metric;
 mod resource_type;
 mod resource_type_patch;
 mod root;
+mod search;
 mod status;
 
 use axum::response::{IntoResponse, Response};
@@ -85,10 +86,13 @@ pub(super) fn routes() -> Routes {
                 .patch(resource_type::update)
                 .delete(resource_type::delete),
         )
+        .add("/v1/search/resource/{type}", post(search::resources))
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",
-            get(resource::list).post(resource::create),
+            get(resource::list)
+                .post(resource::create)
+                .delete(search::delete_resources),
         )
         .add(
             "/v1/resource/{type}/{id}",

@@ -7,7 +7,7 @@ use gnocchi_core::model::{
     Attribute, AttributeKind, AttributeValue, Change, MetricId, NewResource, ResourceId,
     ResourceMetric, ResourceType, ResourceUpdate,
 };
-use gnocchi_core::policy::Caller;
+use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,26 +87,21 @@ impl Creation {
     }
 
     /// Returns what is known of the resource for rules.
-    pub(super) fn target<'a>(&'a self, sender: Sender<'a>) -> Vec<(&'a str, &'a str)> {
-        let mut target = vec![
-            ("resource_type", sender.resource_type.name()),
-            ("original_resource_id", self.original_id.as_str()),
-        ];
-        for (key, owner) in [
-            ("user_id", &self.fields.user_id),
-            ("project_id", &self.fields.project_id),
-        ] {
-            if let Change::Set(Some(owner)) = owner {
-                target.push((key, owner));
-            }
+    pub(super) fn target(&self, sender: Sender<'_>) -> Properties {
+        let owner = |owner: &Change<Option<String>>| match owner {
+            Change::Set(owner) => owner.clone(),
+            Change::Keep => None,
+        };
+        let mut target = Properties::new()
+            .with("resource_type", sender.resource_type.name())
+            .with("id", self.id.to_string())
+            .with("original_resource_id", &self.original_id)
+            .with_maybe("user_id", owner(&self.fields.user_id))
+            .with_maybe("project_id", owner(&self.fields.project_id))
+            .with_maybe("creator", sender.caller.creator.clone());
+        for (name, value) in &self.fields.attributes {
+            target = target.with_attribute(name, value.as_ref());
         }
-        target.extend(
-            sender
-                .caller
-                .creator
-                .as_deref()
-                .map(|creator| ("creator", creator)),
-        );
         target
     }
 

@@ -12,7 +12,7 @@ use gnocchi_core::policy::{Action, Caller};
 use super::resource_body::{make_metrics, metric_entries};
 use super::{metric, resource};
 use crate::api::address::Names;
-use crate::api::auth::{Authenticated, require_on_resource};
+use crate::api::auth::{Authenticated, require_get_resource, require_on_resource};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::query::Query;
@@ -26,6 +26,7 @@ pub(super) async fn list(
     Names((type_name, id)): Names<(String, String)>,
 ) -> ApiResult {
     let resource = resource::find(&state, &caller, &type_name, &id).await?;
+    require_get_resource(&state, &caller, &resource).await?;
     super::list(metrics_of(&state, resource.id).await?, metric::listed).await
 }
 

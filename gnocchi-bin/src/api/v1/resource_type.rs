@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use gnocchi_core::model::{Attribute, AttributeKind, ResourceType};
-use gnocchi_core::policy::{Action, NoTarget};
+use gnocchi_core::policy::{Action, NoTarget, Properties};
 use serde_json::{Map, Value, json};
 
 use super::resource_type_patch::Patch;
@@ -40,8 +40,10 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     let (name, attributes) = parse(&body.json().await?)?;
-    let target: &[(&str, &str)] = &[("name", &name), ("state", "creating")];
-    require(&state, Action::CreateResourceType, &caller, target).await?;
+    let target = Properties::of_attributes(&attributes)
+        .with("name", &name)
+        .with("state", "creating");
+    require(&state, Action::CreateResourceType, &caller, &target).await?;
     let resource_type = ResourceType::new(name, attributes)
         .map_err(|error| ApiError::bad_request(format!("Invalid input: {error}")))?;
     state.gnocchi().create_resource_type(&resource_type).await?;
@@ -58,8 +60,8 @@ pub(super) async fn show(
     Names(name): Names<String>,
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&name).await?;
-    let target: &[(&str, &str)] = &[("name", &name), ("state", "active")];
-    require(&state, Action::GetResourceType, &caller, target).await?;
+    let target = Properties::of_resource_type(&resource_type, "active");
+    require(&state, Action::GetResourceType, &caller, &target).await?;
     Ok(ok(&view(&resource_type)))
 }
 

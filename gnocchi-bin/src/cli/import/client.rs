@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::batch::Batch;
 use crate::cli::Failure;
+use crate::outgoing;
 
 /// How long one request may take; a server that folds while it answers needs seconds at most.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
@@ -150,7 +151,7 @@ impl Client {
         if !endpoint.starts_with("http://") {
             return Err(ClientError::Endpoint { endpoint });
         }
-        let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
+        let http = outgoing::client().timeout(REQUEST_TIMEOUT).build();
         let http = http.map_err(|source| ClientError::Unreachable {
             endpoint: endpoint.clone(),
             source,

@@ -2,10 +2,12 @@
 
 mod archive_policies;
 mod assignment;
+mod conditions;
 mod integrity;
 mod listing;
 mod metrics;
 mod resource_lists;
+mod resource_rows;
 mod resource_types;
 mod resources;
 

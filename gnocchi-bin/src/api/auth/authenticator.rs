@@ -1,0 +1,124 @@
+//! From a request to a caller.
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use gnocchi_core::policy::Caller;
+use http::header::WWW_AUTHENTICATE;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use super::basic::Basic;
+use super::identity_headers;
+use super::keystone::Keystone;
+use super::remote_user::RemoteUserHeader;
+use crate::api::error::ApiError;
+use crate::api::state::ApiState;
+
+/// How callers are told apart, ready to work.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Authenticator {
+    /// By the user name of the `Authorization` header.
+    Basic(Basic),
+    /// By the name that a proxy or an embedding program found out.
+    RemoteUser(RemoteUserHeader),
+    /// By a token of Keystone.
+    Keystone(Keystone),
+    /// By the identity headers of a proxy that has validated a token.
+    IdentityHeaders,
+}
+
+impl Default for Authenticator {
+    /// Believes names without passwords.
+    fn default() -> Self {
+        Self::Basic(Basic::default())
+    }
+}
+
+/// A request whose caller is not known, and how he may say who he is.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    error: ApiError,
+    challenge: Option<HeaderValue>,
+}
+
+impl Refusal {
+    /// Says that the caller must say who he is, in the way of the challenge.
+    pub(super) fn unauthorized(challenge: Option<HeaderValue>) -> Self {
+        Self {
+            error: ApiError::empty(StatusCode::UNAUTHORIZED),
+            challenge,
+        }
+    }
+
+    /// Says that nobody can tell just now who calls.
+    pub(super) fn busy(text: &str) -> Self {
+        Self {
+            error: ApiError::busy(text),
+            challenge: None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = self.error.into_response();
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl Authenticator {
+    /// Finds out who calls.
+    async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
+        match self {
+            Self::Basic(basic) => basic.caller(&parts.headers).await,
+            Self::RemoteUser(header) => header.caller(parts),
+            Self::Keystone(keystone) => keystone.caller(&parts.headers).await,
+            Self::IdentityHeaders => identity_headers::caller(&parts.headers),
+        }
+    }
+
+    /// Tells whether nothing at all is answered to whom nobody knows. Where names are believed, documents that are the same
+    /// for everybody stay open.
+    fn guards_everything(&self) -> bool {
+        match self {
+            Self::Basic(_) | Self::RemoteUser(_) => false,
+            Self::Keystone(_) | Self::IdentityHeaders => true,
+        }
+    }
+}
+
+/// A caller who said who he is.
+#[derive(Debug, Clone)]
+pub(crate) struct Authenticated(pub Caller);
+
+impl FromRequestParts<ApiState> for Authenticated {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
+        // The guard has already asked where it stands in front of everything.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        state.authenticator().caller(parts).await.map(Self)
+    }
+}
+
+/// Stands in front of version 1: lets nobody pass whom the mode of authentication must know.
+pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    if !state.authenticator().guards_everything() {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    match state.authenticator().caller(&parts).await {
+        Ok(caller) => {
+            parts.extensions.insert(Authenticated(caller));
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}

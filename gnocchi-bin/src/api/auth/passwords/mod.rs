@@ -1,0 +1,157 @@
+//! Passwords that count: the names and hashes of a file, and checking against them.
+//!
+//! The file has a line `name:hash` for each user, as the tool `htpasswd -B` writes it: bcrypt, or argon2 in the PHC form
+//! (`$argon2id$v=19$...`). Empty lines and lines that begin with `#` are left out.
+
+mod hash;
+mod verified;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use hash::Hash;
+use verified::Verified;
+
+/// The most users of a file: their hashes take about 20 MiB.
+const USERS_MAX: usize = 100_000;
+
+/// How long a request waits for its password to be checked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A line of a password file that cannot be used. It shows no part of the hash.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("line {line}: {problem}")]
+pub struct PasswordLineError {
+    /// The line, counted from one.
+    pub line: usize,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What a check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is such a user, and this is his password.
+    Right,
+    /// There is no such user, or he has another password.
+    Wrong,
+    /// So many passwords are being checked that this one has to wait too long.
+    Busy,
+}
+
+/// Names and hashes, which may be replaced while requests are answered.
+pub struct Passwords {
+    users: RwLock<Arc<Users>>,
+    verified: Verified,
+    /// Checking takes all of a processor and some memory.
+    room: Semaphore,
+}
+
+/// The hashes of one version of the file, by name.
+type Users = HashMap<String, Arc<Hash>>;
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords")
+            .field("users", &self.users().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Passwords {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`PasswordLineError`] for the first line that cannot be used.
+    pub fn parse(text: &str) -> Result<Self, PasswordLineError> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            users: RwLock::new(Arc::new(parse(text)?)),
+            verified: Verified::new(),
+            room: Semaphore::new(processors),
+        })
+    }
+
+    /// Takes the text of the changed file; the users stay as they are when it cannot be read.
+    ///
+    /// # Errors
+    /// [`PasswordLineError`] for the first line that cannot be used.
+    pub fn replace(&self, text: &str) -> Result<(), PasswordLineError> {
+        let users = Arc::new(parse(text)?);
+        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
+        self.verified.forget_all();
+        Ok(())
+    }
+
+    /// Checks a password. An unknown user takes as long as a known one, and a password that was right a moment ago takes no
+    /// time.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any point; a check that has begun comes to its end in the background.
+    pub async fn verify(&self, name: &str, password: &str) -> Verdict {
+        let users = self.users();
+        let hash = users.get(name);
+        if let Some(hash) = hash
+            && self.verified.contains(hash, name, password)
+        {
+            return Verdict::Right;
+        }
+        // Which one it is matters to the time that it takes only.
+        let Some(compared) = hash.or_else(|| users.values().next()) else {
+            return Verdict::Wrong;
+        };
+        let Ok(Ok(_permit)) = timeout(PATIENCE, self.room.acquire()).await else {
+            return Verdict::Busy;
+        };
+        let (compared, word) = (Arc::clone(compared), password.to_owned());
+        let matches = spawn_blocking(move || compared.matches(&word)).await;
+        match (hash, matches) {
+            (Some(hash), Ok(true)) => {
+                self.verified.add(hash, name, password);
+                Verdict::Right
+            }
+            _ => Verdict::Wrong,
+        }
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn parse(text: &str) -> Result<Users, PasswordLineError> {
+    let mut users = Users::new();
+    for (index, line) in text.lines().enumerate() {
+        let refuse = |problem: &str| PasswordLineError {
+            line: index + 1,
+            problem: problem.to_owned(),
+        };
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, hash) = line
+            .split_once(':')
+            .ok_or_else(|| refuse("is not `name:hash`"))?;
+        let hash = Hash::parse(hash).map_err(|problem| refuse(&problem))?;
+        if users.len() >= USERS_MAX {
+            return Err(refuse(&format!("more than {USERS_MAX} users")));
+        }
+        if users.insert(name.to_owned(), Arc::new(hash)).is_some() {
+            return Err(refuse(&format!("user `{name}` stands twice")));
+        }
+    }
+    Ok(users)
+}
+
+#[cfg(test)]
+#[path = "passwords_tests.rs"]
+mod tests;

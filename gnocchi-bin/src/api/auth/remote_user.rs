@@ -1,0 +1,90 @@
+//! Callers by the name that a proxy, or a program that embeds the router, found out.
+
+use gnocchi_core::policy::Caller;
+use http::HeaderName;
+use http::request::Parts;
+
+use super::authenticator::Refusal;
+
+/// Who calls, as an embedding program says it: it adds this to the extensions of a request, which beats any header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteUser(pub String);
+
+/// The header in which a proxy writes who calls.
+#[derive(Debug, Clone)]
+pub struct RemoteUserHeader(HeaderName);
+
+impl RemoteUserHeader {
+    /// Believes this header.
+    #[must_use]
+    pub fn new(header: HeaderName) -> Self {
+        Self(header)
+    }
+
+    /// Reads who calls. A header that stands twice was not set by the proxy alone, so it names nobody.
+    pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
+        if let Some(RemoteUser(name)) = parts.extensions.get() {
+            return Ok(Caller::named(name));
+        }
+        let mut values = parts.headers.get_all(&self.0).iter();
+        let name = match (values.next(), values.next()) {
+            (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
+            _ => None,
+        };
+        name.map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(Caller::named)
+            .ok_or_else(|| Refusal::unauthorized(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn name(
+        build: impl FnOnce(http::request::Builder) -> http::request::Builder,
+    ) -> Option<String> {
+        let (parts, ()) = build(Request::builder()).body(()).unwrap().into_parts();
+        let header = RemoteUserHeader::new(HeaderName::from_static("x-remote-user"));
+        header.caller(&parts).ok()?.creator
+    }
+
+    #[test]
+    fn names_are_read() {
+        let check = |value: &[u8], expected: Option<&str>| {
+            let found = name(|request| request.header("X-Remote-User", value));
+            assert_eq!(found.as_deref(), expected, "{value:?}");
+        };
+        check(b"jd", Some("jd"));
+        check("jürgen".as_bytes(), Some("jürgen"));
+        check(b"", None);
+        check(b" ", None);
+        check(b"\xff", None);
+        assert_eq!(name(|request| request), None);
+        let other = name(|request| request.header("remote-user", "jd"));
+        assert_eq!(other, None);
+    }
+
+    #[test]
+    fn two_headers_name_nobody() {
+        let twice = name(|request| {
+            request
+                .header("x-remote-user", "jd")
+                .header("x-remote-user", "admin")
+        });
+        assert_eq!(twice, None);
+    }
+
+    #[test]
+    fn an_embedding_program_beats_headers() {
+        let found = name(|request| {
+            request
+                .header("x-remote-user", "admin")
+                .extension(RemoteUser("jd".to_owned()))
+        });
+        assert_eq!(found.as_deref(), Some("jd"));
+    }
+}
