@@ -295,7 +295,7 @@ mod tests {
             Body::from_stream(pieces)
         };
         for (seconds, pieces_expected, text) in [(29, 2, "within 60"), (31, 0, "for 30")] {
-            let patience = Patience::new(Duration::from_secs(60));
+            let patience = Patience::new(Duration::from_mins(1));
             let mut pieces = Pieces::new(&HeaderMap::new(), every(seconds), patience).unwrap();
             for _ in 0..pieces_expected {
                 pieces.next().await.unwrap();

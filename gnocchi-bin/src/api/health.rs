@@ -124,9 +124,12 @@ fn body(
             (render::to_bytes(&document), "application/json")
         }
         Some(ErrorFormat::Html) if accept.is_some_and(|accept| accept != "*/*") => {
-            let items: String = lines()
-                .map(|line| format!("  <p>{}</p>\n", escaped(&line)))
-                .collect();
+            let mut items = String::new();
+            for line in lines() {
+                items.push_str("  <p>");
+                items.push_str(&escaped(&line));
+                items.push_str("</p>\n");
+            }
             let page = format!(
                 "<!DOCTYPE html>\n<html>\n <head>\n  <title>Healthcheck Status</title>\n </head>\n <body>\n{items} </body>\n</html>\n"
             );

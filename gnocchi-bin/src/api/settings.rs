@@ -91,7 +91,7 @@ impl Default for ApiSettings {
             max_limit: 1000,
             operation_timeout: Duration::from_secs(10),
             // 64 MiB in this time are nine megabits a second.
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             // A million points of 60 bytes of JSON each fit.
             body_bytes_max: 64 << 20,
             points_max: 2_000_000,

@@ -27,7 +27,7 @@ use super::impatient::Impatient;
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 
 /// How long a client may leave an answer unread.
-const UNREAD_MAX: Duration = Duration::from_secs(60);
+const UNREAD_MAX: Duration = Duration::from_mins(1);
 
 /// What a client sends first that speaks HTTP/2 without asking.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -109,7 +109,6 @@ impl Document {
     }
 
     /// Makes a body that renders the next piece when it is asked for it.
-    #[must_use]
     pub fn into_body(self) -> Body {
         Body::new(Pieces {
             document: self,
@@ -210,7 +209,9 @@ mod tests {
 
     fn columns() -> (Arc<Vec<i64>>, Vec<f64>) {
         let moments: Vec<i64> = (0..POINTS).map(|number| number * 500_000_000).collect();
-        let values = moments.iter().map(|moment| *moment as f64 / 7e9).collect();
+        let values = (0..POINTS)
+            .map(|number| f64::from(u16::try_from(number).unwrap()) / 7.0)
+            .collect();
         (Arc::new(moments), values)
     }
 

@@ -195,7 +195,7 @@ pub(super) async fn delete(
         Some(revision) => {
             gnocchi
                 .delete_unchanged_resource(resource.id, revision)
-                .await?
+                .await?;
         }
         None => drop(gnocchi.delete_resources(&[resource.id]).await?),
     }

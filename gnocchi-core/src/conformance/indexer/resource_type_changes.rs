@@ -213,11 +213,14 @@ pub async fn strange_attributes_are_filled_and_removed(indexer: &dyn Indexer) {
     assert_eq!(rows[0].len(), names.len());
 
     let shorter = names.map(|name| (name.to_owned(), text_up_to(1))).into();
-    let shorten = ResourceTypeChange::new(fill.after().clone(), shorter, &fills).unwrap();
-    indexer.update_resource_type(&shorten).await.unwrap();
-    let remove =
-        ResourceTypeChange::new(shorten.after().clone(), BTreeMap::new(), &BTreeMap::new())
-            .unwrap();
+    let second_change = ResourceTypeChange::new(fill.after().clone(), shorter, &fills).unwrap();
+    indexer.update_resource_type(&second_change).await.unwrap();
+    let remove = ResourceTypeChange::new(
+        second_change.after().clone(),
+        BTreeMap::new(),
+        &BTreeMap::new(),
+    )
+    .unwrap();
     indexer.update_resource_type(&remove).await.unwrap();
     assert!(attributes_of(indexer, &resource).await[0].is_empty());
     // What is gone does not come back with the name.

@@ -13,16 +13,13 @@ pub(super) fn no_such_type(name: &str) -> IndexerError {
 }
 
 /// Returns the first resource that has a text that would be too long.
-fn check_lengths<'a>(
-    resources: impl Iterator<Item = &'a Resource> + Clone,
-    change: &ResourceTypeChange,
-) -> Result<(), IndexerError> {
+fn check_lengths(resources: &[&Resource], change: &ResourceTypeChange) -> Result<(), IndexerError> {
     for (attribute, max_length) in change.shortened() {
         let too_long = |resource: &&Resource| match resource.attributes.get(attribute) {
             Some(Some(AttributeValue::String(text))) => text.chars().count() > max_length as usize,
             _ => false,
         };
-        if let Some(resource) = resources.clone().find(too_long) {
+        if let Some(resource) = resources.iter().copied().find(too_long) {
             return Err(IndexerError::AttributeTooLong {
                 attribute: attribute.to_owned(),
                 id: resource.id,
@@ -84,10 +81,8 @@ impl ResourceTypeIndexer for MemoryIndexer {
             });
         }
         let resources = state.resources.values().chain(state.revisions.values());
-        check_lengths(
-            resources.filter(|resource| resource.resource_type == name),
-            change,
-        )?;
+        let resources = resources.filter(|resource| resource.resource_type == name);
+        check_lengths(&resources.collect::<Vec<_>>(), change)?;
         current.clone_from(change.after());
         let resources = state.resources.values_mut();
         for resource in resources.chain(state.revisions.values_mut()) {
