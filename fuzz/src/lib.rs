@@ -12,6 +12,10 @@
 
 mod aggregation;
 mod codecs;
+mod ingestion;
+mod times;
 
 pub use aggregation::aggregate;
 pub use codecs::{frame_codec, measures_codec, points_codec};
+pub use ingestion::{line_protocol, remote_write};
+pub use times::{timespan, timestamp};

@@ -38,6 +38,26 @@ fn aggregate() {
     replay("aggregate", gnocchi_fuzz::aggregate);
 }
 
+#[test]
+fn line_protocol() {
+    replay("line_protocol", gnocchi_fuzz::line_protocol);
+}
+
+#[test]
+fn remote_write() {
+    replay("remote_write", gnocchi_fuzz::remote_write);
+}
+
+#[test]
+fn timestamp() {
+    replay("timestamp", gnocchi_fuzz::timestamp);
+}
+
+#[test]
+fn timespan() {
+    replay("timespan", gnocchi_fuzz::timespan);
+}
+
 /// The programs for the fuzzer and the folders of saved inputs are those of the properties.
 #[test]
 fn every_folder_has_a_program() {
@@ -100,4 +120,8 @@ fn mutated_inputs() {
     mutate("points_codec", gnocchi_fuzz::points_codec);
     mutate("measures_codec", gnocchi_fuzz::measures_codec);
     mutate("aggregate", gnocchi_fuzz::aggregate);
+    mutate("line_protocol", gnocchi_fuzz::line_protocol);
+    mutate("remote_write", gnocchi_fuzz::remote_write);
+    mutate("timestamp", gnocchi_fuzz::timestamp);
+    mutate("timespan", gnocchi_fuzz::timespan);
 }
