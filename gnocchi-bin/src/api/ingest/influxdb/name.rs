@@ -42,8 +42,8 @@ impl<'a> Name<'a> {
             backslash.into_iter().chain([c])
         };
         let plain: String = text.chars().flat_map(escape).collect();
-        // What begins with a quote could be taken for quoted.
-        if text.starts_with('"') {
+        // What begins with a quote could be taken for quoted, and the others for no part of a line.
+        if text.starts_with(['"', '#', '\t']) {
             return Some(format!("\"{}\"", text.replace('"', "\\\"")));
         }
         Some(plain)
@@ -93,7 +93,7 @@ fn name<'a>(input: &mut &'a str, stops: [char; 6]) -> Result<Name<'a>, EmptyErro
 
 /// Takes what stands between quotes. A quote that does not end where a name ends is a character like others.
 fn quoted<'a>(input: &mut &'a str) -> Result<&'a str, EmptyError> {
-    let part = alt((take_till(1.., ['"', '\\', '\n']), "\\\"", "\\"));
+    let part = alt((take_till(1.., ['"', '\\', '\n', '\r']), "\\\"", "\\"));
     let inside = repeat::<_, _, (), _, _>(1.., part).take();
     let end = alt((one_of([' ', ',', '=', '\n', '\r']).void(), eof.void()));
     terminated(delimited('"', inside, '"'), peek(end)).parse_next(input)
