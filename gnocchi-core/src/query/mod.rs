@@ -1,5 +1,7 @@
 //! Reading aggregates.
 
 mod measures;
+mod overlay;
+mod rows;
 
 pub use measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
