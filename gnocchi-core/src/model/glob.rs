@@ -61,6 +61,14 @@ impl Glob {
         Self { tokens }
     }
 
+    /// Makes the pattern that only this text fits.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self {
+            tokens: text.chars().map(Token::Literal).collect(),
+        }
+    }
+
     /// Tells whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -153,6 +161,13 @@ mod tests {
         check("", "", true);
         check("", "a", false);
         check("é?", "éà", true);
+    }
+
+    #[test]
+    fn a_literal_fits_itself_alone() {
+        assert!(Glob::literal("[a]*?").matches("[a]*?"));
+        assert!(!Glob::literal("a*").matches("ab"));
+        assert!(Glob::literal("").matches(""));
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Gnocchi {
             );
         }
         drop(overlays);
-        let read = self.read_rows(readings).await?;
+        let read = self.read_rows(readings, None).await?;
         let points: usize = read.iter().flatten().map(Series::len).sum();
         let resamples = query.resample.is_some();
         let query = query.clone();

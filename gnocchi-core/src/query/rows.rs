@@ -81,6 +81,12 @@ impl Reading {
         }
     }
 
+    /// Reads another method out of the same rows; returns its place among the methods.
+    pub(super) fn add(&mut self, method: AggregationMethod) -> usize {
+        self.methods.push(method);
+        self.methods.len() - 1
+    }
+
     fn request(&self) -> FrameRange {
         let block = |bucket: i64| u64::try_from(bucket / POINTS_PER_BLOCK).unwrap_or(0);
         let blocks = if self.first < self.end {
@@ -148,7 +154,12 @@ impl Gnocchi {
             let (assembled, next_frames) =
                 futures::future::join(assemble(chunk, frames, bytes), self.read_frames(&next))
                     .await;
-            series.extend(assembled?);
+            let assembled = assembled?;
+            points += assembled.iter().flatten().map(Series::len).sum::<usize>();
+            if let Some(limit) = points_max.filter(|limit| points > *limit) {
+                return Err(Error::TooManyPoints { limit });
+            }
+            series.extend(assembled);
             if !more {
                 return Ok(series);
             }
