@@ -59,8 +59,10 @@ pub mod model;
 pub mod policy;
 mod processing;
 pub mod query;
+pub mod search;
 mod store;
 mod telemetry;
+pub mod text;
 
 pub use error::Error;
 pub use intake::Appended;

@@ -1,5 +1,7 @@
 //! The facade: one object that an embedding program or a server holds.
 
+mod matching;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

@@ -64,15 +64,7 @@ impl RequestBody {
     /// 415 when it is announced as something else, 413 when it is too long, 400 when it breaks off, 408 when it stalls, 503 when
     /// other bodies leave no room for it.
     pub(crate) async fn json_bytes(self) -> Result<Body, ApiError> {
-        let announced = self
-            .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let essence = announced.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case(JSON) {
-            return Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        }
+        self.announced_json()?;
         self.bytes().await
     }
 
@@ -85,6 +77,37 @@ impl RequestBody {
         let bytes = self.json_bytes().await?;
         let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
         aside::work(length, move || decode(&bytes)).await?
+    }
+
+    /// Reads and decodes a body that must be JSON unless it is empty.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
+        self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
+        let announced = self.announced_json();
+        let bytes = self.bytes().await?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        announced?;
+        let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
+        aside::work(length, move || decode(&bytes)).await?.map(Some)
+    }
+
+    /// Insists that the body is announced as JSON.
+    fn announced_json(&self) -> Result<(), ApiError> {
+        let announced = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = announced.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case(JSON) {
+            Ok(())
+        } else {
+            Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+        }
     }
 
     async fn bytes(self) -> Result<Body, ApiError> {

@@ -10,9 +10,9 @@
 //! | `edge` | what surrounds every request: CORS, bodies of errors, panics, durations |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
+//! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
 //! | `render/` | JSON and times as clients expect them |
-//! | `timestamp`, `timespan` | times as clients write them |
 //! | `address`, `query`, `body`, `page` | the parts of a request |
 //! | `body_memory` | how much memory the bodies of all requests may take |
 //! | `aside` | work that takes too long to do it where other requests wait |
@@ -27,6 +27,7 @@ mod cors;
 mod edge;
 pub mod error;
 mod error_body;
+mod filter;
 pub mod measures;
 mod page;
 mod probes;
@@ -36,14 +37,13 @@ pub mod render;
 pub mod schema;
 pub mod settings;
 mod state;
-pub mod timespan;
-pub mod timestamp;
 mod v1;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 
+pub use gnocchi_core::text::{timespan, timestamp};
 pub use settings::{ApiSettings, AuthMode, CorsSettings};
 pub use state::ApiState;
 

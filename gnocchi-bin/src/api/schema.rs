@@ -26,6 +26,17 @@ pub enum Step {
     Key(String),
     /// The item of a list.
     Index(usize),
+    /// The value of a key that is no text, as it would be printed.
+    Literal(String),
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The value at a place.
+    Value,
+    /// The place itself.
+    Key,
 }
 
 /// What is wrong with a request body, and where.
@@ -82,13 +93,22 @@ impl Path<'_> {
 }
 
 impl Invalid {
+    /// Says what is wrong at a place that was found elsewhere than in a [`Value`].
+    pub fn at(message: impl Into<String>, steps: Vec<Step>, subject: Subject) -> Self {
+        Self {
+            message: message.into(),
+            is_value: subject == Subject::Value && matches!(steps.last(), Some(Step::Key(_))),
+            steps,
+        }
+    }
+
     /// Returns the place as texts, outermost first.
     #[must_use]
     pub fn detail(&self) -> Vec<String> {
         self.steps
             .iter()
             .map(|step| match step {
-                Step::Key(key) => key.clone(),
+                Step::Key(key) | Step::Literal(key) => key.clone(),
                 Step::Index(index) => index.to_string(),
             })
             .collect()
@@ -109,6 +129,7 @@ impl fmt::Display for Invalid {
             match step {
                 Step::Key(key) => write!(f, "[{}]", python::quoted(key))?,
                 Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Literal(literal) => write!(f, "[{literal}]")?,
             }
         }
         Ok(())

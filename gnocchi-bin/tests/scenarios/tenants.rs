@@ -26,6 +26,7 @@ const NEW_METRIC: &str = r#"{"archive_policy_name": "second"}"#;
 const NEW_METRICS: &str = r#"{"new": {"archive_policy_name": "second"}}"#;
 const NEW_RESOURCE: &str = r#"{"id": "new"}"#;
 const NOTHING: &str = "{}";
+const FILTER: &str = r#"{"=": {"project_id": "x"}}"#;
 const MEASURES: &str = r#"[{"timestamp": 1, "value": 1}]"#;
 const BY_METRIC: &str = r#"{"METRIC": [{"timestamp": 1, "value": 1}]}"#;
 const BY_RESOURCE: &str = r#"{"RESOURCE": {"cpu": [{"timestamp": 1, "value": 1}]}}"#;
@@ -107,6 +108,8 @@ const TABLE: &[(&str, &str, &str, [u16; 4])] = &[
         NEW_RESOURCE,
         [401, 201, 201, 201],
     ),
+    ("DELETE", "/v1/resource/{type}", FILTER, READ),
+    ("POST", "/v1/search/resource/{type}", FILTER, READ),
     ("GET", "/v1/resource/{type}/{id}", "", READ),
     ("PATCH", "/v1/resource/{type}/{id}", NOTHING, OWN),
     (

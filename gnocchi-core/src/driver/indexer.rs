@@ -7,9 +7,11 @@ use carbonara::Timestamp;
 
 use crate::error::IndexerError;
 use crate::model::{
-    ArchivePolicy, ArchivePolicyRule, Metric, MetricId, MetricStatus, NewMetric, NewResource, Page,
-    Resource, ResourceId, ResourceType, ResourceUpdate,
+    ArchivePolicy, ArchivePolicyRule, Glob, Metric, MetricId, MetricStatus, NewMetric, NewResource,
+    Page, Resource, ResourceId, ResourceType, ResourceUpdate,
 };
+use crate::policy::{Visibility, VisibleMetrics, VisibleResources};
+use crate::search::Condition;
 
 /// Which metrics a listing holds: those that fit every condition given. Only active ones unless `status` says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,21 +30,47 @@ pub struct MetricFilter {
     pub resource_id: Option<ResourceId>,
     /// This status; `None` means active.
     pub status: Option<MetricStatus>,
+    /// What the caller may see.
+    pub visibility: Visibility<VisibleMetrics>,
 }
 
-/// Which resources a listing holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which resources a listing holds: those that fit every condition given.
+///
+/// Make it with [`of_type`](Self::of_type) and change what should be different.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResourceQuery {
     /// The type; [`GENERIC`](crate::model::GENERIC) means every type.
     pub resource_type: String,
     /// Exactly these resources.
     pub ids: Option<Vec<ResourceId>>,
-    /// Whether past revisions are listed too.
+    /// What they fulfil. In history each revision is looked at by itself.
+    pub condition: Option<Condition>,
+    /// What the caller may see. In history each revision is looked at by itself.
+    pub visibility: Visibility<VisibleResources>,
+    /// Whether past revisions are listed too. They come with the metrics that the resource has now.
     pub history: bool,
+    /// The metrics that resources come with: those whose name fits one of these patterns; `None` means all.
+    pub metric_names: Option<Vec<Glob>>,
     /// Which part of the listing. Sort keys are the names of the properties of a resource, with `id` and (in history)
     /// `revision` appended; the default order is `revision_start`, `started_at`. A marker is an id, in history `id@revision`
     /// with -1 for the current one.
     pub page: Page,
+}
+
+impl ResourceQuery {
+    /// Asks for every current resource of a type in the default order, however many there are.
+    #[must_use]
+    pub fn of_type(resource_type: impl Into<String>) -> Self {
+        Self {
+            resource_type: resource_type.into(),
+            ids: None,
+            condition: None,
+            visibility: Visibility::Everything,
+            history: false,
+            metric_names: None,
+            page: Page::first(usize::MAX),
+        }
+    }
 }
 
 /// Keeps archive policies and the rules that choose them.
@@ -227,6 +255,18 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`IndexerError::Backend`] when the back-end cannot answer.
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError>;
+
+    /// Removes the resources of a type ([`GENERIC`](crate::model::GENERIC): of any type) that fulfil a condition now and that the
+    /// caller may see, as [`delete_resources`](Self::delete_resources) does, all or nothing; returns how many there were.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResourceType`].
+    async fn delete_matching_resources(
+        &self,
+        resource_type: &str,
+        condition: &Condition,
+        visibility: &Visibility<VisibleResources>,
+    ) -> Result<usize, IndexerError>;
 }
 
 /// Keeps types of resources. The type [`GENERIC`](crate::model::GENERIC) always exists.

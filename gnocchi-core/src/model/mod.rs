@@ -29,7 +29,9 @@ pub use metric::{
 pub use metric_assignment::MetricAssignment;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
 pub use rejection::{RejectReason, Rejection};
-pub use resource::{Change, NewResource, Resource, ResourceMetric, ResourceUpdate};
+pub use resource::{
+    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, whole_microseconds,
+};
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use carbonara::Timestamp;
+use carbonara::{Timespan, Timestamp};
 
 use super::{AttributeValue, MetricId, NewMetric, ResourceId};
+
+/// Cuts a moment to the microseconds that resources have.
+#[must_use]
+pub fn whole_microseconds(moment: Timestamp) -> Timestamp {
+    moment.floor(Timespan::from_nanosecond(1000).expect("1000 is positive"))
+}
 
 /// One resource, as it is now or as it was in one revision.
 #[derive(Debug, Clone, PartialEq)]

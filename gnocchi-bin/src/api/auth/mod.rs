@@ -1,12 +1,15 @@
 //! Who calls, and what he may do.
 
 mod basic;
+mod visibility;
 
 use axum::extract::FromRequestParts;
 use gnocchi_core::model::{GENERIC, Metric, Resource};
 use gnocchi_core::policy::{Action, Caller, MetricTarget, ResourceTarget, Target};
 use http::StatusCode;
 use http::request::Parts;
+
+pub(crate) use visibility::{metric_visibility, resource_visibility};
 
 use super::error::{ApiError, ApiResult};
 use super::settings::AuthMode;

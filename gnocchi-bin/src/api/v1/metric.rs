@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, Resource};
-use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::policy::{Action, Caller, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::creation::{MetricDescription, MetricMaker};
 use super::resource::{self, Attributes};
 use super::{archive_policy, created, no_content, ok};
 use crate::api::address::{BaseUrl, Names};
-use crate::api::auth::{Authenticated, require_on_metric, resource_of};
+use crate::api::auth::{Authenticated, metric_visibility, require_on_metric, resource_of};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::page::{Listing, PageRequest};
@@ -24,10 +24,13 @@ use crate::api::state::ApiState;
 /// `GET /v1/metric`
 pub(super) async fn list(
     State(state): State<ApiState>,
-    Authenticated(_): Authenticated,
+    Authenticated(caller): Authenticated,
     listing: Listing,
 ) -> ApiResult {
-    let filter = filter(&listing.query)?;
+    let filter = MetricFilter {
+        visibility: metric_visibility(&state, &caller).await?,
+        ..filter(&listing.query)?
+    };
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
     let metrics = state.gnocchi().list_metrics(&filter, &page.page).await?;
     let last = metrics.last().map(|metric| metric.id.to_string());
@@ -139,6 +142,7 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
         archive_policy_name: text("archive_policy_name")?,
         resource_id: None,
         status,
+        visibility: Visibility::default(),
     })
 }
 

@@ -14,6 +14,7 @@ mod resource_body;
 mod resource_metric;
 mod resource_type;
 mod root;
+mod search;
 mod status;
 
 use axum::Router;
@@ -79,10 +80,13 @@ pub(super) fn routes() -> Router<ApiState> {
             "/v1/resource_type/{name}",
             get(resource_type::show).delete(resource_type::delete),
         )
+        .add("/v1/search/resource/{type}", post(search::resources))
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",
-            get(resource::list).post(resource::create),
+            get(resource::list)
+                .post(resource::create)
+                .delete(search::delete_resources),
         )
         .add(
             "/v1/resource/{type}/{id}",

@@ -262,6 +262,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "Creates a resource",
     )
     .body(RESOURCE),
+    operation(
+        HttpMethod::Delete,
+        "/v1/resource/{type}",
+        200,
+        &[400, 404],
+        "Deletes the resources that match a filter, with their history and metrics",
+    )
+    .query(&[FILTER])
+    .body(RESOURCE_FILTER),
+    post(
+        "/v1/search/resource/{type}",
+        200,
+        &[400, 404],
+        "Lists the resources that match a filter",
+    )
+    .query(&[
+        FILTER,
+        DETAILS,
+        ("history", "whether past revisions are searched too"),
+        ("attrs", "keep only this property; may be repeated"),
+        LIMIT,
+        MARKER,
+        SORT,
+    ])
+    .body(RESOURCE_FILTER),
     get("/v1/resource/{type}/{id}", &[404], "Shows a resource"),
     patch(
         "/v1/resource/{type}/{id}",
@@ -318,4 +343,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     .body(MEASURES),
 ];
 
+const FILTER: (&str, &str) = (
+    "filter",
+    "the filter as text, for example `host like \"web-%\" and cpu > 4`; the body goes before it",
+);
+const RESOURCE_FILTER: &str = r#"{"and": [{"like": {"host": "web-%"}}, {">": {"cpu": 4}}]}"#;
 const RESOURCE_CHANGE: &str = r#"{"ended_at": "2026-01-01T00:00:00"}"#;

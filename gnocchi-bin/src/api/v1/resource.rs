@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::resource_body::{Creation, Fields, Sender};
 use super::{created, no_content, ok};
 use crate::api::address::{BaseUrl, Names};
-use crate::api::auth::{Authenticated, require, require_on_resource};
+use crate::api::auth::{Authenticated, require, require_on_resource, resource_visibility};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::page::{Listing, PageRequest};
@@ -32,7 +32,7 @@ pub(super) enum Attributes {
 
 impl Attributes {
     /// Through the generic type only what all types share is seen, unless details are wanted.
-    fn through(resource_type: &str, details: bool) -> Self {
+    pub(super) fn through(resource_type: &str, details: bool) -> Self {
         if resource_type == GENERIC && !details {
             Self::Hidden
         } else {
@@ -65,14 +65,20 @@ pub(super) async fn types(
 /// `GET /v1/resource/{type}`
 pub(super) async fn list(
     State(state): State<ApiState>,
-    Authenticated(_): Authenticated,
+    Authenticated(caller): Authenticated,
     Names(type_name): Names<String>,
     listing: Listing,
 ) -> ApiResult {
     let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
     let history = listing.query.flag("history", false)?;
     find_type(&state, &type_name).await?;
-    list_resources(&state, type_name, None, history, attributes, &listing).await
+    let action = Action::ListResource;
+    let query = ResourceQuery {
+        visibility: resource_visibility(&state, action, &caller, &type_name).await?,
+        history,
+        ..ResourceQuery::of_type(type_name)
+    };
+    list_resources(&state, query, attributes, &listing).await
 }
 
 /// `POST /v1/resource/{type}`
@@ -176,15 +182,12 @@ pub(super) async fn history(
 ) -> ApiResult {
     let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
     let resource = find(&state, &caller, &type_name, &id).await?;
-    list_resources(
-        &state,
-        type_name,
-        Some(vec![resource.id]),
-        true,
-        attributes,
-        &listing,
-    )
-    .await
+    let query = ResourceQuery {
+        ids: Some(vec![resource.id]),
+        history: true,
+        ..ResourceQuery::of_type(type_name)
+    };
+    list_resources(&state, query, attributes, &listing).await
 }
 
 /// Finds the type that a path names.
@@ -218,21 +221,19 @@ async fn find_of_type(
     Ok(state.gnocchi().resource(type_name, id).await?)
 }
 
-async fn list_resources(
+/// Answers with the page of a listing that a request asks for.
+pub(super) async fn list_resources(
     state: &ApiState,
-    resource_type: String,
-    ids: Option<Vec<ResourceId>>,
-    history: bool,
+    query: ResourceQuery,
     attributes: Attributes,
     listing: &Listing,
 ) -> ApiResult<Response> {
     let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
     let wanted: Vec<String> = listing.query.all("attrs").map(ToOwned::to_owned).collect();
+    let history = query.history;
     let query = ResourceQuery {
-        resource_type,
-        ids,
-        history,
         page: page.page.clone(),
+        ..query
     };
     let resources = state.gnocchi().list_resources(&query).await?;
     let last = resources.last().map(|resource| marker(resource, history));

@@ -120,10 +120,8 @@ pub(super) fn values(
 /// Everything of a type in the default order.
 pub(super) fn all(resource_type: &str) -> ResourceQuery {
     ResourceQuery {
-        resource_type: resource_type.into(),
-        ids: None,
-        history: false,
         page: Page::first(1000),
+        ..ResourceQuery::of_type(resource_type)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{MemoryIndexer, State, StoredMetric};
 use crate::driver::{MetricFilter, MetricIndexer};
 use crate::error::IndexerError;
 use crate::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use crate::policy::{Visibility, VisibleMetrics};
 
 const SORT_KEYS: [&str; 7] = [
     "id",
@@ -89,6 +90,22 @@ impl State {
         self.metrics
             .get(&id)
             .filter(|metric| metric.status == MetricStatus::Active)
+    }
+
+    fn can_see(&self, visibility: &Visibility<VisibleMetrics>, metric: &Metric) -> bool {
+        let Visibility::Only(visible) = visibility else {
+            return true;
+        };
+        let of_creator = visible
+            .creator_project
+            .as_ref()
+            .is_some_and(|project| project.has(metric.creator.as_deref()));
+        let resource = metric.resource_id.and_then(|id| self.resources.get(&id));
+        let of_resource = match (&visible.of_resources, resource) {
+            (Some(visible), Some(resource)) => visible.condition().matches(resource),
+            _ => false,
+        };
+        of_creator || of_resource
     }
 
     fn complete(&self, stored: &StoredMetric) -> Metric {
@@ -216,7 +233,7 @@ impl MetricIndexer for MemoryIndexer {
             .metrics
             .values()
             .map(|stored| state.complete(stored))
-            .filter(|metric| fits(metric, filter));
+            .filter(|metric| fits(metric, filter) && state.can_see(&filter.visibility, metric));
         let order = total_order(&listed.sort, &[], &["id"]);
         let is_last = listed.marker.as_ref().map(|marker| {
             let id = marker.parse::<MetricId>();

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use carbonara::{Timespan, Timestamp};
+use carbonara::Timestamp;
 
 use super::order::{Key, page, total_order};
 use super::resource_types::no_such_type;
@@ -10,8 +10,10 @@ use crate::driver::{ResourceIndexer, ResourceQuery};
 use crate::error::IndexerError;
 use crate::model::{
     AttributeValue, Change, GENERIC, MetricAssignment, MetricId, MetricStatus, NewResource,
-    Resource, ResourceId, ResourceType, ResourceUpdate,
+    Resource, ResourceId, ResourceType, ResourceUpdate, whole_microseconds,
 };
+use crate::policy::{Visibility, VisibleResources};
+use crate::search::Condition;
 
 /// The sort keys of every type; history has two more.
 const SORT_KEYS: [&str; 9] = [
@@ -28,11 +30,6 @@ const SORT_KEYS: [&str; 9] = [
 
 const HISTORY_SORT_KEYS: [&str; 2] = ["revision", "revision_end"];
 
-/// Cuts a moment to the microseconds that resources have.
-fn microseconds(moment: Timestamp) -> Timestamp {
-    moment.floor(Timespan::from_nanosecond(1000).expect("1000 is positive"))
-}
-
 /// Returns a value for each attribute of a type, null where none is given.
 fn complete_attributes(
     resource_type: &ResourceType,
@@ -46,7 +43,7 @@ fn complete_attributes(
 
 fn cut(value: AttributeValue) -> AttributeValue {
     if let AttributeValue::Datetime(moment) = value {
-        AttributeValue::Datetime(microseconds(moment))
+        AttributeValue::Datetime(whole_microseconds(moment))
     } else {
         value
     }
@@ -56,10 +53,10 @@ fn cut(value: AttributeValue) -> AttributeValue {
 fn normalised(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
     let mut update = update.clone();
     if let Change::Set(started_at) = &mut update.started_at {
-        *started_at = microseconds(*started_at);
+        *started_at = whole_microseconds(*started_at);
     }
     if let Change::Set(Some(ended_at)) = &mut update.ended_at {
-        *ended_at = microseconds(*ended_at);
+        *ended_at = whole_microseconds(*ended_at);
     }
     update
         .attributes
@@ -80,6 +77,11 @@ fn check_life(resource: &Resource) -> Result<(), IndexerError> {
         return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id });
     }
     Ok(())
+}
+
+/// Tells whether a resource is seen through a type.
+fn is_of(resource: &Resource, resource_type: &str) -> bool {
+    resource_type == GENERIC || resource.resource_type == resource_type
 }
 
 impl State {
@@ -103,10 +105,27 @@ impl State {
         }
     }
 
+    /// Removes resources and returns how many of them were there.
+    fn delete_resources(&mut self, ids: impl IntoIterator<Item = ResourceId>) -> usize {
+        let ids: BTreeSet<ResourceId> = ids
+            .into_iter()
+            .filter(|id| self.resources.contains_key(id))
+            .collect();
+        for id in &ids {
+            for metric in self.metrics_of(*id).into_values() {
+                self.delete_metric(metric);
+            }
+            self.resources.remove(id);
+        }
+        self.revisions
+            .retain(|_, revision| !ids.contains(&revision.id));
+        ids.len()
+    }
+
     fn find_resource(&self, resource_type: &str, id: ResourceId) -> Option<&Resource> {
         self.resources
             .get(&id)
-            .filter(|resource| resource_type == GENERIC || resource.resource_type == resource_type)
+            .filter(|resource| is_of(resource, resource_type))
     }
 
     fn check_assignment(
@@ -194,9 +213,9 @@ impl ResourceIndexer for MemoryIndexer {
             resource_type: new.resource_type.clone(),
             creator: new.creator.clone(),
             original_resource_id: new.original_resource_id.clone(),
-            started_at: microseconds(new.started_at),
-            ended_at: new.ended_at.map(microseconds),
-            revision_start: microseconds(now),
+            started_at: whole_microseconds(new.started_at),
+            ended_at: new.ended_at.map(whole_microseconds),
+            revision_start: whole_microseconds(now),
             revision_end: None,
             revision: None,
             user_id: new.user_id.clone(),
@@ -246,12 +265,17 @@ impl ResourceIndexer for MemoryIndexer {
             });
         }
         let past = state.revisions.values().filter(|_| query.history);
+        let visible = query.visibility.condition();
         let fits = |resource: &&Resource| {
-            (query.resource_type == GENERIC || resource.resource_type == query.resource_type)
+            is_of(resource, &query.resource_type)
                 && query
                     .ids
                     .as_ref()
                     .is_none_or(|ids| ids.contains(&resource.id))
+                && [&query.condition, &visible]
+                    .into_iter()
+                    .flatten()
+                    .all(|condition| condition.matches(resource))
         };
         let listed: Vec<&Resource> = state.resources.values().chain(past).filter(fits).collect();
         let unique: &[&str] = if query.history {
@@ -280,7 +304,15 @@ impl ResourceIndexer for MemoryIndexer {
         Ok(found
             .ok_or_else(invalid_marker)?
             .into_iter()
-            .map(|resource| state.complete_resource(resource))
+            .map(|resource| {
+                let mut resource = state.complete_resource(resource);
+                if let Some(wanted) = &query.metric_names {
+                    resource
+                        .metrics
+                        .retain(|name, _| wanted.iter().any(|glob| glob.matches(name)));
+                }
+                resource
+            })
             .collect())
     }
 
@@ -307,10 +339,10 @@ impl ResourceIndexer for MemoryIndexer {
         if changed {
             state.last_revision += 1;
             let revision = state.last_revision;
-            after.revision_start = microseconds(now);
+            after.revision_start = whole_microseconds(now);
             let past = Resource {
                 revision: Some(revision),
-                revision_end: Some(microseconds(now)),
+                revision_end: Some(whole_microseconds(now)),
                 ..before
             };
             state.revisions.insert(revision, past);
@@ -321,21 +353,33 @@ impl ResourceIndexer for MemoryIndexer {
     }
 
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError> {
+        Ok(self.state.lock().delete_resources(ids.iter().copied()))
+    }
+
+    async fn delete_matching_resources(
+        &self,
+        resource_type: &str,
+        condition: &Condition,
+        visibility: &Visibility<VisibleResources>,
+    ) -> Result<usize, IndexerError> {
         let mut state = self.state.lock();
-        let ids: BTreeSet<ResourceId> = ids
-            .iter()
-            .copied()
-            .filter(|id| state.resources.contains_key(id))
-            .collect();
-        for id in &ids {
-            for metric in state.metrics_of(*id).into_values() {
-                state.delete_metric(metric);
-            }
-            state.resources.remove(id);
+        if !state.resource_types.contains_key(resource_type) {
+            return Err(no_such_type(resource_type));
         }
-        state
-            .revisions
-            .retain(|_, revision| !ids.contains(&revision.id));
-        Ok(ids.len())
+        let visible = visibility.condition();
+        let fits = |resource: &&Resource| {
+            is_of(resource, resource_type)
+                && condition.matches(resource)
+                && visible
+                    .as_ref()
+                    .is_none_or(|visible| visible.matches(resource))
+        };
+        let matching: Vec<ResourceId> = state
+            .resources
+            .values()
+            .filter(fits)
+            .map(|resource| resource.id)
+            .collect();
+        Ok(state.delete_resources(matching))
     }
 }

@@ -32,6 +32,16 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
+    /// Adds the test whether what was added before fits a pattern, in which `%` stands for any text and `_` for any character; case
+    /// counts, and nothing else is special.
+    fn push_like(&self, statement: &mut Statement, pattern: &str);
+
+    /// Adds an expression for the part of a text before its first colon: all of it when there is none.
+    fn push_before_colon(&self, statement: &mut Statement, column: &str);
+
+    /// Adds an expression for the part of a text after its first colon: empty when there is none.
+    fn push_after_colon(&self, statement: &mut Statement, column: &str);
+
     /// Returns a statement that looks for damage in the whole file: a text a row, or one row with `ok`.
     fn file_check(&self) -> &'static str;
 

@@ -87,6 +87,33 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn push_like(&self, statement: &mut Statement, pattern: &str) {
+        // LIKE of SQLite takes no notice of case, GLOB does.
+        let mut glob = String::with_capacity(pattern.len());
+        for character in pattern.chars() {
+            match character {
+                '%' => glob.push('*'),
+                '_' => glob.push('?'),
+                special @ ('*' | '?' | '[') => glob.extend(['[', special, ']']),
+                other => glob.push(other),
+            }
+        }
+        statement.push(" GLOB ");
+        statement.push_value(glob);
+    }
+
+    fn push_before_colon(&self, statement: &mut Statement, column: &str) {
+        statement.push(&format!(
+            "CASE instr({column}, ':') WHEN 0 THEN {column} ELSE substr({column}, 1, instr({column}, ':') - 1) END"
+        ));
+    }
+
+    fn push_after_colon(&self, statement: &mut Statement, column: &str) {
+        statement.push(&format!(
+            "CASE instr({column}, ':') WHEN 0 THEN '' ELSE substr({column}, instr({column}, ':') + 1) END"
+        ));
+    }
+
     fn file_check(&self) -> &'static str {
         "PRAGMA integrity_check"
     }

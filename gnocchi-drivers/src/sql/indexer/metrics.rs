@@ -5,10 +5,13 @@ use async_trait::async_trait;
 use gnocchi_core::driver::{MetricFilter, MetricIndexer};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use gnocchi_core::policy::{CreatorProject, Visibility, VisibleMetrics};
+use gnocchi_core::search::Condition;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
+use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
 };
@@ -349,6 +352,32 @@ fn push_filter(session: &dyn Session, statement: &mut Statement, filter: &Metric
         statement.push(" AND metric.id IN ");
         session.dialect().push_ids(statement, &mut uuids(ids));
     }
+    if let Visibility::Only(visible) = &filter.visibility {
+        statement.push(" AND ");
+        push_visible(session, statement, visible);
+    }
+}
+
+/// Adds the condition that a metric can be seen: for its creator, or for its resource.
+fn push_visible(session: &dyn Session, statement: &mut Statement, visible: &VisibleMetrics) {
+    let rows = |alias| Rows {
+        alias,
+        dialect: session.dialect(),
+    };
+    let of_creator = visible
+        .creator_project
+        .as_ref()
+        .map(CreatorProject::condition);
+    let of_creator = of_creator.unwrap_or(Condition::Any(Vec::new()));
+    statement.push("(");
+    rows("metric").push(statement, &of_creator);
+    if let Some(resources) = &visible.of_resources {
+        statement
+            .push(" OR EXISTS (SELECT 1 FROM resource WHERE resource.id = metric.resource_id AND ");
+        rows("resource").push(statement, &resources.condition());
+        statement.push(")");
+    }
+    statement.push(")");
 }
 
 async fn list(

@@ -2,6 +2,7 @@
 
 mod archive_policies;
 mod assignment;
+mod conditions;
 mod integrity;
 mod listing;
 mod metrics;

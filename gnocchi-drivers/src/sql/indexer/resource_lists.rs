@@ -4,6 +4,7 @@ use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
 
+use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
 };
@@ -109,6 +110,15 @@ fn push_source(session: &dyn Session, statement: &mut Statement, query: &Resourc
         session
             .dialect()
             .push_ids(statement, &mut ids.iter().map(|id| *id.as_uuid()));
+    }
+    let rows = Rows {
+        alias: "listing",
+        dialect: session.dialect(),
+    };
+    let visible = query.visibility.condition();
+    for condition in [&query.condition, &visible].into_iter().flatten() {
+        statement.push(" AND ");
+        rows.push(statement, condition);
     }
 }
 

@@ -9,11 +9,14 @@ use gnocchi_core::model::{
     AttributeValue, Change, GENERIC, MetricAssignment, NewResource, Resource, ResourceId,
     ResourceType, ResourceUpdate,
 };
+use gnocchi_core::policy::{Visibility, VisibleResources};
+use gnocchi_core::search::Condition;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::archive_policies::PolicyCache;
 use super::assignment::{apply_assignment, metrics_of};
+use super::conditions::Rows;
 use super::resource_lists::list;
 use super::resource_types::{find_type, find_types};
 use crate::sql::SqlIndexer;
@@ -334,6 +337,44 @@ async fn store_revision(
     session.execute(current).await.map(|_| ())
 }
 
+/// What is deleted: the type, the condition, and what the caller may see.
+type Matching = (String, Condition, Visibility<VisibleResources>);
+
+async fn delete_matching(
+    session: &mut dyn Session,
+    (resource_type, condition, visibility): &Matching,
+) -> Result<usize, SqlError> {
+    if resource_type != GENERIC {
+        find_type(session, resource_type).await?;
+    }
+    let rows = Rows {
+        alias: "resource",
+        dialect: session.dialect(),
+    };
+    let mut fits = Statement::new(" WHERE ");
+    rows.push(&mut fits, condition);
+    if let Some(visible) = visibility.condition() {
+        fits.push(" AND ");
+        rows.push(&mut fits, &visible);
+    }
+    if resource_type != GENERIC {
+        fits.push(" AND resource_type = ");
+        fits.push_value(resource_type.as_str());
+    }
+    let mut metrics = Statement::new(
+        "UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 \
+         AND resource_id IN (SELECT id FROM resource",
+    );
+    metrics.push_statement(&fits);
+    metrics.push(")");
+    session.execute(metrics).await?;
+    // History goes with them.
+    let mut resources = Statement::new("DELETE FROM resource");
+    resources.push_statement(&fits);
+    let deleted = session.execute(resources).await?;
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}
+
 async fn delete(session: &mut dyn Session, ids: &[ResourceId]) -> Result<usize, SqlError> {
     let ids = || ids.iter().map(|id| *id.as_uuid());
     let mut metrics = Statement::new(
@@ -430,6 +471,27 @@ impl ResourceIndexer for SqlIndexer {
                 "delete resources",
                 ids.to_vec(),
                 |session, ids| Box::pin(delete(session, ids)),
+            )
+            .await
+    }
+
+    async fn delete_matching_resources(
+        &self,
+        resource_type: &str,
+        condition: &Condition,
+        visibility: &Visibility<VisibleResources>,
+    ) -> Result<usize, IndexerError> {
+        let arguments = (
+            resource_type.to_owned(),
+            condition.clone(),
+            visibility.clone(),
+        );
+        self.database
+            .call(
+                Access::Transaction,
+                "delete the resources that match",
+                arguments,
+                |session, arguments| Box::pin(delete_matching(session, arguments)),
             )
             .await
     }

@@ -112,7 +112,7 @@ pub fn parse_iso(text: &[u8]) -> Result<Timestamp, TimestampError> {
 
 /// Reads many moments, of which neighbours mostly share the day.
 #[derive(Debug, Clone)]
-pub(crate) struct IsoReader {
+pub struct IsoReader {
     /// The last date that was read, and its distance from the epoch.
     date: [u8; 10],
     days: i64,
@@ -129,7 +129,11 @@ impl Default for IsoReader {
 
 impl IsoReader {
     /// Reads a moment; see [`parse_iso`].
-    pub(crate) fn read(&mut self, text: &[u8]) -> Result<Timestamp, TimestampError> {
+    ///
+    /// # Errors
+    /// As [`parse_iso`].
+    #[inline]
+    pub fn read(&mut self, text: &[u8]) -> Result<Timestamp, TimestampError> {
         let (seconds, nanosecond) = self.parts(text).ok_or(TimestampError::Unparsable)?;
         if seconds < 0 {
             return Err(TimestampError::BeforeEpoch);

@@ -1,0 +1,145 @@
+//! Filters as JSON: `{"and": [{"=": {"host": "web-1"}}, {"not": {"like": {"name": "a%"}}}]}`.
+//!
+//! How deep filters may be nested is limited by the decoder of JSON, how large they may be by the length of a body and by what a
+//! condition may hold.
+
+use gnocchi_core::search::{Comparison, Filter, Scalar};
+use serde_json::{Map, Value};
+
+use crate::api::schema::{self, Checked, Path};
+
+/// What a filter does with its operand.
+#[derive(Debug, Clone, Copy)]
+enum Operator {
+    Compare(Comparison),
+    Like,
+    In,
+    All,
+    Any,
+    Not,
+}
+
+fn operator(name: &str) -> Option<Operator> {
+    Some(match name {
+        "=" | "==" | "eq" => Operator::Compare(Comparison::Equal),
+        "!=" | "≠" | "ne" => Operator::Compare(Comparison::NotEqual),
+        "<" | "lt" => Operator::Compare(Comparison::Less),
+        "<=" | "≤" | "le" => Operator::Compare(Comparison::LessOrEqual),
+        ">" | "gt" => Operator::Compare(Comparison::Greater),
+        ">=" | "≥" | "ge" => Operator::Compare(Comparison::GreaterOrEqual),
+        "like" => Operator::Like,
+        "in" => Operator::In,
+        "and" | "∧" => Operator::All,
+        "or" | "∨" => Operator::Any,
+        "not" => Operator::Not,
+        _ => return None,
+    })
+}
+
+/// Reads a filter; `None` lets everything through.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter>> {
+    let Value::Object(map) = value else {
+        return Err(path.invalid("expected a dictionary"));
+    };
+    let Some((name, operand)) = map.iter().next() else {
+        return Ok(None);
+    };
+    let names = map.keys().map(|name| (name, operator(name)));
+    let unknown = names
+        .clone()
+        .find(|(_, operator)| operator.is_none())
+        .map(|(name, _)| name);
+    if let Some(unknown) = unknown {
+        return Err(Path::Key(path, unknown).invalid_key("not a valid value"));
+    }
+    if map.len() > 1 {
+        return Err(path.invalid("length of value must be at most 1"));
+    }
+    let place = Path::Key(path, name);
+    let Some(operator) = operator(name) else {
+        return Err(place.invalid_key("not a valid value"));
+    };
+    match operator {
+        Operator::All => {
+            let members = schema::list(operand, &place, 1, from_json)?;
+            let members: Vec<Filter> = members.into_iter().flatten().collect();
+            Ok((!members.is_empty()).then(|| Filter::all(members)))
+        }
+        Operator::Any => {
+            let members = schema::list(operand, &place, 1, from_json)?;
+            // One that lets everything through is enough.
+            let members: Option<Vec<Filter>> = members.into_iter().collect();
+            Ok(members.map(Filter::any))
+        }
+        Operator::Not => {
+            let inner = from_json(operand, &place)?;
+            let nothing = Filter::Any(Vec::new());
+            Ok(Some(
+                inner.map_or(nothing, |inner| Filter::Not(Box::new(inner))),
+            ))
+        }
+        Operator::Compare(_) | Operator::Like | Operator::In => {
+            comparison(operator, operand, &place).map(Some)
+        }
+    }
+}
+
+fn comparison(operator: Operator, operand: &Value, path: &Path<'_>) -> Checked<Filter> {
+    let Value::Object(map) = operand else {
+        return Err(path.invalid("invalid value or type"));
+    };
+    let (attribute, value) = only_entry(map, path)?;
+    let place = Path::Key(path, attribute);
+    let attribute = attribute.to_owned();
+    match operator {
+        Operator::Like if attribute == "id" => {
+            Err(place.invalid_key("value must not be one of ['id']"))
+        }
+        Operator::Like => Ok(Filter::Like {
+            attribute,
+            pattern: scalar(value, &place)?,
+        }),
+        Operator::In => Ok(Filter::In {
+            attribute,
+            values: schema::list(value, &place, 1, scalar)?,
+        }),
+        Operator::Compare(comparison) => Ok(Filter::Compare {
+            comparison,
+            attribute,
+            value: scalar(value, &place)?,
+        }),
+        Operator::All | Operator::Any | Operator::Not => {
+            unreachable!("these connect filters and are no comparisons")
+        }
+    }
+}
+
+fn only_entry<'a>(map: &'a Map<String, Value>, path: &Path<'_>) -> Checked<(&'a str, &'a Value)> {
+    let mut entries = map.iter();
+    match (entries.next(), entries.next()) {
+        (None, _) => Err(path.invalid("length of value must be at least 1")),
+        (Some(_), Some(_)) => Err(path.invalid("length of value must be at most 1")),
+        (Some((attribute, value)), None) => Ok((attribute, value)),
+    }
+}
+
+fn scalar(value: &Value, path: &Path<'_>) -> Checked<Scalar> {
+    match value {
+        Value::Null => Ok(Scalar::Null),
+        Value::Bool(flag) => Ok(Scalar::Bool(*flag)),
+        Value::String(text) => Ok(Scalar::Text(text.clone())),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Ok(Scalar::Integer(whole)),
+            (None, Some(real)) => Ok(Scalar::Number(real)),
+            (None, None) => Err(path.invalid("expected float")),
+        },
+        Value::Array(_) | Value::Object(_) => Err(path.invalid("expected str")),
+    }
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

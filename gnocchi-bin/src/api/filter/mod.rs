@@ -1,0 +1,140 @@
+//! Filters of resources in requests: as JSON in a body, or as text in a query.
+
+mod json;
+
+use gnocchi_core::model::ResourceType;
+use gnocchi_core::policy::Caller;
+use gnocchi_core::search::{
+    BindError, Condition, Filter, FilterError, Misuse, MisuseStep, PARTS_MAX, SearchContext,
+    VALUES_MAX,
+};
+use serde_json::Value;
+
+use super::body::RequestBody;
+use super::error::{ApiError, ApiResult};
+use super::python;
+use super::query::Query;
+use super::schema::{Invalid, Path, Step, Subject};
+use super::state::ApiState;
+
+pub(crate) use json::from_json;
+
+/// Whether past revisions are searched too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Resources as they are.
+    Current,
+    /// Every revision by itself.
+    History,
+}
+
+impl Rows {
+    /// Reads the answer to a question for history.
+    pub(crate) fn of(history: bool) -> Self {
+        if history {
+            Self::History
+        } else {
+            Self::Current
+        }
+    }
+}
+
+/// Reads the filter of a request: the body, or `filter=` when there is none; `None` lets everything through.
+///
+/// # Errors
+/// A bad request when it is no filter; what the body says when it cannot be read.
+pub(crate) async fn of_request(body: RequestBody, query: &Query) -> ApiResult<Option<Filter>> {
+    match body.optional_json().await? {
+        Some(document) => Ok(from_json(&document, &Path::Root)?),
+        None => query.single("filter")?.map(parse_text).transpose(),
+    }
+}
+
+/// Reads a filter inside of a body: a JSON object, or a text; `None` lets everything through.
+///
+/// # Errors
+/// A bad request when it is no filter.
+#[expect(dead_code, reason = "aggregates have a filter inside of their body")]
+pub(crate) fn of_value(value: &Value, path: &Path<'_>) -> ApiResult<Option<Filter>> {
+    match value {
+        Value::String(text) => parse_text(text).map(Some),
+        other => Ok(from_json(other, path)?),
+    }
+}
+
+/// Reads a filter that is a text.
+///
+/// # Errors
+/// A bad request that says what is expected where.
+pub(crate) fn parse_text(text: &str) -> ApiResult<Filter> {
+    text.parse().map_err(|error| match error {
+        FilterError::Syntax {
+            expected,
+            found,
+            position,
+            line,
+            column,
+        } => {
+            let found = found.map_or("end of text".to_owned(), |found| {
+                python::quoted(found.encode_utf8(&mut [0; 4]))
+            });
+            ApiError::bad_request(format!(
+                "Invalid filter: Expected {expected}, found {found}  (at char {position}), (line:{line}, col:{column})"
+            ))
+        }
+        FilterError::Misuse { misuse, path } => invalid(misuse, path).into(),
+        other => ApiError::bad_request(format!("Invalid filter: {other}")),
+    })
+}
+
+fn invalid(misuse: Misuse, path: Vec<MisuseStep>) -> Invalid {
+    let steps = path.into_iter().map(|step| match step {
+        MisuseStep::Key(key) => Step::Key(key),
+        MisuseStep::Index(index) => Step::Index(index),
+        MisuseStep::Literal(literal) => Step::Literal(literal),
+    });
+    let (message, subject) = match misuse {
+        Misuse::NoName => ("expected str", Subject::Key),
+        Misuse::List => ("expected str", Subject::Value),
+        Misuse::NoList => ("expected a list", Subject::Value),
+        Misuse::EmptyList => ("length of value must be at least 1", Subject::Value),
+        Misuse::PatternOfId => ("value must not be one of ['id']", Subject::Key),
+        _ => ("not a valid value", Subject::Value),
+    };
+    Invalid::at(message, steps.collect(), subject)
+}
+
+/// Checks a filter against the type whose resources are searched.
+///
+/// # Errors
+/// A bad request that names the attribute or the value that doesn't fit.
+pub(crate) fn bind(
+    state: &ApiState,
+    filter: Option<&Filter>,
+    caller: &Caller,
+    resource_type: &ResourceType,
+    rows: Rows,
+) -> ApiResult<Option<Condition>> {
+    let context = SearchContext {
+        resource_type,
+        history: rows == Rows::History,
+        creator: caller.creator.as_deref(),
+        now: state.gnocchi().clock().now(),
+    };
+    let condition = filter.map(|filter| filter.bind(&context)).transpose();
+    condition.map_err(|error| {
+        ApiError::bad_request(match error {
+            BindError::UnknownAttribute {
+                resource_type,
+                attribute,
+            } => format!("Resource type {resource_type} has no {attribute} attribute"),
+            BindError::InvalidValue { value, attribute } => {
+                format!("Invalid value: `{value}' for field `{attribute}'")
+            }
+            BindError::TooLarge => format!(
+                "Invalid filter: it has more than {PARTS_MAX} parts or more than {VALUES_MAX} values"
+            ),
+            other => format!("Invalid filter: {other}"),
+        })
+    })
+}

@@ -1,0 +1,67 @@
+//! What is done with all resources that match a filter.
+
+use axum::extract::State;
+use gnocchi_core::driver::ResourceQuery;
+use gnocchi_core::policy::Action;
+use serde_json::json;
+
+use super::ok;
+use super::resource::{Attributes, find_type, list_resources};
+use crate::api::address::Names;
+use crate::api::auth::{Authenticated, resource_visibility};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::filter::{self, Rows};
+use crate::api::page::Listing;
+use crate::api::query::Query;
+use crate::api::state::ApiState;
+
+/// What a deletion without filter is answered with; the gap is part of what clients know.
+const EMPTY_FILTER: &str =
+    "caution: the query can not be empty, or it will                  delete entire database";
+
+/// `POST /v1/search/resource/{type}`
+pub(super) async fn resources(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(type_name): Names<String>,
+    listing: Listing,
+    body: RequestBody,
+) -> ApiResult {
+    let attributes = Attributes::through(&type_name, listing.query.flag("details", false)?);
+    let history = listing.query.flag("history", false)?;
+    let resource_type = find_type(&state, &type_name).await?;
+    let action = Action::SearchResource;
+    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
+    let wanted = filter::of_request(body, &listing.query).await?;
+    let rows = Rows::of(history);
+    let query = ResourceQuery {
+        condition: filter::bind(&state, wanted.as_ref(), &caller, &resource_type, rows)?,
+        visibility,
+        history,
+        ..ResourceQuery::of_type(type_name)
+    };
+    list_resources(&state, query, attributes, &listing).await
+}
+
+/// `DELETE /v1/resource/{type}`
+pub(super) async fn delete_resources(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names(type_name): Names<String>,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let resource_type = find_type(&state, &type_name).await?;
+    let action = Action::DeleteResources;
+    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
+    let wanted = filter::of_request(body, &query).await?;
+    let rows = Rows::Current;
+    let condition = filter::bind(&state, wanted.as_ref(), &caller, &resource_type, rows)?;
+    let condition = condition.ok_or_else(|| ApiError::bad_request(EMPTY_FILTER))?;
+    let deleted = state
+        .gnocchi()
+        .delete_matching_resources(&type_name, &condition, &visibility)
+        .await?;
+    Ok(ok(&json!({ "deleted": deleted })))
+}

@@ -1,0 +1,118 @@
+//! What a condition says of one resource.
+
+use carbonara::Timestamp;
+
+use super::condition::{Column, Condition, Operand};
+use super::filter::Comparison;
+use super::like;
+use crate::model::{AttributeValue, Resource};
+
+/// The number that stands for the current revision.
+const CURRENT_REVISION: i64 = -1;
+
+impl Condition {
+    /// Tells whether a resource, or a revision of one, matches.
+    #[must_use]
+    pub fn matches(&self, resource: &Resource) -> bool {
+        self.evaluate(resource) == Some(true)
+    }
+
+    /// Returns `None` where SQL would have null.
+    fn evaluate(&self, resource: &Resource) -> Option<bool> {
+        match self {
+            Self::All(parts) => junction(parts, resource, false),
+            Self::Any(parts) => junction(parts, resource, true),
+            Self::Not(inner) => inner.evaluate(resource).map(|fits| !fits),
+            Self::IsNull(column) => Some(column.of(resource).is_none()),
+            Self::Compare {
+                column,
+                comparison,
+                operand,
+            } => match column.of(resource) {
+                None if *comparison == Comparison::NotEqual => Some(true),
+                found => Some(comparison.accepts(found?.compare(operand)?)),
+            },
+            Self::In { column, operands } => {
+                let found = column.of(resource)?;
+                let same = |operand| {
+                    found
+                        .compare(operand)
+                        .is_some_and(std::cmp::Ordering::is_eq)
+                };
+                Some(operands.iter().any(same))
+            }
+            Self::Like { column, pattern } => match column.of(resource)? {
+                Operand::Text(text) => Some(like::fits(pattern, &text)),
+                _ => None,
+            },
+            Self::Lifespan { comparison, length } => {
+                let nanoseconds = resource
+                    .ended_at?
+                    .as_nanosecond()
+                    .checked_sub(resource.started_at.as_nanosecond())?;
+                Some(comparison.accepts(nanoseconds.cmp(&length.as_nanosecond())))
+            }
+        }
+    }
+}
+
+/// Joins parts of which one that is `decisive` decides; otherwise one that is unknown makes the whole unknown.
+fn junction(parts: &[Condition], resource: &Resource, decisive: bool) -> Option<bool> {
+    let mut outcome = Some(!decisive);
+    for part in parts {
+        match part.evaluate(resource) {
+            Some(value) if value == decisive => return Some(decisive),
+            Some(_) => {}
+            None => outcome = None,
+        }
+    }
+    outcome
+}
+
+impl Column {
+    /// Returns the value in one row.
+    fn of(&self, resource: &Resource) -> Option<Operand> {
+        let text = |text: Option<&str>| text.map(|text| Operand::Text(text.to_owned()));
+        let moment = |moment: Option<Timestamp>| moment.map(Operand::Moment);
+        match self {
+            Self::Id => Some(Operand::Id(*resource.id.as_uuid())),
+            Self::Type => text(Some(&resource.resource_type)),
+            Self::Creator => text(resource.creator.as_deref()),
+            Self::CreatorUser => text(
+                resource
+                    .creator
+                    .as_deref()
+                    .map(|creator| creator.split_once(':').map_or(creator, |(user, _)| user)),
+            ),
+            Self::CreatorProject => text(
+                resource
+                    .creator
+                    .as_deref()
+                    .map(|creator| creator.split_once(':').map_or("", |(_, project)| project)),
+            ),
+            Self::UserId => text(resource.user_id.as_deref()),
+            Self::ProjectId => text(resource.project_id.as_deref()),
+            Self::OriginalResourceId => text(Some(&resource.original_resource_id)),
+            Self::StartedAt => moment(Some(resource.started_at)),
+            Self::EndedAt => moment(resource.ended_at),
+            Self::RevisionStart => moment(Some(resource.revision_start)),
+            Self::RevisionEnd => moment(resource.revision_end),
+            Self::Revision => Some(Operand::Integer(
+                resource.revision.unwrap_or(CURRENT_REVISION),
+            )),
+            Self::Attribute(name) => resource.attributes.get(name)?.as_ref().map(Operand::from),
+        }
+    }
+}
+
+impl From<&AttributeValue> for Operand {
+    fn from(value: &AttributeValue) -> Self {
+        match value {
+            AttributeValue::String(text) => Self::Text(text.clone()),
+            AttributeValue::Number(number) => Self::Number(*number),
+            AttributeValue::Uuid(uuid) => Self::Id(*uuid),
+            AttributeValue::Bool(flag) => Self::Bool(*flag),
+            AttributeValue::Datetime(moment) => Self::Moment(*moment),
+        }
+    }
+}
