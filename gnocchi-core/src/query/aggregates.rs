@@ -175,10 +175,10 @@ impl Plan {
     /// Checks that every series can be read.
     pub(super) fn of(
         sources: &[Source],
-        methods: &[String],
+        methods: &[&str],
         granularity: Option<Timespan>,
     ) -> Result<Self, AggregatesError> {
-        let name = |source: &Source| source.name(&methods[source.reference]);
+        let name = |source: &Source| source.name(methods[source.reference]);
         let granularities = match granularity {
             Some(granularity) => vec![granularity],
             None => common_granularities(sources),
@@ -228,7 +228,12 @@ fn common_granularities(sources: &[Source]) -> Vec<Timespan> {
     let Some((first, others)) = sources.split_first() else {
         return Vec::new();
     };
-    let mut common: Vec<Timespan> = first.metric.archive_policy.plan().levels().iter()
+    let mut common: Vec<Timespan> = first
+        .metric
+        .archive_policy
+        .plan()
+        .levels()
+        .iter()
         .map(|level| level.granularity)
         .collect();
     // Metrics mostly share a few policies, so each policy is looked at once in a row.

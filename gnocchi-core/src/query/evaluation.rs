@@ -1,7 +1,8 @@
 //! Computing expressions over stored series, a few groups and one granularity at a time.
 
-use carbonara::expression::{self, Column, Input, Outcome};
-use carbonara::{AggregationMethod, Level, Series, Timespan};
+use carbonara::align::Alignment;
+use carbonara::expression::{self, Input, InputColumn, Outcome};
+use carbonara::{Level, Series, Timespan};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Plan};
@@ -39,7 +40,7 @@ struct Prepared<'a> {
 /// One granularity of one evaluation, ready to be computed.
 struct Work {
     granularity: Timespan,
-    alignment: carbonara::align::Alignment,
+    alignment: Alignment,
     /// The reference of each column, and which reading and which of its methods it is.
     columns: Vec<(usize, usize, usize)>,
 }
@@ -76,7 +77,7 @@ impl Gnocchi {
         room: &mut AnswerRoom,
     ) -> Result<Vec<Outcomes>, AggregatesError> {
         let references = query.expression.references();
-        let methods: Vec<String> = references.into_iter().map(|one| one.method).collect();
+        let methods: Vec<&str> = references.iter().map(|one| one.method.as_str()).collect();
         let mut prepared = Vec::with_capacity(batch.len());
         for evaluation in batch {
             let plan = Plan::of(&evaluation.sources, &methods, query.granularity)?;
@@ -84,9 +85,14 @@ impl Gnocchi {
         }
         let overlays = self.overlays_of(&prepared).await?;
         let mut outcomes: Vec<Outcomes> = prepared.iter().map(|_| Vec::new()).collect();
-        let ranks = prepared.iter().map(|one| one.plan.granularities.len()).max();
+        let ranks = prepared
+            .iter()
+            .map(|one| one.plan.granularities.len())
+            .max();
         for rank in 0..ranks.unwrap_or(0) {
-            let computed = self.evaluate_rank(query, &prepared, rank, &overlays).await?;
+            let computed = self
+                .evaluate_rank(query, &prepared, rank, &overlays)
+                .await?;
             for (place, outcome) in computed {
                 room.take(&outcome)?;
                 outcomes[place].push(outcome);
@@ -122,11 +128,14 @@ impl Gnocchi {
         for (place, one) in prepared.iter().enumerate() {
             if let Some(granularity) = one.plan.granularities.get(rank) {
                 let evaluation = one.evaluation;
-                works.push((place, Work {
-                    granularity: *granularity,
-                    alignment: query.gaps.alignment(evaluation.start, evaluation.stop),
-                    columns: one.plan_readings(*granularity, overlays, &mut readings),
-                }));
+                works.push((
+                    place,
+                    Work {
+                        granularity: *granularity,
+                        alignment: query.gaps.alignment(evaluation.start, evaluation.stop),
+                        columns: one.plan_readings(*granularity, overlays, &mut readings),
+                    },
+                ));
             }
         }
         let series = self.read_rows(readings, Some(POINTS_READ_MAX)).await?;
@@ -150,17 +159,26 @@ impl Gnocchi {
 
 impl AnswerRoom {
     pub(super) fn new() -> Self {
-        Self { points: POINTS_ANSWERED_MAX }
+        Self {
+            points: POINTS_ANSWERED_MAX,
+        }
     }
 
     fn take(&mut self, outcome: &Outcome) -> Result<(), AggregatesError> {
-        let points = outcome.columns.iter().map(|column| column.values.len()).sum();
+        let points = outcome
+            .columns
+            .iter()
+            .map(|column| column.values.len())
+            .sum();
         match self.points.checked_sub(points) {
             Some(left) => {
                 self.points = left;
                 Ok(())
             }
-            None => Err(Error::TooManyPoints { limit: POINTS_ANSWERED_MAX }.into()),
+            None => Err(Error::TooManyPoints {
+                limit: POINTS_ANSWERED_MAX,
+            }
+            .into()),
         }
     }
 }
@@ -182,7 +200,9 @@ impl Prepared<'_> {
         for (source, method) in self.evaluation.sources.iter().zip(&self.plan.methods) {
             let metric = &source.metric;
             let place = *places.entry(metric.id).or_insert_with(|| {
-                let overlay = overlays.get(&metric.id).expect("every metric has an overlay");
+                let overlay = overlays
+                    .get(&metric.id)
+                    .expect("every metric has an overlay");
                 let level = level(metric, granularity);
                 readings.push(Reading::new(metric.id, level, period, overlay, Vec::new()));
                 readings.len() - 1
@@ -207,10 +227,13 @@ impl Work {
         query: &AggregatesQuery,
         series: &mut [Vec<Series>],
     ) -> Result<Outcome, AggregatesError> {
-        let columns = self.columns.into_iter().map(|(reference, reading, method)| Column {
-            reference,
-            series: std::mem::take(&mut series[reading][method]),
-        });
+        let columns = self
+            .columns
+            .into_iter()
+            .map(|(reference, reading, method)| InputColumn {
+                reference,
+                series: std::mem::take(&mut series[reading][method]),
+            });
         let input = Input {
             granularity: self.granularity,
             columns: columns.collect(),

@@ -10,9 +10,7 @@ use super::aggregates::{FoundMetric, Source};
 use super::evaluation::SERIES_PER_BATCH;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
-use crate::model::{
-    AttributeValue, Glob, Metric, MetricId, Page, Resource, SortKey,
-};
+use crate::model::{AttributeValue, Glob, Metric, MetricId, Page, Resource, SortKey};
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
 use crate::store::Gnocchi;
@@ -84,7 +82,7 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    pub(super) fn of(references: &[Reference]) -> Self {
+    pub(super) fn of(references: &[&Reference]) -> Self {
         let globs = references.iter().map(|one| Glob::new(&one.name));
         Self {
             globs: globs.collect(),
@@ -101,7 +99,10 @@ impl Patterns {
         resource: &'a Resource,
     ) -> impl Iterator<Item = (usize, &'a str, MetricId)> {
         self.globs.iter().enumerate().flat_map(|(reference, glob)| {
-            let fitting = resource.metrics.iter().filter(|(name, _)| glob.matches(name));
+            let fitting = resource
+                .metrics
+                .iter()
+                .filter(|(name, _)| glob.matches(name));
             fitting.map(move |(name, metric)| (reference, name.as_str(), *metric))
         })
     }
@@ -129,7 +130,10 @@ impl Gnocchi {
         let mut sort: Vec<SortKey> = selection.group_by.iter().map(SortKey::ascending).collect();
         if !sort.is_empty() {
             let own = ORDER_IN_GROUP.iter();
-            sort.extend(own.filter(|key| !selection.group_by.iter().any(|by| by == *key)).map(|key| SortKey::ascending(*key)));
+            sort.extend(
+                own.filter(|key| !selection.group_by.iter().any(|by| by == *key))
+                    .map(|key| SortKey::ascending(*key)),
+            );
         }
         let query = ResourceQuery {
             condition: selection.condition,
@@ -233,16 +237,18 @@ impl ResourceGroups {
             });
         }
         let found = self.patterns.select(&resource);
-        group.sources.extend(found.filter_map(|(reference, name, metric)| {
-            Some(Source {
-                reference,
-                metric: Arc::clone(self.metrics.get(&metric)?),
-                found: Some(FoundMetric {
-                    resource: resource.id,
-                    name: name.to_owned(),
-                }),
-            })
-        }));
+        group
+            .sources
+            .extend(found.filter_map(|(reference, name, metric)| {
+                Some(Source {
+                    reference,
+                    metric: Arc::clone(self.metrics.get(&metric)?),
+                    found: Some(FoundMetric {
+                        resource: resource.id,
+                        name: name.to_owned(),
+                    }),
+                })
+            }));
         if self.keep == KeepResources::Keep && group.sources.len() > before {
             group.resources.push(resource);
         }

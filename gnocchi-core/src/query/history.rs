@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use carbonara::expression::{Granularity, Outcome, Shape};
+use carbonara::expression::{Outcome, Shape};
+use carbonara::resample::Granularity;
 use carbonara::{Point, Timespan, Timestamp};
 use hashbrown::HashMap;
 
@@ -145,9 +146,9 @@ impl Gnocchi {
         loop {
             let page = self.list_resources(&query).await?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
-            query.page.marker = page.last().map(|row| {
-                format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION))
-            });
+            query.page.marker = page
+                .last()
+                .map(|row| format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION)));
             for row in page {
                 collector.add(row)?;
             }
@@ -293,9 +294,13 @@ impl Collector {
 
     /// Returns when a revision counts; `None` when that is never.
     fn window(&self, row: &Resource) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
-        let after = matches!((self.start, self.stop), (Some(_), Some(stop)) if row.revision_start >= stop);
+        let after =
+            matches!((self.start, self.stop), (Some(_), Some(stop)) if row.revision_start >= stop);
         let start = if self.before == Some(row.id) {
-            Some(self.start.map_or(row.revision_start, |start| start.max(row.revision_start)))
+            Some(
+                self.start
+                    .map_or(row.revision_start, |start| start.max(row.revision_start)),
+            )
         } else {
             self.start
         };
@@ -336,7 +341,10 @@ fn add_outcome(
     if outcome.shape != Shape::Aggregated {
         return Err(AggregatesError::NotAggregated);
     }
-    let place = match levels.iter().position(|level| level.granularity == outcome.granularity) {
+    let place = match levels
+        .iter()
+        .position(|level| level.granularity == outcome.granularity)
+    {
         Some(place) => place,
         None => {
             levels.push(HistoryLevel {
@@ -372,12 +380,19 @@ fn add_outcome(
 fn covered(evaluation: &Evaluation, bucket: Timestamp, span: Timespan) -> f64 {
     let begin_ns = bucket.as_nanosecond();
     let end_ns = begin_ns.saturating_add(span.as_nanosecond());
-    let from_ns = evaluation.start.map_or(begin_ns, |start| start.as_nanosecond().max(begin_ns));
-    let to_ns = evaluation.stop.map_or(end_ns, |stop| stop.as_nanosecond().min(end_ns));
+    let from_ns = evaluation
+        .start
+        .map_or(begin_ns, |start| start.as_nanosecond().max(begin_ns));
+    let to_ns = evaluation
+        .stop
+        .map_or(end_ns, |stop| stop.as_nanosecond().min(end_ns));
     if from_ns == begin_ns && to_ns == end_ns {
         return 1.0;
     }
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share needs no more than 53 bits"
+    )]
     let share = (to_ns - from_ns).max(0) as f64 / span.as_nanosecond() as f64;
     share
 }

@@ -6,6 +6,7 @@ mod groups;
 mod history;
 mod measures;
 mod overlay;
+mod predicate;
 mod reaggregation;
 mod resources;
 mod rows;
@@ -16,5 +17,6 @@ pub use aggregates::{
 pub use groups::{KeepResources, ResourceGroup, ResourceGroups, ResourceSelection};
 pub use history::{HistoryAggregates, HistoryLevel};
 pub use measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+pub use predicate::{Operand, Operation, Predicate};
 pub use reaggregation::ReaggregationQuery;
 pub use resources::GroupAggregates;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use carbonara::expression::{
-    Expression, Granularity, Outcome, Reference, ResampleMethod, ResampleSpan,
-};
+use carbonara::expression::{Expression, Outcome, Reference, ResampleMethod};
+use carbonara::resample::Granularity;
 use carbonara::{AggregationMethod, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -72,7 +71,9 @@ impl Gnocchi {
         if evaluations.is_empty() {
             return Ok(answers);
         }
-        let outcomes = self.aggregates(&query.across(&evaluations)?, &evaluations).await?;
+        let outcomes = self
+            .aggregates(&query.across(&evaluations)?, &evaluations)
+            .await?;
         for ((place, _), outcomes) in many.into_iter().zip(outcomes) {
             answers[place] = outcomes.iter().map(level_of).collect();
         }
@@ -112,7 +113,7 @@ impl ReaggregationQuery {
     fn across(&self, evaluations: &[Evaluation]) -> Result<AggregatesQuery, AggregatesError> {
         let Ok(reaggregation) = self.reaggregation.parse() else {
             // What the metrics lack is said first.
-            let methods = [self.aggregation.clone()];
+            let methods = [self.aggregation.as_str()];
             for evaluation in evaluations {
                 Plan::of(&evaluation.sources, &methods, self.granularity)?;
             }
@@ -145,10 +146,8 @@ fn resampled(
         ..method
     });
     let (to, time_zone) = match resample {
-        Resample::Span(span) => (ResampleSpan::Span(*span), TimeZone::UTC),
-        Resample::Calendar { unit, time_zone } => {
-            (ResampleSpan::Calendar(*unit), time_zone.clone())
-        }
+        Resample::Span(span) => (Granularity::Span(*span), TimeZone::UTC),
+        Resample::Calendar { unit, time_zone } => (Granularity::Calendar(*unit), time_zone.clone()),
     };
     let of = Box::new(of);
     (Expression::Resample { method, to, of }, time_zone)

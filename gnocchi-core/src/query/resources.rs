@@ -91,7 +91,7 @@ impl GroupAggregates {
 }
 
 /// Says that no resource has any of the metrics.
-pub(super) fn no_such_metric(references: &[Reference]) -> AggregatesError {
+pub(super) fn no_such_metric(references: &[&Reference]) -> AggregatesError {
     let names: BTreeSet<&String> = references.iter().map(|reference| &reference.name).collect();
     AggregatesError::NoSuchMetric {
         names: names.into_iter().cloned().collect(),

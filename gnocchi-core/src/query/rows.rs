@@ -137,10 +137,15 @@ impl Gnocchi {
     /// Reads one series for each method of each reading, in order.
     ///
     /// Encoded frames are held for two chunks at a time: one is decoded while the next one is read.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPoints`] once there are more than `points_max`.
     pub(super) async fn read_rows(
         &self,
         readings: Vec<Reading>,
+        points_max: Option<usize>,
     ) -> Result<Vec<Vec<Series>>, Error> {
+        let mut points = 0;
         let mut series = Vec::with_capacity(readings.len());
         let mut rest = readings;
         let mut size = FIRST_CHUNK_READINGS;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
-use super::view::{self, Document};
+use super::document::{Document, document};
+use super::view;
 use super::refusal;
 use crate::api::v1::metric;
 use crate::api::auth::require;
@@ -36,7 +37,7 @@ pub(super) async fn compute(
         require(state, Action::GetMetric, caller, &target).await?;
     }
     let references = expression.references();
-    let query = parameters.query(expression);
+    let query = parameters.query(Arc::clone(&expression));
     let evaluation = Evaluation {
         sources,
         start: parameters.start,
@@ -54,9 +55,9 @@ pub(super) async fn compute(
         });
         detailed.collect::<Vec<Value>>()
     });
-    let mut document = Document::new();
-    view::measures(&mut document, &references, &evaluation.sources, outcomes, details);
-    Ok(document.into_response())
+    let mut answer = Document::new();
+    view::measures(&mut answer, &references, &evaluation.sources, outcomes, details);
+    Ok(document(answer))
 }
 
 /// Finds the metric of every reference.

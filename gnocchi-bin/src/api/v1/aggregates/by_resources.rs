@@ -7,16 +7,17 @@ use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::ResourceType;
 use gnocchi_core::policy::{Action, Caller};
-use gnocchi_core::query::{AggregatesError, KeepResources, ResourceSelection};
+use gnocchi_core::query::{KeepResources, ResourceSelection};
 use serde_json::{Value, json};
 
 use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
 use super::refusal;
-use super::view::{self, Document};
+use super::document::Document;
+use super::view::View;
 use crate::api::auth::resource_visibility;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::filter;
+use crate::api::filter::{self, Rows};
 use crate::api::query::Query;
 use crate::api::schema::Path;
 use crate::api::state::ApiState;
@@ -60,6 +61,11 @@ impl Scope {
             time,
         })
     }
+
+    /// Tells whether past revisions count: only groups can tell them apart.
+    fn is_history(&self) -> bool {
+        self.time == Time::Then && !self.group_by.is_empty()
+    }
 }
 
 /// Returns the properties by which resources are grouped, sorted, each once.
@@ -81,30 +87,32 @@ impl Call<'_> {
         let selection = self.selection(&resource_type, search).await?;
         let references = expression.references();
         let refused = |error| refusal::of(error, pairs(&references));
-        let query = self.parameters.query(Arc::clone(&expression));
+        let query = self.parameters.query(expression.clone());
         let (start, stop) = (self.parameters.start, self.parameters.stop);
-        let grouped = !self.scope.group_by.is_empty();
-        let attributes = Attributes::through(resource_type.name(), false);
+        let view = View {
+            references: &references,
+            keep: self.keep,
+            attributes: Attributes::through(resource_type.name(), false),
+        };
         let gnocchi = self.state.gnocchi();
         let mut document = Document::new();
-        if grouped && self.scope.time == Time::Then {
-            let groups = gnocchi
-                .aggregates_with_history(&query, selection, start, stop, self.keep)
-                .await
-                .map_err(refused)?;
-            view::history(&mut document, groups, self.keep, attributes);
+        if self.scope.is_history() {
+            let groups =
+                gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
+            view.history(&mut document, groups.await.map_err(refused)?);
         } else {
-            let groups = gnocchi
-                .aggregates_of_resources(&query, selection, start, stop, self.keep)
-                .await
-                .map_err(refused)?;
-            if grouped {
-                view::groups(&mut document, &references, groups, self.keep, attributes);
+            let groups =
+                gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
+            let groups = groups.await.map_err(refused)?;
+            if self.scope.group_by.is_empty() {
+                for group in groups {
+                    view.group(&mut document, group);
+                }
             } else {
-                view::only_group(&mut document, &references, groups, self.keep, attributes);
+                view.groups(&mut document, groups);
             }
         }
-        Ok(document.into_response())
+        Ok(super::document::document(document))
     }
 
     async fn selection(
@@ -113,9 +121,8 @@ impl Call<'_> {
         search: &Value,
     ) -> ApiResult<ResourceSelection> {
         let filter = filter::of_value(search, &Path::Key(&Path::Root, "search"))?;
-        let history = !self.scope.group_by.is_empty() && self.scope.time == Time::Then;
-        let condition =
-            filter::bind(self.state, filter.as_ref(), self.caller, resource_type, history)?;
+        let rows = Rows::of(self.scope.is_history());
+        let condition = filter::bind(self.state, filter.as_ref(), self.caller, resource_type, rows)?;
         let name = resource_type.name();
         Ok(ResourceSelection {
             resource_type: name.to_owned(),

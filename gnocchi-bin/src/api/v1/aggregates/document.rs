@@ -49,13 +49,38 @@ impl Document {
         self
     }
 
-    /// Adds one list with the rows of all levels.
+    /// Adds one list with the rows of all levels, in the order given.
     pub(super) fn measures(&mut self, levels: Vec<LevelRows>) -> &mut Self {
+        let runs: Vec<(String, Series)> = levels.into_iter().flat_map(ascending).collect();
+        let rows: Vec<Rows<'_>> = runs
+            .iter()
+            .map(|(granularity, series)| Rows {
+                granularity,
+                series,
+            })
+            .collect();
+        self.bytes.extend_from_slice(&render::measures(&rows));
         self
     }
+}
 
-    /// Answers with the document.
-    pub(super) fn into_response(self) -> Response {
-        json_bytes(StatusCode::OK, self.bytes)
+/// Answers with a document.
+pub(super) fn document(document: Document) -> Response {
+    json_bytes(StatusCode::OK, document.bytes)
+}
+
+/// Cuts rows where time goes back.
+fn ascending(level: LevelRows) -> Vec<(String, Series)> {
+    let mut runs = Vec::new();
+    let mut from = 0;
+    for to in 1..=level.values.len() {
+        if level.timestamps_ns.get(to).is_none_or(|next| *next <= level.timestamps_ns[to - 1]) {
+            let (stamps, values) = (&level.timestamps_ns[from..to], &level.values[from..to]);
+            if let Ok(series) = Series::from_points(stamps.to_vec(), values.to_vec()) {
+                runs.push((level.granularity.clone(), series));
+            }
+            from = to;
+        }
     }
+    runs
 }

@@ -7,10 +7,11 @@
 //! | `by_ids`, `by_resources` | which series are meant, and who may see them |
 //! | `legacy` | the deprecated calls, which are expressions of one shape |
 //! | `refusal` | why nothing can be computed, as clients know it |
-//! | `view` | what was computed as JSON |
+//! | `view`, `document` | what was computed as JSON |
 
 mod by_ids;
 mod by_resources;
+mod document;
 mod legacy;
 mod operations;
 mod parameters;

@@ -47,7 +47,7 @@ impl Operations {
     pub(super) fn by_ids(mut self) -> ApiResult<Expression> {
         let as_written = self.by_names()?;
         let references = as_written.references();
-        let known = |one: &Reference| one.name.parse::<MetricId>().is_ok();
+        let known = |one: &&Reference| one.name.parse::<MetricId>().is_ok();
         if !references.iter().all(known) {
             return Err(ApiError::bad_data(json!({
                 "cause": "Invalid metric references",
@@ -58,15 +58,10 @@ impl Operations {
         normalise(&mut self.item);
         self.by_names()
     }
-
-    /// Returns the list for an error.
-    pub(super) fn echo(&self) -> Value {
-        echo(&self.item)
-    }
 }
 
 /// Returns references as an error shows them.
-pub(super) fn pairs(references: &[Reference]) -> Value {
+pub(super) fn pairs(references: &[&Reference]) -> Value {
     references
         .iter()
         .map(|one| json!([one.name, one.method]))

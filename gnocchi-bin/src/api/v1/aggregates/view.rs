@@ -1,8 +1,11 @@
 //! What was computed as JSON.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use carbonara::expression::{Granularity, Origin, Outcome, Reference, Shape};
+use carbonara::align::Keep;
+use carbonara::expression::{Origin, Outcome, Reference};
+use carbonara::resample::Granularity;
 use gnocchi_core::model::{AttributeValue, Resource};
 use gnocchi_core::query::{
     GroupAggregates, HistoryAggregates, KeepResources, LevelGranularity, LevelMeasures, Outcomes,
@@ -17,82 +20,70 @@ use crate::api::v1::resource::{self, Attributes};
 /// The entry of a result that belongs to no single series.
 const AGGREGATED: &str = "aggregated";
 
-/// Where a list of measures stands in a result: the names of the entries that lead to it.
-type Place = Vec<String>;
+/// How the results of resources are written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'a> {
+    /// What the expression refers to.
+    pub(super) references: &'a [&'a Reference],
+    /// Whether the resources are written too.
+    pub(super) keep: KeepResources,
+    /// Whether they have the attributes of their type.
+    pub(super) attributes: Attributes,
+}
 
-/// Writes a result with what it refers to, if that is wanted.
+/// Writes a result, with what it refers to if that is wanted.
 pub(super) fn measures(
     document: &mut Document,
-    references: &[Reference],
+    references: &[&Reference],
     sources: &[Source],
     outcomes: Outcomes,
     details: Option<Vec<Value>>,
 ) {
     document.text("{").key("measures");
-    let lists = lists(references, sources, outcomes);
-    write_tree(document, lists);
+    tree(references, sources, outcomes).write(document);
     end(document, details);
 }
 
-/// Writes the result of the only group.
-pub(super) fn only_group(
-    document: &mut Document,
-    references: &[Reference],
-    groups: Vec<GroupAggregates>,
-    keep: KeepResources,
-    attributes: Attributes,
-) {
-    for group in groups.into_iter().take(1) {
-        let details = details(&group.resources, keep, attributes);
-        measures(document, references, &group.sources, group.outcomes, details);
+impl View<'_> {
+    /// Writes the result of one group.
+    pub(super) fn group(self, document: &mut Document, group: GroupAggregates) {
+        let details = self.details(&group.resources);
+        measures(document, self.references, &group.sources, group.outcomes, details);
     }
-}
 
-/// Writes the results of groups.
-pub(super) fn groups(
-    document: &mut Document,
-    references: &[Reference],
-    groups: Vec<GroupAggregates>,
-    keep: KeepResources,
-    attributes: Attributes,
-) {
-    document.text("[");
-    for (index, group) in groups.into_iter().enumerate() {
-        begin_group(document, index, &group.properties);
-        let details = details(&group.resources, keep, attributes);
-        measures(document, references, &group.sources, group.outcomes, details);
-        document.text("}");
+    /// Writes the results of groups.
+    pub(super) fn groups(self, document: &mut Document, groups: Vec<GroupAggregates>) {
+        document.text("[");
+        for (index, group) in groups.into_iter().enumerate() {
+            begin_group(document, index, &group.properties);
+            self.group(document, group);
+            document.text("}");
+        }
+        document.text("]");
     }
-    document.text("]");
-}
 
-/// Writes the results of groups whose members changed.
-pub(super) fn history(
-    document: &mut Document,
-    groups: Vec<HistoryAggregates>,
-    keep: KeepResources,
-    attributes: Attributes,
-) {
-    document.text("[");
-    for (index, group) in groups.into_iter().enumerate() {
-        begin_group(document, index, &group.properties);
-        let levels = group.levels.into_iter().map(|level| LevelRows {
-            granularity: label(level.granularity),
-            timestamps_ns: Arc::new(level.timestamps_ns),
-            values: level.values,
-        });
-        document.text("{").key("measures").text("{").key(AGGREGATED);
-        document.measures(levels.collect()).text("}");
-        end(document, details(&group.resources, keep, attributes));
-        document.text("}");
+    /// Writes the results of groups whose members changed.
+    pub(super) fn history(self, document: &mut Document, groups: Vec<HistoryAggregates>) {
+        document.text("[");
+        for (index, group) in groups.into_iter().enumerate() {
+            begin_group(document, index, &group.properties);
+            let levels = group.levels.into_iter().map(|level| LevelRows {
+                granularity: label(level.granularity),
+                timestamps_ns: Arc::new(level.timestamps_ns),
+                values: level.values,
+            });
+            document.text("{").key("measures").text("{").key(AGGREGATED);
+            document.measures(levels.collect()).text("}");
+            end(document, self.details(&group.resources));
+            document.text("}");
+        }
+        document.text("]");
     }
-    document.text("]");
-}
 
-/// A list of rows, or of groups with a list each.
-#[derive(Debug)]
-pub(super) struct LegacyList {
-    grouped: bool,
+    fn details(self, resources: &[Resource]) -> Option<Vec<Value>> {
+        let view = |resource| Value::Object(resource::view(resource, self.attributes));
+        (self.keep == KeepResources::Keep).then(|| resources.iter().map(view).collect())
+    }
 }
 
 /// Writes one list of measures.
@@ -130,35 +121,95 @@ fn end(document: &mut Document, details: Option<Vec<Value>>) {
     document.text("}");
 }
 
-fn details(
-    resources: &[Resource],
-    keep: KeepResources,
-    attributes: Attributes,
-) -> Option<Vec<Value>> {
-    let view = |resource| Value::Object(resource::view(resource, attributes));
-    (keep == KeepResources::Keep).then(|| resources.iter().map(view).collect())
-}
-
-/// Files the columns of all granularities under their places, in the order in which places first occur.
-fn lists(
-    references: &[Reference],
-    sources: &[Source],
-    outcomes: Outcomes,
-) -> Vec<(Place, Vec<LevelRows>)> {
-    let mut lists: Vec<(Place, Vec<LevelRows>)> = Vec::new();
-    let mut index: BTreeMap<Place, usize> = BTreeMap::new();
+/// Files the columns of all granularities under their names.
+fn tree(references: &[&Reference], sources: &[Source], outcomes: Outcomes) -> Tree {
+    let mut root = Tree::default();
     for outcome in outcomes {
-        for column in 0..outcome.columns.len() {
-            let place = match outcome.columns[column].origin {
-                Origin::Aggregated => vec![AGGREGATED.to_owned()],
-                Origin::Input(input) => place_of(&sources[input], references),
-            };
-            let at = *index.entry(place.clone()).or_insert_with(|| {
-                lists.push((place, Vec::new()));
-                lists.len() - 1
-            });
-            lists[at].1.push(rows(&outcome, column));
+        let granularity = label(outcome.granularity);
+        let Outcome { timestamps_ns, columns, keep, .. } = outcome;
+        let timestamps_ns = Arc::new(timestamps_ns);
+        for column in columns {
+            let rows = shown(&granularity, &timestamps_ns, column.values, keep);
+            match column.origin {
+                Origin::Aggregated => root.add(&[AGGREGATED], rows),
+                Origin::Input(input) => {
+                    let source = &sources[input];
+                    let method = references[source.reference].method.as_str();
+                    let id = match &source.found {
+                        Some(found) => found.resource.to_string(),
+                        None => source.metric.id.to_string(),
+                    };
+                    match &source.found {
+                        Some(found) => root.add(&[&id, &found.name, method], rows),
+                        None => root.add(&[&id, method], rows),
+                    }
+                }
+            }
         }
     }
-    lists
+    root
+}
+
+/// Leaves out what is not shown. Columns of which everything is shown share their timestamps.
+fn shown(
+    granularity: &str,
+    timestamps_ns: &Arc<Vec<i64>>,
+    values: Vec<f64>,
+    keep: Keep,
+) -> LevelRows {
+    let (timestamps_ns, values) = if values.iter().all(|value| keep.shows(*value)) {
+        (Arc::clone(timestamps_ns), values)
+    } else {
+        let pairs = timestamps_ns.iter().copied().zip(values);
+        let (stamps, values) = pairs.filter(|(_, value)| keep.shows(*value)).unzip();
+        (Arc::new(stamps), values)
+    };
+    LevelRows {
+        granularity: granularity.to_owned(),
+        timestamps_ns,
+        values,
+    }
+}
+
+/// Returns a granularity as JSON.
+fn label(granularity: Granularity) -> String {
+    granularity_label(match granularity {
+        Granularity::Span(span) => LevelGranularity::Span(span),
+        Granularity::Calendar(unit) => LevelGranularity::Calendar(unit),
+    })
+}
+
+/// Lists of measures by the names that lead to them.
+#[derive(Debug, Default)]
+struct Tree {
+    branches: BTreeMap<String, Tree>,
+    list: Option<Vec<LevelRows>>,
+}
+
+impl Tree {
+    fn add(&mut self, path: &[&str], rows: LevelRows) {
+        match path.split_first() {
+            None => self.list.get_or_insert_default().push(rows),
+            Some((first, rest)) => {
+                let branch = self.branches.entry((*first).to_owned()).or_default();
+                branch.add(rest, rows);
+            }
+        }
+    }
+
+    fn write(self, document: &mut Document) {
+        if let Some(list) = self.list {
+            document.measures(list);
+            return;
+        }
+        document.text("{");
+        for (index, (name, branch)) in self.branches.into_iter().enumerate() {
+            if index > 0 {
+                document.text(", ");
+            }
+            document.key(&name);
+            branch.write(document);
+        }
+        document.text("}");
+    }
 }
