@@ -58,6 +58,7 @@
 //! | `serde` | no | (de)serialization of [`AggregationMethod`] as its text |
 
 pub mod aggregate;
+pub mod align;
 pub mod block;
 pub mod bucket;
 pub mod calendar;
