@@ -87,40 +87,40 @@ mod tests {
     const GAP: f64 = f64::NAN;
 
     /// Rows: incomplete, complete, incomplete, complete, incomplete.
-    fn check(
+    fn rows(
         needed_percent: f64,
         start: RangeEnd,
         stop: RangeEnd,
-        expected: Result<Range<usize>, AlignError>,
-    ) {
+    ) -> Result<Range<usize>, AlignError> {
         let columns = [vec![1.0, 2.0, GAP, 4.0, 5.0], vec![GAP, 2.0, 3.0, 4.0, GAP]];
         let overlap = Overlap {
             needed_percent,
             start,
             stop,
         };
-        assert_eq!(overlap.rows(5, &columns), expected);
+        overlap.rows(5, &columns)
     }
 
     #[test]
     fn open_ends_are_cut() {
         use RangeEnd::{Given, Open};
-        check(50.0, Open, Open, Ok(1..4));
-        check(50.0, Given, Open, Ok(0..4));
-        check(50.0, Open, Given, Ok(1..5));
-        check(40.0, Given, Given, Ok(0..5));
+        assert_eq!(rows(50.0, Open, Open), Ok(1..4));
+        assert_eq!(rows(50.0, Given, Open), Ok(0..4));
+        assert_eq!(rows(50.0, Open, Given), Ok(1..5));
+        assert_eq!(rows(40.0, Given, Given), Ok(0..5));
     }
 
     #[test]
     fn the_share_is_that_of_the_rows_that_stay() {
+        use RangeEnd::{Given, Open};
         let error = |found_percent| {
             Err(AlignError::TooLittleOverlap {
                 needed_percent: 70.0,
                 found_percent,
             })
         };
-        check(70.0, RangeEnd::Open, RangeEnd::Open, error(200.0 / 3.0));
-        check(70.0, RangeEnd::Given, RangeEnd::Given, error(40.0));
+        assert_eq!(rows(70.0, Open, Open), error(200.0 / 3.0));
+        assert_eq!(rows(70.0, Given, Given), error(40.0));
     }
 
     #[test]
