@@ -146,6 +146,19 @@ pub(super) trait CellPairs {
     fn fill(self, function: impl Fn(f64, f64) -> f64);
 }
 
+/// Two numbers that are no cells.
+struct OnePair<'a> {
+    left: f64,
+    right: f64,
+    result: &'a mut f64,
+}
+
+impl CellPairs for OnePair<'_> {
+    fn fill(self, function: impl Fn(f64, f64) -> f64) {
+        *self.result = function(self.left, self.right);
+    }
+}
+
 impl BinaryFunction {
     /// The names of each function, the one that is printed first.
     const NAMED: [(Self, &'static [&'static str]); 15] = [
@@ -169,6 +182,18 @@ impl BinaryFunction {
     /// Iterates over every function.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::NAMED.into_iter().map(|(function, _)| function)
+    }
+
+    /// Computes the function of two numbers.
+    #[must_use]
+    pub fn compute(self, left: f64, right: f64) -> f64 {
+        let mut result = f64::NAN;
+        self.apply(OnePair {
+            left,
+            right,
+            result: &mut result,
+        });
+        result
     }
 
     /// Stores the result for each pair of cells.

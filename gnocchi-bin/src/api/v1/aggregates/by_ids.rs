@@ -9,15 +9,15 @@ use gnocchi_core::policy::{Action, Caller, MetricTarget};
 use gnocchi_core::query::{Evaluation, KeepResources, Source};
 use serde_json::{Value, json};
 
+use super::document::{Document, document};
 use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
-use super::document::{Document, document};
-use super::view;
 use super::refusal;
-use crate::api::v1::metric;
+use super::view;
 use crate::api::auth::require;
 use crate::api::error::ApiResult;
 use crate::api::state::ApiState;
+use crate::api::v1::metric;
 
 /// Answers with an expression over metrics.
 pub(super) async fn compute(
@@ -56,16 +56,27 @@ pub(super) async fn compute(
         detailed.collect::<Vec<Value>>()
     });
     let mut answer = Document::new();
-    view::measures(&mut answer, &references, &evaluation.sources, outcomes, details);
+    view::measures(
+        &mut answer,
+        &references,
+        &evaluation.sources,
+        outcomes,
+        details,
+    );
     Ok(document(answer))
 }
 
 /// Finds the metric of every reference.
 async fn sources(state: &ApiState, expression: &Expression) -> ApiResult<Vec<Source>> {
     let references = expression.references();
-    let ids: Vec<MetricId> = references.iter().filter_map(|one| one.name.parse().ok()).collect();
+    let ids: Vec<MetricId> = references
+        .iter()
+        .filter_map(|one| one.name.parse().ok())
+        .collect();
     let metrics = state.gnocchi().metrics(&ids).await?;
-    let mut unknown: Vec<String> = ids.iter().zip(&metrics)
+    let mut unknown: Vec<String> = ids
+        .iter()
+        .zip(&metrics)
         .filter(|(_, metric)| metric.is_none())
         .map(|(id, _)| id.to_string())
         .collect();
@@ -105,7 +116,10 @@ async fn resources_of(
     state: &ApiState,
     metrics: &[Arc<Metric>],
 ) -> ApiResult<BTreeMap<ResourceId, Resource>> {
-    let mut ids: Vec<ResourceId> = metrics.iter().filter_map(|metric| metric.resource_id).collect();
+    let mut ids: Vec<ResourceId> = metrics
+        .iter()
+        .filter_map(|metric| metric.resource_id)
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {

@@ -10,10 +10,10 @@ use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{KeepResources, ResourceSelection};
 use serde_json::{Value, json};
 
+use super::document::Document;
 use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
 use super::refusal;
-use super::document::Document;
 use super::view::View;
 use crate::api::auth::resource_visibility;
 use crate::api::error::{ApiError, ApiResult};
@@ -97,12 +97,10 @@ impl Call<'_> {
         let gnocchi = self.state.gnocchi();
         let mut document = Document::new();
         if self.scope.is_history() {
-            let groups =
-                gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
+            let groups = gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
             view.history(&mut document, groups.await.map_err(refused)?);
         } else {
-            let groups =
-                gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
+            let groups = gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
             let groups = groups.await.map_err(refused)?;
             if self.scope.group_by.is_empty() {
                 for group in groups {
@@ -122,7 +120,13 @@ impl Call<'_> {
     ) -> ApiResult<ResourceSelection> {
         let filter = filter::of_value(search, &Path::Key(&Path::Root, "search"))?;
         let rows = Rows::of(self.scope.is_history());
-        let condition = filter::bind(self.state, filter.as_ref(), self.caller, resource_type, rows)?;
+        let condition = filter::bind(
+            self.state,
+            filter.as_ref(),
+            self.caller,
+            resource_type,
+            rows,
+        )?;
         let name = resource_type.name();
         Ok(ResourceSelection {
             resource_type: name.to_owned(),

@@ -12,13 +12,13 @@ use crate::api::v1::json_bytes;
 
 /// A document that holds lists of measures.
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub(in crate::api::v1) struct Document {
     bytes: Vec<u8>,
 }
 
 /// Rows of one granularity.
 #[derive(Debug)]
-pub(super) struct LevelRows {
+pub(in crate::api::v1) struct LevelRows {
     /// The granularity as JSON.
     pub(super) granularity: String,
     /// The beginnings of buckets, in nanoseconds since the epoch.
@@ -28,29 +28,29 @@ pub(super) struct LevelRows {
 }
 
 impl Document {
-    pub(super) fn new() -> Self {
+    pub(in crate::api::v1) fn new() -> Self {
         Self::default()
     }
 
     /// Adds text as it is.
-    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+    pub(in crate::api::v1) fn text(&mut self, text: &str) -> &mut Self {
         self.bytes.extend_from_slice(text.as_bytes());
         self
     }
 
     /// Adds the name of an entry.
-    pub(super) fn key(&mut self, name: &str) -> &mut Self {
+    pub(in crate::api::v1) fn key(&mut self, name: &str) -> &mut Self {
         self.value(&name).text(": ")
     }
 
     /// Adds a value.
-    pub(super) fn value(&mut self, value: &impl Serialize) -> &mut Self {
+    pub(in crate::api::v1) fn value(&mut self, value: &impl Serialize) -> &mut Self {
         render::write(&mut self.bytes, value);
         self
     }
 
     /// Adds one list with the rows of all levels, in the order given.
-    pub(super) fn measures(&mut self, levels: Vec<LevelRows>) -> &mut Self {
+    pub(in crate::api::v1) fn measures(&mut self, levels: Vec<LevelRows>) -> &mut Self {
         let runs: Vec<(String, Series)> = levels.into_iter().flat_map(ascending).collect();
         let rows: Vec<Rows<'_>> = runs
             .iter()
@@ -65,7 +65,7 @@ impl Document {
 }
 
 /// Answers with a document.
-pub(super) fn document(document: Document) -> Response {
+pub(in crate::api::v1) fn document(document: Document) -> Response {
     json_bytes(StatusCode::OK, document.bytes)
 }
 
@@ -74,7 +74,11 @@ fn ascending(level: LevelRows) -> Vec<(String, Series)> {
     let mut runs = Vec::new();
     let mut from = 0;
     for to in 1..=level.values.len() {
-        if level.timestamps_ns.get(to).is_none_or(|next| *next <= level.timestamps_ns[to - 1]) {
+        if level
+            .timestamps_ns
+            .get(to)
+            .is_none_or(|next| *next <= level.timestamps_ns[to - 1])
+        {
             let (stamps, values) = (&level.timestamps_ns[from..to], &level.values[from..to]);
             if let Ok(series) = Series::from_points(stamps.to_vec(), values.to_vec()) {
                 runs.push((level.granularity.clone(), series));

@@ -72,7 +72,13 @@ pub(in crate::api::v1) async fn across_resources(
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&type_name).await?;
     let filter = filter::of_request(body, &query).await?;
-    let condition = filter::bind(&state, filter.as_ref(), &caller, &resource_type, Rows::of(false))?;
+    let condition = filter::bind(
+        &state,
+        filter.as_ref(),
+        &caller,
+        &resource_type,
+        Rows::of(false),
+    )?;
     let asked = parse(&state, &query)?;
     let visibility = resource_visibility(&state, Action::SearchResource, &caller, &type_name);
     let selection = ResourceSelection {
@@ -183,13 +189,15 @@ fn resample(query: &Query) -> ApiResult<Option<Resample>> {
         Some(name) => TimeZone::get(name)
             .map_err(|_| ApiError::argument("timezone", format!("Unknown time zone: {name}")))?,
     };
-    Ok(match query.single("resample")?.map(parse_resample).transpose()? {
-        Some(Resample::Calendar { unit, .. }) => Some(Resample::Calendar {
-            unit,
-            time_zone: zone,
-        }),
-        other => other,
-    })
+    Ok(
+        match query.single("resample")?.map(parse_resample).transpose()? {
+            Some(Resample::Calendar { unit, .. }) => Some(Resample::Calendar {
+                unit,
+                time_zone: zone,
+            }),
+            other => other,
+        },
+    )
 }
 
 /// Says why nothing was computed, in the words of these calls.

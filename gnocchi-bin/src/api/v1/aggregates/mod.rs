@@ -21,7 +21,10 @@ mod view;
 use axum::extract::State;
 use gnocchi_core::query::KeepResources;
 
+pub(super) use document::{Document, document};
 pub(super) use legacy::{across_metrics, across_metrics_of_body, across_resources};
+
+pub(super) use view::level_list;
 
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
@@ -53,7 +56,8 @@ pub(super) async fn compute(
     let scope = Scope::parse(&query)?;
     let body = body.json().await?;
     let object = Object::open(&body, &Path::Root, |key| KEYS.contains(&key))?;
-    let operations = object.optional("operations", |value, path| Ok(Operations::of(value, path)))?;
+    let operations =
+        object.optional("operations", |value, path| Ok(Operations::of(value, path)))?;
     let operations = object.require("operations", operations)??;
     let Some(resource_type) = object.optional("resource_type", string)? else {
         return by_ids::compute(&state, &caller, &parameters, operations, keep).await;

@@ -32,7 +32,9 @@ impl Operations {
         let grammar = Grammar {
             read_timespan: |text| timespan::parse(text).ok(),
         };
-        let expression = grammar.expression(&self.item).map_err(|error| refused(&error))?;
+        let expression = grammar
+            .expression(&self.item)
+            .map_err(|error| refused(&error))?;
         if expression.references().is_empty() {
             return Err(ApiError::bad_data(json!({
                 "cause": "Operations is invalid",
@@ -87,7 +89,9 @@ fn echo(item: &Item) -> Value {
     match item {
         Item::Number(number) => json!(number),
         // A number in a text is a word that reads as one.
-        Item::Word(text) => text.parse().map_or_else(|_| json!(text), |number: f64| json!(number)),
+        Item::Word(text) => text
+            .parse()
+            .map_or_else(|_| json!(text), |number: f64| json!(number)),
         Item::List(items) => items.iter().map(echo).collect(),
         Item::Other(_) => Value::Null,
     }

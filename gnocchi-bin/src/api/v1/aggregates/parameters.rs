@@ -99,7 +99,11 @@ fn moment(query: &Query, name: &str, now: Timestamp) -> ApiResult<Option<Timesta
 }
 
 fn percent(text: &str) -> ApiResult<f64> {
-    let number = text.trim().parse().ok().filter(|number: &f64| !number.is_nan());
+    let number = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|number: &f64| !number.is_nan());
     number.ok_or_else(|| ApiError::argument("needed_overlap", "Must be a number"))
 }
 
@@ -108,31 +112,62 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> ApiResult<Parameters> {
-        Parameters::parse(&Query::parse(text), Timestamp::EPOCH, UnlessSaid::DropMissing)
+        Parameters::parse(
+            &Query::parse(text),
+            Timestamp::EPOCH,
+            UnlessSaid::DropMissing,
+        )
     }
 
     #[test]
     fn gaps() {
-        let check = |text: &str, expected: Gaps| assert_eq!(parse(text).unwrap().gaps, expected, "{text}");
+        let check =
+            |text: &str, expected: Gaps| assert_eq!(parse(text).unwrap().gaps, expected, "{text}");
         check("", Gaps::Fill(Fill::DropMissing));
         check("fill=null", Gaps::Fill(Fill::Null));
         check("fill=-1.5", Gaps::Fill(Fill::Number(-1.5)));
-        check("needed_overlap=50", Gaps::Overlap { needed_percent: 50.0 });
-        check("needed_overlap=50&fill=full_ffill", Gaps::Fill(Fill::FullForward));
-        let legacy = Parameters::parse(&Query::default(), Timestamp::EPOCH, UnlessSaid::FullOverlap);
-        assert_eq!(legacy.unwrap().gaps, Gaps::Overlap { needed_percent: 100.0 });
+        check(
+            "needed_overlap=50",
+            Gaps::Overlap {
+                needed_percent: 50.0,
+            },
+        );
+        check(
+            "needed_overlap=50&fill=full_ffill",
+            Gaps::Fill(Fill::FullForward),
+        );
+        let legacy =
+            Parameters::parse(&Query::default(), Timestamp::EPOCH, UnlessSaid::FullOverlap);
+        assert_eq!(
+            legacy.unwrap().gaps,
+            Gaps::Overlap {
+                needed_percent: 100.0
+            }
+        );
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let check = |text: &str, name: &str, reason: &str| {
-            assert_eq!(parse(text).unwrap_err(), ApiError::argument(name, reason), "{text}");
+            assert_eq!(
+                parse(text).unwrap_err(),
+                ApiError::argument(name, reason),
+                "{text}"
+            );
         };
         let no_moment = "Must be a datetime or a timestamp";
         check("start=notadate&fill=foobar", "start", no_moment);
         check("stop=notadate", "stop", no_moment);
-        check("needed_overlap=notnumber&granularity=0", "needed_overlap", "Must be a number");
-        check("granularity=foobar", "granularity", "Unable to parse timespan");
+        check(
+            "needed_overlap=notnumber&granularity=0",
+            "needed_overlap",
+            "Must be a number",
+        );
+        check(
+            "granularity=foobar",
+            "granularity",
+            "Unable to parse timespan",
+        );
         check("granularity=0", "granularity", "Timespan must be positive");
         check("fill=foobar&granularity=5", "fill", FILLS);
         check("fill=1&fill=2", "fill", "must be given only once");

@@ -19,8 +19,12 @@ pub(super) fn of(error: AggregatesError, references: Value) -> ApiError {
             series,
             granularity,
         } => {
-            let triple = |one: &SeriesName| json!([one.name, one.method, granularity.as_second_f64()]);
-            cannot("Granularities are missing", series.iter().map(triple).collect())
+            let triple =
+                |one: &SeriesName| json!([one.name, one.method, granularity.as_second_f64()]);
+            cannot(
+                "Granularities are missing",
+                series.iter().map(triple).collect(),
+            )
         }
         AggregatesError::UnknownAggregation { series, .. } => {
             let detail = json!([[series.metric.id.to_string(), series.method]]);
@@ -34,9 +38,9 @@ pub(super) fn of(error: AggregatesError, references: Value) -> ApiError {
             "reason": "With use_history the operations must aggregate all series into one",
             "detail": references,
         })),
-        AggregatesError::UnknownReaggregation { name } => {
-            ApiError::bad_request(format!("Invalid reaggregation: `{name}' is not a method that aggregates series"))
-        }
+        AggregatesError::UnknownReaggregation { name } => ApiError::bad_request(format!(
+            "Invalid reaggregation: `{name}' is not a method that aggregates series"
+        )),
         AggregatesError::Evaluate(error) => cannot(&reason(&error), references),
         AggregatesError::Store(error) => error.into(),
         other => ApiError::bad_request(other.to_string()),

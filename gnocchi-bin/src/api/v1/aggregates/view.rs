@@ -48,7 +48,13 @@ impl View<'_> {
     /// Writes the result of one group.
     pub(super) fn group(self, document: &mut Document, group: GroupAggregates) {
         let details = self.details(&group.resources);
-        measures(document, self.references, &group.sources, group.outcomes, details);
+        measures(
+            document,
+            self.references,
+            &group.sources,
+            group.outcomes,
+            details,
+        );
     }
 
     /// Writes the results of groups.
@@ -87,7 +93,7 @@ impl View<'_> {
 }
 
 /// Writes one list of measures.
-pub(super) fn level_list(document: &mut Document, levels: Vec<LevelMeasures>) {
+pub(in crate::api::v1) fn level_list(document: &mut Document, levels: Vec<LevelMeasures>) {
     let rows = levels.into_iter().map(|level| {
         let (timestamps_ns, values) = level.series.into_parts();
         LevelRows {
@@ -110,7 +116,11 @@ pub(super) fn begin_group(
         .map(|(name, value)| (name.clone(), resource::attribute(value.as_ref())))
         .collect();
     document.text(if index == 0 { "{" } else { ", {" });
-    document.key("group").value(&group).text(", ").key("measures");
+    document
+        .key("group")
+        .value(&group)
+        .text(", ")
+        .key("measures");
 }
 
 /// Writes the end of a result.
@@ -126,7 +136,12 @@ fn tree(references: &[&Reference], sources: &[Source], outcomes: Outcomes) -> Tr
     let mut root = Tree::default();
     for outcome in outcomes {
         let granularity = label(outcome.granularity);
-        let Outcome { timestamps_ns, columns, keep, .. } = outcome;
+        let Outcome {
+            timestamps_ns,
+            columns,
+            keep,
+            ..
+        } = outcome;
         let timestamps_ns = Arc::new(timestamps_ns);
         for column in columns {
             let rows = shown(&granularity, &timestamps_ns, column.values, keep);
