@@ -341,20 +341,17 @@ fn add_outcome(
     if outcome.shape != Shape::Aggregated {
         return Err(AggregatesError::NotAggregated);
     }
-    let place = match levels
+    let own = levels
         .iter()
-        .position(|level| level.granularity == outcome.granularity)
-    {
-        Some(place) => place,
-        None => {
-            levels.push(HistoryLevel {
-                granularity: outcome.granularity,
-                timestamps_ns: Vec::new(),
-                values: Vec::new(),
-            });
-            levels.len() - 1
-        }
-    };
+        .position(|level| level.granularity == outcome.granularity);
+    let place = own.unwrap_or_else(|| {
+        levels.push(HistoryLevel {
+            granularity: outcome.granularity,
+            timestamps_ns: Vec::new(),
+            values: Vec::new(),
+        });
+        levels.len() - 1
+    });
     let level = &mut levels[place];
     for column in 0..outcome.columns.len() {
         for Point { timestamp, value } in outcome.points(column) {
