@@ -58,11 +58,13 @@
 //! | `serde` | no | (de)serialization of [`AggregationMethod`] as its text |
 
 pub mod aggregate;
+pub mod align;
 pub mod block;
 pub mod bucket;
 pub mod calendar;
 pub mod codec;
 pub mod constants;
+pub mod expression;
 pub mod fold;
 pub mod frame;
 mod groups;
@@ -82,7 +84,7 @@ pub use method::{
     AggregationMethod, Component, ComponentKind, ComponentSet, MethodError, Percentile, Statistic,
 };
 pub use plan::{AggregationPlan, Level, PlanError};
-pub use resample::{ResampleTo, resample};
+pub use resample::{Granularity, ResampleTo, resample};
 pub use series::{Point, Series, SeriesError, SeriesSlice};
 pub use time::{TimeError, Timespan, Timestamp};
 pub use window::Window;

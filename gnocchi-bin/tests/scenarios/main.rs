@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod aggregates;
+mod aggregates_of_resources;
+mod aggregation;
 mod archive_policies;
 mod batches;
 mod conditions;
@@ -16,5 +19,6 @@ mod prometheus;
 mod resource_type_changes;
 mod resource_types;
 mod resources;
+mod search_metric;
 mod support;
 mod tenants;

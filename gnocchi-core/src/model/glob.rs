@@ -73,6 +73,14 @@ impl Glob {
         (prefix, is_whole)
     }
 
+    /// Makes the pattern that only this text fits.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self {
+            tokens: text.chars().map(Token::Literal).collect(),
+        }
+    }
+
     /// Tells whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -178,6 +186,13 @@ mod tests {
         check("[a]b", "", false);
         check("é[", "é[", true);
         check("", "", true);
+    }
+
+    #[test]
+    fn a_literal_fits_itself_alone() {
+        assert!(Glob::literal("[a]*?").matches("[a]*?"));
+        assert!(!Glob::literal("a*").matches("ab"));
+        assert!(Glob::literal("").matches(""));
     }
 
     #[test]

@@ -229,7 +229,8 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
+/// Reads how aggregates are grouped further.
+pub(super) fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
         return Ok(Resample::Calendar {
             unit: *unit,
