@@ -12,8 +12,14 @@
 
 mod aggregation;
 mod codecs;
+mod expressions;
+mod ingestion;
 mod router;
+mod times;
 
 pub use aggregation::aggregate;
 pub use codecs::{frame_codec, measures_codec, points_codec};
+pub use expressions::expression;
+pub use ingestion::{line_protocol, remote_write};
 pub use router::router;
+pub use times::{timespan, timestamp};
