@@ -11,5 +11,6 @@ mod measures;
 mod metrics;
 mod resource_types;
 mod resources;
+mod searches;
 mod support;
 mod tenants;

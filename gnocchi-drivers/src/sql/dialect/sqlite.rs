@@ -132,6 +132,14 @@ impl Dialect for Sqlite {
          LIMIT 100"
     }
 
+    fn attribute_index_check(&self) -> &'static str {
+        "SELECT resource.rowid, entry.key \
+         FROM resource, json_each(iif(json_valid(resource.attributes), resource.attributes, '{}')) AS entry \
+         LEFT JOIN resource_attribute AS hit ON hit.type = resource.resource_type AND hit.attribute = entry.key \
+         AND hit.value = entry.value AND hit.resource_id = resource.id \
+         WHERE entry.value IS NOT NULL AND hit.type IS NULL LIMIT 100"
+    }
+
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {
         const NO_SCHEMA: &str = "no such table";
         let code = error
