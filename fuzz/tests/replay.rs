@@ -30,6 +30,7 @@ properties![
     measures_codec,
     aggregate,
     expression,
+    filter,
     line_protocol,
     remote_write,
     timestamp,

@@ -20,5 +20,6 @@ mod resource_type_changes;
 mod resource_types;
 mod resources;
 mod search_metric;
+mod searches;
 mod support;
 mod tenants;

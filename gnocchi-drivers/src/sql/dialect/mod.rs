@@ -61,6 +61,9 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Returns a statement that finds rows that refer to nothing: table, number of the row or null, table referred to, column.
     fn reference_check(&self) -> &'static str;
 
+    /// Returns a statement that finds attributes of resources that their index misses: number of the row, name of the attribute.
+    fn attribute_index_check(&self) -> &'static str;
+
     /// Tells what kind of failure a code of the database stands for.
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind;
 }

@@ -23,7 +23,10 @@ impl Dialect for Sqlite {
     }
 
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("../migrations/sqlite/0001_initial.sql")]
+        &[
+            include_str!("../migrations/sqlite/0001_initial.sql"),
+            include_str!("../migrations/sqlite/0002_search.sql"),
+        ]
     }
 
     fn push_ids(&self, statement: &mut Statement, ids: &mut dyn ExactSizeIterator<Item = Uuid>) {
@@ -144,6 +147,14 @@ impl Dialect for Sqlite {
          FROM pragma_foreign_key_check AS broken \
          LEFT JOIN pragma_foreign_key_list(broken.\"table\") AS reference ON reference.id = broken.fkid \
          LIMIT 100"
+    }
+
+    fn attribute_index_check(&self) -> &'static str {
+        "SELECT resource.rowid, entry.key \
+         FROM resource, json_each(iif(json_valid(resource.attributes), resource.attributes, '{}')) AS entry \
+         LEFT JOIN resource_attribute AS hit ON hit.type = resource.resource_type AND hit.attribute = entry.key \
+         AND hit.value = entry.value AND hit.resource_id = resource.id \
+         WHERE entry.value IS NOT NULL AND hit.type IS NULL LIMIT 100"
     }
 
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {
