@@ -35,35 +35,57 @@ pub(super) fn union(series: &[Series]) -> Option<Vec<i64>> {
 }
 
 /// Merges two ascending lists; what is in both is there once.
+///
+/// Whole runs are copied: of what both have, then of what only one has. Lists of one granularity are alike but for gaps, so
+/// runs are long, and where one ends is the only place that a processor cannot foresee.
 fn merge(left: &[i64], right: &[i64]) -> Vec<i64> {
     let mut merged = Vec::with_capacity(left.len().max(right.len()));
-    let (mut own, mut other) = (0, 0);
-    while own < left.len() && other < right.len() {
-        let (left_ns, right_ns) = (left[own], right[other]);
-        merged.push(left_ns.min(right_ns));
-        own += usize::from(left_ns <= right_ns);
-        other += usize::from(right_ns <= left_ns);
+    let (mut left, mut right) = (left, right);
+    while let (Some(left_ns), Some(right_ns)) = (left.first(), right.first()) {
+        let own = run(left, |_, at_ns| at_ns < right_ns);
+        let other = run(right, |_, at_ns| at_ns < left_ns);
+        let common = if own == 0 && other == 0 {
+            run(left, |index, at_ns| right.get(index) == Some(at_ns))
+        } else {
+            0
+        };
+        merged.extend_from_slice(&left[..own + common]);
+        merged.extend_from_slice(&right[..other]);
+        left = &left[own + common..];
+        right = &right[other + common..];
     }
-    merged.extend_from_slice(&left[own..]);
-    merged.extend_from_slice(&right[other..]);
+    merged.extend_from_slice(left);
+    merged.extend_from_slice(right);
     merged
+}
+
+/// Returns how many of the first timestamps are as wanted.
+fn run(timestamps_ns: &[i64], is_wanted: impl Fn(usize, &i64) -> bool) -> usize {
+    let mut indexed = timestamps_ns.iter().enumerate();
+    indexed
+        .position(|(index, at_ns)| !is_wanted(index, at_ns))
+        .unwrap_or(timestamps_ns.len())
 }
 
 /// Puts the values of a series on the rows of a union that contains its timestamps; other rows get `blank`.
 pub(super) fn scatter(series: &Series, union_ns: &[i64], blank: f64) -> Vec<f64> {
-    let (timestamps_ns, values) = (series.timestamps_ns(), series.values());
+    let (mut timestamps_ns, mut values) = (series.timestamps_ns(), series.values());
+    let mut rows_ns = union_ns;
     let mut column = Vec::with_capacity(union_ns.len());
-    let mut next = 0;
-    for at_ns in union_ns {
-        match timestamps_ns.get(next) {
-            Some(own_ns) if own_ns == at_ns => {
-                column.push(values[next]);
-                next += 1;
-            }
-            _ => column.push(blank),
-        }
+    while let Some(next_ns) = timestamps_ns.first() {
+        let gap = run(rows_ns, |_, at_ns| at_ns != next_ns);
+        rows_ns = &rows_ns[gap..];
+        column.resize(column.len() + gap, blank);
+        let present = run(timestamps_ns, |index, at_ns| {
+            rows_ns.get(index) == Some(at_ns)
+        });
+        debug_assert!(present > 0, "a timestamp is not in the union");
+        column.extend_from_slice(&values[..present]);
+        rows_ns = &rows_ns[present..];
+        timestamps_ns = &timestamps_ns[present..];
+        values = &values[present..];
     }
-    debug_assert_eq!(next, series.len(), "a timestamp is not in the union");
+    column.resize(union_ns.len(), blank);
     column
 }
 

@@ -102,28 +102,24 @@ fn variances(values: &[f64], window: usize) -> impl Iterator<Item = f64> {
 
 /// Number, mean and sum of squared deviations of some values.
 ///
-/// Two of them join without loss of precision, however far from zero the values lie.
+/// The mean is kept as its distance from the first value. Why? Far from zero the mean itself has few digits left for what makes the values
+/// differ; distances between neighbouring values have all of them, so two spreads join without loss.
 #[derive(Clone, Copy, Debug)]
 struct Spread {
     count: f64,
-    mean: f64,
+    first: f64,
+    mean_from_first: f64,
     squares: f64,
 }
 
 impl Spread {
     fn of(value: f64) -> Self {
-        if value.is_nan() {
-            return Self {
-                count: 0.0,
-                mean: 0.0,
-                squares: 0.0,
-            };
-        }
         Self {
-            count: 1.0,
-            mean: value,
+            count: if value.is_nan() { 0.0 } else { 1.0 },
+            first: value,
+            mean_from_first: 0.0,
             // An infinity has no distance from any mean.
-            squares: if value.is_finite() { 0.0 } else { f64::NAN },
+            squares: if value.is_infinite() { f64::NAN } else { 0.0 },
         }
     }
 
@@ -136,10 +132,11 @@ impl Spread {
         }
         let count = self.count + other.count;
         let share = other.count / count;
-        let distance = other.mean - self.mean;
+        let distance = (other.first - self.first) + (other.mean_from_first - self.mean_from_first);
         Self {
             count,
-            mean: self.mean + distance * share,
+            first: self.first,
+            mean_from_first: self.mean_from_first + distance * share,
             squares: self.squares + other.squares + distance * distance * self.count * share,
         }
     }
