@@ -11,6 +11,7 @@ mod paging;
 mod resource_metrics;
 mod resource_types;
 mod resources;
+mod searching;
 mod support;
 
 pub use archive_policies::*;
@@ -19,6 +20,7 @@ pub use paging::*;
 pub use resource_metrics::*;
 pub use resource_types::*;
 pub use resources::*;
+pub use searching::*;
 
 use async_trait::async_trait;
 
@@ -149,6 +151,16 @@ macro_rules! indexer_conformance {
                 resource_type_names_are_unique,
                 the_generic_type_always_exists,
                 a_resource_type_in_use_stays,
+                conditions_select_what_they_mean,
+                null_is_unknown_but_different,
+                patterns_mean_themselves,
+                revisions_are_searched_one_by_one,
+                pages_of_a_search_hold_each_match_once,
+                matching_resources_are_deleted_entirely,
+                only_what_can_be_seen_is_listed_and_deleted,
+                metrics_are_seen_for_their_creator_or_their_resource,
+                resources_come_with_the_metrics_asked_for,
+                ten_thousand_resources_are_listed_at_once,
             ]
         );
     };

@@ -69,6 +69,18 @@ impl Glob {
         }
     }
 
+    /// Returns the text that everything begins with that fits, and whether nothing else fits than this text.
+    #[must_use]
+    pub fn literal_prefix(&self) -> (String, bool) {
+        let literals = self.tokens.iter().map_while(|token| match token {
+            Token::Literal(character) => Some(*character),
+            _ => None,
+        });
+        let prefix: String = literals.collect();
+        let is_whole = prefix.chars().count() == self.tokens.len();
+        (prefix, is_whole)
+    }
+
     /// Tells whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
@@ -168,6 +180,19 @@ mod tests {
         assert!(Glob::literal("[a]*?").matches("[a]*?"));
         assert!(!Glob::literal("a*").matches("ab"));
         assert!(Glob::literal("").matches(""));
+    }
+
+    #[test]
+    fn what_fits_begins_alike() {
+        let check = |pattern: &str, prefix: &str, is_whole: bool| {
+            let found = Glob::new(pattern).literal_prefix();
+            assert_eq!(found, (prefix.to_owned(), is_whole), "{pattern}");
+        };
+        check("disk.io", "disk.io", true);
+        check("disk.*", "disk.", false);
+        check("[a]b", "", false);
+        check("é[", "é[", true);
+        check("", "", true);
     }
 
     #[test]

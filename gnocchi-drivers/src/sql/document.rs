@@ -1,10 +1,11 @@
 //! The JSON inside columns.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use carbonara::{AggregationMethod, Timespan};
 use gnocchi_core::model::{
-    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, ResourceType,
+    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, MetricId, ResourceType,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -266,6 +267,18 @@ fn decode_value(
         AttributeKind::Datetime => AttributeValue::Datetime(moment(stored.as_i64()?, column).ok()?),
         _ => return None,
     })
+}
+
+/// Reads the metrics of a resource: their names, and the hexadecimal digits of their ids.
+pub(super) fn decode_metrics(document: &str) -> Result<BTreeMap<String, MetricId>, SqlError> {
+    const ID: &str = "metric.id";
+    let digits: BTreeMap<String, Cow<'_, str>> = decode(document, ID)?;
+    let read = |(name, digits): (String, Cow<'_, str>)| {
+        let odd = |_| SqlError::corrupt(ID, format!("{} bytes instead of 16", digits.len() / 2));
+        let id = Uuid::try_parse(&digits).map_err(odd)?;
+        Ok((name, MetricId::from_uuid(id)))
+    };
+    digits.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -86,16 +86,30 @@ fn is_of(resource: &Resource, resource_type: &str) -> bool {
 
 impl State {
     fn metrics_of(&self, id: ResourceId) -> BTreeMap<String, MetricId> {
-        let metrics = self
+        self.metrics_of_all(&BTreeSet::from([id]))
+            .remove(&id)
+            .unwrap_or_default()
+    }
+
+    /// Returns the active metrics of resources by name; resources without metrics are left out.
+    fn metrics_of_all(
+        &self,
+        ids: &BTreeSet<ResourceId>,
+    ) -> BTreeMap<ResourceId, BTreeMap<String, MetricId>> {
+        let mut found: BTreeMap<ResourceId, BTreeMap<String, MetricId>> = BTreeMap::new();
+        let active = self
             .metrics
             .values()
             .filter(|metric| metric.status == MetricStatus::Active);
-        let metrics = metrics
-            .map(|metric| &metric.described)
-            .filter(|metric| metric.resource_id == Some(id));
-        metrics
-            .filter_map(|metric| Some((metric.name.clone()?, metric.id)))
-            .collect()
+        for metric in active.map(|metric| &metric.described) {
+            if let (Some(resource), Some(name)) = (metric.resource_id, &metric.name)
+                && ids.contains(&resource)
+            {
+                let metrics = found.entry(resource).or_default();
+                metrics.insert(name.clone(), metric.id);
+            }
+        }
+        found
     }
 
     fn complete_resource(&self, stored: &Resource) -> Resource {
@@ -301,19 +315,19 @@ impl ResourceIndexer for MemoryIndexer {
             |resource, name| key(resource, name),
             marked,
         );
-        Ok(found
-            .ok_or_else(invalid_marker)?
-            .into_iter()
-            .map(|resource| {
-                let mut resource = state.complete_resource(resource);
-                if let Some(wanted) = &query.metric_names {
-                    resource
-                        .metrics
-                        .retain(|name, _| wanted.iter().any(|glob| glob.matches(name)));
-                }
-                resource
-            })
-            .collect())
+        let found = found.ok_or_else(invalid_marker)?;
+        let metrics = state.metrics_of_all(&found.iter().map(|resource| resource.id).collect());
+        let complete = |resource: &Resource| {
+            let mut metrics = metrics.get(&resource.id).cloned().unwrap_or_default();
+            if let Some(wanted) = &query.metric_names {
+                metrics.retain(|name, _| wanted.iter().any(|glob| glob.matches(name)));
+            }
+            Resource {
+                metrics,
+                ..resource.clone()
+            }
+        };
+        Ok(found.into_iter().map(complete).collect())
     }
 
     async fn update_resource(

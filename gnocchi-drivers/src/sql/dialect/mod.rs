@@ -32,6 +32,9 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
+    /// Returns the aggregate expression that makes a JSON object of metrics: names and the hexadecimal digits of their ids.
+    fn named_metrics(&self) -> &'static str;
+
     /// Adds the test whether what was added before fits a pattern, in which `%` stands for any text and `_` for any character; case
     /// counts, and nothing else is special.
     fn push_like(&self, statement: &mut Statement, pattern: &str);

@@ -23,7 +23,10 @@ impl Dialect for Sqlite {
     }
 
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("../migrations/sqlite/0001_initial.sql")]
+        &[
+            include_str!("../migrations/sqlite/0001_initial.sql"),
+            include_str!("../migrations/sqlite/0002_search.sql"),
+        ]
     }
 
     fn push_ids(&self, statement: &mut Statement, ids: &mut dyn ExactSizeIterator<Item = Uuid>) {
@@ -85,6 +88,10 @@ impl Dialect for Sqlite {
             statement.push_value(name);
             statement.push(")");
         }
+    }
+
+    fn named_metrics(&self) -> &'static str {
+        "json_group_object(metric.name, hex(metric.id))"
     }
 
     fn push_like(&self, statement: &mut Statement, pattern: &str) {

@@ -8,8 +8,8 @@ use gnocchi_core::model::ResourceType;
 
 use super::archive_policies::{check_policy, check_rule, select_all_policies};
 use super::metrics::{METRIC_COLUMNS, check_metric};
+use super::resource_rows::{RESOURCE_COLUMNS, StoredResource};
 use super::resource_types::read_type;
-use super::resources::{RESOURCE_COLUMNS, StoredResource};
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::error::SqlError;

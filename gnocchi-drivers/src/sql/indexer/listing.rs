@@ -55,8 +55,8 @@ pub(super) fn read_keys(mut row: Row, order: &[OrderKey]) -> Result<Vec<Option<V
         .collect()
 }
 
-/// Adds an `ORDER BY` and a limit.
-pub(super) fn push_order(statement: &mut Statement, order: &[OrderKey], limit: usize) {
+/// Adds an `ORDER BY`.
+pub(super) fn push_order(statement: &mut Statement, order: &[OrderKey]) {
     statement.push(" ORDER BY ");
     statement.push_list(", ", order, |statement, key| {
         if key.nullability == Nullability::Nullable {
@@ -72,6 +72,10 @@ pub(super) fn push_order(statement: &mut Statement, order: &[OrderKey], limit: u
             statement.push(" DESC");
         }
     });
+}
+
+/// Adds a limit.
+pub(super) fn push_limit(statement: &mut Statement, limit: usize) {
     statement.push(" LIMIT ");
     statement.push_value(i64::try_from(limit).unwrap_or(i64::MAX));
 }
@@ -173,7 +177,8 @@ mod tests {
         assert_eq!(statement.text, after);
         assert_eq!(statement.values.len(), after.matches('?').count());
         let mut statement = Statement::default();
-        push_order(&mut statement, order, 3);
+        push_order(&mut statement, order);
+        push_limit(&mut statement, 3);
         assert_eq!(statement.text, ordered);
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
 use super::conditions::Rows;
 use super::listing::{
-    Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
+    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
@@ -414,7 +414,8 @@ async fn list(
     } else {
         push_filter(session, &mut statement, filter);
     }
-    push_order(&mut statement, &order, page.limit);
+    push_order(&mut statement, &order);
+    push_limit(&mut statement, page.limit);
     session
         .fetch(statement)
         .await?

@@ -2,11 +2,13 @@
 
 mod archive_policies;
 mod assignment;
+mod attribute_index;
 mod conditions;
 mod integrity;
 mod listing;
 mod metrics;
 mod resource_lists;
+mod resource_rows;
 mod resource_types;
 mod resources;
 

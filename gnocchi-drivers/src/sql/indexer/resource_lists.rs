@@ -3,78 +3,151 @@
 use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
+use gnocchi_core::search::Condition;
 
+use super::attribute_index::{indexed_parts, push_hits, push_probes, read_probes};
 use super::conditions::Rows;
 use super::listing::{
-    Nullability, OrderKey, push_after, push_keys, push_order, read_keys, total_order,
+    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
-use super::resource_types::find_type;
-use super::resources::{RESOURCE_COLUMNS, StoredResource, complete};
+use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, push_columns, read_all};
+use super::resource_types::no_such_type;
 use crate::sql::database::Session;
+use crate::sql::document::decode_type;
 use crate::sql::error::SqlError;
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Cell, Statement, Value};
 
-/// The number that stands for the current revision in orders and markers.
-const CURRENT: i64 = -1;
-
-/// Lists resources of a type, with their attributes and metrics.
+/// Lists resources of a type, with their attributes and metrics: at most two statements, however long the page is.
 pub(super) async fn list(
     session: &mut dyn Session,
     query: &ResourceQuery,
 ) -> Result<Vec<Resource>, SqlError> {
-    let resource_type = find_type(session, &query.resource_type).await?;
     let unique: &[&str] = if query.history {
         &["id", "revision"]
     } else {
         &["id"]
     };
     let order = total_order(&query.page.sort, &["revision_start", "started_at"], unique);
-    let order = order
+    let order: Vec<OrderKey> = order
         .iter()
-        .map(|sort| order_key(&*session, sort, &resource_type, query))
-        .collect::<Result<Vec<OrderKey>, SqlError>>()?;
+        .map(|sort| order_key(&*session, sort, query))
+        .collect();
+    let marker = query.page.marker.as_deref();
+    let marked = marker.and_then(|marker| parse_marker(marker, query.history));
     let nothing = query.ids.as_ref().is_some_and(Vec::is_empty);
-
+    let prepared = if query.resource_type == GENERIC && (nothing || marked.is_none()) {
+        check_sort_keys(&ResourceType::generic(), query)?;
+        Prepared::default()
+    } else {
+        let wanted = marked.filter(|_| !nothing);
+        prepare(session, query, &order, wanted).await?
+    };
+    if let Some(marker) = marker
+        && prepared.marked_keys.is_none()
+    {
+        let marker = marker.to_owned();
+        return Err(IndexerError::InvalidMarker { marker }.into());
+    }
+    if nothing {
+        return Ok(Vec::new());
+    }
+    let metric_names = query.metric_names.as_deref();
     let mut statement = Statement::new("SELECT ");
+    push_columns(
+        &*session,
+        &mut statement,
+        "revision_end, revision",
+        metric_names,
+    );
+    // What belongs to a resource is looked up for the page only.
+    statement.push(" FROM (SELECT ");
     statement.push(RESOURCE_COLUMNS);
     statement.push(if query.history {
         ", revision_end, revision"
     } else {
-        ", NULL, -1"
+        ", NULL AS revision_end, -1 AS revision"
     });
-    push_source(&*session, &mut statement, query);
-    if let Some(marker) = &query.page.marker {
-        let invalid = || IndexerError::InvalidMarker {
-            marker: marker.clone(),
-        };
-        let (id, revision) = parse_marker(marker, query.history).ok_or_else(invalid)?;
-        if nothing {
-            return Err(invalid().into());
-        }
-        let mut marked = Statement::new("SELECT ");
-        push_keys(&mut marked, &order);
-        push_source(&*session, &mut marked, query);
-        marked.push(" AND id = ");
-        marked.push_value(*id.as_uuid());
-        if query.history {
-            marked.push(" AND revision = ");
-            marked.push_value(revision);
-        }
-        let row = session.fetch(marked).await?.pop().ok_or_else(invalid)?;
+    push_source(&*session, &mut statement, query, prepared.leading);
+    if let Some(keys) = &prepared.marked_keys {
         statement.push(" AND ");
-        push_after(&mut statement, &order, &read_keys(row, &order)?);
-    } else if nothing {
-        return Ok(Vec::new());
+        push_after(&mut statement, &order, keys);
     }
-    push_order(&mut statement, &order, query.page.limit);
+    push_order(&mut statement, &order);
+    push_limit(&mut statement, query.page.limit);
+    statement.push(") AS listing");
+    push_order(&mut statement, &order);
+    read_all(session.fetch(statement).await?, metric_names)
+}
 
-    let mut stored = Vec::new();
-    for mut row in session.fetch(statement).await? {
-        let mut resource = StoredResource::read(&mut row)?;
-        resource.read_revision(&mut row)?;
-        stored.push(resource);
+/// What is known before a page is read.
+#[derive(Default)]
+struct Prepared<'a> {
+    /// The keys of the marked row; `None` when no row is marked.
+    marked_keys: Option<Vec<Option<Value>>>,
+    /// The part of the condition that few resources fulfil, as the index of attributes says.
+    leading: Option<&'a Condition>,
+}
+
+/// Reads the type, the keys of the marked row and how selective the condition is, with one statement.
+async fn prepare<'a>(
+    session: &mut dyn Session,
+    query: &'a ResourceQuery,
+    order: &[OrderKey],
+    marked: Option<(ResourceId, i64)>,
+) -> Result<Prepared<'a>, SqlError> {
+    // Past revisions are not in the index.
+    let condition = query.condition.as_ref().filter(|_| !query.history);
+    let parts = indexed_parts(condition);
+    let mut statement = Statement::new("SELECT resource_type.name, resource_type.attributes");
+    push_probes(&mut statement, &query.resource_type, &parts);
+    if let Some((id, revision)) = marked {
+        statement.push(", marked.* FROM resource_type LEFT JOIN (SELECT 1, ");
+        push_keys(&mut statement, order);
+        push_source(&*session, &mut statement, query, None);
+        statement.push(" AND id = ");
+        statement.push_value(*id.as_uuid());
+        if query.history {
+            statement.push(" AND revision = ");
+            statement.push_value(revision);
+        }
+        statement.push(") AS marked ON 1 = 1");
+    } else {
+        statement.push(" FROM resource_type");
     }
-    complete(session, stored).await
+    statement.push(" WHERE resource_type.name = ");
+    statement.push_value(query.resource_type.as_str());
+    let mut row = session
+        .fetch(statement)
+        .await?
+        .pop()
+        .ok_or_else(|| no_such_type(&query.resource_type))?;
+    let name = row.text("resource_type.name")?;
+    let attributes = row.text("resource_type.attributes")?;
+    check_sort_keys(&decode_type(name, &attributes)?, query)?;
+    let leading = read_probes(&mut row, &parts)?;
+    let marked_keys = if marked.is_none() || row.cell() == Cell::Null {
+        None
+    } else {
+        Some(read_keys(row, order)?)
+    };
+    Ok(Prepared {
+        marked_keys,
+        leading,
+    })
+}
+
+/// Fails for a key that is neither a property of every resource nor an attribute of the type.
+fn check_sort_keys(resource_type: &ResourceType, query: &ResourceQuery) -> Result<(), SqlError> {
+    let known = |key: &str| {
+        base_key(key, query.history).is_some() || resource_type.attributes().contains_key(key)
+    };
+    match query.page.sort.iter().find(|sort| !known(&sort.key)) {
+        Some(sort) => Err(IndexerError::InvalidSortKey {
+            key: sort.key.clone(),
+        }
+        .into()),
+        None => Ok(()),
+    }
 }
 
 /// Parses `id`, or `id@revision` in history.
@@ -86,9 +159,17 @@ fn parse_marker(marker: &str, history: bool) -> Option<(ResourceId, i64)> {
     Some((id.parse().ok()?, revision.parse().ok()?))
 }
 
-/// Adds where resources come from, and which of them fit.
-fn push_source(session: &dyn Session, statement: &mut Statement, query: &ResourceQuery) {
-    if query.history {
+/// Adds where resources come from, and which of them fit; first those that fulfil the `leading` part of the condition.
+fn push_source(
+    session: &dyn Session,
+    statement: &mut Statement,
+    query: &ResourceQuery,
+    leading: Option<&Condition>,
+) {
+    if leading.is_some() {
+        // A cross join is done in the order in which it is written.
+        statement.push(" FROM resource_attribute AS hit CROSS JOIN resource AS listing");
+    } else if query.history {
         statement.push(" FROM (SELECT ");
         statement.push(RESOURCE_COLUMNS);
         statement.push(", NULL AS revision_end, -1 AS revision FROM resource UNION ALL SELECT ");
@@ -97,7 +178,10 @@ fn push_source(session: &dyn Session, statement: &mut Statement, query: &Resourc
     } else {
         statement.push(" FROM resource AS listing");
     }
-    if query.resource_type == GENERIC {
+    if let Some(leading) = leading {
+        statement.push(" WHERE listing.id = hit.resource_id AND ");
+        push_hits(statement, &query.resource_type, leading);
+    } else if query.resource_type == GENERIC {
         statement.push(" WHERE 1 = 1");
     } else {
         statement.push(" WHERE resource_type = ");
@@ -122,48 +206,42 @@ fn push_source(session: &dyn Session, statement: &mut Statement, query: &Resourc
     }
 }
 
-fn order_key(
-    session: &dyn Session,
-    sort: &SortKey,
-    resource_type: &ResourceType,
-    query: &ResourceQuery,
-) -> Result<OrderKey, SqlError> {
+/// Returns the column of a property that every resource has.
+fn base_key(key: &str, history: bool) -> Option<(&'static str, Nullability)> {
     use Nullability::{NotNull, Nullable};
-    let base = match sort.key.as_str() {
-        "id" => Some(("id", NotNull)),
-        "type" => Some(("resource_type", NotNull)),
-        "creator" => Some(("creator", Nullable)),
-        "original_resource_id" => Some(("original_resource_id", NotNull)),
-        "started_at" => Some(("started_at", NotNull)),
-        "ended_at" => Some(("ended_at", Nullable)),
-        "revision_start" => Some(("revision_start", NotNull)),
-        "user_id" => Some(("user_id", Nullable)),
-        "project_id" => Some(("project_id", Nullable)),
-        "revision" if query.history => Some(("revision", NotNull)),
-        "revision_end" if query.history => Some(("revision_end", Nullable)),
-        _ => None,
-    };
-    let (expression, column, nullability) = match base {
+    Some(match key {
+        "id" => ("id", NotNull),
+        "type" => ("resource_type", NotNull),
+        "creator" => ("creator", Nullable),
+        "original_resource_id" => ("original_resource_id", NotNull),
+        "started_at" => ("started_at", NotNull),
+        "ended_at" => ("ended_at", Nullable),
+        "revision_start" => ("revision_start", NotNull),
+        "user_id" => ("user_id", Nullable),
+        "project_id" => ("project_id", Nullable),
+        "revision" if history => ("revision", NotNull),
+        "revision_end" if history => ("revision_end", Nullable),
+        _ => return None,
+    })
+}
+
+/// Makes an expression of a sort key. What is no property is taken for an attribute.
+fn order_key(session: &dyn Session, sort: &SortKey, query: &ResourceQuery) -> OrderKey {
+    let (expression, column, nullability) = match base_key(&sort.key, query.history) {
         Some((column, nullability)) => (Statement::new(column), column, nullability),
-        None if resource_type.attributes().contains_key(&sort.key) => {
+        None => {
             let mut expression = Statement::default();
             session
                 .dialect()
                 .push_attribute(&mut expression, "attributes", &sort.key);
-            (expression, "attributes", Nullable)
-        }
-        None => {
-            return Err(IndexerError::InvalidSortKey {
-                key: sort.key.clone(),
-            }
-            .into());
+            (expression, "attributes", Nullability::Nullable)
         }
     };
-    Ok(OrderKey {
+    OrderKey {
         expression,
         column,
         nullability,
         direction: sort.direction,
         nulls: sort.nulls,
-    })
+    }
 }

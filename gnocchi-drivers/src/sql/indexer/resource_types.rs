@@ -1,5 +1,3 @@
-use std::collections::{BTreeMap, BTreeSet};
-
 use async_trait::async_trait;
 use gnocchi_core::driver::ResourceTypeIndexer;
 use gnocchi_core::error::IndexerError;
@@ -51,26 +49,6 @@ pub(super) async fn find_type(
     rows.into_iter()
         .next()
         .map_or_else(|| Err(no_such_type(name)), read_type)
-}
-
-/// Returns the types of these names that exist.
-pub(super) async fn find_types(
-    session: &mut dyn Session,
-    names: &BTreeSet<&str>,
-) -> Result<BTreeMap<String, ResourceType>, SqlError> {
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let mut statement = Statement::new("SELECT name, attributes FROM resource_type WHERE name IN ");
-    session
-        .dialect()
-        .push_texts(&mut statement, &mut names.iter().copied());
-    let mut found = BTreeMap::new();
-    for row in session.fetch(statement).await? {
-        let resource_type = read_type(row)?;
-        found.insert(resource_type.name().to_owned(), resource_type);
-    }
-    Ok(found)
 }
 
 async fn list(session: &mut dyn Session) -> Result<Vec<ResourceType>, SqlError> {

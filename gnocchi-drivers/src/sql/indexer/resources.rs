@@ -12,115 +12,18 @@ use gnocchi_core::model::{
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
 use hashbrown::HashMap;
-use uuid::Uuid;
 
 use super::archive_policies::PolicyCache;
 use super::assignment::{apply_assignment, metrics_of};
 use super::conditions::Rows;
 use super::resource_lists::list;
-use super::resource_types::{find_type, find_types};
+use super::resource_rows::{push_columns, read_all};
+use super::resource_types::find_type;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
-use crate::sql::document::{decode_attributes, encode_attributes};
+use crate::sql::document::encode_attributes;
 use crate::sql::error::SqlError;
-use crate::sql::statement::{Row, Statement, cut};
-
-/// The columns of a current revision, which a past one has too.
-pub(super) const RESOURCE_COLUMNS: &str = "id, resource_type, creator, original_resource_id, started_at, ended_at, \
-     revision_start, user_id, project_id, attributes";
-
-/// A resource whose attributes are still a document, and which has no metrics yet.
-pub(super) struct StoredResource {
-    resource: Resource,
-    attributes: String,
-}
-
-impl StoredResource {
-    /// Reads [`RESOURCE_COLUMNS`].
-    pub(super) fn read(row: &mut Row) -> Result<Self, SqlError> {
-        let resource = Resource {
-            id: ResourceId::from_uuid(row.id("resource.id")?),
-            resource_type: row.text("resource.resource_type")?,
-            creator: row.optional_text("resource.creator")?,
-            original_resource_id: row.text("resource.original_resource_id")?,
-            started_at: row.moment("resource.started_at")?,
-            ended_at: row.optional_moment("resource.ended_at")?,
-            revision_start: row.moment("resource.revision_start")?,
-            user_id: row.optional_text("resource.user_id")?,
-            project_id: row.optional_text("resource.project_id")?,
-            revision_end: None,
-            revision: None,
-            attributes: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-        };
-        Ok(Self {
-            resource,
-            attributes: row.text("resource.attributes")?,
-        })
-    }
-
-    /// Reads what only past revisions have: their end, and their number, or -1 for a current one.
-    pub(super) fn read_revision(&mut self, row: &mut Row) -> Result<(), SqlError> {
-        self.resource.revision_end = row.optional_moment("resource_revision.revision_end")?;
-        let revision = row.integer("resource_revision.revision")?;
-        self.resource.revision = (revision != -1).then_some(revision);
-        Ok(())
-    }
-
-    /// Reads the attributes for their errors only. A type that is not among these is somebody else's problem.
-    pub(super) fn check_attributes(
-        &self,
-        types: &BTreeMap<String, ResourceType>,
-    ) -> Result<(), SqlError> {
-        match types.get(&self.resource.resource_type) {
-            Some(resource_type) => {
-                decode_attributes(resource_type, &self.attributes, "resource.attributes").map(drop)
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// Adds attributes and metrics, with one statement for all types and one for all metrics.
-pub(super) async fn complete(
-    session: &mut dyn Session,
-    stored: Vec<StoredResource>,
-) -> Result<Vec<Resource>, SqlError> {
-    let names: BTreeSet<&str> = stored
-        .iter()
-        .map(|one| one.resource.resource_type.as_str())
-        .filter(|name| *name != GENERIC)
-        .collect();
-    let types = find_types(session, &names).await?;
-    let ids: BTreeSet<Uuid> = stored
-        .iter()
-        .map(|one| *one.resource.id.as_uuid())
-        .collect();
-    let metrics = metrics_of(session, &ids).await?;
-    let mut resources = Vec::with_capacity(stored.len());
-    for StoredResource {
-        mut resource,
-        attributes,
-    } in stored
-    {
-        if resource.resource_type != GENERIC {
-            let resource_type = types.get(&resource.resource_type).ok_or_else(|| {
-                SqlError::corrupt(
-                    "resource.resource_type",
-                    format!("the unknown type {}", resource.resource_type),
-                )
-            })?;
-            resource.attributes =
-                decode_attributes(resource_type, &attributes, "resource.attributes")?;
-        }
-        resource.metrics = metrics
-            .get(resource.id.as_uuid())
-            .cloned()
-            .unwrap_or_default();
-        resources.push(resource);
-    }
-    Ok(resources)
-}
+use crate::sql::statement::{Statement, cut};
 
 /// Cuts moments to the microseconds that are stored, so that what is returned is what can be read.
 fn cut_value(value: AttributeValue) -> AttributeValue {
@@ -235,8 +138,8 @@ async fn find(
     (resource_type, ids): &(String, Vec<ResourceId>),
 ) -> Result<Vec<Option<Resource>>, SqlError> {
     let mut statement = Statement::new("SELECT ");
-    statement.push(RESOURCE_COLUMNS);
-    statement.push(" FROM resource WHERE id IN ");
+    push_columns(&*session, &mut statement, "NULL, -1", None);
+    statement.push(" FROM resource AS listing WHERE id IN ");
     session
         .dialect()
         .push_ids(&mut statement, &mut ids.iter().map(|id| *id.as_uuid()));
@@ -244,13 +147,7 @@ async fn find(
         statement.push(" AND resource_type = ");
         statement.push_value(resource_type.as_str());
     }
-    let rows = session.fetch(statement).await?;
-    let stored = rows
-        .into_iter()
-        .map(|mut row| StoredResource::read(&mut row))
-        .collect::<Result<_, _>>()?;
-    let found: HashMap<ResourceId, Resource> = complete(session, stored)
-        .await?
+    let found: HashMap<ResourceId, Resource> = read_all(session.fetch(statement).await?, None)?
         .into_iter()
         .map(|resource| (resource.id, resource))
         .collect();
@@ -418,7 +315,7 @@ impl ResourceIndexer for SqlIndexer {
         let arguments = (resource_type.to_owned(), ids.to_vec());
         self.database
             .call(
-                Access::Snapshot,
+                Access::Read,
                 "read resources",
                 arguments,
                 |session, arguments| Box::pin(find(session, arguments)),

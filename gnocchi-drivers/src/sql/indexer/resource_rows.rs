@@ -1,0 +1,185 @@
+//! Rows of resources, with their attributes and metrics: one statement reads them complete.
+
+use std::collections::BTreeMap;
+
+use gnocchi_core::model::{GENERIC, Glob, MetricId, Resource, ResourceId, ResourceType};
+use hashbrown::HashMap;
+
+use crate::sql::database::Session;
+use crate::sql::document::{decode_attributes, decode_metrics, decode_type};
+use crate::sql::error::SqlError;
+use crate::sql::statement::{Row, Statement};
+
+/// The columns of a current revision, which a past one has too.
+pub(super) const RESOURCE_COLUMNS: &str = "id, resource_type, creator, original_resource_id, started_at, ended_at, \
+     revision_start, user_id, project_id, attributes";
+
+/// The number that stands for the current revision in orders, markers and rows.
+pub(super) const CURRENT: i64 = -1;
+
+/// How many patterns of names are told the database, as the texts they begin with; more are only looked at afterwards.
+const PREFIXES_MAX: usize = 16;
+
+/// A resource whose attributes are still a document, and which has no metrics yet.
+pub(super) struct StoredResource {
+    resource: Resource,
+    attributes: String,
+}
+
+impl StoredResource {
+    /// Reads [`RESOURCE_COLUMNS`].
+    pub(super) fn read(row: &mut Row) -> Result<Self, SqlError> {
+        let resource = Resource {
+            id: ResourceId::from_uuid(row.id("resource.id")?),
+            resource_type: row.text("resource.resource_type")?,
+            creator: row.optional_text("resource.creator")?,
+            original_resource_id: row.text("resource.original_resource_id")?,
+            started_at: row.moment("resource.started_at")?,
+            ended_at: row.optional_moment("resource.ended_at")?,
+            revision_start: row.moment("resource.revision_start")?,
+            user_id: row.optional_text("resource.user_id")?,
+            project_id: row.optional_text("resource.project_id")?,
+            revision_end: None,
+            revision: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+        };
+        Ok(Self {
+            resource,
+            attributes: row.text("resource.attributes")?,
+        })
+    }
+
+    /// Reads what only past revisions have: their end, and their number, or -1 for a current one.
+    pub(super) fn read_revision(&mut self, row: &mut Row) -> Result<(), SqlError> {
+        self.resource.revision_end = row.optional_moment("resource_revision.revision_end")?;
+        let revision = row.integer("resource_revision.revision")?;
+        self.resource.revision = (revision != CURRENT).then_some(revision);
+        Ok(())
+    }
+
+    /// Reads the attributes for their errors only. A type that is not among these is somebody else's problem.
+    pub(super) fn check_attributes(
+        &self,
+        types: &BTreeMap<String, ResourceType>,
+    ) -> Result<(), SqlError> {
+        match types.get(&self.resource.resource_type) {
+            Some(resource_type) => {
+                decode_attributes(resource_type, &self.attributes, "resource.attributes").map(drop)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Adds all columns of complete resources, which stand in a table expression with the alias `listing`; `revision` stands for the
+/// two columns that only past revisions have.
+pub(super) fn push_columns(
+    session: &dyn Session,
+    statement: &mut Statement,
+    revision: &str,
+    metric_names: Option<&[Glob]>,
+) {
+    for part in [RESOURCE_COLUMNS, ", ", revision] {
+        statement.push(part);
+    }
+    statement.push(
+        ", (SELECT resource_type.attributes FROM resource_type \
+         WHERE resource_type.name = listing.resource_type), (SELECT ",
+    );
+    statement.push(session.dialect().named_metrics());
+    statement
+        .push(" FROM metric WHERE metric.resource_id = listing.id AND metric.status = 0 AND metric.name IS NOT NULL");
+    if let Some(names) = metric_names.filter(|names| names.len() <= PREFIXES_MAX) {
+        statement.push(" AND (");
+        statement.push_list(" OR ", names, push_name);
+        statement.push(if names.is_empty() { "1 = 0)" } else { ")" });
+    }
+    statement.push(")");
+}
+
+/// Adds what the names that fit a pattern have in common.
+fn push_name(statement: &mut Statement, pattern: &Glob) {
+    let (prefix, is_whole) = pattern.literal_prefix();
+    if is_whole {
+        statement.push("metric.name = ");
+        statement.push_value(prefix);
+    } else {
+        // Texts are ordered byte by byte, and no text has a byte 0xff: this is the range of those that begin like this.
+        statement.push("metric.name >= ");
+        statement.push_value(prefix.as_str());
+        if let Some(end) = next_prefix(&prefix) {
+            statement.push(" AND metric.name < ");
+            statement.push_value(end);
+        }
+    }
+}
+
+/// Returns the first text after all that begin with this one; `None` when there is none.
+fn next_prefix(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            characters.push(next);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
+}
+
+/// Reads what [`push_columns`] selected.
+pub(super) fn read_all(
+    rows: Vec<Row>,
+    metric_names: Option<&[Glob]>,
+) -> Result<Vec<Resource>, SqlError> {
+    let mut types: HashMap<String, ResourceType> = HashMap::new();
+    let mut resources = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let mut stored = StoredResource::read(&mut row)?;
+        stored.read_revision(&mut row)?;
+        let type_attributes = row.optional_text("resource_type.attributes")?;
+        let metrics = row.text("metric.id")?;
+        let StoredResource {
+            mut resource,
+            attributes,
+        } = stored;
+        if resource.resource_type != GENERIC {
+            let name = &resource.resource_type;
+            // All rows of one type come with the same text.
+            if !types.contains_key(name) {
+                let type_attributes = type_attributes.ok_or_else(|| {
+                    SqlError::corrupt("resource.resource_type", format!("the unknown type {name}"))
+                })?;
+                types.insert(name.clone(), decode_type(name.clone(), &type_attributes)?);
+            }
+            resource.attributes =
+                decode_attributes(&types[name], &attributes, "resource.attributes")?;
+        }
+        resource.metrics = decode_metrics(&metrics)?;
+        if let Some(names) = metric_names {
+            let fits =
+                |name: &String, _: &mut MetricId| names.iter().any(|glob| glob.matches(name));
+            resource.metrics.retain(fits);
+        }
+        resources.push(resource);
+    }
+    Ok(resources)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_have_an_end() {
+        let check = |prefix: &str, expected: Option<&str>| {
+            assert_eq!(next_prefix(prefix).as_deref(), expected, "{prefix}");
+        };
+        check("disk.", Some("disk/"));
+        check("a\u{7f}", Some("a\u{80}"));
+        check("\u{d7ff}", Some("\u{e000}"));
+        check("a\u{10ffff}", Some("b"));
+        check("\u{10ffff}", None);
+        check("", None);
+    }
+}
