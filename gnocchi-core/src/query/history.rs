@@ -23,8 +23,9 @@ const REVISIONS_PER_PAGE: usize = 10_000;
 /// How many stretches of time a query may have; each takes some hundred bytes until all are known.
 const STRETCHES_MAX: usize = 200_000;
 
-/// The order in which revisions are listed: one resource after the other, each in the order of time.
-const ORDER: [&str; 2] = ["original_resource_id", "revision_start"];
+/// The order in which revisions are listed: one resource after the other, each in the order of time. One that ended when it
+/// began stands before the one that followed.
+const ORDER: [&str; 3] = ["original_resource_id", "revision_start", "revision_end"];
 
 /// What was computed for one group of stretches of time.
 #[derive(Debug, Clone)]

@@ -48,7 +48,7 @@ async fn check(
         .collect();
     let expected: Vec<_> = expected
         .iter()
-        .map(|(project, points)| (text(project), points.to_vec()))
+        .map(|(project, points)| (Some(text(project)), points.to_vec()))
         .collect();
     assert_eq!(computed, expected);
 }

@@ -131,13 +131,14 @@ async fn check(case: &Case) {
             world.store.process().await.unwrap();
         }
     }
-    let references: String = metrics
+    let references: Vec<String> = metrics
         .iter()
         .map(|metric| format!("({} mean)", metric.id))
         .collect();
     let mut query = query(&format!(
-        "(* 2 (aggregate {} (metric {references})))",
-        case.aggregation
+        "(* 2 (aggregate {} (metric {})))",
+        case.aggregation,
+        references.join(" ")
     ));
     if let Some(number) = case.gaps {
         query.gaps = Gaps::Fill(Fill::Number(f64::from(number)));

@@ -19,12 +19,12 @@ async fn refused(
     metrics: &[&std::sync::Arc<gnocchi_core::model::Metric>; 2],
     granularity: Option<Timespan>,
 ) -> AggregatesError {
-    let references: String = metrics
+    let references: Vec<String> = metrics
         .iter()
         .zip(methods)
         .map(|(metric, method)| format!("({} {method})", metric.id))
         .collect();
-    let mut query = query(&format!("(metric {references})"));
+    let mut query = query(&format!("(metric {})", references.join(" ")));
     query.granularity = granularity;
     let evaluation = evaluation(metrics);
     world

@@ -44,8 +44,8 @@ async fn groups_have_their_own_results() {
         })
         .collect();
     let expected = [
-        (text("a"), 1, vec![(60.0, vec![(0, 2.0)])]),
-        (text("b"), 2, vec![(60.0, vec![(0, 6.0)])]),
+        (Some(text("a")), 1, vec![(60.0, vec![(0, 2.0)])]),
+        (Some(text("b")), 2, vec![(60.0, vec![(0, 6.0)])]),
     ];
     assert_eq!(summary, expected);
     // What belongs to no single series needs no names.

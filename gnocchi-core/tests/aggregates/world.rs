@@ -129,7 +129,7 @@ impl World {
 }
 
 pub(crate) fn uuid(number: u128) -> String {
-    format!("{:08x}-0000-0000-0000-000000000000", number)
+    format!("{number:08x}-0000-0000-0000-000000000000")
 }
 
 pub(crate) fn query(expression: &str) -> AggregatesQuery {
@@ -181,6 +181,6 @@ pub(crate) fn shown(outcomes: &[Outcome], column: usize) -> Vec<(f64, Points)> {
         .collect()
 }
 
-pub(crate) fn text(value: &str) -> Option<AttributeValue> {
-    Some(AttributeValue::String(value.to_owned()))
+pub(crate) fn text(value: &str) -> AttributeValue {
+    AttributeValue::String(value.to_owned())
 }

@@ -75,6 +75,9 @@ fn reason(error: &EvaluateError) -> String {
         }) => format!(
             "Less than {needed_percent:.6}% of datapoints overlap in this timespan ({found_percent:.2}%)"
         ),
+        EvaluateError::RowsDiffer { left, right } => {
+            format!("Can't compute timeseries with different granularity {left} <> {right}")
+        }
         EvaluateError::WindowTooLong { window, rows } => {
             format!("Rolling window '{window}' is greater than serie length '{rows}'")
         }
