@@ -3,12 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod archive_policies;
+mod authentication;
 mod batches;
 mod failures;
 mod general;
 mod inputs;
+#[path = "../support/matrix.rs"]
+mod matrix;
 mod measures;
 mod metrics;
+mod projects;
 mod resource_types;
 mod resources;
 mod support;
