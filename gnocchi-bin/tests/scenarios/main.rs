@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod aggregates;
+mod aggregates_of_resources;
+mod aggregation;
 mod archive_policies;
 mod authentication;
 mod batches;
@@ -15,5 +18,6 @@ mod metrics;
 mod projects;
 mod resource_types;
 mod resources;
+mod search_metric;
 mod support;
 mod tenants;

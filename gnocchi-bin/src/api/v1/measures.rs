@@ -228,7 +228,8 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-fn parse_resample(text: &str) -> ApiResult<Resample> {
+/// Reads how aggregates are grouped further.
+pub(super) fn parse_resample(text: &str) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
         return Ok(Resample::Calendar {
             unit: *unit,
@@ -257,7 +258,7 @@ fn render_levels(levels: &[LevelMeasures]) -> Vec<u8> {
 }
 
 /// Returns a granularity as JSON: seconds, or the letter of a calendar unit.
-fn granularity_label(granularity: LevelGranularity) -> String {
+pub(super) fn granularity_label(granularity: LevelGranularity) -> String {
     match granularity {
         LevelGranularity::Span(span) => seconds_label(span),
         LevelGranularity::Calendar(unit) => {
