@@ -2,7 +2,10 @@
 
 CARGO ?= cargo
 
-.PHONY: run test bench lint
+# Services that tests must not be skipped for want of.
+TEST_SERVICES ?= keystone
+
+.PHONY: run services test bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:

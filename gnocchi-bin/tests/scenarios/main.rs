@@ -6,6 +6,7 @@ mod aggregates;
 mod aggregates_of_resources;
 mod aggregation;
 mod archive_policies;
+mod authentication;
 mod batches;
 mod conditions;
 mod failures;
@@ -13,6 +14,8 @@ mod general;
 mod http;
 mod influxdb;
 mod inputs;
+#[path = "../support/matrix.rs"]
+mod matrix;
 mod measures;
 mod metrics;
 mod prometheus;
