@@ -33,6 +33,9 @@ const RESOURCE_TYPE: &str = "prometheus";
 /// The longest job and instance that the type allows, in characters: more than types made by clients may.
 const LABEL_CHARACTERS_MAX: u32 = 512;
 
+/// How bodies are announced to be compressed; ours are whether they say so or not.
+const CODING: &str = "snappy";
+
 /// How a sender announces the second version of the protocol, which has other messages.
 const VERSION_2: &str = "io.prometheus.write.v2.Request";
 
@@ -107,7 +110,7 @@ async fn parse(
     body: RequestBody,
     naming: Naming,
 ) -> ApiResult<(NamedBatch, Rejected)> {
-    let body = body.bytes().await?;
+    let body = body.coded_as(CODING).bytes().await?;
     let bytes_max = state.settings().body_bytes_max;
     let refuse = move |error| refuse_body(error, bytes_max);
     let length = snappy::length(&body, bytes_max).map_err(refuse)?;
