@@ -22,13 +22,13 @@ mod status;
 mod value_predicate;
 
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::aside::{self, Length};
-use super::error::{ApiError, ApiResult};
+use super::error::ApiResult;
 use super::render::{self, Document};
 use super::routes::Routes;
 
@@ -43,7 +43,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Returns the routes that answer in JSON to clients that take it.
 pub(super) fn routes() -> Routes {
-    let below_a_metric = || any(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED));
     Routes::new()
         .add("/v1/capabilities", get(capabilities::list))
         .add("/v1/status", get(status::show))
@@ -73,7 +72,7 @@ pub(super) fn routes() -> Routes {
             "/v1/metric/{id}/measures",
             get(measures::of_metric).post(measures::send_to_metric),
         )
-        .route("/v1/metric/{id}/{*below}", below_a_metric())
+        .refuse("/v1/metric/{id}/{*below}", StatusCode::METHOD_NOT_ALLOWED)
         .add("/v1/batch/metrics/measures", post(batch::by_metric))
         .add(
             "/v1/batch/resources/metrics/measures",
@@ -100,7 +99,10 @@ pub(super) fn routes() -> Routes {
             "/v1/aggregation/resource/{type}/metric/{name}",
             post(aggregates::across_resources),
         )
-        .route("/v1/aggregation/resource/{type}/metric", below_a_metric())
+        .refuse(
+            "/v1/aggregation/resource/{type}/metric",
+            StatusCode::METHOD_NOT_ALLOWED,
+        )
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",
@@ -131,11 +133,13 @@ pub(super) fn routes() -> Routes {
 
 /// Returns the routes that answer whatever the client takes.
 pub(super) fn open_routes() -> Routes {
-    let below_an_item = || any(async || ApiError::empty(StatusCode::NOT_FOUND));
     Routes::new()
-        .route("/v1/archive_policy/{name}/{*below}", below_an_item())
-        .route("/v1/archive_policy_rule/{name}/{*below}", below_an_item())
-        .route("/v1/resource_type/{name}/{*below}", below_an_item())
+        .refuse("/v1/archive_policy/{name}/{*below}", StatusCode::NOT_FOUND)
+        .refuse(
+            "/v1/archive_policy_rule/{name}/{*below}",
+            StatusCode::NOT_FOUND,
+        )
+        .refuse("/v1/resource_type/{name}/{*below}", StatusCode::NOT_FOUND)
         .route("/v1", get(root::redirect))
         .route("/v1/", get(root::index))
         .route("/v1/openapi.json", get(openapi::document))
