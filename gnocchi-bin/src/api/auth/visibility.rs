@@ -9,10 +9,6 @@ use crate::api::state::ApiState;
 ///
 /// # Errors
 /// 403 when he sees none, whatever there is.
-#[expect(
-    clippy::unused_async,
-    reason = "rules may ask other servers before they answer"
-)]
 pub(crate) async fn resource_visibility(
     _state: &ApiState,
     _action: Action,
@@ -26,10 +22,6 @@ pub(crate) async fn resource_visibility(
 ///
 /// # Errors
 /// 403 when he sees none, whatever there is.
-#[expect(
-    clippy::unused_async,
-    reason = "rules may ask other servers before they answer"
-)]
 pub(crate) async fn metric_visibility(
     _state: &ApiState,
     _caller: &Caller,
