@@ -33,13 +33,13 @@ pub(super) async fn list(
         .map(|sort| order_key(&*session, sort, query))
         .collect();
     let marker = query.page.marker.as_deref();
-    let marked = marker.and_then(|marker| parse_marker(marker, query.history));
+    let marked_row = marker.and_then(|marker| parse_marker(marker, query.history));
     let nothing = query.ids.as_ref().is_some_and(Vec::is_empty);
-    let prepared = if query.resource_type == GENERIC && (nothing || marked.is_none()) {
+    let prepared = if query.resource_type == GENERIC && (nothing || marked_row.is_none()) {
         check_sort_keys(&ResourceType::generic(), query)?;
         Prepared::default()
     } else {
-        let wanted = marked.filter(|_| !nothing);
+        let wanted = marked_row.filter(|_| !nothing);
         prepare(session, query, &order, wanted).await?
     };
     if let Some(marker) = marker
@@ -227,16 +227,17 @@ fn base_key(key: &str, history: bool) -> Option<(&'static str, Nullability)> {
 
 /// Makes an expression of a sort key. What is no property is taken for an attribute.
 fn order_key(session: &dyn Session, sort: &SortKey, query: &ResourceQuery) -> OrderKey {
-    let (expression, column, nullability) = match base_key(&sort.key, query.history) {
-        Some((column, nullability)) => (Statement::new(column), column, nullability),
-        None => {
-            let mut expression = Statement::default();
-            session
-                .dialect()
-                .push_attribute(&mut expression, "attributes", &sort.key);
-            (expression, "attributes", Nullability::Nullable)
-        }
+    let attribute = || {
+        let mut expression = Statement::default();
+        session
+            .dialect()
+            .push_attribute(&mut expression, "attributes", &sort.key);
+        (expression, "attributes", Nullability::Nullable)
     };
+    let (expression, column, nullability) = base_key(&sort.key, query.history)
+        .map_or_else(attribute, |(column, nullability)| {
+            (Statement::new(column), column, nullability)
+        });
     OrderKey {
         expression,
         column,
