@@ -174,7 +174,8 @@ impl Keystone {
         let response = request.send().await.unwrap();
         let status = response.status();
         let text = response.text().await.unwrap();
-        assert!(status.is_success(), "{status}: {text}");
+        let log = || fs::read_to_string(self.directory.path().join("out")).unwrap();
+        assert!(status.is_success(), "{status}: {text}\n{}", log());
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 }
