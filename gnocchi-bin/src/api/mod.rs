@@ -96,6 +96,12 @@ fn compression() -> CompressionLayer<SizeAbove> {
         .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN))
 }
 
+/// Returns the description of version 1 for machines, an OpenAPI document in JSON.
+#[must_use]
+pub fn openapi() -> &'static [u8] {
+    v1::openapi_document()
+}
+
 /// Returns the path of every route that users can call, with names in braces as in `/v1/metric/{id}`. What monitoring asks
 /// (`/healthcheck`, `/metrics`) is not listed, nor is the twin of a path that ends with a slash.
 #[must_use]

@@ -5,12 +5,14 @@
 mod archive_policies;
 mod batches;
 mod conditions;
+mod failing_indexer;
 mod failures;
 mod general;
 mod http;
 mod inputs;
 mod measures;
 mod metrics;
+mod openapi;
 mod resource_type_changes;
 mod resource_types;
 mod resources;
