@@ -2,16 +2,23 @@
 
 CARGO ?= cargo
 
-.PHONY: run test bench lint
+# Services that tests must not be skipped for want of.
+TEST_SERVICES ?= keystone
+
+.PHONY: run services test bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:
 	$(CARGO) run --release
 
-# The saved inputs of the fuzz targets, then every test of the workspace.
-test:
+# Installs the servers that the tests start, as far as they are missing.
+services:
+	.ci/services
+
+# The saved inputs of the fuzz targets, then every test of the workspace, none skipped for want of a service.
+test: services
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
-	$(CARGO) test --workspace --all-features
+	GNOCCHI_TEST_REQUIRE=$(TEST_SERVICES) $(CARGO) test --workspace --all-features
 	@echo "All tests passed."
 
 # Timings, each beside a baseline of the same run.

@@ -1,15 +1,8 @@
 //! Rendering a million aggregates: all at once, as a baseline, and while they are sent.
-#![expect(
-    missing_docs,
-    reason = "criterion_group makes a public function without documentation"
-)]
-
-mod support;
-
 use std::hint::black_box;
 
 use carbonara::Series;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput};
 use gnocchi_server::api::render::{Document, LevelRows, PIECE_BYTES_MAX};
 use http_body_util::BodyExt;
 use tokio::runtime::Runtime;
@@ -33,37 +26,33 @@ fn document() -> Document {
     document
 }
 
-fn rendering(criterion: &mut Criterion) {
+fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
+    let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("render_1m_aggregates");
     group.sample_size(10);
     group.throughput(Throughput::Elements(POINTS as u64));
     group.bench_function("one_buffer", |bencher| {
-        bencher.iter_batched(
-            document,
-            |document| black_box(document.into_bytes()),
-            criterion::BatchSize::LargeInput,
-        );
+        let render = |document: Document| black_box(document.into_bytes());
+        bencher.iter_batched(document, render, BatchSize::PerIteration);
     });
     group.bench_function("streamed", |bencher| {
-        bencher.to_async(&runtime).iter_batched(
-            document,
-            async |document| {
-                let mut body = document.into_body();
-                let mut bytes = 0;
-                while let Some(frame) = body.frame().await {
-                    let piece = frame.expect("rendering cannot fail").into_data();
-                    let piece = piece.expect("there is nothing but data");
-                    assert!(piece.len() <= PIECE_BYTES_MAX);
-                    bytes += black_box(piece).len();
-                }
-                bytes
-            },
-            criterion::BatchSize::LargeInput,
-        );
+        let render = |document: Document| runtime.block_on(drain(document));
+        bencher.iter_batched(document, render, BatchSize::PerIteration);
     });
     group.finish();
+    criterion.final_summary();
 }
 
-criterion_group!(benches, rendering);
-criterion_main!(benches);
+/// Takes a document piece by piece, as a connection does.
+async fn drain(document: Document) -> usize {
+    let mut body = document.into_body();
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let piece = frame.expect("rendering cannot fail").into_data();
+        let piece = black_box(piece.expect("there is nothing but data"));
+        assert!(piece.len() <= PIECE_BYTES_MAX, "memory is bounded");
+        bytes += piece.len();
+    }
+    bytes
+}

@@ -1,4 +1,4 @@
-//! Pure time-series aggregation engine: series, aggregation methods, frames and blocks.
+//! Pure time-series aggregation engine: series, aggregation methods, frames and blocks, expressions over many series.
 //!
 //! Measures of a metric come in; for each granularity of its archive policy the aggregates of the touched buckets
 //! come out, as columns that can be encoded, stored, merged and read again. Every function depends on its arguments alone: there is no
@@ -34,6 +34,8 @@
 //!   batches of measures into bytes.
 //! - [`aggregate()`] is the pass underneath: points in, a frame for each level out. The rules for NaN, infinities and zeros are those of [`kernel`].
 //! - [`resample()`] groups a series anew, by a span or by a [`CalendarUnit`].
+//! - [`align`] puts the series of many metrics on one grid, and an [`expression`] computes with them:
+//!   `(rolling mean 60 (aggregate max (metric cpu.util mean)))`.
 //!
 //! # Names
 //!
@@ -50,6 +52,9 @@
 //! | `group_serie(...).mean()` and its siblings | [`aggregate()`] |
 //! | `serie.resample` | [`resample()`] |
 //! | `first_block_timestamp()` | [`Window::first_block`] |
+//! | `aggregates.processor`: `fill`, `needed_overlap` | [`align::Fill`], [`align::Overlap`] |
+//! | `aggregates.operations` | [`expression::evaluate`] |
+//! | `OperationsSchema`, the operations grammar | [`expression::Grammar`] |
 //!
 //! # Features
 //!
@@ -58,11 +63,13 @@
 //! | `serde` | no | (de)serialization of [`AggregationMethod`] as its text |
 
 pub mod aggregate;
+pub mod align;
 pub mod block;
 pub mod bucket;
 pub mod calendar;
 pub mod codec;
 pub mod constants;
+pub mod expression;
 pub mod fold;
 pub mod frame;
 mod groups;
@@ -82,7 +89,7 @@ pub use method::{
     AggregationMethod, Component, ComponentKind, ComponentSet, MethodError, Percentile, Statistic,
 };
 pub use plan::{AggregationPlan, Level, PlanError};
-pub use resample::{ResampleTo, resample};
+pub use resample::{Granularity, ResampleTo, resample};
 pub use series::{Point, Series, SeriesError, SeriesSlice};
 pub use time::{TimeError, Timespan, Timestamp};
 pub use window::Window;

@@ -1,5 +1,6 @@
 //! Grouping the points of a series anew.
 
+use std::fmt;
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
@@ -20,6 +21,36 @@ pub enum ResampleTo<'a> {
     Calendar(CalendarUnit, &'a TimeZone),
 }
 
+/// How long buckets are: all the same, or a unit of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Granularity {
+    /// All the same.
+    Span(Timespan),
+    /// A unit of the calendar.
+    Calendar(CalendarUnit),
+}
+
+impl Granularity {
+    /// Says in which time zone the calendar hangs.
+    #[must_use]
+    pub const fn in_zone(self, zone: &TimeZone) -> ResampleTo<'_> {
+        match self {
+            Self::Span(span) => ResampleTo::Span(span),
+            Self::Calendar(unit) => ResampleTo::Calendar(unit, zone),
+        }
+    }
+}
+
+/// Seconds, or the letter of a unit.
+impl fmt::Display for Granularity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Span(span) => span.fmt(f),
+            Self::Calendar(unit) => unit.fmt(f),
+        }
+    }
+}
+
 /// Groups the points of a series and takes one statistic of each group, stamped with its start.
 ///
 /// The values are taken as they are: the mean of means is not weighted. A standard deviation is absent for a group
@@ -36,52 +67,59 @@ pub enum ResampleTo<'a> {
 /// ```
 #[must_use]
 pub fn resample(series: &Series, to: ResampleTo<'_>, wanted: Statistic) -> Series {
-    let mut groups = Groups {
-        values: series.values(),
-        wanted,
-        scratch: RankScratch::new(),
-        timestamps_ns: Vec::new(),
-        results: Vec::new(),
-    };
+    let mut scratch = RankScratch::new();
+    let (timestamps_ns, results) = groups(series.timestamps_ns(), to)
+        .into_iter()
+        .filter_map(|group| {
+            let result = statistic(&series.values()[group.points], wanted, &mut scratch)?;
+            Some((group.start.as_nanosecond(), result))
+        })
+        .unzip();
+    Series::from_sorted(timestamps_ns, results)
+}
+
+/// The points of one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// Where the bucket starts.
+    pub(crate) start: Timestamp,
+    /// Indices of its points, at least one.
+    pub(crate) points: Range<usize>,
+}
+
+/// Returns the buckets that hold a point, oldest first.
+pub(crate) fn groups(timestamps_ns: &[i64], to: ResampleTo<'_>) -> Vec<Group> {
     match to {
-        ResampleTo::Span(granularity) => {
-            for run in runs(series.timestamps_ns(), granularity) {
-                groups.add(start_of_bucket(run.bucket, granularity), run.points);
-            }
-        }
-        ResampleTo::Calendar(unit, zone) => {
-            let mut from = 0;
-            while let Some(first_ns) = series.timestamps_ns().get(from) {
-                let first = Timestamp::from_valid_ns(*first_ns);
-                let next = calendar::next(first, unit, zone);
-                // The last unit of all time has no end; it holds what is left.
-                let to = match series.index_of(next) {
-                    to if to > from && next < Timestamp::MAX => to,
-                    _ => series.len(),
-                };
-                groups.add(calendar::floor(first, unit, zone), from..to);
-                from = to;
-            }
-        }
+        ResampleTo::Span(granularity) => runs(timestamps_ns, granularity)
+            .map(|run| Group {
+                start: start_of_bucket(run.bucket, granularity),
+                points: run.points,
+            })
+            .collect(),
+        ResampleTo::Calendar(unit, zone) => calendar_groups(timestamps_ns, unit, zone),
     }
-    Series::from_sorted(groups.timestamps_ns, groups.results)
 }
 
-struct Groups<'a> {
-    values: &'a [f64],
-    wanted: Statistic,
-    scratch: RankScratch,
-    timestamps_ns: Vec<i64>,
-    results: Vec<f64>,
-}
-
-impl Groups<'_> {
-    fn add(&mut self, start: Timestamp, points: Range<usize>) {
-        if let Some(result) = statistic(&self.values[points], self.wanted, &mut self.scratch) {
-            self.timestamps_ns.push(start.as_nanosecond());
-            self.results.push(result);
-        }
+fn calendar_groups(timestamps_ns: &[i64], unit: CalendarUnit, zone: &TimeZone) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let mut from = 0;
+    while let Some(first_ns) = timestamps_ns.get(from) {
+        let first = Timestamp::from_valid_ns(*first_ns);
+        let next = calendar::next(first, unit, zone);
+        let before = timestamps_ns.partition_point(|at_ns| *at_ns < next.as_nanosecond());
+        // The last unit of all time has no end; it holds what is left.
+        let to = if before > from && next < Timestamp::MAX {
+            before
+        } else {
+            timestamps_ns.len()
+        };
+        groups.push(Group {
+            start: calendar::floor(first, unit, zone),
+            points: from..to,
+        });
+        from = to;
     }
+    groups
 }
 
 #[cfg(test)]

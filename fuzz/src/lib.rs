@@ -12,6 +12,8 @@
 
 mod aggregation;
 mod codecs;
+mod expressions;
 
 pub use aggregation::aggregate;
 pub use codecs::{frame_codec, measures_codec, points_codec};
+pub use expressions::expression;

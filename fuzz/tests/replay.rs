@@ -38,6 +38,11 @@ fn aggregate() {
     replay("aggregate", gnocchi_fuzz::aggregate);
 }
 
+#[test]
+fn expression() {
+    replay("expression", gnocchi_fuzz::expression);
+}
+
 /// The programs for the fuzzer and the folders of saved inputs are those of the properties.
 #[test]
 fn every_folder_has_a_program() {
@@ -100,4 +105,5 @@ fn mutated_inputs() {
     mutate("points_codec", gnocchi_fuzz::points_codec);
     mutate("measures_codec", gnocchi_fuzz::measures_codec);
     mutate("aggregate", gnocchi_fuzz::aggregate);
+    mutate("expression", gnocchi_fuzz::expression);
 }

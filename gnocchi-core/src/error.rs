@@ -353,6 +353,18 @@ pub enum Error {
     /// Resampling starts from one granularity and none is given.
     #[error("a granularity must be specified to resample")]
     ResampleWithoutGranularity,
+    /// More points would be held at once than a query may hold.
+    #[error("the query needs more than {limit} points at once")]
+    TooManyPoints {
+        /// How many it may hold.
+        limit: usize,
+    },
+    /// More series would be looked at than a query may look at.
+    #[error("the query needs more than {limit} series")]
+    TooManySeries {
+        /// How many it may look at.
+        limit: usize,
+    },
     /// Stored data does not decode.
     #[error("{place} of metric {metric} is damaged")]
     Damaged {

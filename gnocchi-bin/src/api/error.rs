@@ -184,6 +184,12 @@ impl ApiError {
             Error::ResampleWithoutGranularity => {
                 Self::bad_request("A granularity must be specified to resample")
             }
+            Error::TooManyPoints { limit } => Self::bad_request(format!(
+                "More than {limit} points are needed at once: ask for a shorter time, a coarser granularity or fewer metrics"
+            )),
+            Error::TooManySeries { limit } => Self::bad_request(format!(
+                "More than {limit} series are needed at once: ask for fewer metrics"
+            )),
             // Damaged data, and whatever is new.
             other => {
                 log(&other);

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
@@ -24,12 +24,6 @@ pub(crate) fn response(error: &ApiError, format: ErrorFormat) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Some(seconds) = error.retry_after_seconds {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if error.status == StatusCode::UNAUTHORIZED {
-        headers.insert(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Basic realm=\"gnocchi\""),
-        );
     }
     response
 }
@@ -177,11 +171,6 @@ mod tests {
 
     #[test]
     fn headers_that_belong_to_a_status() {
-        let unauthorized = response(
-            &ApiError::empty(StatusCode::UNAUTHORIZED),
-            ErrorFormat::Plain,
-        );
-        assert!(unauthorized.headers().contains_key(WWW_AUTHENTICATE));
         let busy = ApiError {
             retry_after_seconds: Some(3),
             ..ApiError::empty(StatusCode::SERVICE_UNAVAILABLE)

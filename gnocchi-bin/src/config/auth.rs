@@ -55,3 +55,7 @@ pub(super) fn read(api: Section<'_>, reader: &Reader) -> Result<AuthSettings, Co
         _ => Err(api.refuse("auth_mode", "must be basic, keystone or remoteuser")),
     }
 }
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

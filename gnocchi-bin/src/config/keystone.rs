@@ -106,7 +106,7 @@ pub(super) fn read(reader: &Reader) -> Result<KeystoneSettings, ConfigError> {
     if !PASSWORD.contains(&auth_type.as_str()) {
         return Err(section.not_built("auth_type", &format!("login by {auth_type}"), "password"));
     }
-    let auth_url = section.with("auth_url", |text| address(text))?;
+    let auth_url = section.with("auth_url", address)?;
     let auth_url = auth_url.ok_or_else(|| needed(section, "auth_url"))?;
     let www_authenticate_uri = section.text("www_authenticate_uri")?;
     Ok(KeystoneSettings {

@@ -5,6 +5,8 @@ use std::io;
 use gnocchi_drivers::embedded::StoreError;
 use thiserror::Error;
 
+use super::access::AccessError;
+
 /// Why a server cannot start, or ends by itself.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody could be let in as the configuration wants it.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The store cannot be opened.
     #[error("{0} (--data-dir chooses the directory)")]
     Store(#[from] StoreError),

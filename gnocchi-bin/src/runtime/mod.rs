@@ -1,14 +1,19 @@
 //! Start-up and shutdown: from a configuration to a running server and back.
 
+mod access;
 mod error;
 mod impatient;
 mod listener;
+mod policy_files;
 mod serve;
 pub mod signal;
 mod store;
 pub mod telemetry;
+mod watch;
 
+pub use access::AccessError;
 pub use error::ServeError;
 pub use listener::{Limits, Listener};
+pub use policy_files::PolicyFileError;
 pub use serve::serve;
 pub use store::store_config;

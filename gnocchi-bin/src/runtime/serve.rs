@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::access::access_control;
 use super::error::ServeError;
 use super::listener::{Limits, Listener};
 use super::store::store_config;
@@ -31,6 +32,7 @@ pub async fn serve(
     shutdown: CancellationToken,
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
+    let (access, watch) = access_control(config)?;
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
     let listener = listener.map_err(|source| ServeError::Listen {
@@ -42,9 +44,11 @@ pub async fn serve(
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
-    let state = ApiState::new(
+    let watching = tokio::spawn(watch.run(stop_workers.clone()));
+    let state = ApiState::with_access(
         store.gnocchi().clone(),
         config.api.settings.clone(),
+        access,
         Some(metrics),
     );
     let router = api::router(state);
@@ -74,6 +78,7 @@ pub async fn serve(
         stop_workers.cancel();
         finish(workers, WORKERS_DRAIN).await
     };
+    watching.abort();
     store.close().await;
     processed?;
     info!("stopped");

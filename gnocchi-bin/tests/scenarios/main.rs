@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod aggregates;
+mod aggregates_of_resources;
+mod aggregation;
 mod archive_policies;
+mod authentication;
 mod batches;
 mod conditions;
 mod failing_indexer;
@@ -10,11 +14,15 @@ mod failures;
 mod general;
 mod http;
 mod inputs;
+#[path = "../support/matrix.rs"]
+mod matrix;
 mod measures;
 mod metrics;
 mod openapi;
+mod projects;
 mod resource_type_changes;
 mod resource_types;
 mod resources;
+mod search_metric;
 mod support;
 mod tenants;

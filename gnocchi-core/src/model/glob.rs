@@ -61,6 +61,14 @@ impl Glob {
         Self { tokens }
     }
 
+    /// Makes the pattern that only this text fits.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self {
+            tokens: text.chars().map(Token::Literal).collect(),
+        }
+    }
+
     /// Returns the text that everything begins with that fits, and whether nothing else fits than this text.
     #[must_use]
     pub fn literal_prefix(&self) -> (String, bool) {
@@ -165,6 +173,13 @@ mod tests {
         check("", "", true);
         check("", "a", false);
         check("é?", "éà", true);
+    }
+
+    #[test]
+    fn a_literal_fits_itself_alone() {
+        assert!(Glob::literal("[a]*?").matches("[a]*?"));
+        assert!(!Glob::literal("a*").matches("ab"));
+        assert!(Glob::literal("").matches(""));
     }
 
     #[test]

@@ -179,17 +179,6 @@ impl Processor {
         self.leases.lock().remove(&sack);
     }
 
-    /// Returns the open window of a metric, from memory or from storage.
-    pub(crate) async fn state(&self, metric: &Metric) -> Result<Arc<MetricState>, Error> {
-        if let Some(state) = self.windows.get(metric.id) {
-            return Ok(state);
-        }
-        let mut states = self.states(&[metric]).await?;
-        Ok(states
-            .remove(&metric.id)
-            .expect("every metric asked for has a state"))
-    }
-
     /// Returns the open windows of metrics; those that are not in memory are read in one call.
     pub(crate) async fn states(
         &self,
@@ -221,13 +210,16 @@ impl Processor {
         Ok(states)
     }
 
-    /// Reads the open window of a metric from storage, with its raw points.
-    pub(crate) async fn stored_window(&self, metric: &Metric) -> Result<Window, Error> {
-        let mut states = load_states(self, &[metric], Damage::Fails).await?;
-        Ok(states
-            .remove(&metric.id)
-            .expect("every metric asked for has a state")
-            .window)
+    /// Reads the open windows of metrics from storage, with their raw points.
+    pub(crate) async fn stored_windows(
+        &self,
+        metrics: &[&Metric],
+    ) -> Result<HashMap<MetricId, Window>, Error> {
+        let states = load_states(self, metrics, Damage::Fails).await?;
+        let windows = states.into_iter();
+        Ok(windows
+            .map(|(metric, state)| (metric, state.window))
+            .collect())
     }
 
     /// Folds what is pending in the sacks that nobody else works on, each until nothing is left.

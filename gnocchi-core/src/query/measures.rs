@@ -1,24 +1,17 @@
 //! The aggregates of one metric.
 
-use std::sync::Arc;
-
 use carbonara::calendar::CalendarUnit;
-use carbonara::codec;
-use carbonara::constants::POINTS_PER_BLOCK;
 use carbonara::resample::{ResampleTo, resample};
-use carbonara::{
-    AggregationMethod, AggregationPlan, Frame, Level, Series, Timespan, Timestamp, Window,
-};
+use carbonara::{AggregationMethod, Level, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::driver::{BlockRange, FrameRange, StoredFrame, Stream};
+use super::rows::{Period, Reading};
 use crate::error::Error;
-use crate::model::{Metric, MetricId};
-use crate::processing::{INLINE_BYTES_MAX, blocking};
+use crate::model::Metric;
+use crate::processing::blocking;
 use crate::store::Gnocchi;
-use crate::telemetry;
 
-/// Pending points that are folded on the task that reads them: about a tenth of a millisecond.
+/// Points that are resampled on the task that reads them: about a tenth of a millisecond.
 const INLINE_POINTS_MAX: usize = 20_000;
 
 /// Which aggregates are wanted.
@@ -68,15 +61,6 @@ pub struct LevelMeasures {
     pub series: Series,
 }
 
-/// What a metric has beyond its stored frames: what the pending measures make of it.
-#[derive(Debug, Default)]
-struct Overlay {
-    /// The newest point, pending ones included.
-    newest: Option<Timestamp>,
-    /// Rows that pending measures change.
-    frames: Vec<Frame>,
-}
-
 impl Gnocchi {
     /// Returns aggregates of a metric, coarsest granularity first; an empty series where there is nothing.
     ///
@@ -91,87 +75,48 @@ impl Gnocchi {
         metric: &Metric,
         query: &MeasuresQuery,
     ) -> Result<Vec<LevelMeasures>, Error> {
-        let levels = wanted_levels(metric, query)?;
-        let overlay = self.overlay(metric).await?;
-        let Some(newest) = overlay.newest else {
-            return Ok(levels
-                .iter()
-                .map(|level| finish(level, Series::new(), query))
-                .collect());
-        };
-        let wanted: Vec<WantedRows> = levels
-            .iter()
-            .map(|level| WantedRows::new(*level, query, newest))
-            .collect();
-        let requests: Vec<FrameRange> = wanted.iter().map(|rows| rows.request(metric.id)).collect();
-        let stored = self.drivers().storage.read(&requests).await?;
-        let bytes: usize = stored.iter().flatten().map(|frame| frame.bytes.len()).sum();
-        let (metric, query) = (metric.id, query.clone());
-        let work = move || {
-            let read = wanted.iter().zip(&stored).map(|(rows, frames)| {
-                let granularity = rows.level.granularity;
-                let pending = overlay
-                    .frames
-                    .iter()
-                    .find(|frame| frame.granularity() == granularity);
-                let series = rows.assemble(metric, frames, pending, query.method)?;
-                Ok(finish(&rows.level, series, &query))
-            });
-            read.collect()
-        };
-        if bytes <= INLINE_BYTES_MAX {
-            work()
-        } else {
-            blocking(work).await?
-        }
+        let mut answers = self.measures_of_many(&[metric], query).await?;
+        Ok(answers.pop().unwrap_or_default())
     }
 
-    /// Folds the pending measures of a metric over its open window, in memory.
-    async fn overlay(&self, metric: &Metric) -> Result<Overlay, Error> {
-        // Pending measures first: what is folded between the two reads is then folded again over itself, which changes
-        // nothing. The other way round it would be missed.
-        let pending = self
-            .drivers()
-            .incoming
-            .pending(&[metric.id])
-            .await?
-            .pop()
-            .unwrap_or_default();
-        let processor = &self.inner.processor;
-        let state = processor.state(metric).await?;
-        if pending.is_empty() {
-            return Ok(Overlay {
-                newest: state.window.last().map(|point| point.timestamp),
-                frames: Vec::new(),
-            });
+    /// Returns aggregates of many metrics, in the order asked, each as [`measures`](Self::measures) does.
+    ///
+    /// Storage is read in chunks, so what is held beside the answer does not grow with the number of metrics.
+    ///
+    /// # Errors
+    /// As [`measures`](Self::measures), for the first metric that has a reason.
+    pub async fn measures_of_many(
+        &self,
+        metrics: &[&Metric],
+        query: &MeasuresQuery,
+    ) -> Result<Vec<Vec<LevelMeasures>>, Error> {
+        let mut levels = Vec::with_capacity(metrics.len());
+        for metric in metrics {
+            levels.push(wanted_levels(metric, query)?);
         }
-        let plan = Arc::clone(metric.archive_policy.plan());
-        let points: usize = pending.iter().map(|batch| batch.len()).sum();
-        let pending = Arc::new(pending);
-        let fold =
-            |mut window: Window, (plan, pending): (Arc<AggregationPlan>, Arc<Vec<Arc<Series>>>)| {
-                let batches: Vec<&Series> = pending.iter().map(Arc::as_ref).collect();
-                let folded = window.fold(&plan, &batches).ok()?;
-                let newest = window.last().map(|point| point.timestamp);
-                Some(Overlay {
-                    newest,
-                    frames: folded.frames,
-                })
-            };
-        let mut window = state.window.clone();
-        loop {
-            let complete = window.has_points();
-            let given = (Arc::clone(&plan), Arc::clone(&pending));
-            let overlay = if points <= INLINE_POINTS_MAX {
-                fold(window, given)
-            } else {
-                blocking(move || fold(window, given)).await?
-            };
-            match overlay {
-                Some(overlay) => return Ok(overlay),
-                None if complete => unreachable!("a window with its points takes any batch"),
-                None => window = processor.stored_window(metric).await?,
-            }
+        let overlays = self.overlays(metrics).await?;
+        let period = Period {
+            start: query.start,
+            stop: query.stop,
+        };
+        let mut readings = Vec::new();
+        for ((metric, levels), overlay) in metrics.iter().zip(&levels).zip(&overlays) {
+            readings.extend(
+                levels.iter().map(|level| {
+                    Reading::new(metric.id, *level, period, overlay, vec![query.method])
+                }),
+            );
+        }
+        drop(overlays);
+        let read = self.read_rows(readings, None).await?;
+        let points: usize = read.iter().flatten().map(Series::len).sum();
+        let resamples = query.resample.is_some();
+        let query = query.clone();
+        let work = move || finish_all(&levels, read, &query);
+        if resamples && points > INLINE_POINTS_MAX {
+            blocking(work).await
+        } else {
+            Ok(work())
         }
     }
 }
@@ -202,88 +147,19 @@ fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, E
     }
 }
 
-/// The rows of one level that a query asks for.
-struct WantedRows {
-    level: Level,
-    /// Bucket numbers; may be empty.
-    first: i64,
-    end: i64,
-}
-
-impl WantedRows {
-    /// Cuts the time that is asked for down to what the level keeps behind its newest bucket.
-    fn new(level: Level, query: &MeasuresQuery, newest: Timestamp) -> Self {
-        let granularity = level.granularity;
-        let newest_bucket = newest.bucket(granularity);
-        let kept = level.first_kept_bucket(newest).unwrap_or(0);
-        let asked = query.start.map_or(0, |start| start.bucket(granularity));
-        let end = match query.stop {
-            // Buckets that begin before `stop`.
-            Some(stop) => {
-                stop.as_nanosecond().div_euclid(granularity.as_nanosecond())
-                    + i64::from(stop.as_nanosecond() % granularity.as_nanosecond() != 0)
-            }
-            None => i64::MAX,
-        };
-        Self {
-            level,
-            first: kept.max(asked),
-            end: end.min(newest_bucket + 1),
-        }
-    }
-
-    fn request(&self, metric: MetricId) -> FrameRange {
-        let block = |bucket: i64| u64::try_from(bucket / POINTS_PER_BLOCK).unwrap_or(0);
-        let blocks = if self.first < self.end {
-            block(self.first)..block(self.end - 1) + 1
-        } else {
-            0..0
-        };
-        FrameRange {
-            metric,
-            range: BlockRange {
-                stream: Stream::Level(self.level.granularity),
-                blocks,
-            },
-        }
-    }
-
-    /// Merges stored frames and pending rows and reads one method out of them.
-    fn assemble(
-        &self,
-        metric: MetricId,
-        stored: &[StoredFrame],
-        pending: Option<&Frame>,
-        method: AggregationMethod,
-    ) -> Result<Series, Error> {
-        let mut frames = Vec::with_capacity(stored.len() + 1);
-        for frame in stored {
-            let decoded = codec::frame::decode_all(&frame.bytes).map_err(|source| {
-                telemetry::damaged();
-                let granularity = self.level.granularity.as_second_f64();
-                let place = format!("block {} of granularity {granularity} s", frame.key.block);
-                Error::Damaged {
-                    metric,
-                    place,
-                    source,
-                }
-            })?;
-            frames.extend(decoded);
-        }
-        let all: Vec<&Frame> = frames.iter().chain(pending).collect();
-        if all.is_empty() || self.first >= self.end {
-            return Ok(Series::new());
-        }
-        let merged = Frame::merge(&all).map_err(|_| Error::Damaged {
-            metric,
-            place: format!("granularity {} s", self.level.granularity.as_second_f64()),
-            source: codec::DecodeError::Corrupt(codec::Corruption::Layout),
-        })?;
-        Ok(merged
-            .range(self.first..self.end)
-            .series(method)
-            .unwrap_or_default())
-    }
+/// Gives each metric its series, resampled as the query says.
+fn finish_all(
+    levels: &[Vec<Level>],
+    read: Vec<Vec<Series>>,
+    query: &MeasuresQuery,
+) -> Vec<Vec<LevelMeasures>> {
+    let mut read = read.into_iter().flatten();
+    let mut answer = |levels: &Vec<Level>| {
+        let own = levels.iter().zip(read.by_ref());
+        own.map(|(level, series)| finish(level, series, query))
+            .collect()
+    };
+    levels.iter().map(&mut answer).collect()
 }
 
 /// Applies the resampling of a query.

@@ -1,5 +1,22 @@
-//! Reading aggregates.
+//! Reading aggregates, and computing across those of many metrics.
 
+mod aggregates;
+mod evaluation;
+mod groups;
+mod history;
 mod measures;
+mod overlay;
+mod predicate;
+mod reaggregation;
+mod resources;
+mod rows;
 
+pub use aggregates::{
+    AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Gaps, Outcomes, SeriesName, Source,
+};
+pub use groups::{KeepResources, ResourceGroup, ResourceGroups, ResourceSelection};
+pub use history::{HistoryAggregates, HistoryLevel};
 pub use measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+pub use predicate::{Operand, Operation, Predicate};
+pub use reaggregation::ReaggregationQuery;
+pub use resources::GroupAggregates;

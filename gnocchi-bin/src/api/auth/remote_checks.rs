@@ -43,7 +43,7 @@ impl Default for HttpChecksSettings {
         Self {
             content_type: RemoteContentType::Form,
             tls: TlsSettings::default(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
         }
     }
 }

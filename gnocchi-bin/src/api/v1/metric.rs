@@ -180,7 +180,7 @@ pub(super) fn listed(metric: &Metric) -> Value {
 }
 
 /// Returns the wire form with the resource of the metric.
-fn detailed(metric: &Metric, resource: Option<&Resource>) -> Value {
+pub(super) fn detailed(metric: &Metric, resource: Option<&Resource>) -> Value {
     let mut view = base(metric);
     view["archive_policy"] = archive_policy::view(&metric.archive_policy);
     view["resource"] = resource.map_or(Value::Null, |found| {

@@ -1,5 +1,6 @@
 //! Version 1 of the API: one file for each kind of thing.
 
+mod aggregates;
 mod archive_policy;
 mod archive_policy_rule;
 mod batch;
@@ -17,7 +18,9 @@ mod resource_type;
 mod resource_type_patch;
 mod root;
 mod search;
+mod search_metric;
 mod status;
+mod value_predicate;
 
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -88,6 +91,17 @@ pub(super) fn routes() -> Routes {
                 .delete(resource_type::delete),
         )
         .add("/v1/search/resource/{type}", post(search::resources))
+        .add("/v1/search/metric", post(search_metric::search))
+        .add("/v1/aggregates", post(aggregates::compute))
+        .add(
+            "/v1/aggregation/metric",
+            get(aggregates::across_metrics).post(aggregates::across_metrics_of_body),
+        )
+        .add(
+            "/v1/aggregation/resource/{type}/metric/{name}",
+            post(aggregates::across_resources),
+        )
+        .route("/v1/aggregation/resource/{type}/metric", below_a_metric())
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",

@@ -100,6 +100,71 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
         "accepted; every answer has all measures that were acknowledged before",
     ),
 ];
+const START: (&str, &str) = (
+    "start",
+    "the first moment, rounded down to each granularity",
+);
+const STOP: (&str, &str) = ("stop", "the end, not included");
+const FILL: (&str, &str) = (
+    "fill",
+    "what stands in a gap: a number, `null`, `dropna`, `ffill`, `bfill`, `full_ffill` or `full_bfill`",
+);
+const NEEDED_OVERLAP: (&str, &str) = (
+    "needed_overlap",
+    "in how many percent of the moments no series may have a gap",
+);
+const GROUP_BY: (&str, &str) = (
+    "groupby",
+    "a property by which resources are grouped; may be repeated",
+);
+const AGGREGATES_QUERY: &[(&str, &str)] = &[
+    START,
+    STOP,
+    ("granularity", "one granularity; all common ones by default"),
+    FILL,
+    NEEDED_OVERLAP,
+    GROUP_BY,
+    (
+        "use_history",
+        "whether measures count for the group that a resource belonged to at their time",
+    ),
+    (
+        "details",
+        "whether the metrics or resources are part of the answer",
+    ),
+];
+const AGGREGATION_QUERY: &[(&str, &str)] = &[
+    ("metric", "the id of a metric; may be repeated"),
+    START,
+    STOP,
+    (
+        "aggregation",
+        "the aggregation method of each metric; `mean` by default",
+    ),
+    (
+        "reaggregation",
+        "what is computed across metrics; the aggregation method by default",
+    ),
+    ("granularity", "one granularity; all common ones by default"),
+    FILL,
+    NEEDED_OVERLAP,
+    (
+        "resample",
+        "a granularity, or one of the letters Y, H, Q, M, W, by which aggregates are grouped further",
+    ),
+    (
+        "timezone",
+        "where the calendar hangs, for example `Europe/Paris`; UTC by default",
+    ),
+    ("filter", "which resources; for resources without a body"),
+    GROUP_BY,
+    (
+        "refresh",
+        "accepted; every answer has all measures that were acknowledged before",
+    ),
+];
+const AGGREGATES: &str = r#"{"operations": "(aggregate mean (metric cpu.* mean))", "resource_type": "generic", "search": "project_id = 'shop'"}"#;
+const METRIC_IDS: &str = r#"["f93450f2-d8a5-4d67-9985-02511241e7d1"]"#;
 const REPORT: (&str, &str) = (
     "report",
     "whether the answer tells how many points of each metric are accepted and rejected",
@@ -245,6 +310,53 @@ pub(super) const OPERATIONS: &[Operation] = &[
         REPORT,
     ])
     .body(NAMED_BATCH),
+    post(
+        "/v1/aggregates",
+        200,
+        &[400, 404],
+        "Computes an expression across the series of metrics, or of resources",
+    )
+    .query(AGGREGATES_QUERY)
+    .body(AGGREGATES),
+    get(
+        "/v1/aggregation/metric",
+        &[400, 404],
+        "Computes one aggregate across metrics (deprecated)",
+    )
+    .query(AGGREGATION_QUERY),
+    post(
+        "/v1/aggregation/metric",
+        200,
+        &[400, 404],
+        "Computes one aggregate across metrics (deprecated)",
+    )
+    .query(AGGREGATION_QUERY)
+    .body(METRIC_IDS),
+    post(
+        "/v1/aggregation/resource/{type}/metric/{name}",
+        200,
+        &[400, 404],
+        "Computes one aggregate across a metric of resources (deprecated)",
+    )
+    .query(AGGREGATION_QUERY)
+    .body(r#"{"=": {"project_id": "shop"}}"#),
+    post(
+        "/v1/search/metric",
+        200,
+        &[400],
+        "Finds the points of metrics whose values fulfil a condition",
+    )
+    .query(&[
+        ("metric_id", "a metric to search; may be repeated"),
+        START,
+        STOP,
+        ("aggregation", "the aggregation method; `mean` by default"),
+        (
+            "granularity",
+            "one granularity; may be repeated; all by default",
+        ),
+    ])
+    .body(r#"{"and": [{">=": 50}, {"=": [{"%": 2}, 0]}]}"#),
     get("/v1/resource_type", &[], "Lists resource types"),
     post(
         "/v1/resource_type",

@@ -326,7 +326,8 @@ pub(super) fn view(resource: &Resource, attributes: Attributes) -> Map<String, V
     view
 }
 
-fn attribute(value: Option<&AttributeValue>) -> Value {
+/// Returns the wire form of a property.
+pub(super) fn attribute(value: Option<&AttributeValue>) -> Value {
     match value {
         None => Value::Null,
         Some(AttributeValue::String(text)) => json!(text),

@@ -23,7 +23,10 @@ impl Dialect for Sqlite {
     }
 
     fn migrations(&self) -> &'static [&'static str] {
-        &[include_str!("../migrations/sqlite/0001_initial.sql")]
+        &[
+            include_str!("../migrations/sqlite/0001_initial.sql"),
+            include_str!("../migrations/sqlite/0002_search.sql"),
+        ]
     }
 
     fn push_ids(&self, statement: &mut Statement, ids: &mut dyn ExactSizeIterator<Item = Uuid>) {

@@ -133,7 +133,7 @@ impl Rows<'_> {
     }
 }
 
-fn symbol(comparison: Comparison) -> &'static str {
+pub(super) fn symbol(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Equal => " = ",
         Comparison::NotEqual => " <> ",
@@ -152,7 +152,7 @@ fn id(operand: &Operand) -> Option<Uuid> {
 }
 
 /// Returns an operand as the values of a column are stored.
-fn bound(column: &Column, operand: &Operand) -> Value {
+pub(super) fn bound(column: &Column, operand: &Operand) -> Value {
     match operand {
         Operand::Text(text) => text.as_str().into(),
         Operand::Number(number) => Value::Real(Some(*number)),

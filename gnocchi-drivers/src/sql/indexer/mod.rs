@@ -2,6 +2,7 @@
 
 mod archive_policies;
 mod assignment;
+mod attribute_index;
 mod conditions;
 mod integrity;
 mod listing;

@@ -3,7 +3,9 @@
 use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
+use gnocchi_core::search::Condition;
 
+use super::attribute_index::{indexed_parts, push_hits, push_probes, read_probes};
 use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
@@ -33,15 +35,15 @@ pub(super) async fn list(
     let marker = query.page.marker.as_deref();
     let marked = marker.and_then(|marker| parse_marker(marker, query.history));
     let nothing = query.ids.as_ref().is_some_and(Vec::is_empty);
-    let marked_keys = if query.resource_type == GENERIC && (nothing || marked.is_none()) {
+    let prepared = if query.resource_type == GENERIC && (nothing || marked.is_none()) {
         check_sort_keys(&ResourceType::generic(), query)?;
-        None
+        Prepared::default()
     } else {
         let wanted = marked.filter(|_| !nothing);
         prepare(session, query, &order, wanted).await?
     };
     if let Some(marker) = marker
-        && marked_keys.is_none()
+        && prepared.marked_keys.is_none()
     {
         let marker = marker.to_owned();
         return Err(IndexerError::InvalidMarker { marker }.into());
@@ -65,8 +67,8 @@ pub(super) async fn list(
     } else {
         ", NULL AS revision_end, -1 AS revision"
     });
-    push_source(&*session, &mut statement, query);
-    if let Some(keys) = &marked_keys {
+    push_source(&*session, &mut statement, query, prepared.leading);
+    if let Some(keys) = &prepared.marked_keys {
         statement.push(" AND ");
         push_after(&mut statement, &order, keys);
     }
@@ -77,18 +79,31 @@ pub(super) async fn list(
     read_all(session.fetch(statement).await?, metric_names)
 }
 
-/// Reads the type and the keys of the marked row, with one statement; no keys when no row is marked.
-async fn prepare(
+/// What is known before a page is read.
+#[derive(Default)]
+struct Prepared<'a> {
+    /// The keys of the marked row; `None` when no row is marked.
+    marked_keys: Option<Vec<Option<Value>>>,
+    /// The part of the condition that few resources fulfil, as the index of attributes says.
+    leading: Option<&'a Condition>,
+}
+
+/// Reads the type, the keys of the marked row and how selective the condition is, with one statement.
+async fn prepare<'a>(
     session: &mut dyn Session,
-    query: &ResourceQuery,
+    query: &'a ResourceQuery,
     order: &[OrderKey],
     marked: Option<(ResourceId, i64)>,
-) -> Result<Option<Vec<Option<Value>>>, SqlError> {
+) -> Result<Prepared<'a>, SqlError> {
+    // Past revisions are not in the index.
+    let condition = query.condition.as_ref().filter(|_| !query.history);
+    let parts = indexed_parts(condition);
     let mut statement = Statement::new("SELECT resource_type.name, resource_type.attributes");
+    push_probes(&mut statement, &query.resource_type, &parts);
     if let Some((id, revision)) = marked {
         statement.push(", marked.* FROM resource_type LEFT JOIN (SELECT 1, ");
         push_keys(&mut statement, order);
-        push_source(&*session, &mut statement, query);
+        push_source(&*session, &mut statement, query, None);
         statement.push(" AND id = ");
         statement.push_value(*id.as_uuid());
         if query.history {
@@ -109,10 +124,16 @@ async fn prepare(
     let name = row.text("resource_type.name")?;
     let attributes = row.text("resource_type.attributes")?;
     check_sort_keys(&decode_type(name, &attributes)?, query)?;
-    if marked.is_none() || row.cell() == Cell::Null {
-        return Ok(None);
-    }
-    read_keys(row, order).map(Some)
+    let leading = read_probes(&mut row, &parts)?;
+    let marked_keys = if marked.is_none() || row.cell() == Cell::Null {
+        None
+    } else {
+        Some(read_keys(row, order)?)
+    };
+    Ok(Prepared {
+        marked_keys,
+        leading,
+    })
 }
 
 /// Fails for a key that is neither a property of every resource nor an attribute of the type.
@@ -138,9 +159,17 @@ fn parse_marker(marker: &str, history: bool) -> Option<(ResourceId, i64)> {
     Some((id.parse().ok()?, revision.parse().ok()?))
 }
 
-/// Adds where resources come from, and which of them fit.
-fn push_source(session: &dyn Session, statement: &mut Statement, query: &ResourceQuery) {
-    if query.history {
+/// Adds where resources come from, and which of them fit; first those that fulfil the `leading` part of the condition.
+fn push_source(
+    session: &dyn Session,
+    statement: &mut Statement,
+    query: &ResourceQuery,
+    leading: Option<&Condition>,
+) {
+    if leading.is_some() {
+        // A cross join is done in the order in which it is written.
+        statement.push(" FROM resource_attribute AS hit CROSS JOIN resource AS listing");
+    } else if query.history {
         statement.push(" FROM (SELECT ");
         statement.push(RESOURCE_COLUMNS);
         statement.push(", NULL AS revision_end, -1 AS revision FROM resource UNION ALL SELECT ");
@@ -149,7 +178,10 @@ fn push_source(session: &dyn Session, statement: &mut Statement, query: &Resourc
     } else {
         statement.push(" FROM resource AS listing");
     }
-    if query.resource_type == GENERIC {
+    if let Some(leading) = leading {
+        statement.push(" WHERE listing.id = hit.resource_id AND ");
+        push_hits(statement, &query.resource_type, leading);
+    } else if query.resource_type == GENERIC {
         statement.push(" WHERE 1 = 1");
     } else {
         statement.push(" WHERE resource_type = ");

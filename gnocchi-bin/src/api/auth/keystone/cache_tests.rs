@@ -6,7 +6,7 @@ use tokio::time::{advance, sleep};
 
 use super::*;
 
-const LIFETIME: Duration = Duration::from_secs(300);
+const LIFETIME: Duration = Duration::from_mins(5);
 const NOW_SECONDS: i64 = 1_000_000;
 
 /// Knows `good`, which lives for `left` seconds, and can tell nothing of `later`; takes a second for everything.

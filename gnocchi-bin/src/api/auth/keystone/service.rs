@@ -16,7 +16,7 @@ use super::token::{Expired, Identity, TokenError, TokenValidator};
 use crate::outgoing::OutgoingError;
 
 /// How long before its end the service token is renewed: longer than any request takes.
-const RENEW_BEFORE: Duration = Duration::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_mins(1);
 
 /// How long one validation may take, all retries included.
 const PATIENCE: Duration = Duration::from_secs(20);

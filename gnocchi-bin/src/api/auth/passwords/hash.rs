@@ -18,7 +18,7 @@ const BCRYPT_COST_MAX: u32 = 16;
 
 /// The hash of a password.
 pub(super) enum Hash {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Bcrypt(String),
 }
 
@@ -51,7 +51,7 @@ impl Hash {
     pub(super) fn matches(&self, password: &str) -> bool {
         match self {
             Self::Argon2(hash) => Argon2::default()
-                .verify_password(password.as_bytes(), hash)
+                .verify_password(password.as_bytes(), hash.as_ref())
                 .is_ok(),
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
         }
@@ -78,7 +78,7 @@ fn argon2(text: &str) -> Result<Hash, String> {
             "the argon2 hash takes more than {ARGON2_MEMORY_KIB_MAX} KiB or {ARGON2_PASSES_MAX} passes"
         ));
     }
-    Ok(Hash::Argon2(hash))
+    Ok(Hash::Argon2(Box::new(hash)))
 }
 
 fn bcrypt(text: &str) -> Result<Hash, String> {

@@ -1,0 +1,226 @@
+//! Computing expressions.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use jiff::tz::TimeZone;
+
+use super::ast::{Expression, Reference};
+use super::functions::BinaryFunction;
+use super::matrix::{Cells, Matrix, MatrixColumn, Value};
+use super::operate;
+use super::outcome::{EvaluateError, Input, Origin, Outcome, OutcomeColumn, Shape};
+use crate::align::{Keep, align};
+use crate::resample::Granularity;
+use crate::series::Series;
+
+/// Computes an expression over the series that it refers to.
+///
+/// Sums across columns run in the order of [`Input::columns`]; a `metric` operation gives the columns of its references in that order, whatever the order in
+/// which it names them.
+///
+/// # Errors
+/// [`EvaluateError::Align`] when the series have no common grid or do not overlap as asked; others when operands do not fit together.
+///
+/// # Panics
+/// In debug builds when the reference of a column is none of the expression.
+pub fn evaluate(expression: &Expression, input: Input<'_>) -> Result<Outcome, EvaluateError> {
+    let (references, series): (Vec<usize>, Vec<Series>) = input
+        .columns
+        .into_iter()
+        .map(|column| (column.reference, column.series))
+        .unzip();
+    let (timestamps_ns, columns) = align(series, input.alignment)?.into_parts();
+    let slots = references
+        .into_iter()
+        .zip(columns)
+        .map(|(reference, cells)| Slot {
+            reference,
+            cells: Rc::new(cells),
+            uses: 0,
+        })
+        .collect();
+    let mut evaluator = Evaluator {
+        granularity: Granularity::Span(input.granularity),
+        timestamps_ns: Rc::new(timestamps_ns),
+        slots,
+        references: HashMap::new(),
+        time_zone: input.time_zone,
+    };
+    evaluator.count_uses(expression);
+    let value = evaluator.value(expression)?;
+    // Nobody else holds a column then, so none is copied.
+    drop(evaluator);
+    match value {
+        Value::Number(_) => Err(EvaluateError::NotASeries),
+        Value::Matrix(matrix) => Ok(outcome(matrix, input.alignment.keep())),
+    }
+}
+
+fn outcome(matrix: Matrix, keep: Keep) -> Outcome {
+    let shape = if matrix.is_combined && matrix.columns.len() < 2 {
+        Shape::Aggregated
+    } else {
+        Shape::PerSeries
+    };
+    let columns = matrix.columns.into_iter().map(|column| OutcomeColumn {
+        origin: match (shape, column.source) {
+            (Shape::PerSeries, Some(source)) => Origin::Input(source),
+            _ => Origin::Aggregated,
+        },
+        values: Rc::unwrap_or_clone(column.cells),
+    });
+    Outcome {
+        granularity: matrix.granularity,
+        shape,
+        columns: columns.collect(),
+        timestamps_ns: Rc::unwrap_or_clone(matrix.timestamps_ns),
+        keep,
+    }
+}
+
+struct Evaluator<'a> {
+    granularity: Granularity,
+    timestamps_ns: Rc<Vec<i64>>,
+    slots: Vec<Slot>,
+    /// The index of each reference.
+    references: HashMap<&'a Reference, usize>,
+    time_zone: &'a TimeZone,
+}
+
+/// A column of the grid.
+struct Slot {
+    reference: usize,
+    cells: Cells,
+    /// How many operations still need it.
+    uses: usize,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Finds out how often each column is needed, so that the last one who needs it gets it for himself.
+    fn count_uses(&mut self, expression: &'a Expression) {
+        let Self {
+            references, slots, ..
+        } = self;
+        for reference in expression.references() {
+            references.insert(reference, references.len());
+        }
+        debug_assert!(
+            slots.iter().all(|slot| slot.reference < references.len()),
+            "a column of an unknown reference"
+        );
+        expression.visit_metrics(&mut |listed| {
+            let wanted = wanted(references, listed);
+            for slot in slots.iter_mut().filter(|slot| wanted.has(slot)) {
+                slot.uses += 1;
+            }
+        });
+    }
+
+    fn value(&mut self, expression: &'a Expression) -> Result<Value, EvaluateError> {
+        match expression {
+            Expression::Number(number) => Ok(Value::Number(*number)),
+            Expression::Metric(listed) => Ok(Value::Matrix(self.metric(listed))),
+            Expression::Unary(function, of) => Ok(operate::unary(*function, self.value(of)?)),
+            Expression::Binary(function, left, right) => {
+                let left = self.value(left)?;
+                operate::binary(*function, left, self.value(right)?)
+            }
+            Expression::Clip {
+                of,
+                lowest,
+                highest,
+            } => {
+                let (of, lowest) = (self.value(of)?, self.value(lowest)?);
+                let bounded = operate::binary(BinaryFunction::NotBelow, of, lowest)?;
+                match highest {
+                    Some(highest) => {
+                        operate::binary(BinaryFunction::NotAbove, bounded, self.value(highest)?)
+                    }
+                    None => Ok(bounded),
+                }
+            }
+            Expression::RateOfChange(unit, of) => self.rows(of, |matrix| {
+                operate::rate_of_change(*unit, matrix);
+                Ok(())
+            }),
+            Expression::Aggregate(method, of) => self.rows(of, |matrix| {
+                operate::aggregate(*method, matrix);
+                Ok(())
+            }),
+            Expression::Rolling { method, window, of } => {
+                self.rows(of, |matrix| operate::roll(*method, *window, matrix))
+            }
+            Expression::Resample { method, to, of } => {
+                let zone = self.time_zone;
+                self.rows(of, |matrix| {
+                    operate::resample(*method, *to, to.in_zone(zone), matrix);
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    /// Computes an operand that must have rows, and changes it.
+    fn rows(
+        &mut self,
+        of: &'a Expression,
+        change: impl FnOnce(&mut Matrix) -> Result<(), EvaluateError>,
+    ) -> Result<Value, EvaluateError> {
+        match self.value(of)? {
+            Value::Number(_) => Err(EvaluateError::NotASeries),
+            Value::Matrix(mut matrix) => {
+                change(&mut matrix)?;
+                Ok(Value::Matrix(matrix))
+            }
+        }
+    }
+
+    fn metric(&mut self, listed: &[Reference]) -> Matrix {
+        let wanted = wanted(&self.references, listed);
+        let slots = self.slots.iter_mut().enumerate();
+        let columns = slots
+            .filter(|(_, slot)| wanted.has(slot))
+            .map(|(index, slot)| MatrixColumn {
+                source: Some(index),
+                cells: slot.give(),
+            });
+        Matrix {
+            granularity: self.granularity,
+            columns: columns.collect(),
+            timestamps_ns: Rc::clone(&self.timestamps_ns),
+            is_combined: false,
+        }
+    }
+}
+
+impl Slot {
+    /// Gives the column away for good when nobody needs it any more.
+    fn give(&mut self) -> Cells {
+        self.uses = self.uses.saturating_sub(1);
+        if self.uses == 0 {
+            std::mem::take(&mut self.cells)
+        } else {
+            Rc::clone(&self.cells)
+        }
+    }
+}
+
+/// Which references an operation lists.
+struct Wanted(Vec<bool>);
+
+fn wanted(references: &HashMap<&Reference, usize>, listed: &[Reference]) -> Wanted {
+    let mut wanted = vec![false; references.len()];
+    for reference in listed {
+        if let Some(index) = references.get(reference) {
+            wanted[*index] = true;
+        }
+    }
+    Wanted(wanted)
+}
+
+impl Wanted {
+    fn has(&self, slot: &Slot) -> bool {
+        self.0.get(slot.reference).copied().unwrap_or(false)
+    }
+}

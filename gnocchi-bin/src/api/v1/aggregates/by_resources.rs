@@ -1,0 +1,150 @@
+//! Series of the resources that fit a search.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gnocchi_core::Error;
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::ResourceType;
+use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::query::{KeepResources, ResourceSelection};
+use serde_json::{Value, json};
+
+use super::operations::{Operations, pairs};
+use super::parameters::Parameters;
+use super::refusal;
+use super::view::View;
+use crate::api::auth::resource_visibility;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::filter::{self, Rows};
+use crate::api::query::Query;
+use crate::api::render::Document;
+use crate::api::schema::Path;
+use crate::api::state::ApiState;
+use crate::api::v1::resource::Attributes;
+
+/// Into which groups the resources fall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scope {
+    /// The properties by which they are grouped, sorted; none makes one group.
+    group_by: Vec<String>,
+    time: Time,
+}
+
+/// Which group a resource belongs to when it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// That of now.
+    Now,
+    /// At each moment that of then.
+    Then,
+}
+
+/// Who asks for what.
+pub(super) struct Call<'a> {
+    pub(super) state: &'a ApiState,
+    pub(super) caller: &'a Caller,
+    pub(super) parameters: &'a Parameters,
+    pub(super) scope: Scope,
+    pub(super) keep: KeepResources,
+}
+
+impl Scope {
+    pub(super) fn parse(query: &Query) -> ApiResult<Self> {
+        let time = if query.flag("use_history", false)? {
+            Time::Then
+        } else {
+            Time::Now
+        };
+        Ok(Self {
+            group_by: group_by(query),
+            time,
+        })
+    }
+
+    /// Tells whether past revisions count: only groups can tell them apart.
+    fn is_history(&self) -> bool {
+        self.time == Time::Then && !self.group_by.is_empty()
+    }
+}
+
+/// Returns the properties by which resources are grouped, sorted, each once.
+pub(super) fn group_by(query: &Query) -> Vec<String> {
+    let names: BTreeSet<&str> = query.all("groupby").collect();
+    names.into_iter().map(ToOwned::to_owned).collect()
+}
+
+impl Call<'_> {
+    /// Answers with an expression over series of resources.
+    pub(super) async fn compute(
+        self,
+        operations: Operations,
+        resource_type: &str,
+        search: &Value,
+    ) -> ApiResult {
+        let expression = Arc::new(operations.by_names()?);
+        let resource_type = find_type(self.state, resource_type).await?;
+        let selection = self.selection(&resource_type, search).await?;
+        let references = expression.references();
+        let refused = |error| refusal::of(error, pairs(&references));
+        let query = self.parameters.query(expression.clone());
+        let (start, stop) = (self.parameters.start, self.parameters.stop);
+        let view = View {
+            references: &references,
+            keep: self.keep,
+            attributes: Attributes::through(resource_type.name(), false),
+        };
+        let gnocchi = self.state.gnocchi();
+        let mut document = Document::new();
+        if self.scope.is_history() {
+            let groups = gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
+            view.history(&mut document, groups.await.map_err(refused)?);
+        } else {
+            let groups = gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
+            let groups = groups.await.map_err(refused)?;
+            if self.scope.group_by.is_empty() {
+                for group in groups {
+                    view.group(&mut document, group);
+                }
+            } else {
+                view.groups(&mut document, groups);
+            }
+        }
+        Ok(crate::api::v1::document(document))
+    }
+
+    async fn selection(
+        &self,
+        resource_type: &ResourceType,
+        search: &Value,
+    ) -> ApiResult<ResourceSelection> {
+        let filter = filter::of_value(search, &Path::Key(&Path::Root, "search"))?;
+        let rows = Rows::of(self.scope.is_history());
+        let condition = filter::bind(
+            self.state,
+            filter.as_ref(),
+            self.caller,
+            resource_type,
+            rows,
+        )?;
+        let name = resource_type.name();
+        Ok(ResourceSelection {
+            resource_type: name.to_owned(),
+            condition,
+            visibility: resource_visibility(self.state, Action::SearchResource, self.caller, name)
+                .await?,
+            group_by: self.scope.group_by.clone(),
+        })
+    }
+}
+
+/// Finds a resource type that the body names.
+async fn find_type(state: &ApiState, name: &str) -> ApiResult<ResourceType> {
+    match state.gnocchi().resource_type(name).await {
+        Ok(found) => Ok(found),
+        Err(Error::Indexer(IndexerError::NoSuchResourceType { name })) => Err(ApiError::bad_data(
+            json!({"cause": "Resource type does not exist", "detail": name}),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}

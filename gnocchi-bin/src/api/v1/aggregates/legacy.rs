@@ -1,0 +1,225 @@
+//! The deprecated calls: one aggregate across metrics, as a bare list.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use carbonara::Timespan;
+use gnocchi_core::Error;
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::MetricId;
+use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::query::{
+    AggregatesError, ReaggregationQuery, ResourceSelection, SeriesName, Source,
+};
+use serde_json::{Value, json};
+
+use super::by_resources::group_by;
+use super::parameters::{Parameters, UnlessSaid};
+use super::refusal;
+use super::view;
+use crate::api::address::Names;
+use crate::api::auth::{Authenticated, require, resource_visibility};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::filter::{self, Rows};
+use crate::api::query::Query;
+use crate::api::render::Document;
+use crate::api::schema::{self, Path};
+use crate::api::state::ApiState;
+use crate::api::v1::document;
+use crate::api::v1::measures::resample;
+
+/// What is said of an entry of a list that is no id of a metric.
+const NO_ID: &str = "not a valid value";
+
+/// `GET /v1/aggregation/metric`
+pub(in crate::api::v1) async fn across_metrics(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+) -> ApiResult {
+    let mut ids = BTreeSet::new();
+    for (place, text) in query.all("metric").enumerate() {
+        let id: Result<MetricId, _> = text.parse();
+        ids.insert(id.map_err(|_| {
+            ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]"))
+        })?);
+    }
+    aggregate_metrics(&state, &caller, &query, ids).await
+}
+
+/// `POST /v1/aggregation/metric`
+pub(in crate::api::v1) async fn across_metrics_of_body(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let ids = schema::list(&body.json().await?, &Path::Root, 0, |value, path| {
+        let id = value.as_str().and_then(|text| text.parse().ok());
+        id.ok_or_else(|| path.invalid(NO_ID))
+    })?;
+    aggregate_metrics(&state, &caller, &query, ids.into_iter().collect()).await
+}
+
+/// `POST /v1/aggregation/resource/{type}/metric/{name}`
+pub(in crate::api::v1) async fn across_resources(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    Names((type_name, metric_name)): Names<(String, String)>,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let resource_type = state.gnocchi().resource_type(&type_name).await?;
+    let filter = filter::of_request(body, &query).await?;
+    let condition = filter::bind(
+        &state,
+        filter.as_ref(),
+        &caller,
+        &resource_type,
+        Rows::of(false),
+    )?;
+    let asked = parse(&state, &query)?;
+    let visibility = resource_visibility(&state, Action::SearchResource, &caller, &type_name);
+    let selection = ResourceSelection {
+        resource_type: type_name.clone(),
+        condition,
+        visibility: visibility.await?,
+        group_by: group_by(&query),
+    };
+    let grouped = !selection.group_by.is_empty();
+    let references = json!([[metric_name, asked.aggregation]]);
+    let gnocchi = state.gnocchi();
+    let mut groups = gnocchi.named_metric_groups(selection, &metric_name);
+    let mut answer = Document::new();
+    let mut written = 0;
+    if grouped {
+        answer.text("[");
+    }
+    loop {
+        let mut batch = groups.next_batch().await.map_err(bad_group)?;
+        if batch.is_empty() {
+            break;
+        }
+        let sources: Vec<Vec<Source>> = batch
+            .iter_mut()
+            .map(|group| std::mem::take(&mut group.sources))
+            .collect();
+        let computed = gnocchi.reaggregated(&asked, &sources).await;
+        let computed = computed.map_err(|error| refused(error, references.clone()))?;
+        for (group, levels) in batch.into_iter().zip(computed) {
+            if grouped {
+                view::begin_group(&mut answer, written, &group.properties);
+            }
+            view::level_list(&mut answer, levels);
+            if grouped {
+                answer.text("}");
+            }
+            written += 1;
+        }
+    }
+    match (grouped, written) {
+        (true, _) => drop(answer.text("]")),
+        (false, 0) => drop(answer.text("[]")),
+        (false, _) => {}
+    }
+    Ok(document(answer))
+}
+
+/// Answers with one aggregate across metrics.
+async fn aggregate_metrics(
+    state: &ApiState,
+    caller: &Caller,
+    query: &Query,
+    ids: BTreeSet<MetricId>,
+) -> ApiResult {
+    let ids: Vec<MetricId> = ids.into_iter().collect();
+    let found = state.gnocchi().metrics(&ids).await?;
+    let mut sources = Vec::with_capacity(ids.len());
+    for (id, metric) in ids.into_iter().zip(found) {
+        let metric = metric.ok_or_else(|| ApiError::no_such_metric(&id.to_string()))?;
+        // The resource of the metric doesn't count here.
+        let target = MetricTarget {
+            metric: &metric,
+            resource: None,
+        };
+        require(state, Action::GetMetric, caller, &target).await?;
+        sources.push(Source {
+            reference: 0,
+            metric,
+            found: None,
+        });
+    }
+    let asked = parse(state, query)?;
+    let references = sources
+        .iter()
+        .map(|source| json!([source.metric.id.to_string(), asked.aggregation]))
+        .collect();
+    let computed = state.gnocchi().reaggregated(&asked, &[sources]).await;
+    let computed = computed.map_err(|error| refused(error, references))?;
+    let mut answer = Document::new();
+    for levels in computed {
+        view::level_list(&mut answer, levels);
+    }
+    Ok(document(answer))
+}
+
+fn parse(state: &ApiState, query: &Query) -> ApiResult<ReaggregationQuery> {
+    let now = state.gnocchi().clock().now();
+    let parameters = Parameters::parse(query, now, UnlessSaid::FullOverlap)?;
+    // Every read sees what was acknowledged before, so there is nothing to refresh.
+    query.flag("refresh", false)?;
+    let aggregation = query.single("aggregation")?.unwrap_or("mean");
+    let reaggregation = query.single("reaggregation")?.unwrap_or(aggregation);
+    Ok(ReaggregationQuery {
+        aggregation: aggregation.to_owned(),
+        reaggregation: reaggregation.to_owned(),
+        granularity: parameters.granularity,
+        start: parameters.start,
+        stop: parameters.stop,
+        resample: resample(query)?,
+        gaps: parameters.gaps,
+    })
+}
+
+/// Says why nothing was computed, in the words of these calls.
+fn refused(error: AggregatesError, references: Value) -> ApiError {
+    let lacks = |series: &SeriesName, granularity: Timespan| {
+        ApiError::not_found(format!(
+            "Aggregation method '{}' at granularity '{:?}' for metric {} does not exist",
+            series.method,
+            granularity.as_second_f64(),
+            series.metric.id
+        ))
+    };
+    match &error {
+        AggregatesError::UnknownAggregation { series, others: 0 } => {
+            ApiError::unknown_aggregation(series.metric.id, &series.method)
+        }
+        AggregatesError::UnknownAggregation { series, .. } => {
+            let definition = series.metric.archive_policy.definition();
+            match definition.first() {
+                Some(first) => lacks(series, first.granularity()),
+                None => refusal::of(error, references),
+            }
+        }
+        AggregatesError::GranularitiesMissing {
+            series,
+            granularity,
+        } => match series.first() {
+            Some(first) => lacks(first, *granularity),
+            None => refusal::of(error, references),
+        },
+        _ => refusal::of(error, references),
+    }
+}
+
+/// Says that resources cannot be grouped that way.
+fn bad_group(error: Error) -> ApiError {
+    match error {
+        Error::Indexer(IndexerError::InvalidSortKey { .. }) => {
+            ApiError::bad_request("Invalid groupby attribute")
+        }
+        other => other.into(),
+    }
+}

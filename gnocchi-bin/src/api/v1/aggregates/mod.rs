@@ -1,0 +1,73 @@
+//! Computing across many series: `/v1/aggregates`, and what came before it: `/v1/aggregation`.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `parameters` | time, granularity and gaps: what both ways of asking share |
+//! | `operations` | expressions as JSON or text, and what is said of wrong ones |
+//! | `by_ids`, `by_resources` | which series are meant, and who may see them |
+//! | `legacy` | the deprecated calls, which are expressions of one shape |
+//! | `refusal` | why nothing can be computed, as clients know it |
+//! | `view` | what was computed as JSON |
+
+mod by_ids;
+mod by_resources;
+mod legacy;
+mod operations;
+mod parameters;
+mod refusal;
+mod view;
+
+use axum::extract::State;
+use gnocchi_core::query::KeepResources;
+
+pub(super) use legacy::{across_metrics, across_metrics_of_body, across_resources};
+
+pub(super) use view::level_list;
+
+use crate::api::auth::Authenticated;
+use crate::api::body::RequestBody;
+use crate::api::error::ApiResult;
+use crate::api::query::Query;
+use crate::api::schema::{Object, Path, string};
+use crate::api::state::ApiState;
+use by_resources::Scope;
+use operations::Operations;
+use parameters::{Parameters, UnlessSaid};
+
+/// The keys of a body.
+const KEYS: [&str; 3] = ["operations", "resource_type", "search"];
+
+/// `POST /v1/aggregates`
+pub(super) async fn compute(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let now = state.gnocchi().clock().now();
+    let parameters = Parameters::parse(&query, now, UnlessSaid::DropMissing)?;
+    let keep = if query.flag("details", false)? {
+        KeepResources::Keep
+    } else {
+        KeepResources::Drop
+    };
+    let scope = Scope::parse(&query)?;
+    let body = body.json().await?;
+    let object = Object::open(&body, &Path::Root, |key| KEYS.contains(&key))?;
+    let operations =
+        object.optional("operations", |value, path| Ok(Operations::of(value, path)))?;
+    let operations = object.require("operations", operations)??;
+    let Some(resource_type) = object.optional("resource_type", string)? else {
+        return by_ids::compute(&state, &caller, &parameters, operations, keep).await;
+    };
+    let search = object.optional("search", |value, _| Ok(value.clone()))?;
+    let search = object.require("search", search)?;
+    let call = by_resources::Call {
+        state: &state,
+        caller: &caller,
+        parameters: &parameters,
+        scope,
+        keep,
+    };
+    call.compute(operations, &resource_type, &search).await
+}

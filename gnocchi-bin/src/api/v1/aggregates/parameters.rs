@@ -1,0 +1,179 @@
+//! The query parameters of everything that is computed across series.
+
+use std::sync::Arc;
+
+use carbonara::align::Fill;
+use carbonara::expression::Expression;
+use carbonara::{Timespan, Timestamp};
+use gnocchi_core::query::{AggregatesQuery, Gaps};
+use jiff::tz::TimeZone;
+
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::query::Query;
+use crate::api::time_zone::time_zone;
+use crate::api::{timespan, timestamp};
+
+/// What is said of a fill that is none.
+const FILLS: &str =
+    "Must be a float, 'dropna', 'null', 'ffill', 'bfill', 'full_ffill' or 'full_bfill'";
+
+/// What is done about gaps when the caller does not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnlessSaid {
+    /// They stay gaps.
+    DropMissing,
+    /// There may be none.
+    FullOverlap,
+}
+
+/// Which part of the series is looked at, and what stands where one has no point.
+#[derive(Debug, Clone)]
+pub(super) struct Parameters {
+    pub(super) start: Option<Timestamp>,
+    pub(super) stop: Option<Timestamp>,
+    pub(super) granularity: Option<Timespan>,
+    pub(super) gaps: Gaps,
+    /// Where the calendar hangs.
+    time_zone: TimeZone,
+}
+
+impl Parameters {
+    pub(super) fn parse(query: &Query, now: Timestamp, unless_said: UnlessSaid) -> ApiResult<Self> {
+        let start = moment(query, "start", now)?;
+        let stop = moment(query, "stop", now)?;
+        let needed_percent = match query.single("needed_overlap")? {
+            None => None,
+            Some(text) => Some(percent(text)?),
+        };
+        let granularity = match query.single("granularity")? {
+            None => None,
+            Some(text) => Some(
+                timespan::parse(text)
+                    .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
+            ),
+        };
+        let fill = match query.single("fill")? {
+            None => None,
+            Some(text) => {
+                let fill = text.trim().parse::<Fill>();
+                Some(fill.map_err(|_| ApiError::argument("fill", FILLS))?)
+            }
+        };
+        let gaps = match (fill, needed_percent, unless_said) {
+            (Some(fill), _, _) => Gaps::Fill(fill),
+            (None, Some(needed_percent), _) => Gaps::Overlap { needed_percent },
+            (None, None, UnlessSaid::DropMissing) => Gaps::Fill(Fill::DropMissing),
+            (None, None, UnlessSaid::FullOverlap) => Gaps::Overlap {
+                needed_percent: 100.0,
+            },
+        };
+        Ok(Self {
+            start,
+            stop,
+            granularity,
+            gaps,
+            time_zone: time_zone(query)?,
+        })
+    }
+}
+
+impl Parameters {
+    /// Says what is computed.
+    pub(super) fn query(&self, expression: Arc<Expression>) -> AggregatesQuery {
+        AggregatesQuery {
+            expression,
+            granularity: self.granularity,
+            gaps: self.gaps,
+            time_zone: self.time_zone.clone(),
+        }
+    }
+}
+
+fn moment(query: &Query, name: &str, now: Timestamp) -> ApiResult<Option<Timestamp>> {
+    let Some(text) = query.single(name)? else {
+        return Ok(None);
+    };
+    match timestamp::parse(text, now) {
+        Ok(moment) => Ok(Some(moment)),
+        Err(_) => Err(ApiError::argument(
+            name,
+            "Must be a datetime or a timestamp",
+        )),
+    }
+}
+
+fn percent(text: &str) -> ApiResult<f64> {
+    let number = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|number: &f64| !number.is_nan());
+    number.ok_or_else(|| ApiError::argument("needed_overlap", "Must be a number"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> ApiResult<Parameters> {
+        Parameters::parse(
+            &Query::parse(text),
+            Timestamp::EPOCH,
+            UnlessSaid::DropMissing,
+        )
+    }
+
+    #[test]
+    fn gaps() {
+        let check =
+            |text: &str, expected: Gaps| assert_eq!(parse(text).unwrap().gaps, expected, "{text}");
+        check("", Gaps::Fill(Fill::DropMissing));
+        check("fill=null", Gaps::Fill(Fill::Null));
+        check("fill=-1.5", Gaps::Fill(Fill::Number(-1.5)));
+        check(
+            "needed_overlap=50",
+            Gaps::Overlap {
+                needed_percent: 50.0,
+            },
+        );
+        check(
+            "needed_overlap=50&fill=full_ffill",
+            Gaps::Fill(Fill::FullForward),
+        );
+        let legacy =
+            Parameters::parse(&Query::default(), Timestamp::EPOCH, UnlessSaid::FullOverlap);
+        assert_eq!(
+            legacy.unwrap().gaps,
+            Gaps::Overlap {
+                needed_percent: 100.0
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let check = |text: &str, name: &str, reason: &str| {
+            assert_eq!(
+                parse(text).unwrap_err(),
+                ApiError::argument(name, reason),
+                "{text}"
+            );
+        };
+        let no_moment = "Must be a datetime or a timestamp";
+        check("start=notadate&fill=foobar", "start", no_moment);
+        check("stop=notadate", "stop", no_moment);
+        check(
+            "needed_overlap=notnumber&granularity=0",
+            "needed_overlap",
+            "Must be a number",
+        );
+        check(
+            "granularity=foobar",
+            "granularity",
+            "Unable to parse timespan",
+        );
+        check("granularity=0", "granularity", "Timespan must be positive");
+        check("fill=foobar&granularity=5", "fill", FILLS);
+        check("fill=1&fill=2", "fill", "must be given only once");
+    }
+}

@@ -1,0 +1,202 @@
+//! Searching points by their values.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use carbonara::{Timespan, Timestamp};
+use gnocchi_core::model::{Metric, MetricId};
+use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Predicate};
+use serde_json::json;
+
+use super::aggregates::level_list;
+use super::document;
+use super::{metric, value_predicate};
+use crate::api::aside::{self, Length};
+use crate::api::auth::{Authenticated, require};
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::query::Query;
+use crate::api::render::Document;
+use crate::api::state::ApiState;
+use crate::api::{timespan, timestamp};
+
+/// How many metrics are searched together.
+const METRICS_AT_ONCE: usize = 64;
+
+/// How many values are looked at at once: it takes about half a millisecond.
+const VALUES_AT_ONCE: usize = 65_536;
+
+/// Which points are searched.
+struct Search {
+    aggregation: String,
+    /// Coarsest first; none means all that a metric has.
+    granularities: Vec<Timespan>,
+    start: Option<Timestamp>,
+    stop: Option<Timestamp>,
+}
+
+/// `POST /v1/search/metric`
+pub(super) async fn search(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    body: RequestBody,
+) -> ApiResult {
+    let metrics = metrics(&state, &caller, &query).await?;
+    let Some(body) = body.optional_json().await? else {
+        return Err(ApiError::bad_request("No query specified in body"));
+    };
+    let predicate = Arc::new(value_predicate::parse(&body)?);
+    let search = Search::parse(&query, state.gnocchi().clock().now())?;
+    let mut found = Vec::with_capacity(metrics.len());
+    for chunk in metrics.chunks(METRICS_AT_ONCE) {
+        let read = search.read(&state, chunk).await?;
+        let points = read.iter().flatten().map(|level| level.series.len()).sum();
+        let predicate = Arc::clone(&predicate);
+        let select = move || select(read, &predicate);
+        found.extend(aside::work(Length::of(points, VALUES_AT_ONCE), select).await?);
+    }
+    Ok(answer(&metrics, found))
+}
+
+/// Finds the metrics that are named; those that do not exist are left out.
+async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<Vec<Arc<Metric>>> {
+    let mut ids: Vec<MetricId> = Vec::new();
+    for (place, text) in query.all("metric_id").enumerate() {
+        let id = text.parse().map_err(|_| {
+            ApiError::bad_request(format!("Invalid input: not a valid value @ data[{place}]"))
+        })?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    if ids.is_empty() {
+        return Err(ApiError::argument(
+            "metric_id",
+            "must be given at least once",
+        ));
+    }
+    let found = state.gnocchi().metrics(&ids).await?;
+    let metrics: Vec<Arc<Metric>> = found.into_iter().flatten().collect();
+    for metric in &metrics {
+        // The resource of the metric doesn't count here.
+        let target = MetricTarget {
+            metric,
+            resource: None,
+        };
+        require(state, Action::SearchMetric, caller, &target).await?;
+    }
+    Ok(metrics)
+}
+
+impl Search {
+    fn parse(query: &Query, now: Timestamp) -> ApiResult<Self> {
+        let moment = |name: &str| {
+            let parsed = query.single(name)?.map(|text| timestamp::parse(text, now));
+            let wrong = |_| ApiError::bad_request(format!("Invalid value for {name}"));
+            parsed.transpose().map_err(wrong)
+        };
+        let (start, stop) = (moment("start")?, moment("stop")?);
+        let mut granularities = BTreeSet::new();
+        for text in query.all("granularity") {
+            granularities.insert(
+                timespan::parse(text)
+                    .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
+            );
+        }
+        Ok(Self {
+            aggregation: query.single("aggregation")?.unwrap_or("mean").to_owned(),
+            granularities: granularities.into_iter().rev().collect(),
+            start,
+            stop,
+        })
+    }
+
+    /// Reads the points of metrics, for each one coarsest granularity first.
+    async fn read(
+        &self,
+        state: &ApiState,
+        metrics: &[Arc<Metric>],
+    ) -> ApiResult<Vec<Vec<LevelMeasures>>> {
+        for metric in metrics {
+            self.check(metric)?;
+        }
+        let Ok(method) = self.aggregation.parse() else {
+            return Ok(Vec::new());
+        };
+        let metrics: Vec<&Metric> = metrics.iter().map(Arc::as_ref).collect();
+        let asked: Vec<Option<Timespan>> = match self.granularities.as_slice() {
+            [] => vec![None],
+            some => some.iter().copied().map(Some).collect(),
+        };
+        let mut read = vec![Vec::new(); metrics.len()];
+        for granularity in asked {
+            let query = MeasuresQuery {
+                method,
+                granularity,
+                start: self.start,
+                stop: self.stop,
+                resample: None,
+            };
+            let levels = state.gnocchi().measures_of_many(&metrics, &query).await?;
+            for (own, levels) in read.iter_mut().zip(levels) {
+                own.extend(levels);
+            }
+        }
+        Ok(read)
+    }
+
+    /// Insists that a metric keeps what is asked for.
+    fn check(&self, metric: &Metric) -> ApiResult<()> {
+        let policy = &metric.archive_policy;
+        let levels = policy.plan().levels();
+        let mut asked = self.granularities.iter();
+        let missing = asked.find(|granularity| {
+            levels
+                .iter()
+                .all(|level| level.granularity != **granularity)
+        });
+        if let Some(missing) = missing {
+            let detail = json!({
+                "granularity": missing.as_second_f64(),
+                "aggregation_method": self.aggregation,
+            });
+            return Err(ApiError::bad_data(
+                json!({"cause": "Aggregation does not exist", "detail": detail}),
+            ));
+        }
+        let mut methods = policy.aggregation_methods().iter();
+        if methods.any(|method| method.to_string() == self.aggregation) {
+            return Ok(());
+        }
+        let detail = json!({"metric": metric::listed(metric)});
+        Err(ApiError::bad_data(
+            json!({"cause": "Metric does not exist", "detail": detail}),
+        ))
+    }
+}
+
+/// Keeps the points that fulfil a condition.
+fn select(mut read: Vec<Vec<LevelMeasures>>, predicate: &Predicate) -> Vec<Vec<LevelMeasures>> {
+    for level in read.iter_mut().flatten() {
+        level.series = predicate.select(&level.series);
+    }
+    read
+}
+
+fn answer(metrics: &[Arc<Metric>], found: Vec<Vec<LevelMeasures>>) -> Response {
+    let mut answer = Document::new();
+    answer.text("{");
+    for (index, (metric, levels)) in metrics.iter().zip(found).enumerate() {
+        if index > 0 {
+            answer.text(", ");
+        }
+        answer.key(&metric.id.to_string());
+        level_list(&mut answer, levels);
+    }
+    answer.text("}");
+    document(answer)
+}

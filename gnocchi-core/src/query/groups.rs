@@ -1,0 +1,287 @@
+//! Series of resources that fit a search, group by group.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use carbonara::expression::Reference;
+use hashbrown::HashMap;
+
+use super::aggregates::{FoundMetric, Source};
+use super::evaluation::SERIES_PER_BATCH;
+use crate::driver::ResourceQuery;
+use crate::error::Error;
+use crate::model::{AttributeValue, Glob, Metric, MetricId, Page, Resource, SortKey};
+use crate::policy::{Visibility, VisibleResources};
+use crate::search::Condition;
+use crate::store::Gnocchi;
+
+/// How many resources are listed at a time; with a metric each they take about ten megabytes.
+const RESOURCES_PER_PAGE: usize = 10_000;
+
+/// How many series are computed with at once; each takes some hundred bytes beside its points.
+const SERIES_PER_GROUP_MAX: usize = 200_000;
+
+/// The order of resources inside a group.
+const ORDER_IN_GROUP: [&str; 2] = ["revision_start", "started_at"];
+
+/// Which resources are looked at.
+#[derive(Debug, Clone, Default)]
+pub struct ResourceSelection {
+    /// The type; [`GENERIC`](crate::model::GENERIC) means every type.
+    pub resource_type: String,
+    /// Those that fit this.
+    pub condition: Option<Condition>,
+    /// Those that may be seen.
+    pub visibility: Visibility<VisibleResources>,
+    /// The properties by which they are grouped, each once; none makes one group of all.
+    pub group_by: Vec<String>,
+}
+
+/// Whether the resources themselves are part of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepResources {
+    /// Those that have one of the metrics.
+    Keep,
+    /// None: only their series are of interest.
+    Drop,
+}
+
+/// Resources that agree in some properties.
+#[derive(Debug, Clone, Default)]
+pub struct ResourceGroup {
+    /// The properties and what they are, by name.
+    pub properties: Vec<(String, Option<AttributeValue>)>,
+    /// The series of the resources, in their order.
+    pub sources: Vec<Source>,
+    /// The resources that have one of the metrics, if they are wanted.
+    pub resources: Vec<Resource>,
+}
+
+/// The groups of a selection, a few at a time.
+///
+/// What is held are a page of resources and the groups of one batch.
+#[derive(Debug)]
+pub struct ResourceGroups {
+    gnocchi: Gnocchi,
+    query: ResourceQuery,
+    group_by: Vec<String>,
+    patterns: Patterns,
+    keep: KeepResources,
+    /// Resources that are listed but not handed out.
+    listed: VecDeque<Resource>,
+    metrics: HashMap<MetricId, Arc<Metric>>,
+    /// The group that may go on with the next resource.
+    open: Option<ResourceGroup>,
+    last_page: bool,
+}
+
+/// The names of the references of an expression, as patterns.
+#[derive(Debug, Clone)]
+pub(super) struct Patterns {
+    globs: Vec<Glob>,
+}
+
+impl Patterns {
+    pub(super) fn of(references: &[&Reference]) -> Self {
+        let globs = references.iter().map(|one| Glob::new(&one.name));
+        Self {
+            globs: globs.collect(),
+        }
+    }
+
+    pub(super) fn globs(&self) -> &[Glob] {
+        &self.globs
+    }
+
+    /// Returns the metrics that fit, by reference, then by name.
+    pub(super) fn select<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> impl Iterator<Item = (usize, &'a str, MetricId)> {
+        self.globs.iter().enumerate().flat_map(|(reference, glob)| {
+            let fitting = resource
+                .metrics
+                .iter()
+                .filter(|(name, _)| glob.matches(name));
+            fitting.map(move |(name, metric)| (reference, name.as_str(), *metric))
+        })
+    }
+}
+
+impl Gnocchi {
+    /// Begins to list the series of one metric of resources, group by group.
+    #[must_use]
+    pub fn named_metric_groups(
+        &self,
+        selection: ResourceSelection,
+        metric_name: &str,
+    ) -> ResourceGroups {
+        let globs = vec![Glob::literal(metric_name)];
+        self.resource_groups(selection, Patterns { globs }, KeepResources::Drop)
+    }
+
+    /// Begins to list the series of resources, group by group.
+    pub(super) fn resource_groups(
+        &self,
+        selection: ResourceSelection,
+        patterns: Patterns,
+        keep: KeepResources,
+    ) -> ResourceGroups {
+        let mut sort: Vec<SortKey> = selection.group_by.iter().map(SortKey::ascending).collect();
+        if !sort.is_empty() {
+            let own = ORDER_IN_GROUP.iter();
+            sort.extend(
+                own.filter(|key| !selection.group_by.iter().any(|by| by == *key))
+                    .map(|key| SortKey::ascending(*key)),
+            );
+        }
+        let query = ResourceQuery {
+            condition: selection.condition,
+            visibility: selection.visibility,
+            metric_names: match keep {
+                KeepResources::Keep => None,
+                KeepResources::Drop => Some(patterns.globs().to_vec()),
+            },
+            page: Page {
+                limit: RESOURCES_PER_PAGE,
+                marker: None,
+                sort,
+            },
+            ..ResourceQuery::of_type(selection.resource_type)
+        };
+        ResourceGroups {
+            gnocchi: self.clone(),
+            query,
+            group_by: selection.group_by,
+            patterns,
+            keep,
+            listed: VecDeque::new(),
+            metrics: HashMap::new(),
+            open: None,
+            last_page: false,
+        }
+    }
+
+    /// Looks up the metrics that fit the patterns on some resources.
+    pub(super) async fn metrics_of_resources(
+        &self,
+        resources: impl Iterator<Item = &Resource>,
+        patterns: &Patterns,
+    ) -> Result<HashMap<MetricId, Arc<Metric>>, Error> {
+        let mut ids: Vec<MetricId> = resources
+            .flat_map(|resource| patterns.select(resource))
+            .map(|(_, _, metric)| metric)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = self.metrics(&ids).await?.into_iter().flatten();
+        Ok(found.map(|metric| (metric.id, metric)).collect())
+    }
+}
+
+impl ResourceGroups {
+    /// Returns the next groups: as many as share their reads well, at least one; none at the end. Groups of resources that have none
+    /// of the metrics are among them.
+    ///
+    /// # Errors
+    /// [`IndexerError::InvalidSortKey`](crate::error::IndexerError::InvalidSortKey) for a property that cannot be grouped by,
+    /// [`IndexerError::NoSuchResourceType`](crate::error::IndexerError::NoSuchResourceType).
+    pub async fn next_batch(&mut self) -> Result<Vec<ResourceGroup>, Error> {
+        let mut batch = Vec::new();
+        let mut series = 0;
+        loop {
+            let Some(resource) = self.next_resource().await? else {
+                batch.extend(self.open.take());
+                return Ok(batch);
+            };
+            if let Some(closed) = self.add(resource)? {
+                series += closed.sources.len().max(1);
+                batch.push(closed);
+            }
+            let open = self.open.as_ref().map_or(0, |group| group.sources.len());
+            if !batch.is_empty() && series + open >= SERIES_PER_BATCH {
+                return Ok(batch);
+            }
+        }
+    }
+
+    async fn next_resource(&mut self) -> Result<Option<Resource>, Error> {
+        if self.listed.is_empty() && !self.last_page {
+            let page = self.gnocchi.list_resources(&self.query).await?;
+            self.last_page = page.len() < RESOURCES_PER_PAGE;
+            self.query.page.marker = page.last().map(|resource| resource.id.to_string());
+            self.metrics = self
+                .gnocchi
+                .metrics_of_resources(page.iter(), &self.patterns)
+                .await?;
+            self.listed = page.into();
+        }
+        Ok(self.listed.pop_front())
+    }
+
+    /// Adds a resource to the open group, or to a new one; returns the group that it closed.
+    fn add(&mut self, resource: Resource) -> Result<Option<ResourceGroup>, Error> {
+        let goes_on = self.open.as_ref().is_some_and(|group| {
+            let mut own = group.properties.iter();
+            own.all(|(name, value)| property(&resource, name) == *value)
+        });
+        let closed = if goes_on { None } else { self.open.take() };
+        let group = self.open.get_or_insert_with(|| ResourceGroup {
+            properties: properties(&resource, &self.group_by),
+            ..ResourceGroup::default()
+        });
+        let before = group.sources.len();
+        if before > SERIES_PER_GROUP_MAX {
+            return Err(Error::TooManySeries {
+                limit: SERIES_PER_GROUP_MAX,
+            });
+        }
+        let found = self.patterns.select(&resource);
+        group
+            .sources
+            .extend(found.filter_map(|(reference, name, metric)| {
+                Some(Source {
+                    reference,
+                    metric: Arc::clone(self.metrics.get(&metric)?),
+                    found: Some(FoundMetric {
+                        resource: resource.id,
+                        name: name.to_owned(),
+                    }),
+                })
+            }));
+        if self.keep == KeepResources::Keep && group.sources.len() > before {
+            group.resources.push(resource);
+        }
+        Ok(closed)
+    }
+}
+
+/// Returns what a resource is grouped by.
+pub(super) fn properties(
+    resource: &Resource,
+    names: &[String],
+) -> Vec<(String, Option<AttributeValue>)> {
+    names
+        .iter()
+        .map(|name| (name.clone(), property(resource, name)))
+        .collect()
+}
+
+/// Returns one property of a resource, be it one that all have or one of its type.
+fn property(resource: &Resource, name: &str) -> Option<AttributeValue> {
+    let text = |text: &str| Some(AttributeValue::String(text.to_owned()));
+    let moment = |moment| Some(AttributeValue::Datetime(moment));
+    match name {
+        "id" => text(&resource.id.to_string()),
+        "type" => text(&resource.resource_type),
+        "original_resource_id" => text(&resource.original_resource_id),
+        "creator" => resource.creator.as_deref().and_then(text),
+        "user_id" => resource.user_id.as_deref().and_then(text),
+        "project_id" => resource.project_id.as_deref().and_then(text),
+        "started_at" => moment(resource.started_at),
+        "ended_at" => resource.ended_at.and_then(moment),
+        "revision_start" => moment(resource.revision_start),
+        "revision_end" => resource.revision_end.and_then(moment),
+        attribute => resource.attributes.get(attribute).cloned().flatten(),
+    }
+}

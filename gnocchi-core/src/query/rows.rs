@@ -1,0 +1,231 @@
+//! Stored rows of many metrics, read in chunks and put together.
+
+use std::sync::Arc;
+
+use carbonara::codec;
+use carbonara::constants::POINTS_PER_BLOCK;
+use carbonara::{AggregationMethod, Frame, Level, Series, Timestamp};
+
+use super::overlay::Overlay;
+use crate::driver::{BlockRange, FrameRange, StoredFrame, Stream};
+use crate::error::Error;
+use crate::model::MetricId;
+use crate::processing::{INLINE_BYTES_MAX, blocking};
+use crate::store::Gnocchi;
+use crate::telemetry;
+
+/// How many readings the first chunk has; how many bytes they are is not known before.
+const FIRST_CHUNK_READINGS: usize = 64;
+
+/// How many readings a chunk has at most.
+const CHUNK_READINGS_MAX: usize = 2048;
+
+/// How many bytes of frames a chunk should have: the size of the next one follows from the one before.
+const CHUNK_BYTES_WANTED: usize = 4 << 20;
+
+/// The time that is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Period {
+    /// The first moment; the bucket that holds it is included.
+    pub(super) start: Option<Timestamp>,
+    /// The end: buckets that begin at or after it are left out.
+    pub(super) stop: Option<Timestamp>,
+}
+
+/// Rows of one metric and granularity, and the methods that are read out of them.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    metric: MetricId,
+    level: Level,
+    /// Bucket numbers; may be empty.
+    first: i64,
+    end: i64,
+    /// Rows that stand over the stored ones.
+    pending: Option<Arc<Frame>>,
+    methods: Vec<AggregationMethod>,
+}
+
+impl Reading {
+    /// Cuts the time that is asked for down to what the level keeps behind its newest bucket.
+    pub(super) fn new(
+        metric: MetricId,
+        level: Level,
+        period: Period,
+        overlay: &Overlay,
+        methods: Vec<AggregationMethod>,
+    ) -> Self {
+        let granularity = level.granularity;
+        let (first, end) = overlay.newest.map_or((0, 0), |newest| {
+            let kept = level.first_kept_bucket(newest).unwrap_or(0);
+            let asked = period.start.map_or(0, |start| start.bucket(granularity));
+            let end = match period.stop {
+                // Buckets that begin before `stop`.
+                Some(stop) => {
+                    stop.as_nanosecond().div_euclid(granularity.as_nanosecond())
+                        + i64::from(stop.as_nanosecond() % granularity.as_nanosecond() != 0)
+                }
+                None => i64::MAX,
+            };
+            (
+                kept.max(asked),
+                end.min(newest.bucket(granularity).saturating_add(1)),
+            )
+        });
+        Self {
+            metric,
+            level,
+            first,
+            end,
+            pending: overlay.frame(granularity).map(Arc::clone),
+            methods,
+        }
+    }
+
+    /// Reads another method out of the same rows; returns its place among the methods.
+    pub(super) fn add(&mut self, method: AggregationMethod) -> usize {
+        self.methods.push(method);
+        self.methods.len() - 1
+    }
+
+    fn request(&self) -> FrameRange {
+        let block = |bucket: i64| u64::try_from(bucket / POINTS_PER_BLOCK).unwrap_or(0);
+        let blocks = if self.first < self.end {
+            block(self.first)..block(self.end - 1) + 1
+        } else {
+            0..0
+        };
+        FrameRange {
+            metric: self.metric,
+            range: BlockRange {
+                stream: Stream::Level(self.level.granularity),
+                blocks,
+            },
+        }
+    }
+
+    /// Merges stored frames and pending rows and reads the methods out of them; an empty series for what is not there.
+    fn assemble(&self, stored: &[StoredFrame]) -> Result<Vec<Series>, Error> {
+        let mut frames = Vec::with_capacity(stored.len() + 1);
+        for frame in stored {
+            let decoded = codec::frame::decode_all(&frame.bytes).map_err(|source| {
+                telemetry::damaged();
+                let granularity = self.level.granularity.as_second_f64();
+                Error::Damaged {
+                    metric: self.metric,
+                    place: format!("block {} of granularity {granularity} s", frame.key.block),
+                    source,
+                }
+            })?;
+            frames.extend(decoded);
+        }
+        let all: Vec<&Frame> = frames.iter().chain(self.pending.as_deref()).collect();
+        if all.is_empty() || self.first >= self.end {
+            return Ok(vec![Series::new(); self.methods.len()]);
+        }
+        let merged = Frame::merge(&all).map_err(|_| Error::Damaged {
+            metric: self.metric,
+            place: format!("granularity {} s", self.level.granularity.as_second_f64()),
+            source: codec::DecodeError::Corrupt(codec::Corruption::Layout),
+        })?;
+        let wanted = merged.range(self.first..self.end);
+        let read = |method: &AggregationMethod| wanted.series(*method).unwrap_or_default();
+        Ok(self.methods.iter().map(read).collect())
+    }
+}
+
+impl Gnocchi {
+    /// Reads one series for each method of each reading, in order.
+    ///
+    /// Encoded frames are held for two chunks at a time: one is decoded while the next one is read.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPoints`] once there are more than `points_max`.
+    pub(super) async fn read_rows(
+        &self,
+        readings: Vec<Reading>,
+        points_max: Option<usize>,
+    ) -> Result<Vec<Vec<Series>>, Error> {
+        let mut points = 0;
+        let mut series = Vec::with_capacity(readings.len());
+        let mut rest = readings;
+        let mut size = FIRST_CHUNK_READINGS;
+        let mut chunk = take(&mut rest, size);
+        let mut frames = self.read_frames(&chunk).await?;
+        loop {
+            let bytes = bytes_of(&frames);
+            size = next_size(size, bytes);
+            let next = take(&mut rest, size);
+            let more = !next.is_empty();
+            let (assembled, next_frames) =
+                futures::future::join(assemble(chunk, frames, bytes), self.read_frames(&next))
+                    .await;
+            let assembled = assembled?;
+            points += assembled.iter().flatten().map(Series::len).sum::<usize>();
+            if let Some(limit) = points_max.filter(|limit| points > *limit) {
+                return Err(Error::TooManyPoints { limit });
+            }
+            series.extend(assembled);
+            if !more {
+                return Ok(series);
+            }
+            (chunk, frames) = (next, next_frames?);
+        }
+    }
+
+    async fn read_frames(&self, chunk: &[Reading]) -> Result<Vec<Vec<StoredFrame>>, Error> {
+        if chunk.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requests: Vec<FrameRange> = chunk.iter().map(Reading::request).collect();
+        Ok(self.drivers().storage.read(&requests).await?)
+    }
+}
+
+/// Takes up to `count` readings off the front.
+fn take(rest: &mut Vec<Reading>, count: usize) -> Vec<Reading> {
+    let later = rest.split_off(count.min(rest.len()));
+    std::mem::replace(rest, later)
+}
+
+/// Doubles the chunk while it is small, and shrinks it at once when it was too large.
+fn next_size(size: usize, bytes: usize) -> usize {
+    let fitting = size.saturating_mul(CHUNK_BYTES_WANTED) / bytes.max(1);
+    fitting.min(size * 2).clamp(1, CHUNK_READINGS_MAX)
+}
+
+fn bytes_of(frames: &[Vec<StoredFrame>]) -> usize {
+    frames.iter().flatten().map(|frame| frame.bytes.len()).sum()
+}
+
+async fn assemble(
+    chunk: Vec<Reading>,
+    frames: Vec<Vec<StoredFrame>>,
+    bytes: usize,
+) -> Result<Vec<Vec<Series>>, Error> {
+    let work = move || {
+        let pairs = chunk.iter().zip(&frames);
+        pairs
+            .map(|(reading, stored)| reading.assemble(stored))
+            .collect()
+    };
+    if bytes <= INLINE_BYTES_MAX {
+        work()
+    } else {
+        blocking(work).await?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_the_bytes_that_come() {
+        let check = |size, bytes, expected| assert_eq!(next_size(size, bytes), expected);
+        check(64, 0, 128);
+        check(64, CHUNK_BYTES_WANTED, 64);
+        check(64, CHUNK_BYTES_WANTED * 4, 16);
+        check(1, CHUNK_BYTES_WANTED * 4, 1);
+        check(CHUNK_READINGS_MAX, 1, CHUNK_READINGS_MAX);
+    }
+}

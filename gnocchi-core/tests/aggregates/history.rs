@@ -1,0 +1,140 @@
+//! Groups that resources leave and join.
+
+use gnocchi_core::query::{AggregatesError, HistoryAggregates, KeepResources};
+
+use crate::world::{HOUR, Points, World, all_by, at, query, text};
+
+const TEN: i64 = 10 * HOUR;
+
+async fn compute(
+    world: &World,
+    expression: &str,
+    start: Option<i64>,
+    stop: Option<i64>,
+) -> Result<Vec<HistoryAggregates>, AggregatesError> {
+    let (start, stop) = (start.map(at), stop.map(at));
+    let selection = all_by(&["project_id"]);
+    world
+        .store
+        .aggregates_with_history(
+            &query(expression),
+            selection,
+            start,
+            stop,
+            KeepResources::Keep,
+        )
+        .await
+}
+
+async fn check(
+    world: &World,
+    start: Option<i64>,
+    stop: Option<i64>,
+    expected: &[(&str, &[(i64, f64)])],
+) {
+    let groups = compute(world, "(aggregate mean (metric c* mean))", start, stop)
+        .await
+        .unwrap();
+    let computed: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            let [level] = group.levels.as_slice() else {
+                panic!("the policy has one granularity");
+            };
+            let seconds = level.timestamps_ns.iter().map(|ns| ns / 1_000_000_000);
+            let points: Points = seconds.zip(level.values.iter().copied()).collect();
+            (group.properties[0].1.clone(), points)
+        })
+        .collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(project, points)| (Some(text(project)), points.to_vec()))
+        .collect();
+    assert_eq!(computed, expected);
+}
+
+#[tokio::test]
+async fn a_bucket_is_shared_by_the_groups_that_it_touches() {
+    let world = World::new(&[HOUR]).await;
+    world.clock.set(at(9 * HOUR));
+    let resource = world.resource(1, "A", &["cpu"]).await;
+    world
+        .send(
+            resource.metrics["cpu"],
+            &[(TEN, 100.0), (TEN + HOUR, 100.0)],
+        )
+        .await;
+    world.change(&resource, TEN + 1800, "B").await;
+    world.change(&resource, TEN + 2700, "A").await;
+    let whole: &[(&str, &[(i64, f64)])] = &[
+        ("A", &[(TEN, 75.0), (TEN + HOUR, 100.0)]),
+        ("B", &[(TEN, 25.0)]),
+    ];
+    check(&world, Some(TEN), Some(TEN + 2 * HOUR), whole).await;
+    check(&world, Some(TEN), None, whole).await;
+    check(&world, None, None, whole).await;
+    // What is outside of the time that is asked for doesn't count.
+    check(
+        &world,
+        Some(TEN + 900),
+        Some(TEN + 1800),
+        &[("A", &[(TEN, 25.0)])],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn measures_from_before_the_first_revision_count_for_it() {
+    let world = World::new(&[HOUR]).await;
+    world.clock.set(at(20 * HOUR));
+    let resource = world.resource(1, "old", &["cpu"]).await;
+    world
+        .send(
+            resource.metrics["cpu"],
+            &[(TEN, 1.0), (TEN + HOUR, 1.0), (90 * HOUR, 2.0)],
+        )
+        .await;
+    world.change(&resource, 30 * HOUR, "new").await;
+    check(
+        &world,
+        None,
+        None,
+        &[
+            ("new", &[(90 * HOUR, 2.0)]),
+            ("old", &[(TEN, 1.0), (TEN + HOUR, 1.0)]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn resources_of_a_group_stand_one_after_the_other() {
+    let world = World::new(&[HOUR]).await;
+    world.clock.set(at(HOUR));
+    for (id, value) in [(1, 1.0), (2, 2.0)] {
+        let resource = world.resource(id, "A", &["cpu"]).await;
+        world
+            .send(
+                resource.metrics["cpu"],
+                &[(TEN, value), (TEN + HOUR, value)],
+            )
+            .await;
+    }
+    let each: &[(i64, f64)] = &[(TEN, 1.0), (TEN + HOUR, 1.0), (TEN, 2.0), (TEN + HOUR, 2.0)];
+    check(&world, Some(TEN), Some(TEN + 2 * HOUR), &[("A", each)]).await;
+    check(&world, None, None, &[("A", each)]).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_shared_is_refused() {
+    let world = World::new(&[HOUR]).await;
+    let resource = world.resource(1, "A", &["cpu"]).await;
+    let refused = compute(&world, "(aggregate mean (metric gpu mean))", None, None).await;
+    assert!(matches!(refused, Err(AggregatesError::NoSuchMetric { names }) if names == ["gpu"]));
+    // No points at all are as good as no metric.
+    let empty = compute(&world, "(aggregate mean (metric cpu mean))", None, None).await;
+    assert!(matches!(empty, Err(AggregatesError::NoSuchMetric { .. })));
+    world.send(resource.metrics["cpu"], &[(TEN, 1.0)]).await;
+    let apart = compute(&world, "(metric cpu mean)", None, None).await;
+    assert!(matches!(apart, Err(AggregatesError::NotAggregated)));
+}
