@@ -51,7 +51,10 @@ impl Document {
 
     /// Adds one list with the rows of all levels, in the order given.
     pub(in crate::api::v1) fn measures(&mut self, levels: Vec<LevelRows>) -> &mut Self {
-        let runs: Vec<(String, Series)> = levels.into_iter().flat_map(ascending).collect();
+        let runs: Vec<(String, Series)> = levels
+            .into_iter()
+            .flat_map(|level| ascending(&level))
+            .collect();
         let rows: Vec<Rows<'_>> = runs
             .iter()
             .map(|(granularity, series)| Rows {
@@ -70,7 +73,7 @@ pub(in crate::api::v1) fn document(document: Document) -> Response {
 }
 
 /// Cuts rows where time goes back.
-fn ascending(level: LevelRows) -> Vec<(String, Series)> {
+fn ascending(level: &LevelRows) -> Vec<(String, Series)> {
     let mut runs = Vec::new();
     let mut from = 0;
     for to in 1..=level.values.len() {
