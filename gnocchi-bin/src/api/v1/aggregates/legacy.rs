@@ -106,7 +106,7 @@ pub(in crate::api::v1) async fn across_resources(
             .map(|group| std::mem::take(&mut group.sources))
             .collect();
         let computed = gnocchi.reaggregated(&asked, &sources).await;
-        let computed = computed.map_err(|error| refused(error, references.clone()))?;
+        let computed = computed.map_err(|error| refused(error, &references))?;
         for (group, levels) in batch.into_iter().zip(computed) {
             if grouped {
                 view::begin_group(&mut answer, written, &group.properties);
@@ -151,12 +151,12 @@ async fn aggregate_metrics(
         });
     }
     let asked = parse(state, query)?;
-    let references = sources
+    let references: Value = sources
         .iter()
         .map(|source| json!([source.metric.id.to_string(), asked.aggregation]))
         .collect();
     let computed = state.gnocchi().reaggregated(&asked, &[sources]).await;
-    let computed = computed.map_err(|error| refused(error, references))?;
+    let computed = computed.map_err(|error| refused(error, &references))?;
     let mut answer = Document::new();
     for levels in computed {
         view::level_list(&mut answer, levels);
@@ -183,7 +183,7 @@ fn parse(state: &ApiState, query: &Query) -> ApiResult<ReaggregationQuery> {
 }
 
 /// Says why nothing was computed, in the words of these calls.
-fn refused(error: AggregatesError, references: Value) -> ApiError {
+fn refused(error: AggregatesError, references: &Value) -> ApiError {
     let lacks = |series: &SeriesName, granularity: Timespan| {
         ApiError::not_found(format!(
             "Aggregation method '{}' at granularity '{:?}' for metric {} does not exist",
