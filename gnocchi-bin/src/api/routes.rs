@@ -35,6 +35,12 @@ impl Routes {
         self
     }
 
+    /// Adds a route that only says that nothing is there.
+    pub(super) fn unlisted(mut self, path: &'static str, methods: MethodRouter<ApiState>) -> Self {
+        self.router = self.router.route(path, methods);
+        self
+    }
+
     /// Returns the paths, with names in braces.
     pub(super) fn into_paths(self) -> Vec<&'static str> {
         self.paths

@@ -101,7 +101,7 @@ pub(super) fn routes() -> Routes {
             "/v1/aggregation/resource/{type}/metric/{name}",
             post(aggregates::across_resources),
         )
-        .route("/v1/aggregation/resource/{type}/metric", below_a_metric())
+        .unlisted("/v1/aggregation/resource/{type}/metric", below_a_metric())
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",

@@ -27,7 +27,7 @@ const OPEN: [&str; 3] = ["/v1/", "/v1/openapi.json", "/v1/capabilities"];
 const ANY_FORMAT: [&str; 2] = ["/v1/", "/v1/openapi.json"];
 
 /// Where what is posted only asks for something.
-const SEARCHES: &str = "/v1/search/";
+const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
 
 const SECURITY: &str = "basic";
 
@@ -119,7 +119,10 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
     if !operation.body.is_empty() {
         statuses.extend([400, 408, 413, 415]);
     }
-    if operation.method != HttpMethod::Get && !operation.path.starts_with(SEARCHES) {
+    let asks = QUESTIONS
+        .iter()
+        .any(|path| operation.path.starts_with(path));
+    if operation.method != HttpMethod::Get && !asks {
         statuses.insert(507);
     }
     statuses
