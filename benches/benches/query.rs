@@ -2,6 +2,11 @@
 //!
 //! The directory is made below `GNOCCHI_BENCH_DIRECTORY`, or else where temporary files go.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the memory that a query takes is a result"
+)]
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;

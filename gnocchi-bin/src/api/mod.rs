@@ -1,8 +1,37 @@
 //! The HTTP API.
 //!
-//! [`router`] makes a complete [`Router`] that can be mounted under any prefix. It reads no file, binds no port and starts no
-//! task. A handler extracts, asks whether the caller may, calls the store, and renders; rules of the domain live in
+//! [`router`] makes a complete [`Router`] that can be mounted under any prefix. It reads no file (it looks whether those exist that
+//! `/healthcheck` is set up with), binds no port and starts no task. A handler extracts, asks whether the caller may, calls the store, and renders; rules of the domain live in
 //! `gnocchi-core`.
+//!
+//! # Examples
+//!
+//! A program of its own that has the API under `/tsdb`, over a store in memory. With `nest_service` the address `/tsdb/` leads there as
+//! well; the addresses in answers begin with the prefix.
+//!
+//! ```
+//! use axum::Router;
+//! use gnocchi_core::{Gnocchi, Settings, memory};
+//! use gnocchi_server::api::{self, ApiSettings, ApiState};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let gnocchi = Gnocchi::new(memory::drivers(), Settings::default());
+//! let state = ApiState::new(gnocchi, ApiSettings::default(), None);
+//! let program: Router = Router::new().nest_service("/tsdb", api::router(state));
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let url = format!("http://{}/tsdb/v1/capabilities", listener.local_addr()?);
+//! let serving = axum::serve(listener, program);
+//! # tokio::select! {
+//! #     ended = serving.into_future() => ended?,
+//! #     answer = reqwest::get(url) => assert_eq!(answer?.status(), 200),
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Files
 //!
 //! | file | concern |
 //! |---|---|
@@ -97,6 +126,12 @@ fn compression() -> CompressionLayer<SizeAbove> {
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN))
+}
+
+/// Returns the description of version 1 for machines, an OpenAPI document in JSON.
+#[must_use]
+pub fn openapi() -> &'static [u8] {
+    v1::openapi_document()
 }
 
 /// Returns the path of every route that users can call, with names in braces as in `/v1/metric/{id}`. What monitoring asks

@@ -18,14 +18,14 @@ use crate::support::{App, drivers};
 
 /// What an append does.
 #[derive(Debug, Clone, Copy)]
-enum Append {
+pub(crate) enum Append {
     Fails(BackendErrorKind),
     Panics,
 }
 
 /// An incoming driver that takes nothing.
 #[derive(Debug)]
-struct Refusing(Append);
+pub(crate) struct Refusing(pub(crate) Append);
 
 impl Refusing {
     fn failure(&self) -> IncomingError {

@@ -195,6 +195,7 @@ impl Call<'_> {
 
     pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(self.body).unwrap();
+        let (method, address) = (request.method().clone(), request.uri().to_string());
         let (parts, body) = self
             .app
             .router
@@ -204,6 +205,7 @@ impl Call<'_> {
             .unwrap()
             .into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
+        crate::openapi::check_described(method.as_str(), &address, parts.status.as_u16());
         Answer {
             status: parts.status,
             headers: parts.headers,

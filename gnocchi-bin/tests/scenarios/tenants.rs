@@ -11,7 +11,7 @@ use crate::support::{Answer, App, Call};
 
 const TABLE: &str = include_str!("tenants.txt");
 
-const RESOURCE: &str = "f93450f2-d8a5-4d67-9985-02511241e7d1";
+pub(crate) const RESOURCE: &str = "f93450f2-d8a5-4d67-9985-02511241e7d1";
 
 /// The documents that lead to version 1 stand beside it, not in its description.
 const BESIDE_VERSION_1: [&str; 2] = ["/", "/v1"];
@@ -20,6 +20,58 @@ const BESIDE_VERSION_1: [&str; 2] = ["/", "/v1"];
 struct Body {
     content_type: &'static str,
     text: &'static str,
+}
+
+impl Body {
+    fn bytes(&self, metric: &str) -> Vec<u8> {
+        match self.text.strip_prefix("base64:") {
+            Some(encoded) => STANDARD.decode(encoded).unwrap(),
+            None => fill(self.text, metric).into_bytes(),
+        }
+    }
+}
+
+fn fill(text: &str, metric: &str) -> String {
+    text.replace("METRIC", metric).replace("RESOURCE", RESOURCE)
+}
+
+/// A request that the administrator may send in basic mode.
+pub(crate) struct Valid {
+    pub(crate) method: &'static str,
+    address: &'static str,
+    body: Option<Body>,
+}
+
+impl Valid {
+    /// Returns the path, with names in braces.
+    pub(crate) fn path(&self) -> &'static str {
+        self.address.split('?').next().unwrap_or_default()
+    }
+
+    pub(crate) fn address(&self, metric: &str) -> String {
+        fill(&address(self.address, metric), metric)
+    }
+
+    /// Returns the content type and the bytes of the body.
+    pub(crate) fn body(&self, metric: &str) -> Option<(&'static str, Vec<u8>)> {
+        let body = self.body.as_ref()?;
+        Some((body.content_type, body.bytes(metric)))
+    }
+}
+
+/// Returns the request of every line.
+pub(crate) fn valid_requests() -> Vec<Valid> {
+    let request = |row: Row| Valid {
+        method: row.method,
+        address: row.address,
+        body: row.body.and_then(|name| bodies().remove(name)),
+    };
+    rows().into_iter().map(request).collect()
+}
+
+/// Fills a store that tells callers apart by their names, and returns the id of the metric.
+pub(crate) async fn prepare(app: &App) -> String {
+    Mode::Basic.prepare(app).await
 }
 
 /// A line of the table.
@@ -120,6 +172,11 @@ impl Mode {
     /// Starts a store with one thing of each kind and returns the id of the metric.
     async fn prepared(self) -> (App, String) {
         let app = self.start();
+        let metric = self.prepare(&app).await;
+        (app, metric)
+    }
+
+    async fn prepare(self, app: &App) -> String {
         let create = async |path: &str, caller, body: serde_json::Value| {
             let call = self.sign(app.call("POST", path), caller);
             call.json(&body).await.is(201).json()
@@ -131,26 +188,18 @@ impl Mode {
         create("/v1/resource_type", "admin", json!({"name": "type"})).await;
         let resource = json!({"id": RESOURCE, "metrics": {"cpu": {}}});
         let created = create("/v1/resource/generic", "owner", resource).await;
-        let metric = created["metrics"]["cpu"].as_str().unwrap().to_owned();
-        (app, metric)
+        created["metrics"]["cpu"].as_str().unwrap().to_owned()
     }
 
     async fn ask(self, row: &Row, body: Option<&Body>, caller: Option<&str>) -> Answer {
         let (app, metric) = self.prepared().await;
-        let fill = |text: &str| {
-            text.replace("METRIC", &metric)
-                .replace("RESOURCE", RESOURCE)
-        };
-        let address = fill(&address(row.address, &metric));
+        let address = fill(&address(row.address, &metric), &metric);
         let mut call = app.call(row.method, &address).wants_json();
         if let Some(name) = caller {
             call = self.sign(call, name);
         }
         if let Some(body) = body {
-            let bytes = match body.text.strip_prefix("base64:") {
-                Some(encoded) => STANDARD.decode(encoded).unwrap(),
-                None => fill(body.text).into_bytes(),
-            };
+            let bytes = body.bytes(&metric);
             call = call.header("content-type", body.content_type).body(bytes);
         }
         call.send().await

@@ -54,7 +54,6 @@ pub(crate) async fn of_request(body: RequestBody, query: &Query) -> ApiResult<Op
 ///
 /// # Errors
 /// A bad request when it is no filter.
-
 pub(crate) fn of_value(value: &Value, path: &Path<'_>) -> ApiResult<Option<Filter>> {
     match value {
         Value::String(text) => parse_text(text).map(Some),

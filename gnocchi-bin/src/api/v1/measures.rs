@@ -211,11 +211,7 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
                 .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
         ),
     };
-    let time_zone = time_zone(query)?;
-    let resample = query.single("resample")?;
-    let resample = resample
-        .map(|text| parse_resample(text, time_zone))
-        .transpose()?;
+    let resample = resample(query)?;
     let aggregation = query.single("aggregation")?.unwrap_or("mean");
     let method = aggregation
         .parse()
@@ -229,8 +225,16 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-/// Reads how aggregates are grouped further.
-pub(super) fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
+/// Reads how aggregates are grouped further; units of the calendar hang in a time zone.
+pub(super) fn resample(query: &Query) -> ApiResult<Option<Resample>> {
+    let time_zone = time_zone(query)?;
+    let resample = query.single("resample")?;
+    resample
+        .map(|text| parse_resample(text, time_zone))
+        .transpose()
+}
+
+fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
     if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
         return Ok(Resample::Calendar {
             unit: *unit,

@@ -9,6 +9,7 @@ pub(super) mod creation;
 mod measures;
 mod metric;
 mod openapi;
+mod openapi_schemas;
 mod operations;
 mod resource;
 pub(super) mod resource_body;
@@ -129,6 +130,11 @@ pub(super) fn routes() -> Routes {
             "/v1/resource/{type}/{id}/metric/{name}/measures",
             get(resource_metric::measures).post(resource_metric::send),
         )
+}
+
+/// Returns the description of the routes for machines.
+pub(super) fn openapi_document() -> &'static [u8] {
+    openapi::bytes()
 }
 
 /// Returns the routes that answer whatever the client takes.

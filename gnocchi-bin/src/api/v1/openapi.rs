@@ -1,32 +1,50 @@
 //! The description of this API for machines.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use axum::response::Response;
 use http::StatusCode;
-use serde_json::Value;
-use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{
+    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
+};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Paths,
-    Required, ResponseBuilder, Type,
+    Ref, Required, Response, ResponseBuilder, Type,
 };
 
 use super::json_bytes;
+use super::openapi_schemas::{self, BodyOf};
 use super::operations::{OPERATIONS, Operation};
 use crate::api::render;
 
-/// Failures that every operation may answer with: who calls, what he may, what he accepts, and a store that fails.
-const SHARED_FAILURES: [u16; 4] = [401, 403, 406, 503];
+/// Operations that ask no rules and touch nothing.
+const OPEN: [&str; 3] = ["/v1/", "/v1/openapi.json", "/v1/capabilities"];
+
+/// Operations that answer whatever the client accepts.
+const ANY_FORMAT: [&str; 2] = ["/v1/", "/v1/openapi.json"];
+
+/// Where what is posted only asks for something.
+const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
 
 const SECURITY: &str = "basic";
 
-static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| render::to_bytes(&describe()));
+static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut document = json!(describe());
+    document["components"]["schemas"] = openapi_schemas::components();
+    render::to_bytes(&document)
+});
 
 /// `GET /v1/openapi.json`
-pub(super) async fn document() -> Response {
-    json_bytes(StatusCode::OK, DOCUMENT.clone())
+pub(super) async fn document() -> axum::response::Response {
+    json_bytes(StatusCode::OK, bytes().to_vec())
+}
+
+/// Returns the description as JSON.
+pub(super) fn bytes() -> &'static [u8] {
+    &DOCUMENT
 }
 
 fn describe() -> OpenApi {
@@ -78,23 +96,56 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
         description = description.parameter(parameter(name, Some(meaning)));
     }
     if !operation.body.is_empty() {
-        description = description.request_body(Some(body(operation.body)));
+        description = description.request_body(Some(body(operation)));
     }
-    let statuses = [operation.success]
-        .into_iter()
-        .chain(operation.failures.iter().copied())
-        .chain(SHARED_FAILURES);
-    for status in statuses {
-        let reason = StatusCode::from_u16(status)
-            .ok()
-            .and_then(|status| status.canonical_reason())
-            .unwrap_or_default();
-        description = description.response(
-            status.to_string(),
-            ResponseBuilder::new().description(reason).build(),
-        );
+    for status in statuses(operation) {
+        description = description.response(status.to_string(), response(operation, status));
     }
     description
+}
+
+/// Returns every status that an operation may answer with.
+fn statuses(operation: &Operation) -> BTreeSet<u16> {
+    let mut statuses = BTreeSet::from([operation.success]);
+    statuses.extend(operation.failures);
+    // Where callers have tokens, nothing is for those without one.
+    statuses.insert(401);
+    if !OPEN.contains(&operation.path) {
+        statuses.extend([403, 503]);
+    }
+    if operation.method != HttpMethod::Delete && !ANY_FORMAT.contains(&operation.path) {
+        statuses.insert(406);
+    }
+    if !operation.body.is_empty() {
+        statuses.extend([400, 408, 413, 415]);
+    }
+    let asks = QUESTIONS
+        .iter()
+        .any(|path| operation.path.starts_with(path));
+    if operation.method != HttpMethod::Get && !asks {
+        statuses.insert(507);
+    }
+    statuses
+}
+
+fn response(operation: &Operation, status: u16) -> Response {
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default();
+    let schema = match status {
+        _ if status == operation.success => {
+            openapi_schemas::component(&operation.method, operation.path, BodyOf::Success)
+        }
+        400.. => Some(Ref::from_schema_name(openapi_schemas::ERROR)),
+        _ => None,
+    };
+    let mut response = ResponseBuilder::new().description(reason);
+    if let Some(schema) = schema {
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        response = response.content("application/json", content);
+    }
+    response.build()
 }
 
 /// Returns the names in braces.
@@ -118,11 +169,12 @@ fn parameter(name: &str, meaning: Option<&&str>) -> Parameter {
     described.description(meaning.copied()).build()
 }
 
-fn body(example: &str) -> RequestBody {
-    let example: Option<Value> = serde_json::from_str(example).ok();
-    let content = ContentBuilder::new().example(example).build();
+fn body(operation: &Operation) -> RequestBody {
+    let example: Option<Value> = serde_json::from_str(operation.body).ok();
+    let schema = openapi_schemas::component(&operation.method, operation.path, BodyOf::Request);
+    let content = ContentBuilder::new().schema(schema).example(example);
     RequestBodyBuilder::new()
-        .content("application/json", content)
+        .content(operation.content_type, content.build())
         .required(Some(Required::True))
         .build()
 }

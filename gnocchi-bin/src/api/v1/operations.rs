@@ -9,12 +9,14 @@ pub(super) struct Operation {
     pub(super) summary: &'static str,
     /// The status of success.
     pub(super) success: u16,
-    /// The statuses of failures beyond those that every operation has.
+    /// The statuses of failures beyond those that follow from what the operation is; see `openapi`.
     pub(super) failures: &'static [u16],
     /// Names of query parameters and what they mean.
     pub(super) query: &'static [(&'static str, &'static str)],
     /// An example of the body, as JSON; empty when there is no body.
     pub(super) body: &'static str,
+    /// The content type of the body.
+    pub(super) content_type: &'static str,
 }
 
 const fn operation(
@@ -32,6 +34,7 @@ const fn operation(
         failures,
         query: &[],
         body: "",
+        content_type: "application/json",
     }
 }
 
@@ -59,6 +62,11 @@ const fn delete(path: &'static str, failures: &'static [u16], summary: &'static 
 impl Operation {
     const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
         self.query = query;
+        self
+    }
+
+    const fn content_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type;
         self
     }
 
@@ -191,7 +199,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/capabilities", &[], "The aggregation methods"),
     get(
         "/v1/status",
-        &[],
+        &[400],
         "What waits to be processed, and who processes it",
     )
     .query(&[(
@@ -403,7 +411,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[400, 404, 409],
         "Adds, changes and removes attributes of a resource type and of all its resources",
     )
-    .body(RESOURCE_TYPE_CHANGE),
+    .body(RESOURCE_TYPE_CHANGE)
+    .content_type("application/json-patch+json"),
     delete(
         "/v1/resource_type/{name}",
         &[400, 404],
@@ -450,16 +459,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         SORT,
     ])
     .body(RESOURCE_FILTER),
-    get("/v1/resource/{type}/{id}", &[404], "Shows a resource"),
+    get(
+        "/v1/resource/{type}/{id}",
+        &[304, 404, 412],
+        "Shows a resource",
+    ),
     patch(
         "/v1/resource/{type}/{id}",
-        &[400, 404],
+        &[400, 404, 412],
         "Changes a resource; `metrics` replaces those it has",
     )
     .body(RESOURCE_CHANGE),
     delete(
         "/v1/resource/{type}/{id}",
-        &[404],
+        &[404, 412],
         "Deletes a resource with its history and metrics",
     ),
     get(

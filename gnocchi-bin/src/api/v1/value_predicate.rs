@@ -152,38 +152,38 @@ mod tests {
         parse(body).unwrap_err()
     }
 
-    fn check(body: Value, reason: &str, detail: &[&str]) {
+    fn check(body: &Value, reason: &str, detail: &[&str]) {
         let data = json!({"cause": "Invalid input", "reason": reason, "detail": detail});
-        assert_eq!(refused(&body), ApiError::bad_data(data), "{body}");
+        assert_eq!(refused(body), ApiError::bad_data(data), "{body}");
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        check(json!({}), "length of value must be at least 1", &[]);
-        check(json!([]), "length of value must be at least 1", &[]);
-        check(json!(5), "invalid value or type", &[]);
+        check(&json!({}), "length of value must be at least 1", &[]);
+        check(&json!([]), "length of value must be at least 1", &[]);
+        check(&json!(5), "invalid value or type", &[]);
         check(
-            json!({"=": 1, ">": 2}),
+            &json!({"=": 1, ">": 2}),
             "length of value must be at most 1",
             &[],
         );
         check(
-            json!({"foo": 1}),
+            &json!({"foo": 1}),
             "not a valid value @ data['foo']",
             &["foo"],
         );
         check(
-            json!({"max": 1}),
+            &json!({"max": 1}),
             "not a valid value @ data['max']",
             &["max"],
         );
         check(
-            json!({"and": {"=": 1}}),
+            &json!({"and": {"=": 1}}),
             "not a valid value @ data['and']",
             &["and"],
         );
         check(
-            json!({"and": [5]}),
+            &json!({"and": [5]}),
             "invalid value or type @ data['and'][0]",
             &["and", "0"],
         );
@@ -195,15 +195,15 @@ mod tests {
             json!([1]),
             json!({"%": 2}),
         ] {
-            check(json!({"=": operand}), no_float, &["="]);
+            check(&json!({"=": operand}), no_float, &["="]);
         }
         check(
-            json!({"and": [{"=": 1}, {"=": "x"}]}),
+            &json!({"and": [{"=": 1}, {"=": "x"}]}),
             "expected float for dictionary value @ data['and'][1]['=']",
             &["and", "1", "="],
         );
         check(
-            json!({"=": [{"and": []}, 0]}),
+            &json!({"=": [{"and": []}, 0]}),
             "not a valid value @ data['='][0]['and']",
             &["=", "0", "and"],
         );
@@ -214,7 +214,7 @@ mod tests {
         let unknown = ApiError::bad_request("Unknown operator not");
         assert_eq!(refused(&json!({"and": [{"not": [{"=": 1}]}]})), unknown);
         check(
-            json!({"not": {"=": 1}}),
+            &json!({"not": {"=": 1}}),
             "not a valid value @ data['not']",
             &["not"],
         );

@@ -48,7 +48,7 @@ pub(super) async fn compute(
         .gnocchi()
         .aggregates(&query, std::slice::from_ref(&evaluation))
         .await
-        .map_err(|error| refusal::of(error, pairs(&references)))?;
+        .map_err(|error| refusal::of(error, &pairs(&references)))?;
     let outcomes = computed.into_iter().next().unwrap_or_default();
     let details = (keep == KeepResources::Keep).then(|| {
         let detailed = metrics.iter().map(|metric| {

@@ -87,8 +87,8 @@ impl Call<'_> {
         let resource_type = find_type(self.state, resource_type).await?;
         let selection = self.selection(&resource_type, search).await?;
         let references = expression.references();
-        let refused = |error| refusal::of(error, pairs(&references));
-        let query = self.parameters.query(expression.clone());
+        let refused = |error| refusal::of(error, &pairs(&references));
+        let query = self.parameters.query(Arc::clone(&expression));
         let (start, stop) = (self.parameters.start, self.parameters.stop);
         let view = View {
             references: &references,

@@ -9,7 +9,7 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::MetricId;
 use gnocchi_core::policy::{Action, Caller, MetricTarget};
 use gnocchi_core::query::{
-    AggregatesError, ReaggregationQuery, Resample, ResourceSelection, SeriesName, Source,
+    AggregatesError, ReaggregationQuery, ResourceSelection, SeriesName, Source,
 };
 use serde_json::{Value, json};
 
@@ -26,9 +26,8 @@ use crate::api::query::Query;
 use crate::api::render::Document;
 use crate::api::schema::{self, Path};
 use crate::api::state::ApiState;
-use crate::api::time_zone::time_zone;
 use crate::api::v1::document;
-use crate::api::v1::measures::parse_resample;
+use crate::api::v1::measures::resample;
 
 /// What is said of an entry of a list that is no id of a metric.
 const NO_ID: &str = "not a valid value";
@@ -107,7 +106,7 @@ pub(in crate::api::v1) async fn across_resources(
             .map(|group| std::mem::take(&mut group.sources))
             .collect();
         let computed = gnocchi.reaggregated(&asked, &sources).await;
-        let computed = computed.map_err(|error| refused(error, references.clone()))?;
+        let computed = computed.map_err(|error| refused(error, &references))?;
         for (group, levels) in batch.into_iter().zip(computed) {
             if grouped {
                 view::begin_group(&mut answer, written, &group.properties);
@@ -152,12 +151,12 @@ async fn aggregate_metrics(
         });
     }
     let asked = parse(state, query)?;
-    let references = sources
+    let references: Value = sources
         .iter()
         .map(|source| json!([source.metric.id.to_string(), asked.aggregation]))
         .collect();
     let computed = state.gnocchi().reaggregated(&asked, &[sources]).await;
-    let computed = computed.map_err(|error| refused(error, references))?;
+    let computed = computed.map_err(|error| refused(error, &references))?;
     let mut answer = Document::new();
     for levels in computed {
         view::level_list(&mut answer, levels);
@@ -183,17 +182,8 @@ fn parse(state: &ApiState, query: &Query) -> ApiResult<ReaggregationQuery> {
     })
 }
 
-/// Reads how aggregates are grouped further; units of the calendar hang in a time zone.
-fn resample(query: &Query) -> ApiResult<Option<Resample>> {
-    let time_zone = time_zone(query)?;
-    let resample = query.single("resample")?;
-    resample
-        .map(|text| parse_resample(text, time_zone))
-        .transpose()
-}
-
 /// Says why nothing was computed, in the words of these calls.
-fn refused(error: AggregatesError, references: Value) -> ApiError {
+fn refused(error: AggregatesError, references: &Value) -> ApiError {
     let lacks = |series: &SeriesName, granularity: Timespan| {
         ApiError::not_found(format!(
             "Aggregation method '{}' at granularity '{:?}' for metric {} does not exist",

@@ -7,7 +7,7 @@
 //! | `by_ids`, `by_resources` | which series are meant, and who may see them |
 //! | `legacy` | the deprecated calls, which are expressions of one shape |
 //! | `refusal` | why nothing can be computed, as clients know it |
-//! | `view`, `document` | what was computed as JSON |
+//! | `view` | what was computed as JSON |
 
 mod by_ids;
 mod by_resources;

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::query::Query;
+use crate::api::time_zone::time_zone;
 use crate::api::{timespan, timestamp};
 
 /// What is said of a fill that is none.
@@ -32,6 +33,8 @@ pub(super) struct Parameters {
     pub(super) stop: Option<Timestamp>,
     pub(super) granularity: Option<Timespan>,
     pub(super) gaps: Gaps,
+    /// Where the calendar hangs.
+    time_zone: TimeZone,
 }
 
 impl Parameters {
@@ -69,6 +72,7 @@ impl Parameters {
             stop,
             granularity,
             gaps,
+            time_zone: time_zone(query)?,
         })
     }
 }
@@ -80,7 +84,7 @@ impl Parameters {
             expression,
             granularity: self.granularity,
             gaps: self.gaps,
-            time_zone: TimeZone::UTC,
+            time_zone: self.time_zone.clone(),
         }
     }
 }

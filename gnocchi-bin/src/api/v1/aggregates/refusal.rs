@@ -10,10 +10,10 @@ use crate::api::error::{ApiError, Detail};
 use crate::api::python;
 
 /// Says why an expression was not computed; `references` are what it is about.
-pub(super) fn of(error: AggregatesError, references: Value) -> ApiError {
+pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
     match error {
         AggregatesError::NoGranularityMatch { series } => {
-            cannot("No granularity match", series.iter().map(pair).collect())
+            cannot("No granularity match", &series.iter().map(pair).collect())
         }
         AggregatesError::GranularitiesMissing {
             series,
@@ -23,7 +23,7 @@ pub(super) fn of(error: AggregatesError, references: Value) -> ApiError {
                 |one: &SeriesName| json!([one.name, one.method, granularity.as_second_f64()]);
             cannot(
                 "Granularities are missing",
-                series.iter().map(triple).collect(),
+                &series.iter().map(triple).collect(),
             )
         }
         AggregatesError::UnknownAggregation { series, .. } => {
@@ -56,7 +56,7 @@ pub(super) fn missing(data: Value) -> ApiError {
     }
 }
 
-fn cannot(reason: &str, detail: Value) -> ApiError {
+fn cannot(reason: &str, detail: &Value) -> ApiError {
     ApiError::bad_data(
         json!({"cause": "Metrics cannot be aggregated", "reason": reason, "detail": detail}),
     )

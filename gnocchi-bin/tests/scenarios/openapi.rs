@@ -1,0 +1,309 @@
+//! The description of the API for machines says neither too much nor too little: every answer that it names is given by a request
+//! here, and no other test gets an answer that it does not name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::body::Body;
+use gnocchi_core::error::BackendErrorKind;
+use gnocchi_core::policy::{Action, Enforcer};
+use gnocchi_core::{Drivers, Gnocchi, Settings};
+use gnocchi_server::api::auth::{AccessControl, Authenticator, Policy};
+use gnocchi_server::api::{self, ApiSettings, ApiState};
+use serde_json::{Value, json};
+
+use crate::failing_indexer::FailingIndexer;
+use crate::failures::{Append, Refusing};
+use crate::support::{Answer, App, drivers, settings};
+use crate::tenants::{self, RESOURCE, Valid};
+
+const TABLE: &str = include_str!("openapi.txt");
+
+/// Method, path with names in braces, and status.
+type Answered = (String, String, u16);
+
+/// Every answer that the description names.
+static DESCRIBED: LazyLock<BTreeSet<Answered>> = LazyLock::new(|| {
+    let document: Value = serde_json::from_slice(api::openapi()).unwrap();
+    let mut described = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            for status in operation["responses"].as_object().unwrap().keys() {
+                let status = status.parse().unwrap();
+                described.insert((method.to_uppercase(), path.clone(), status));
+            }
+        }
+    }
+    described
+});
+
+/// Finds the path of the description that an address belongs to; the one with the fewest names in braces wins.
+fn template(method: &str, address: &str) -> Option<String> {
+    let path = address.split('?').next()?;
+    let path = if path == "/v1/" {
+        path
+    } else {
+        path.trim_end_matches('/')
+    };
+    let segments: Vec<&str> = path.split('/').collect();
+    let fits = |template: &&String| {
+        let parts: Vec<&str> = template.split('/').collect();
+        let fits = |(part, segment): (&&str, &&str)| part.starts_with('{') || part == segment;
+        parts.len() == segments.len() && parts.iter().zip(&segments).all(fits)
+    };
+    let templates = DESCRIBED.iter().filter(|(own, ..)| own == method);
+    let fitting = templates.map(|(_, template, _)| template).filter(fits);
+    fitting
+        .min_by_key(|template| template.matches('{').count())
+        .cloned()
+}
+
+/// Insists that the description names an answer; whatever is no operation of it is not looked at.
+#[track_caller]
+pub(crate) fn check_described(method: &str, address: &str, status: u16) {
+    let method = if method == "HEAD" { "GET" } else { method };
+    // A handler that panics on purpose is no operation.
+    if status == 405 || status == 500 {
+        return;
+    }
+    if let Some(path) = template(method, address) {
+        // An address without names is not found when the whole API stands elsewhere.
+        if status == 404 && !path.contains('{') {
+            return;
+        }
+        let answered = (method.to_owned(), path, status);
+        assert!(DESCRIBED.contains(&answered), "not described: {answered:?}");
+    }
+}
+
+/// A line of the table.
+struct Line {
+    address: &'static str,
+    header: Option<(&'static str, &'static str)>,
+    body: Option<&'static str>,
+}
+
+fn lines() -> BTreeMap<Answered, Line> {
+    let lines = TABLE
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let line = |line: &'static str| {
+        let (status, rest) = line.split_once(' ').unwrap();
+        let (method, rest) = rest.split_once(' ').unwrap();
+        let rest = rest.trim_start();
+        let (address, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let rest = rest.trim_start();
+        let (header, body) = if rest.starts_with(['{', '[']) || rest.is_empty() {
+            (None, rest)
+        } else {
+            let (header, body) = rest.split_once(' ').unwrap_or((rest, ""));
+            (header.split_once('='), body)
+        };
+        let path = template(method, address).unwrap_or_else(|| panic!("{line}: no operation"));
+        let answered = (method.to_owned(), path, status.parse().unwrap());
+        let body = Some(body).filter(|body| !body.is_empty());
+        (
+            answered,
+            Line {
+                address,
+                header,
+                body,
+            },
+        )
+    };
+    lines.map(line).collect()
+}
+
+/// A store with things in it, and how its parts are made to fail.
+struct Place {
+    app: App,
+    metric: String,
+    indexer: FailingIndexer,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let indexer = FailingIndexer::default();
+        let drivers = Drivers {
+            indexer: Arc::new(indexer.clone()),
+            ..drivers()
+        };
+        let app = App::with(drivers, Settings::default());
+        let metric = tenants::prepare(&app).await;
+        let policy = json!({"name": "unused", "definition": [{"granularity": 1}]});
+        app.admin("POST", "/v1/archive_policy", policy)
+            .await
+            .is(201);
+        app.admin("POST", "/v1/resource_type", json!({"name": "used"}))
+            .await
+            .is(201);
+        app.admin("POST", "/v1/resource/used", json!({"id": "of a used type"}))
+            .await
+            .is(201);
+        Self {
+            app,
+            metric,
+            indexer,
+        }
+    }
+
+    fn with(&self, settings: ApiSettings, access: AccessControl) -> App {
+        let gnocchi = self.app.gnocchi.clone();
+        let state = ApiState::with_access(gnocchi, settings, access, None);
+        App {
+            gnocchi: self.app.gnocchi.clone(),
+            router: api::router(state),
+        }
+    }
+
+    /// The same things behind drivers that fail, and without anything remembered.
+    fn failing(&self, kind: BackendErrorKind) -> App {
+        self.indexer.fail(kind);
+        let drivers = Drivers {
+            indexer: Arc::new(self.indexer.clone()),
+            incoming: Arc::new(Refusing(Append::Fails(kind))),
+            ..drivers()
+        };
+        let gnocchi = Gnocchi::new(drivers, Settings::default());
+        let state = ApiState::new(gnocchi.clone(), settings(), None);
+        App {
+            gnocchi,
+            router: api::router(state),
+        }
+    }
+
+    /// Sends the valid request of an operation, spoilt so that it gets a status.
+    async fn ask(&self, valid: &Valid, status: u16) -> Answer {
+        let patient = || settings();
+        let access = AccessControl::default;
+        let app = match status {
+            401 => self.with(patient(), with_tokens()),
+            403 => self.with(patient(), nobody_may()),
+            408 => {
+                let request_timeout = Duration::from_millis(20);
+                let hasty = ApiSettings {
+                    request_timeout,
+                    ..settings()
+                };
+                self.with(hasty, access())
+            }
+            409 => {
+                self.indexer.outdate_types();
+                self.app.clone()
+            }
+            503 => self.failing(BackendErrorKind::Unavailable),
+            507 => self.failing(BackendErrorKind::Full),
+            _ => self.app.clone(),
+        };
+        let mut call = app.call(valid.method, &valid.address(&self.metric));
+        call = match status {
+            406 => call.header("accept", "text/plain"),
+            _ => call.wants_json(),
+        };
+        call = match status {
+            401 => call,
+            // Who has only a name sees everything.
+            403 => call.identity("admin", "project", "admin"),
+            _ => call.user("admin"),
+        };
+        if let Some((content_type, body)) = valid.body(&self.metric) {
+            call = call.header("content-type", content_type);
+            call = match status {
+                400 => call.body("{"),
+                408 => call.body(Body::from_stream(futures::stream::pending::<
+                    Result<&str, std::io::Error>,
+                >())),
+                413 => call.body(" ".repeat(settings().body_bytes_max + 1)),
+                415 => call.header("content-encoding", "br").body(body),
+                _ => call.body(body),
+            };
+        }
+        call.send().await
+    }
+
+    async fn ask_line(&self, method: &str, line: &Line) -> Answer {
+        let fill = |text: &str| {
+            text.replace("RESOURCE", RESOURCE)
+                .replace("METRIC", &self.metric)
+        };
+        let mut call = self
+            .app
+            .call(method, &fill(line.address))
+            .user("admin")
+            .wants_json();
+        if let Some((name, value)) = line.header {
+            call = call.header(name, value);
+        }
+        if let Some(body) = line.body {
+            if !matches!(line.header, Some(("content-type", _))) {
+                call = call.header("content-type", "application/json");
+            }
+            call = call.body(fill(body));
+        }
+        call.send().await
+    }
+}
+
+/// Callers are those that a service for tokens has told apart.
+fn with_tokens() -> AccessControl {
+    AccessControl {
+        authenticator: Authenticator::IdentityHeaders,
+        ..AccessControl::default()
+    }
+}
+
+/// As [`with_tokens`], and nobody may do anything.
+fn nobody_may() -> AccessControl {
+    let never = Action::ALL.iter().map(|action| (action.name(), "!"));
+    AccessControl {
+        policy: Policy::new(Enforcer::new(never, "default").unwrap()),
+        ..with_tokens()
+    }
+}
+
+#[tokio::test]
+async fn every_described_answer_is_given() {
+    let lines = lines();
+    let valid: BTreeMap<(String, String), Valid> = tenants::valid_requests()
+        .into_iter()
+        .map(|valid| ((valid.method.to_owned(), valid.path().to_owned()), valid))
+        .collect();
+    let mut wrong = Vec::new();
+    for answered in DESCRIBED.iter() {
+        let (method, path, status) = answered;
+        let place = Place::new().await;
+        let answer = match lines.get(answered) {
+            Some(line) => place.ask_line(method, line).await,
+            None => {
+                let valid = &valid[&(method.clone(), path.clone())];
+                place.ask(valid, *status).await
+            }
+        };
+        if answer.status != *status {
+            wrong.push(format!(
+                "{method} {path}: {} instead of {status}",
+                answer.status
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_line_is_about_a_described_answer() {
+    for answered in lines().keys() {
+        assert!(DESCRIBED.contains(answered), "{answered:?}");
+    }
+}
+
+#[test]
+fn every_route_is_described() {
+    let described: BTreeSet<&str> = DESCRIBED.iter().map(|(_, path, _)| path.as_str()).collect();
+    for path in api::paths() {
+        // These lead to version 1 and stand beside it.
+        if path != "/" && path != "/v1" {
+            assert!(described.contains(path), "{path}");
+        }
+    }
+}
