@@ -62,15 +62,15 @@ fn main() {
     let mut group = criterion.benchmark_group("ingest");
     group.throughput(Throughput::Elements(100_000));
     group.bench_function("split lines", |bencher| {
-        bencher.iter(|| split_lines(&repeated))
+        bencher.iter(|| split_lines(&repeated));
     });
     group.bench_function("line protocol", |bencher| {
-        bencher.iter(|| read_lines(&repeated))
+        bencher.iter(|| read_lines(&repeated));
     });
     group.throughput(Throughput::Elements(20_000));
     group.bench_function("prost", |bencher| bencher.iter(|| decode_request(&request)));
     group.bench_function("remote write", |bencher| {
-        bencher.iter(|| read_request(&request))
+        bencher.iter(|| read_request(&request));
     });
     group.finish();
     criterion.final_summary();
@@ -216,11 +216,14 @@ fn read_request(body: &[u8]) -> usize {
     mapped.arrivals.metrics.len()
 }
 
+/// Names and values, as they come.
+type Labels = Vec<(String, String)>;
+
 /// What a generated decoder and a map of label sets do.
 fn decode_request(body: &[u8]) -> usize {
     let message = decompress(black_box(body), usize::MAX).expect("a block");
     let request = WriteRequest::decode(&*message).expect("a request");
-    let mut metrics: HashMap<Vec<(String, String)>, Vec<(i64, f64)>> = HashMap::new();
+    let mut metrics: HashMap<Labels, Vec<(i64, f64)>> = HashMap::new();
     for series in request.series {
         let labels = series
             .labels

@@ -486,3 +486,27 @@ async fn timers_of_zero_are_no_panic() {
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_calls_the_janitor() {
+    let fixture = Fixture::new(Settings {
+        cleanup_delay: Duration::from_hours(1),
+        ..Settings::default()
+    })
+    .await;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
+        async move { store.run(shutdown).await }
+    });
+    // His first visit comes with the start.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let deleted = fixture.metric.id;
+    fixture.store.delete_metrics(&[deleted]).await.unwrap();
+    let indexer = &fixture.drivers.indexer;
+    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), [deleted]);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(indexer.deleted_metrics(10).await.unwrap().is_empty());
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}

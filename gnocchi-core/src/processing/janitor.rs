@@ -13,7 +13,15 @@ use crate::error::Error;
 use crate::model::{MetricId, RejectReason};
 use crate::telemetry;
 
+/// How long the janitor waits after a deletion, so that he comes once for many of them.
+const DELETION_PAUSE: Duration = Duration::from_secs(1);
+
 impl Processor {
+    /// Lets the janitor come soon, if he runs.
+    pub(crate) fn call_janitor(&self) {
+        self.deletions.notify_one();
+    }
+
     /// Removes the data of up to `limit` deleted metrics: pending measures, then frames, then the metric itself. Returns how
     /// many. A crash in between leaves the metric marked as deleted, so the next run finishes it.
     ///
@@ -47,7 +55,7 @@ impl Processor {
         Ok(expunged)
     }
 
-    /// Comes again and again until `shutdown`.
+    /// Comes every `delay`, and soon after a deletion, until `shutdown`.
     pub(crate) async fn run_janitor(
         &self,
         indexer: &dyn Indexer,
@@ -61,6 +69,7 @@ impl Processor {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {}
+                () = self.called(delay) => {}
             }
             match self.clean(indexer, limit, shutdown).await {
                 Ok(0) => {}
@@ -71,6 +80,12 @@ impl Processor {
                 ),
             }
         }
+    }
+
+    /// Waits until something was deleted, and then for a moment more.
+    async fn called(&self, delay: Duration) {
+        self.deletions.notified().await;
+        tokio::time::sleep(DELETION_PAUSE.min(delay)).await;
     }
 
     async fn clean(
