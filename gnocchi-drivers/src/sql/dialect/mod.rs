@@ -32,7 +32,16 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
-    /// Returns the aggregate expression that makes a JSON object of metrics: names and the hexadecimal digits of their ids.
+    /// Returns the name of the function that makes a JSON list of its arguments.
+    fn json_row(&self) -> &'static str;
+
+    /// Returns the name of the aggregate function that makes a JSON list of one value a row; it takes an order.
+    fn json_list(&self) -> &'static str;
+
+    /// Returns the name of the function that writes bytes as hexadecimal digits.
+    fn hexadecimal(&self) -> &'static str;
+
+    /// Returns the aggregate expression that makes a text of a JSON object of metrics: names and the hexadecimal digits of their ids.
     fn named_metrics(&self) -> &'static str;
 
     /// Adds the test whether what was added before fits a pattern, in which `%` stands for any text and `_` for any character; case

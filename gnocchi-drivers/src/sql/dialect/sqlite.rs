@@ -90,8 +90,21 @@ impl Dialect for Sqlite {
         }
     }
 
+    fn json_row(&self) -> &'static str {
+        "json_array"
+    }
+
+    fn json_list(&self) -> &'static str {
+        "json_group_array"
+    }
+
+    fn hexadecimal(&self) -> &'static str {
+        "hex"
+    }
+
     fn named_metrics(&self) -> &'static str {
-        "json_group_object(metric.name, hex(metric.id))"
+        // Joined with nothing it is a text among others, and not a part of the document around it.
+        "json_group_object(metric.name, hex(metric.id)) || ''"
     }
 
     fn push_like(&self, statement: &mut Statement, pattern: &str) {

@@ -10,12 +10,15 @@ use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
-use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, push_columns, read_all};
+use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, read_all, select_resources};
 use super::resource_types::no_such_type;
 use crate::sql::database::Session;
 use crate::sql::document::decode_type;
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Cell, Statement, Value};
+
+/// How many resources of a page share a row of the answer.
+const RESOURCES_PER_ROW: i64 = 256;
 
 /// Lists resources of a type, with their attributes and metrics: at most two statements, however long the page is.
 pub(super) async fn list(
@@ -52,13 +55,15 @@ pub(super) async fn list(
         return Ok(Vec::new());
     }
     let metric_names = query.metric_names.as_deref();
-    let mut statement = Statement::new("SELECT ");
-    push_columns(
+    let mut statement = select_resources(
         &*session,
-        &mut statement,
-        "revision_end, revision",
+        "listing.revision_end, listing.revision",
         metric_names,
+        " ORDER BY listing.place",
     );
+    statement.push(" FROM (SELECT page.*, row_number() OVER (");
+    push_order(&mut statement, &order);
+    statement.push(") AS place");
     // What belongs to a resource is looked up for the page only.
     statement.push(" FROM (SELECT ");
     statement.push(RESOURCE_COLUMNS);
@@ -74,8 +79,9 @@ pub(super) async fn list(
     }
     push_order(&mut statement, &order);
     push_limit(&mut statement, query.page.limit);
-    statement.push(") AS listing");
-    push_order(&mut statement, &order);
+    statement.push(") AS page) AS listing GROUP BY place / ");
+    statement.push_value(RESOURCES_PER_ROW);
+    statement.push(" ORDER BY MIN(place)");
     read_all(session.fetch(statement).await?, metric_names)
 }
 
