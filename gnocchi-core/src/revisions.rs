@@ -21,6 +21,7 @@ impl Gnocchi {
             .delete_unchanged_resource(id, revision_start)
             .await?;
         self.inner.directory.clear();
+        self.inner.processor.notice_deletion();
         Ok(())
     }
 

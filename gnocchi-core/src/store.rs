@@ -383,13 +383,14 @@ impl Gnocchi {
         Ok(self.indexer().list_metrics(filter, page).await?)
     }
 
-    /// Deletes metrics: they are gone for readers at once, their data goes when the janitor comes. Absent metrics are fine.
+    /// Deletes metrics: they are gone for readers at once, their data goes soon after. Absent metrics are fine.
     ///
     /// # Errors
     /// [`Error::Indexer`] when the indexer fails.
     pub async fn delete_metrics(&self, ids: &[MetricId]) -> Result<(), Error> {
         self.indexer().delete_metrics(ids).await?;
         self.inner.directory.forget(ids);
+        self.inner.processor.notice_deletion();
         Ok(())
     }
 }
@@ -475,6 +476,7 @@ impl Gnocchi {
     pub async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, Error> {
         let deleted = self.indexer().delete_resources(ids).await?;
         self.inner.directory.clear();
+        self.inner.processor.notice_deletion();
         Ok(deleted)
     }
 

@@ -486,3 +486,23 @@ async fn timers_of_zero_are_no_panic() {
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_janitor_comes_soon_after_a_deletion() {
+    let fixture = Fixture::new(Settings::default()).await;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
+        async move { store.run(shutdown).await }
+    });
+    // His first round is over.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let indexer = &fixture.drivers.indexer;
+    let deleted = [fixture.metric.id];
+    fixture.store.delete_metrics(&deleted).await.unwrap();
+    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), deleted);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), []);
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}

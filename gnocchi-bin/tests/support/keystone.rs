@@ -18,7 +18,7 @@ const PYTHON: &str = "/usr/bin/python3";
 const ADMIN_PASSWORD: &str = "secret";
 
 /// How long Keystone may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Serves Keystone's application.
 const PROGRAM: &str = r"

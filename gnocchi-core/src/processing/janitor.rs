@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -12,6 +12,9 @@ use crate::driver::{Indexer, Sack};
 use crate::error::Error;
 use crate::model::{MetricId, RejectReason};
 use crate::telemetry;
+
+/// How long after a deletion the janitor comes: deletions mostly come in numbers.
+const SETTLE: Duration = Duration::from_secs(1);
 
 impl Processor {
     /// Removes the data of up to `limit` deleted metrics: pending measures, then frames, then the metric itself. Returns how
@@ -47,7 +50,12 @@ impl Processor {
         Ok(expunged)
     }
 
-    /// Comes again and again until `shutdown`.
+    /// Tells the janitor that metrics were deleted.
+    pub(crate) fn notice_deletion(&self) {
+        self.deletions.notify_one();
+    }
+
+    /// Comes again and again until `shutdown`: every `delay`, and soon after something was deleted by this process.
     pub(crate) async fn run_janitor(
         &self,
         indexer: &dyn Indexer,
@@ -61,6 +69,7 @@ impl Processor {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {}
+                () = self.deleted() => {}
             }
             match self.clean(indexer, limit, shutdown).await {
                 Ok(0) => {}
@@ -71,6 +80,12 @@ impl Processor {
                 ),
             }
         }
+    }
+
+    /// Waits for a deletion, and then a little for those that follow it.
+    async fn deleted(&self) {
+        self.deletions.notified().await;
+        sleep(SETTLE).await;
     }
 
     async fn clean(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use carbonara::Window;
 use hashbrown::HashMap;
 use parking_lot::Mutex as SyncMutex;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use tracing::warn;
 
 use super::load::{Damage, load_states};
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     slots: Vec<Mutex<Option<SackOwner>>>,
     /// The leases that this process holds, beside the slots so that they can be renewed during a turn.
     leases: SyncMutex<BTreeMap<Sack, Lease>>,
+    /// Rings when metrics were deleted here, so that the janitor comes soon.
+    pub(super) deletions: Notify,
 }
 
 /// Keeps turns away from a sack while it exists.
@@ -81,6 +83,7 @@ impl Processor {
             settings: settings.clone(),
             slots: sacks.sacks().map(|_| Mutex::new(None)).collect(),
             leases: SyncMutex::default(),
+            deletions: Notify::new(),
         };
         Self {
             shared: Arc::new(shared),

@@ -23,6 +23,7 @@ impl Gnocchi {
             .await?;
         if deleted > 0 {
             self.inner.directory.clear();
+            self.inner.processor.notice_deletion();
         }
         Ok(deleted)
     }
