@@ -4,6 +4,7 @@ use winnow::Parser;
 use winnow::ascii::{digit1, line_ending, space0, space1};
 use winnow::combinator::{alt, eof, opt, preceded, repeat};
 use winnow::error::EmptyError;
+use winnow::stream::Stream;
 use winnow::token::take_till;
 
 use super::name::{Name, key, measurement, string};
@@ -48,9 +49,10 @@ pub fn line<'a>(
         if input.starts_with('"') {
             string.parse_next(input)?;
         } else {
-            let number = take_till(1.., [',', ' ', '\n', '\r'])
-                .verify_map(value)
-                .parse_next(input)?;
+            let end = |byte: &u8| [b',', b' ', b'\n', b'\r'].contains(byte);
+            let length = input.bytes().position(|byte| end(&byte));
+            let written = input.next_slice(length.unwrap_or(input.len()));
+            let number = value(written).ok_or(EmptyError)?;
             fields.push((name, number));
         }
         if opt(',').parse_next(input)?.is_none() {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use winnow::Parser;
 use winnow::ascii::take_escaped;
-use winnow::combinator::{alt, delimited, eof, opt, peek, repeat, terminated};
+use winnow::combinator::{alt, delimited, eof, fail, opt, peek, repeat, terminated};
 use winnow::error::EmptyError;
+use winnow::stream::Stream;
 use winnow::token::{any, one_of, take_till};
 
 /// The characters that a backslash makes ordinary. Before any other character it is one itself.
@@ -69,26 +70,50 @@ fn unescape<'a>(raw: &'a str, escapable: &[char]) -> Cow<'a, str> {
     text.into()
 }
 
+/// Whether an equals sign ends a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EqualsSign {
+    Ends,
+    Belongs,
+}
+
 /// Takes a measurement: an equals sign is a character like others there.
 pub(super) fn measurement<'a>(input: &mut &'a str) -> Result<Name<'a>, EmptyError> {
-    name(input, [' ', ',', '\\', '\n', '\r', ' '])
+    name(input, EqualsSign::Belongs)
 }
 
 /// Takes the name of a tag or field, or the value of a tag.
 pub(super) fn key<'a>(input: &mut &'a str) -> Result<Name<'a>, EmptyError> {
-    name(input, [' ', ',', '\\', '\n', '\r', '='])
+    name(input, EqualsSign::Ends)
 }
 
-fn name<'a>(input: &mut &'a str, stops: [char; 6]) -> Result<Name<'a>, EmptyError> {
+fn name<'a>(input: &mut &'a str, equals_sign: EqualsSign) -> Result<Name<'a>, EmptyError> {
     if input.starts_with('"')
         && let Some(quoted) = opt(quoted).parse_next(input)?
     {
         return Ok(Name::Quoted(quoted));
     }
-    let escaped = ('\\', one_of(ESCAPABLE)).void();
-    let part = alt((take_till(1.., stops).void(), escaped, '\\'.void()));
-    let plain = repeat::<_, _, (), _, _>(1.., part).take();
-    plain.map(Name::Plain).parse_next(input)
+    match plain_length(input.as_bytes(), equals_sign) {
+        0 => fail.parse_next(input),
+        length => Ok(Name::Plain(input.next_slice(length))),
+    }
+}
+
+/// Returns the length of the name without quotes that some bytes begin with.
+///
+/// Why by hand? Nearly all bytes of a body are looked at here, and one look at each is what limits how many lines a second are
+/// read. All bytes that matter are ASCII, so the end is never within a character.
+fn plain_length(bytes: &[u8], equals_sign: EqualsSign) -> usize {
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b' ' | b',' | b'\n' | b'\r' => break,
+            b'=' if equals_sign == EqualsSign::Ends => break,
+            b'\\' if matches!(bytes.get(at + 1), Some(b' ' | b',' | b'=')) => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
 }
 
 /// Takes what stands between quotes. A quote that does not end where a name ends is a character like others.

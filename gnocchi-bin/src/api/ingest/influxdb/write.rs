@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use carbonara::{TimeError, Timestamp};
 use gnocchi_core::model::METRIC_NAME_CHARACTERS_MAX;
@@ -235,13 +234,13 @@ impl<'a> Reader<'a> {
                 resource = Some(self.collector.resource(&value));
                 continue;
             }
-            let separator = if suffix.is_empty() { '@' } else { ',' };
-            write!(suffix, "{separator}{name}={value}").expect("a text takes any text");
+            suffix.push(if suffix.is_empty() { '@' } else { ',' });
+            suffix.extend([&name, "=", &value]);
         }
         self.places.insert(written, self.series.len());
         self.series.push(Series {
             resource: resource.ok_or(Fault::NoResource)?,
-            prefix: format!("{}.", measurement.text()),
+            prefix: measurement.text().into_owned() + ".",
             suffix,
             fields: Vec::new(),
         });
@@ -265,8 +264,11 @@ impl<'a> Series<'a> {
         if let Some((_, metric)) = self.fields.iter().find(|(known, _)| *known == field) {
             return Ok(*metric);
         }
-        let name = format!("{}{}{}", self.prefix, field.text(), self.suffix);
-        if name.chars().count() > METRIC_NAME_CHARACTERS_MAX {
+        let name = [&self.prefix, &*field.text(), &self.suffix].concat();
+        // A text has at least as many bytes as characters.
+        if name.len() > METRIC_NAME_CHARACTERS_MAX
+            && name.chars().count() > METRIC_NAME_CHARACTERS_MAX
+        {
             return Err(Fault::NameTooLong);
         }
         let metric = collector.metric(self.resource, without_slashes(name))?;

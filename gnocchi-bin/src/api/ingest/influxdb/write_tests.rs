@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use carbonara::Series;
 use proptest::prelude::*;
 
