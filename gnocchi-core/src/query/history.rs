@@ -8,7 +8,7 @@ use carbonara::{Point, Timespan, Timestamp};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
-use super::evaluation::{AnswerRoom, batch_length};
+use super::evaluation::{AnswerRoom, batches};
 use super::groups::{KeepResources, Patterns, ResourceSelection};
 use super::resources::no_such_metric;
 use super::stretches::{Collector, Group, Groups, Stretch, in_order};
@@ -160,18 +160,15 @@ impl Gnocchi {
     ) -> Result<Vec<Vec<HistoryLevel>>, AggregatesError> {
         let (places, evaluations) = self.evaluations_of(stretches).await?;
         let mut levels = vec![Vec::new(); groups];
-        let mut room = AnswerRoom::new();
-        let mut places = places.into_iter();
-        let mut rest: &[Evaluation] = &evaluations;
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(batch_length(rest));
-            let outcomes = self.evaluate_batch(query, batch, &mut room).await?;
-            for ((evaluation, outcomes), place) in batch.iter().zip(outcomes).zip(&mut places) {
+        let room = AnswerRoom::new();
+        for batch in batches(&evaluations) {
+            let own = &evaluations[batch.clone()];
+            let outcomes = self.evaluate_batch(query, own, &room).await?;
+            for ((evaluation, outcomes), place) in own.iter().zip(outcomes).zip(&places[batch]) {
                 for outcome in outcomes {
-                    add_outcome(&mut levels[place], evaluation, &outcome)?;
+                    add_outcome(&mut levels[*place], evaluation, &outcome)?;
                 }
             }
-            rest = later;
         }
         for own in &mut levels {
             own.retain(|level: &HistoryLevel| !level.values.is_empty());
