@@ -15,6 +15,7 @@ use super::stretches::{Collector, Group, Groups, Stretch, in_order};
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{AttributeValue, MetricId, Page, Resource, SortKey};
+use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many revisions are listed at a time.
@@ -215,9 +216,6 @@ impl Gnocchi {
             .unzip())
     }
 }
-
-/// The number of the current revision in markers.
-const CURRENT_REVISION: i64 = -1;
 
 /// Adds the values of one stretch behind those of the ones before.
 fn add_outcome(
