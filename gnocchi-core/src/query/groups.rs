@@ -231,11 +231,6 @@ impl ResourceGroups {
             ..ResourceGroup::default()
         });
         let before = group.sources.len();
-        if before > SERIES_PER_GROUP_MAX {
-            return Err(Error::TooManySeries {
-                limit: SERIES_PER_GROUP_MAX,
-            });
-        }
         let found = self.patterns.select(&resource);
         group
             .sources
@@ -249,6 +244,11 @@ impl ResourceGroups {
                     }),
                 })
             }));
+        if group.sources.len() > SERIES_PER_GROUP_MAX {
+            return Err(Error::TooManySeries {
+                limit: SERIES_PER_GROUP_MAX,
+            });
+        }
         if self.keep == KeepResources::Keep && group.sources.len() > before {
             group.resources.push(resource);
         }

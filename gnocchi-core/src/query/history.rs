@@ -36,7 +36,9 @@ pub struct HistoryAggregates {
     pub levels: Vec<HistoryLevel>,
 }
 
-/// Values of one granularity, one resource after the other, each in the order of time.
+/// Values of one granularity, one stretch of time after the other in the order of their beginnings, each in the order of time.
+///
+/// Neighbours with the same timestamp are one value, their sum: mostly they are the parts of a bucket in which a resource changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryLevel {
     /// The length of the buckets.
