@@ -58,7 +58,7 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`AggregatesError::NotAggregated`] when the expression leaves series apart, [`AggregatesError::NoSuchMetric`] when there is
-    /// nothing in any group, [`Error::TooManySeries`]; for the rest see [`aggregates`](Self::aggregates).
+    /// nothing in any group, [`AggregatesError::TooManyPatterns`], [`Error::TooManySeries`]; for the rest see [`aggregates`](Self::aggregates).
     pub async fn aggregates_with_history(
         &self,
         query: &AggregatesQuery,
@@ -68,7 +68,7 @@ impl Gnocchi {
         keep: KeepResources,
     ) -> Result<Vec<HistoryAggregates>, AggregatesError> {
         let references = query.expression.references();
-        let patterns = Patterns::of(&references);
+        let patterns = Patterns::of(&references)?;
         let mut collector = Collector {
             group_by: selection.group_by.clone(),
             patterns,
