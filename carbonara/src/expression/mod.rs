@@ -27,6 +27,11 @@
 //! series in particular. Where a result has several columns, each one belongs to the series of its column in the wider operand, in the left one
 //! when both are equally wide; so no column is lost and each has a name. Without any column on one side there is none in the result.
 //!
+//! # Limits
+//!
+//! An expression is at most [`DEPTH_MAX`] lists deep and has at most [`OPERATIONS_MAX`] operations; computing it takes at most [`EVALUATION_CELLS_MAX`] cells
+//! at once, which is known before anything is computed.
+//!
 //! # Examples
 //!
 //! ```
