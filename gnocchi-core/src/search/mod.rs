@@ -17,15 +17,18 @@
 
 mod bind;
 mod condition;
+mod error;
 mod evaluate;
 mod filter;
 mod like;
 mod parse;
 mod print;
+mod written;
 
 pub(crate) use condition::CURRENT_REVISION;
 
 pub use bind::{BindError, SearchContext};
 pub use condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
+pub use error::{FilterError, Misuse, MisuseStep};
 pub use filter::{Comparison, Filter, Scalar};
-pub use parse::{DEPTH_MAX, FilterError, Misuse, MisuseStep, TERMS_MAX, TEXT_BYTES_MAX};
+pub use parse::{DEPTH_MAX, TERMS_MAX, TEXT_BYTES_MAX};

@@ -5,10 +5,8 @@
 //! double quotes, in which a doubled quote stands for one. Binding from tight to loose: `not`, `and`, `∧`, `or`, `∨`. The members of a
 //! chain stand in the filter from last to first: that is the order that clients know from error messages.
 
-use std::fmt;
 use std::str::FromStr;
 
-use thiserror::Error;
 use winnow::ascii::{digit1, multispace0};
 use winnow::combinator::{
     alt, cut_err, delimited, eof, fail, not, opt, peek, preceded, repeat, separated, terminated,
@@ -18,7 +16,9 @@ use winnow::prelude::*;
 use winnow::stream::Stateful;
 use winnow::token::{literal, one_of, take_while};
 
-use super::filter::{Comparison, Filter, Scalar};
+use super::error::FilterError;
+use super::filter::{Comparison, Filter};
+use super::written::{Expression, Meaning, Operator, Place, Term};
 
 /// The longest text, in bytes: as much as fits a URL many times.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -28,73 +28,6 @@ pub const DEPTH_MAX: usize = 32;
 
 /// How many comparisons and values a text may hold.
 pub const TERMS_MAX: usize = 10_000;
-
-/// Why a text is no filter.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum FilterError {
-    /// The text breaks off from the grammar.
-    #[error("expected {expected} at character {position}")]
-    Syntax {
-        /// What could have stood there.
-        expected: String,
-        /// What stands there; `None` at the end.
-        found: Option<char>,
-        /// How many characters stand before.
-        position: usize,
-        /// The line, from 1.
-        line: usize,
-        /// The place in the line, from 1.
-        column: usize,
-    },
-    /// A comparison follows the grammar but makes no sense.
-    #[error("a comparison makes no sense: {misuse}")]
-    Misuse {
-        /// What is wrong with it.
-        misuse: Misuse,
-        /// Where it is, from the outermost operator inwards.
-        path: Vec<MisuseStep>,
-    },
-}
-
-/// What is wrong with a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Misuse {
-    /// What stands left is no name.
-    NoName,
-    /// A single value is wanted, and there is a list.
-    List,
-    /// A list is wanted, and there is none.
-    NoList,
-    /// The list holds nothing.
-    EmptyList,
-    /// Identifiers have no pattern.
-    PatternOfId,
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoName => "what stands left is no name",
-            Self::List => "a single value is wanted, not a list",
-            Self::NoList => "a list is wanted",
-            Self::EmptyList => "the list is empty",
-            Self::PatternOfId => "identifiers have no pattern",
-        })
-    }
-}
-
-/// One step on the way to a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MisuseStep {
-    /// What an operator or an attribute holds, by its name as it is written.
-    Key(String),
-    /// A member of a chain.
-    Index(usize),
-    /// What stands in the place of a name, as it would be printed.
-    Literal(String),
-}
 
 impl FromStr for Filter {
     type Err = FilterError;
@@ -153,42 +86,6 @@ struct Budget {
 
 type Input<'a> = Stateful<&'a str, Budget>;
 
-/// A filter as it is written.
-enum Expression {
-    Chain {
-        spelling: &'static str,
-        members: Vec<Expression>,
-    },
-    Not(Box<Expression>),
-    Comparison {
-        left: Term,
-        operator: Operator,
-        right: Term,
-    },
-}
-
-enum Term {
-    /// Letters without quotes: a name, a text, or one of the words that mean null, true and false.
-    Word(String),
-    Text(String),
-    Integer(i64),
-    Number(f64),
-    List(Vec<Term>),
-}
-
-#[derive(Clone, Copy)]
-enum Meaning {
-    Compare(Comparison),
-    Like,
-    In,
-}
-
-#[derive(Clone, Copy)]
-struct Operator {
-    spelling: &'static str,
-    meaning: Meaning,
-}
-
 const OPERATORS: [(&str, Meaning); 17] = {
     use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
     use Meaning::{Compare, In, Like};
@@ -213,11 +110,6 @@ const OPERATORS: [(&str, Meaning); 17] = {
         ("in", In),
     ]
 };
-
-/// Words that stand for null, in the place of a value.
-const NULLS: [&str; 3] = ["null", "None", "none"];
-const TRUTHS: [&str; 2] = ["True", "true"];
-const FALSEHOODS: [&str; 2] = ["False", "false"];
 
 /// What the parser says beyond [`DEPTH_MAX`] and [`TERMS_MAX`]; it wants texts that are known beforehand.
 const TOO_DEEP: &str = "at most 32 levels of parentheses, negations and chains";
@@ -436,124 +328,6 @@ fn word(input: &mut Input<'_>) -> ModalResult<String> {
         .take()
         .map(ToOwned::to_owned)
         .parse_next(input)
-}
-
-/// Where an expression stands, as clients are told.
-enum Place<'a> {
-    Root,
-    Key(&'a Place<'a>, &'a str),
-    Index(&'a Place<'a>, usize),
-}
-
-impl Place<'_> {
-    fn steps(&self) -> Vec<MisuseStep> {
-        let (parent, step) = match self {
-            Self::Root => return Vec::new(),
-            Self::Key(parent, key) => (parent, MisuseStep::Key((*key).to_owned())),
-            Self::Index(parent, index) => (parent, MisuseStep::Index(*index)),
-        };
-        let mut steps = parent.steps();
-        steps.push(step);
-        steps
-    }
-
-    fn refuse(&self, misuse: Misuse) -> FilterError {
-        FilterError::Misuse {
-            misuse,
-            path: self.steps(),
-        }
-    }
-}
-
-impl Expression {
-    fn into_filter(self, place: &Place<'_>) -> Result<Filter, FilterError> {
-        match self {
-            Self::Not(inner) => {
-                let inner = inner.into_filter(&Place::Key(place, "not"))?;
-                Ok(Filter::Not(Box::new(inner)))
-            }
-            Self::Chain { spelling, members } => {
-                let place = Place::Key(place, spelling);
-                let members = members.into_iter().enumerate();
-                let filters = members
-                    .map(|(index, member)| member.into_filter(&Place::Index(&place, index)))
-                    .collect::<Result<_, _>>()?;
-                Ok(match spelling {
-                    "and" | "∧" => Filter::All(filters),
-                    _ => Filter::Any(filters),
-                })
-            }
-            Self::Comparison {
-                left,
-                operator,
-                right,
-            } => {
-                let place = Place::Key(place, operator.spelling);
-                let attribute = left.into_name(&place)?;
-                compare(operator.meaning, attribute, right, &place)
-            }
-        }
-    }
-}
-
-fn compare(
-    meaning: Meaning,
-    attribute: String,
-    right: Term,
-    place: &Place<'_>,
-) -> Result<Filter, FilterError> {
-    let refuse = |misuse| Place::Key(place, &attribute).refuse(misuse);
-    match (meaning, right) {
-        (Meaning::Like, _) if attribute == "id" => Err(refuse(Misuse::PatternOfId)),
-        (Meaning::In, Term::List(items)) if items.is_empty() => Err(refuse(Misuse::EmptyList)),
-        (Meaning::In, Term::List(items)) => {
-            let values = items.into_iter().map(Term::into_scalar).collect();
-            match values {
-                Some(values) => Ok(Filter::In { attribute, values }),
-                None => Err(refuse(Misuse::List)),
-            }
-        }
-        (Meaning::In, _) => Err(refuse(Misuse::NoList)),
-        (meaning, right) => match (meaning, right.into_scalar()) {
-            (_, None) => Err(refuse(Misuse::List)),
-            (Meaning::Compare(comparison), Some(value)) => Ok(Filter::Compare {
-                comparison,
-                attribute,
-                value,
-            }),
-            (_, Some(pattern)) => Ok(Filter::Like { attribute, pattern }),
-        },
-    }
-}
-
-impl Term {
-    fn into_name(self, place: &Place<'_>) -> Result<String, FilterError> {
-        let literal = match self {
-            Self::Word(name) | Self::Text(name) => return Ok(name),
-            Self::Integer(number) => format!("{number}.0"),
-            Self::Number(number) => format!("{number:?}"),
-            Self::List(_) => "[]".to_owned(),
-        };
-        let mut path = place.steps();
-        path.push(MisuseStep::Literal(literal));
-        Err(FilterError::Misuse {
-            misuse: Misuse::NoName,
-            path,
-        })
-    }
-
-    /// Returns the value; `None` for a list.
-    fn into_scalar(self) -> Option<Scalar> {
-        Some(match self {
-            Self::Word(word) if NULLS.contains(&word.as_str()) => Scalar::Null,
-            Self::Word(word) if TRUTHS.contains(&word.as_str()) => Scalar::Bool(true),
-            Self::Word(word) if FALSEHOODS.contains(&word.as_str()) => Scalar::Bool(false),
-            Self::Word(text) | Self::Text(text) => Scalar::Text(text),
-            Self::Integer(number) => Scalar::Integer(number),
-            Self::Number(number) => Scalar::Number(number),
-            Self::List(_) => return None,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
+use crate::search::{Misuse, MisuseStep, Scalar};
 
 fn compare(attribute: &str, comparison: Comparison, value: Scalar) -> Filter {
     Filter::Compare {
