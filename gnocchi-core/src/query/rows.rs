@@ -158,14 +158,14 @@ impl Gnocchi {
     ) -> Result<Vec<Vec<Series>>, Error> {
         let mut points = 0;
         let mut series = Vec::with_capacity(readings.len());
-        let mut rest = readings;
+        let mut rest = readings.into_iter();
         let mut size = FIRST_CHUNK_READINGS;
-        let mut chunk = take(&mut rest, size);
+        let mut chunk: Vec<Reading> = rest.by_ref().take(size).collect();
         let mut frames = self.read_frames(&chunk).await?;
         loop {
             let bytes = bytes_of(&frames);
             size = next_size(size, bytes);
-            let next = take(&mut rest, size);
+            let next: Vec<Reading> = rest.by_ref().take(size).collect();
             let more = !next.is_empty();
             let (assembled, next_frames) =
                 futures::future::join(assemble(chunk, frames, bytes), self.read_frames(&next))
@@ -190,12 +190,6 @@ impl Gnocchi {
         let requests: Vec<FrameRange> = chunk.iter().map(Reading::request).collect();
         Ok(self.drivers().storage.read(&requests).await?)
     }
-}
-
-/// Takes up to `count` readings off the front.
-fn take(rest: &mut Vec<Reading>, count: usize) -> Vec<Reading> {
-    let later = rest.split_off(count.min(rest.len()));
-    std::mem::replace(rest, later)
 }
 
 /// Doubles the chunk while it is small, and shrinks it at once when it was too large.
