@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::watch::Reload;
 use crate::api::auth::Policy;
+use crate::causes::with_causes;
 use crate::config::{Missing, PolicyPath, PolicySettings};
 use rules::RuleText;
 
@@ -61,7 +62,7 @@ pub enum PolicyFileError {
         problem: String,
     },
     /// A rule cannot be used.
-    #[error("{}:{line}: {source}{}", path.display(), reason(source))]
+    #[error("{}:{line}", path.display())]
     Rule {
         /// The file.
         path: PathBuf,
@@ -73,14 +74,6 @@ pub enum PolicyFileError {
     /// The rules together cannot be used.
     #[error("the access rules cannot be used")]
     Rules(#[from] PolicyError),
-}
-
-/// Says why a rule cannot be read, which the error itself leaves to its source.
-fn reason(error: &PolicyError) -> String {
-    match error {
-        PolicyError::Rule { source, .. } => format!(": {source}"),
-        _ => String::new(),
-    }
 }
 
 /// The files of rules of one configuration.
@@ -225,7 +218,11 @@ impl Reload for WatchedPolicy {
                 tracing::info!("access rules have changed and are in use");
             }
             Err(error) => {
-                tracing::error!(%error, "changed access rules cannot be used, the earlier ones stay in use");
+                let error = with_causes(&error);
+                tracing::error!(
+                    error,
+                    "changed access rules cannot be used, the earlier ones stay in use"
+                );
             }
         }
     }
