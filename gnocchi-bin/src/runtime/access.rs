@@ -1,6 +1,5 @@
 //! Who calls and what he may, as a configuration describes it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use http::HeaderName;
 use thiserror::Error;
 
 use super::policy_files::{PolicyFileError, PolicyFiles, WatchedPolicy};
+use super::text_file;
 use super::watch::{Reload, Stamps, Watch};
 use crate::api::auth::keystone::Keystone;
 use crate::api::auth::passwords::{PasswordLineError, Passwords};
@@ -142,15 +142,10 @@ impl Reload for WatchedPasswords {
 }
 
 fn read(path: &Path) -> Result<String, AccessError> {
-    let failed = |source| AccessError::PasswordFile {
+    text_file::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|source| AccessError::PasswordFile {
         path: path.to_owned(),
         source,
-    };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > PASSWORD_FILE_BYTES_MAX {
-        return Err(failed(io::ErrorKind::FileTooLarge.into()));
-    }
-    fs::read_to_string(path).map_err(failed)
+    })
 }
 
 fn line(path: &Path, error: PasswordLineError) -> AccessError {

@@ -3,12 +3,13 @@
 mod rules;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gnocchi_core::policy::{Enforcer, PolicyError};
 use thiserror::Error;
 
+use super::text_file;
 use super::watch::Reload;
 use crate::api::auth::Policy;
 use crate::causes::with_causes;
@@ -184,19 +185,13 @@ fn files_of(directory: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
 }
 
 fn read(path: &Path) -> Result<String, PolicyFileError> {
-    let failed = |source| PolicyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    let length = read.map_err(failed)?;
-    if u64::try_from(length).is_ok_and(|length| length > FILE_BYTES_MAX) {
+    text_file::read(path, FILE_BYTES_MAX).map_err(|source| {
         let path = path.to_owned();
-        return Err(PolicyFileError::TooLong { path });
-    }
-    Ok(text)
+        match source.kind() {
+            io::ErrorKind::FileTooLarge => PolicyFileError::TooLong { path },
+            _ => PolicyFileError::Read { path, source },
+        }
+    })
 }
 
 /// The rules in use, and the files that they come from.
