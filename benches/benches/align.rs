@@ -191,10 +191,10 @@ fn metrics(moments: Moments) -> Vec<Series> {
     let minute_ns = 60 * SECOND_NS;
     let series = values.chunks(POINTS).enumerate().map(|(metric, values)| {
         let points = values.iter().enumerate().filter_map(|(point, value)| {
+            let is_gap = (point * 7 + metric * 13) % 50 == 0;
             let slot = match moments {
-                Moments::Alike => point,
-                Moments::Gaps if (point * 7 + metric * 13) % 50 == 0 => return None,
-                Moments::Gaps => point,
+                Moments::Gaps if is_gap => return None,
+                Moments::Alike | Moments::Gaps => point,
                 Moments::Shifted => point + metric * 4,
             };
             Some((i64::try_from(slot).expect("few points") * minute_ns, *value))

@@ -13,7 +13,15 @@
 mod aggregation;
 mod codecs;
 mod expressions;
+mod ingestion;
+mod router;
+mod search;
+mod times;
 
 pub use aggregation::aggregate;
 pub use codecs::{frame_codec, measures_codec, points_codec};
 pub use expressions::expression;
+pub use ingestion::{line_protocol, remote_write};
+pub use router::router;
+pub use search::filter;
+pub use times::{timespan, timestamp};

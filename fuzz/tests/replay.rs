@@ -1,75 +1,85 @@
-//! Replays every saved input of every property.
+//! Replays every saved input of every property, and many changes of each.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Runs a property on all files of its folder, which must not be empty.
-fn replay(name: &str, property: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(name);
-    let mut replayed = 0;
-    for entry in fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        println!("{}", path.display());
-        property(&fs::read(&path).unwrap());
-        replayed += 1;
-    }
-    assert!(replayed > 0, "{} is empty", folder.display());
+/// How many changed inputs each property gets. The fuzzer tries as many in a second.
+const ROUNDS: usize = 2_000;
+
+macro_rules! properties {
+    ($($name:ident),* $(,)?) => {
+        const PROPERTIES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                let inputs = saved(stringify!($name));
+                for (path, input) in &inputs {
+                    println!("{}", path.display());
+                    gnocchi_fuzz::$name(input);
+                }
+                mutate(&inputs, gnocchi_fuzz::$name);
+            }
+        )*
+    };
 }
 
-#[test]
-fn frame_codec() {
-    replay("frame_codec", gnocchi_fuzz::frame_codec);
+properties![
+    frame_codec,
+    points_codec,
+    measures_codec,
+    aggregate,
+    expression,
+    filter,
+    line_protocol,
+    remote_write,
+    timestamp,
+    timespan,
+    router,
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-#[test]
-fn points_codec() {
-    replay("points_codec", gnocchi_fuzz::points_codec);
-}
-
-#[test]
-fn measures_codec() {
-    replay("measures_codec", gnocchi_fuzz::measures_codec);
-}
-
-#[test]
-fn aggregate() {
-    replay("aggregate", gnocchi_fuzz::aggregate);
-}
-
-#[test]
-fn expression() {
-    replay("expression", gnocchi_fuzz::expression);
-}
-
-/// The programs for the fuzzer and the folders of saved inputs are those of the properties.
-#[test]
-fn every_folder_has_a_program() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for entry in fs::read_dir(root.join("corpus")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            root.join("fuzz_targets")
-                .join(format!("{name}.rs"))
-                .exists(),
-            "{name}"
-        );
-    }
-}
-
-/// Changes saved inputs at random, always in the same way, and runs the property on the results.
-fn mutate(name: &str, property: fn(&[u8])) {
-    const ROUNDS: usize = 2_000;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(name);
+/// Returns the files of the folder of a property, which must not be empty.
+fn saved(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = root().join("corpus").join(name);
     let mut paths: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
     paths.sort();
-    let inputs: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    let read = |path: PathBuf| {
+        let input = fs::read(&path).unwrap();
+        (path, input)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The folders of saved inputs and the programs for the fuzzer are those of the properties.
+#[test]
+fn every_property_has_a_program_and_a_folder() {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                path.file_stem().unwrap().to_str().unwrap().to_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    let mut expected: Vec<&str> = PROPERTIES.to_vec();
+    expected.sort_unstable();
+    assert_eq!(names("corpus"), expected);
+    assert_eq!(names("fuzz_targets"), expected);
+}
+
+/// Changes saved inputs at random, always in the same way, and runs the property on the results.
+fn mutate(saved: &[(PathBuf, Vec<u8>)], property: fn(&[u8])) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -78,7 +88,7 @@ fn mutate(name: &str, property: fn(&[u8])) {
         usize::try_from(state >> 33).unwrap() % below.max(1)
     };
     for _ in 0..ROUNDS {
-        let mut input = inputs[random(inputs.len())].clone();
+        let mut input = saved[random(saved.len())].1.clone();
         for _ in 0..=random(3) {
             let at = random(input.len());
             match random(5) {
@@ -88,7 +98,7 @@ fn mutate(name: &str, property: fn(&[u8])) {
                 2 => input[at] = [0x00, 0x01, 0x7f, 0x80, 0xff][random(5)],
                 3 => input[at] ^= 1 << random(8),
                 _ => {
-                    let other = &inputs[random(inputs.len())];
+                    let other = &saved[random(saved.len())].1;
                     let from = random(other.len());
                     let to = from + random(16.min(other.len() - from + 1));
                     input.splice(at..at, other[from..to.min(other.len())].iter().copied());
@@ -97,13 +107,4 @@ fn mutate(name: &str, property: fn(&[u8])) {
         }
         property(&input);
     }
-}
-
-#[test]
-fn mutated_inputs() {
-    mutate("frame_codec", gnocchi_fuzz::frame_codec);
-    mutate("points_codec", gnocchi_fuzz::points_codec);
-    mutate("measures_codec", gnocchi_fuzz::measures_codec);
-    mutate("aggregate", gnocchi_fuzz::aggregate);
-    mutate("expression", gnocchi_fuzz::expression);
 }

@@ -85,6 +85,12 @@ impl Gnocchi {
         self.clock().now().checked_add(self.settings().max_future?)
     }
 
+    /// Counts points that an adapter leaves out because its protocol says more than measures can hold, beside those that the
+    /// store itself rejects.
+    pub fn count_rejected(&self, reason: &'static str, points: usize) {
+        telemetry::rejected(reason, points);
+    }
+
     /// Tells what of these measures would not be taken if they were appended now: too far ahead, or older than the back window
     /// of everything that was appended before.
     ///

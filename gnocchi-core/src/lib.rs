@@ -59,7 +59,6 @@ pub mod model;
 pub mod policy;
 mod processing;
 pub mod query;
-mod revisions;
 pub mod search;
 mod store;
 mod telemetry;

@@ -488,21 +488,25 @@ async fn timers_of_zero_are_no_panic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_janitor_comes_soon_after_a_deletion() {
-    let fixture = Fixture::new(Settings::default()).await;
+async fn a_deletion_calls_the_janitor() {
+    let fixture = Fixture::new(Settings {
+        cleanup_delay: Duration::from_hours(1),
+        ..Settings::default()
+    })
+    .await;
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
         let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
         async move { store.run(shutdown).await }
     });
-    // His first round is over.
+    // His first visit comes with the start.
     tokio::time::sleep(Duration::from_secs(10)).await;
+    let deleted = fixture.metric.id;
+    fixture.store.delete_metrics(&[deleted]).await.unwrap();
     let indexer = &fixture.drivers.indexer;
-    let deleted = [fixture.metric.id];
-    fixture.store.delete_metrics(&deleted).await.unwrap();
-    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), deleted);
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), []);
+    assert_eq!(indexer.deleted_metrics(10).await.unwrap(), [deleted]);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(indexer.deleted_metrics(10).await.unwrap().is_empty());
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

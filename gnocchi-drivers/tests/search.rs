@@ -5,6 +5,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use carbonara::Timestamp;
@@ -193,9 +194,8 @@ async fn check(resources: Vec<NewResource>, filters: Vec<Filter>) {
     indexer.create_resource_type(&thing()).await.unwrap();
     let mut made: BTreeMap<ResourceId, Resource> = BTreeMap::new();
     for new in resources {
-        if !made.contains_key(&new.id) {
-            let resource = indexer.create_resource(&new, seconds(1.0)).await.unwrap();
-            made.insert(new.id, resource);
+        if let Entry::Vacant(free) = made.entry(new.id) {
+            free.insert(indexer.create_resource(&new, seconds(1.0)).await.unwrap());
         }
     }
     let context = SearchContext {

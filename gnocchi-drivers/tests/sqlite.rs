@@ -5,14 +5,23 @@
     reason = "a fixture that cannot be set up is a failed test"
 )]
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::Path;
 
 use async_trait::async_trait;
+use carbonara::Timestamp;
 use gnocchi_core::conformance::indexer::IndexerFixture;
-use gnocchi_core::driver::{ArchivePolicyIndexer, Indexer, MetricIndexer, ResourceTypeIndexer};
+use gnocchi_core::driver::{
+    ArchivePolicyIndexer, Indexer, MetricIndexer, ResourceIndexer, ResourceQuery,
+    ResourceTypeIndexer,
+};
 use gnocchi_core::error::{BackendErrorKind, IndexerError};
-use gnocchi_core::model::{ArchivePolicy, MetricId, NewMetric, default_aggregation_methods};
+use gnocchi_core::model::{
+    ArchivePolicy, Attribute, AttributeKind, MetricId, NewMetric, ResourceType,
+    default_aggregation_methods,
+};
+use gnocchi_core::search::{Filter, SearchContext};
 use gnocchi_drivers::sql::{SqlIndexer, SqliteConfig};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -128,6 +137,79 @@ async fn a_newer_schema_is_refused() {
     let indexer = SqlIndexer::open(file.config());
     let why = check_failure(indexer.upgrade().await, BackendErrorKind::Config, &path);
     assert!(why.contains("version 1000"), "{why}");
+}
+
+/// Only a file can be left by an older program.
+#[tokio::test]
+async fn what_the_first_schema_holds_is_searched_after_an_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = SqliteConfig::new(folder.path().join("indexer.db"));
+    let options = SqliteConnectOptions::new()
+        .filename(&config.path)
+        .create_if_missing(true);
+    options.connect().await.unwrap().close().await.unwrap();
+    run(
+        &config.path,
+        include_str!("../src/sql/migrations/sqlite/0001_initial.sql"),
+    )
+    .await;
+    run(
+        &config.path,
+        r#"CREATE TABLE schema_version (version INTEGER NOT NULL);
+        INSERT INTO schema_version VALUES (1);
+        INSERT INTO resource_type VALUES ('server', '{"cpus": {"required": false, "type": "number"}}');
+        INSERT INTO resource (id, resource_type, original_resource_id, started_at, revision_start, attributes)
+        VALUES (randomblob(16), 'server', 'a', 1, 1, '{"cpus":4.0}'), (randomblob(16), 'server', 'b', 1, 1, '{}');"#,
+    )
+    .await;
+    let indexer = SqlIndexer::open(config);
+    indexer.upgrade().await.unwrap();
+    let server = indexer.resource_type("server").await.unwrap();
+    let context = SearchContext {
+        resource_type: &server,
+        history: false,
+        creator: None,
+        now: Timestamp::EPOCH,
+    };
+    let filter: Filter = "cpus = 4".parse().unwrap();
+    let query = ResourceQuery {
+        condition: Some(filter.bind(&context).unwrap()),
+        ..ResourceQuery::of_type("server")
+    };
+    let found = indexer.list_resources(&query).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].original_resource_id, "a");
+    assert_eq!(
+        indexer.check_integrity().await.unwrap(),
+        Vec::<String>::new()
+    );
+}
+
+/// Only a file can lose a part of its index.
+#[tokio::test]
+async fn attributes_that_searches_would_miss_are_found_and_named() {
+    let file = file().await;
+    let mut attributes = BTreeMap::new();
+    let kind = AttributeKind::Bool;
+    let required = true;
+    attributes.insert("active".to_owned(), Attribute { kind, required });
+    let server = ResourceType::new("server", attributes).unwrap();
+    file.indexer.create_resource_type(&server).await.unwrap();
+    let path = file.config().path;
+    run(
+        &path,
+        r#"INSERT INTO resource (id, resource_type, original_resource_id, started_at, revision_start, attributes)
+        VALUES (x'00000000000000000000000000000001', 'server', 'a', 1, 1, '{"active":true}')"#,
+    )
+    .await;
+    assert_eq!(
+        file.indexer.check_integrity().await.unwrap(),
+        Vec::<String>::new()
+    );
+    run(&path, "DELETE FROM resource_attribute").await;
+    let problems = file.indexer.check_integrity().await.unwrap();
+    let expected = "table resource, row 1: resource.attributes has active, which table resource_attribute misses";
+    assert_eq!(problems, [expected]);
 }
 
 /// Only a file can be something else.

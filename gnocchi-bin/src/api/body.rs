@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::aside::{self, Length};
@@ -90,6 +90,13 @@ impl RequestBody {
         aside::work(length, move || decode(&bytes)).await?
     }
 
+    /// Lowers the limit of how long the body may be.
+    #[must_use]
+    pub(crate) fn at_most(mut self, bytes: usize) -> Self {
+        self.bytes_max = self.bytes_max.min(bytes);
+        self
+    }
+
     /// Reads and decodes a body that must be JSON unless it is empty.
     ///
     /// # Errors
@@ -104,6 +111,18 @@ impl RequestBody {
         announced?;
         let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
         aside::work(length, move || decode(&bytes)).await?.map(Some)
+    }
+
+    /// Leaves it to the handler to decompress a body that is announced with this coding.
+    #[must_use]
+    pub(crate) fn coded_as(mut self, coding: &str) -> Self {
+        let mut codings = self.headers.get_all(CONTENT_ENCODING).iter();
+        let is_known =
+            |announced: &HeaderValue| announced.as_bytes().eq_ignore_ascii_case(coding.as_bytes());
+        if codings.next().is_some_and(is_known) && codings.next().is_none() {
+            self.headers.remove(CONTENT_ENCODING);
+        }
+        self
     }
 
     /// Reads a body that may be of any type.

@@ -237,6 +237,16 @@ fn every_other_error_has_its_answer() {
         "Aggregation method 'mean' at granularity '42.0' for metric 00000000-0000-0000-0000-000000000002 does not exist",
     );
     check(
+        Error::TooManyPoints { limit: 7 },
+        400,
+        "More than 7 points are needed at once: ask for a shorter time, a coarser granularity or fewer metrics",
+    );
+    check(
+        Error::TooManySeries { limit: 7 },
+        400,
+        "More than 7 series are needed at once: ask for fewer metrics",
+    );
+    check(
         Error::ResampleWithoutGranularity,
         400,
         "A granularity must be specified to resample",

@@ -51,8 +51,9 @@
 //! | `schema` | checks of bodies, with the messages that clients know |
 //! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
+//! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
 //! | `render/` | JSON and times as clients expect them |
-//! | `time_zone` | time zones as clients name them |
+//! | `time_zone` | zones as clients name them |
 //! | `routes` | the router and the list of what is in it |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
@@ -74,6 +75,7 @@ pub mod error;
 mod error_body;
 mod filter;
 mod health;
+pub mod ingest;
 pub mod measures;
 mod page;
 mod probes;
@@ -112,6 +114,7 @@ pub fn router(state: ApiState) -> Router {
         .into_router()
         .route_layer(from_fn(edge::json_only))
         .merge(v1::open_routes().into_router())
+        .merge(ingest::routes().into_router())
         .layer(from_fn_with_state(state.clone(), auth::guard))
         .merge(v1::root_routes().into_router())
         .merge(probes::routes())
@@ -143,6 +146,11 @@ pub fn openapi() -> &'static [u8] {
 /// (`/healthcheck`, `/metrics`) is not listed, nor is the twin of a path that ends with a slash.
 #[must_use]
 pub fn paths() -> Vec<&'static str> {
-    let parts = [v1::routes(), v1::open_routes(), v1::root_routes()];
+    let parts = [
+        v1::routes(),
+        v1::open_routes(),
+        v1::root_routes(),
+        ingest::routes(),
+    ];
     parts.into_iter().flat_map(Routes::into_paths).collect()
 }

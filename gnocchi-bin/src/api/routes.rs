@@ -1,8 +1,10 @@
 //! Routes, and the list of their paths beside the router that answers them.
 
 use axum::Router;
-use axum::routing::MethodRouter;
+use axum::routing::{MethodRouter, any};
+use http::StatusCode;
 
+use super::error::ApiError;
 use super::state::ApiState;
 
 /// A router that is being put together, and what stands in it.
@@ -25,19 +27,17 @@ impl Routes {
         routes
     }
 
-    /// Adds a route that is exactly this. One that takes any path below it, `{*below}`, only says that nothing is there, and
-    /// is not listed.
+    /// Adds a route that is exactly this.
     pub(super) fn route(mut self, path: &'static str, methods: MethodRouter<ApiState>) -> Self {
-        if !path.contains("{*") {
-            self.paths.push(path);
-        }
+        self.paths.push(path);
         self.router = self.router.route(path, methods);
         self
     }
 
-    /// Adds a route that only says that nothing is there.
-    pub(super) fn unlisted(mut self, path: &'static str, methods: MethodRouter<ApiState>) -> Self {
-        self.router = self.router.route(path, methods);
+    /// Adds a path that only says that nothing is there; it is not listed.
+    pub(super) fn refuse(mut self, path: &'static str, status: StatusCode) -> Self {
+        let refused = any(async move || ApiError::empty(status));
+        self.router = self.router.route(path, refused);
         self
     }
 

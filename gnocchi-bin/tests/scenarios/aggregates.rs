@@ -330,7 +330,7 @@ async fn what_is_no_operation_is_refused() {
     );
     assert_eq!(
         answer["detail"],
-        json!("expected ')', found end of text (at char 15), (line:1, col:16)")
+        json!("Expected ')', found end of text  (at char 15), (line:1, col:16)")
     );
     let malformed = story
         .compute("", "[\"metric\", [\"ONE\", \"mean\"], [\"b\"]]")

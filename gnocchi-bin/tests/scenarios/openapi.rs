@@ -273,12 +273,11 @@ async fn every_described_answer_is_given() {
     for answered in DESCRIBED.iter() {
         let (method, path, status) = answered;
         let place = Place::new().await;
-        let answer = match lines.get(answered) {
-            Some(line) => place.ask_line(method, line).await,
-            None => {
-                let valid = &valid[&(method.clone(), path.clone())];
-                place.ask(valid, *status).await
-            }
+        let answer = if let Some(line) = lines.get(answered) {
+            place.ask_line(method, line).await
+        } else {
+            let valid = &valid[&(method.clone(), path.clone())];
+            place.ask(valid, *status).await
         };
         if answer.status != *status {
             wrong.push(format!(

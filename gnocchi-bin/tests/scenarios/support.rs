@@ -137,6 +137,11 @@ impl App {
         self.call("PATCH", path).user("foobar").json(&body).await
     }
 
+    /// Posts no body as `foobar`.
+    pub(crate) async fn post_nothing(&self, path: &str) -> Answer {
+        self.call("POST", path).user("foobar").send().await
+    }
+
     /// Reads as `foobar`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path).user("foobar").send().await

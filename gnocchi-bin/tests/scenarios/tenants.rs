@@ -265,7 +265,11 @@ async fn every_route_of_the_router_stands_in_the_table() {
     for path in gnocchi_server::api::paths() {
         let call = app.call("TRACE", &address(path, &metric)).user("admin");
         let refused = call.wants_json().send().await.is(405);
-        let allowed = refused.header("allow").split(',').map(str::trim);
+        // An address that refuses every method is nothing that a caller could do.
+        let Some(allowed) = refused.headers.get("allow") else {
+            continue;
+        };
+        let allowed = allowed.to_str().unwrap().split(',').map(str::trim);
         // What can be read can also be read without its body.
         let methods = allowed.filter(|method| *method != "HEAD");
         routed.extend(methods.map(|method| (method.to_owned(), path.to_owned())));

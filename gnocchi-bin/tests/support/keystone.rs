@@ -56,6 +56,7 @@ impl Keystone {
         let port = free_port();
         configure(directory.path());
         manage(directory.path(), &["db_sync"]);
+        let_readers_and_writers_pass(directory.path());
         let (user, group) = (id("-un"), id("-gn"));
         let owner = ["--keystone-user", &user, "--keystone-group", &group];
         for keys in ["fernet_setup", "credential_setup"] {
@@ -174,7 +175,8 @@ impl Keystone {
         let response = request.send().await.unwrap();
         let status = response.status();
         let text = response.text().await.unwrap();
-        assert!(status.is_success(), "{status}: {text}");
+        let log = || fs::read_to_string(self.directory.path().join("out")).unwrap();
+        assert!(status.is_success(), "{status}: {text}\n{}", log());
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 }
@@ -198,6 +200,18 @@ fn configure(directory: &Path) {
         at("credential"),
     );
     fs::write(directory.join("keystone.conf"), text).unwrap();
+}
+
+/// Keystone writes while it reads on another connection, which an SQLite database refuses unless it has a write-ahead log.
+fn let_readers_and_writers_pass(directory: &Path) {
+    let program =
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode=WAL')";
+    let status = Command::new(PYTHON)
+        .args(["-c", program])
+        .arg(directory.join("keystone.db"))
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 fn manage(directory: &Path, arguments: &[&str]) {

@@ -257,16 +257,6 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     /// [`IndexerError::Backend`] when the back-end cannot answer.
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError>;
 
-    /// Removes a resource as [`delete_resources`](Self::delete_resources) does, if its current revision began at `revision_start`.
-    ///
-    /// # Errors
-    /// [`IndexerError::NoSuchResource`] when there is none, [`IndexerError::RevisionChanged`] when it has another revision.
-    async fn delete_unchanged_resource(
-        &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), IndexerError>;
-
     /// Removes the resources of a type ([`GENERIC`](crate::model::GENERIC): of any type) that fulfil a condition now and that the
     /// caller may see, as [`delete_resources`](Self::delete_resources) does, all or nothing; returns how many there were.
     ///
@@ -278,6 +268,16 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
         condition: &Condition,
         visibility: &Visibility<VisibleResources>,
     ) -> Result<usize, IndexerError>;
+
+    /// Removes a resource as [`delete_resources`](Self::delete_resources) does, if its current revision began at `revision_start`.
+    ///
+    /// # Errors
+    /// [`IndexerError::NoSuchResource`] when there is none, [`IndexerError::RevisionChanged`] when it has another revision.
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError>;
 }
 
 /// Keeps types of resources. The type [`GENERIC`](crate::model::GENERIC) always exists.

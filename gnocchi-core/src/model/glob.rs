@@ -61,14 +61,6 @@ impl Glob {
         Self { tokens }
     }
 
-    /// Makes the pattern that only this text fits.
-    #[must_use]
-    pub fn literal(text: &str) -> Self {
-        Self {
-            tokens: text.chars().map(Token::Literal).collect(),
-        }
-    }
-
     /// Returns the text that everything begins with that fits, and whether nothing else fits than this text.
     #[must_use]
     pub fn literal_prefix(&self) -> (String, bool) {
@@ -79,6 +71,14 @@ impl Glob {
         let prefix: String = literals.collect();
         let is_whole = prefix.chars().count() == self.tokens.len();
         (prefix, is_whole)
+    }
+
+    /// Makes the pattern that only this text fits.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Self {
+            tokens: text.chars().map(Token::Literal).collect(),
+        }
     }
 
     /// Tells whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
@@ -176,13 +176,6 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_fits_itself_alone() {
-        assert!(Glob::literal("[a]*?").matches("[a]*?"));
-        assert!(!Glob::literal("a*").matches("ab"));
-        assert!(Glob::literal("").matches(""));
-    }
-
-    #[test]
     fn what_fits_begins_alike() {
         let check = |pattern: &str, prefix: &str, is_whole: bool| {
             let found = Glob::new(pattern).literal_prefix();
@@ -193,6 +186,13 @@ mod tests {
         check("[a]b", "", false);
         check("é[", "é[", true);
         check("", "", true);
+    }
+
+    #[test]
+    fn a_literal_fits_itself_alone() {
+        assert!(Glob::literal("[a]*?").matches("[a]*?"));
+        assert!(!Glob::literal("a*").matches("ab"));
+        assert!(Glob::literal("").matches(""));
     }
 
     #[test]

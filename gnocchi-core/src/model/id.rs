@@ -99,7 +99,7 @@ fn parse_uuid(text: &str) -> Result<Uuid, uuid::Error> {
 const RESOURCE_NAMESPACE: Uuid = Uuid::from_u128(0x0a7a_15ff_aa13_4ac2_897c_9bdf_30ce_175b);
 
 /// The longest original resource id that is turned into a UUID, in characters.
-pub(crate) const ORIGINAL_ID_CHARACTERS_MAX: usize = 289;
+pub const ORIGINAL_ID_CHARACTERS_MAX: usize = 289;
 
 /// A resource id that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -22,7 +22,7 @@ pub use archive_policy::{
 };
 pub use archive_policy_rule::{ArchivePolicyRule, match_rule};
 pub use glob::Glob;
-pub use id::{MetricId, ResourceId, ResourceIdError};
+pub use id::{MetricId, ORIGINAL_ID_CHARACTERS_MAX, ResourceId, ResourceIdError};
 pub use measures::Measures;
 pub use metric::{
     METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX,

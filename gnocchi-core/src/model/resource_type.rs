@@ -12,8 +12,8 @@ pub const GENERIC: &str = "generic";
 /// The longest name of an attribute, in characters.
 const ATTRIBUTE_NAME_CHARACTERS_MAX: usize = 63;
 
-/// The longest text that a string attribute may allow.
-const STRING_CHARACTERS_MAX: u32 = 256;
+/// The longest text that a string attribute may allow. The HTTP API lets clients ask for half of it.
+const STRING_CHARACTERS_MAX: u32 = 512;
 
 /// Names that would hide a property that every resource has.
 const RESERVED_NAMES: [&str; 15] = [
@@ -40,9 +40,9 @@ const RESERVED_NAMES: [&str; 15] = [
 pub enum AttributeKind {
     /// Text whose length in characters lies in a range.
     String {
-        /// The shortest allowed text, 0 to 256.
+        /// The shortest allowed text, 0 to 512.
         min_length: u32,
-        /// The longest allowed text, 1 to 256.
+        /// The longest allowed text, 1 to 512.
         max_length: u32,
     },
     /// A real number in a range.
@@ -266,7 +266,7 @@ mod tests {
         check(
             AttributeKind::String {
                 min_length: 0,
-                max_length: 256,
+                max_length: 512,
             },
             Ok(()),
         );
@@ -280,7 +280,7 @@ mod tests {
         check(
             AttributeKind::String {
                 min_length: 0,
-                max_length: 257,
+                max_length: 513,
             },
             Err(AttributeError::Length),
         );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -13,10 +13,15 @@ use crate::error::Error;
 use crate::model::{MetricId, RejectReason};
 use crate::telemetry;
 
-/// How long after a deletion the janitor comes: deletions mostly come in numbers.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long the janitor waits after a deletion, so that he comes once for many of them.
+const DELETION_PAUSE: Duration = Duration::from_secs(1);
 
 impl Processor {
+    /// Lets the janitor come soon, if he runs.
+    pub(crate) fn call_janitor(&self) {
+        self.deletions.notify_one();
+    }
+
     /// Removes the data of up to `limit` deleted metrics: pending measures, then frames, then the metric itself. Returns how
     /// many. A crash in between leaves the metric marked as deleted, so the next run finishes it.
     ///
@@ -50,12 +55,7 @@ impl Processor {
         Ok(expunged)
     }
 
-    /// Tells the janitor that metrics were deleted.
-    pub(crate) fn notice_deletion(&self) {
-        self.deletions.notify_one();
-    }
-
-    /// Comes again and again until `shutdown`: every `delay`, and soon after something was deleted by this process.
+    /// Comes every `delay`, and soon after a deletion, until `shutdown`.
     pub(crate) async fn run_janitor(
         &self,
         indexer: &dyn Indexer,
@@ -69,7 +69,7 @@ impl Processor {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 _ = timer.tick() => {}
-                () = self.deleted() => {}
+                () = self.called(delay) => {}
             }
             match self.clean(indexer, limit, shutdown).await {
                 Ok(0) => {}
@@ -82,10 +82,10 @@ impl Processor {
         }
     }
 
-    /// Waits for a deletion, and then a little for those that follow it.
-    async fn deleted(&self) {
+    /// Waits until something was deleted, and then for a moment more.
+    async fn called(&self, delay: Duration) {
         self.deletions.notified().await;
-        sleep(SETTLE).await;
+        tokio::time::sleep(DELETION_PAUSE.min(delay)).await;
     }
 
     async fn clean(

@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     slots: Vec<Mutex<Option<SackOwner>>>,
     /// The leases that this process holds, beside the slots so that they can be renewed during a turn.
     leases: SyncMutex<BTreeMap<Sack, Lease>>,
-    /// Rings when metrics were deleted here, so that the janitor comes soon.
+    /// Tells the janitor that something was deleted.
     pub(super) deletions: Notify,
 }
 

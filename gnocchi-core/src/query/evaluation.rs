@@ -1,8 +1,12 @@
 //! Computing expressions over stored series, a few groups and one granularity at a time.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use carbonara::align::Alignment;
 use carbonara::expression::{self, Input, InputColumn, Outcome};
 use carbonara::{Level, Series, Timespan};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Plan};
@@ -16,8 +20,11 @@ use crate::store::Gnocchi;
 /// How many series are read together: groups that have fewer share their reads.
 pub(super) const SERIES_PER_BATCH: usize = 1024;
 
-/// How many points one granularity of one batch may have: half a gigabyte.
-const POINTS_READ_MAX: usize = 32 << 20;
+/// How many batches are worked on at once: one is read while the other one is computed.
+pub(super) const BATCHES_AT_ONCE: usize = 2;
+
+/// How many points one granularity of one batch may have: a quarter of a gigabyte.
+const POINTS_READ_MAX: usize = 16 << 20;
 
 /// How many points an answer may have: half a gigabyte.
 const POINTS_ANSWERED_MAX: usize = 32 << 20;
@@ -28,7 +35,7 @@ const INLINE_POINTS_MAX: usize = 20_000;
 /// What is left of the limit of an answer.
 #[derive(Debug)]
 pub(super) struct AnswerRoom {
-    points: usize,
+    points: AtomicUsize,
 }
 
 /// An evaluation whose series can be read.
@@ -58,15 +65,11 @@ impl Gnocchi {
         query: &AggregatesQuery,
         evaluations: &[Evaluation],
     ) -> Result<Vec<Outcomes>, AggregatesError> {
-        let mut room = AnswerRoom::new();
-        let mut outcomes = Vec::with_capacity(evaluations.len());
-        let mut rest = evaluations;
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(batch_length(rest));
-            outcomes.extend(self.evaluate_batch(query, batch, &mut room).await?);
-            rest = later;
-        }
-        Ok(outcomes)
+        let room = AnswerRoom::new();
+        let batches = stream::iter(batches(evaluations))
+            .map(|batch| self.evaluate_batch(query, &evaluations[batch], &room))
+            .buffered(BATCHES_AT_ONCE);
+        batches.try_concat().await
     }
 
     /// Computes an expression over the series of a few evaluations.
@@ -74,7 +77,7 @@ impl Gnocchi {
         &self,
         query: &AggregatesQuery,
         batch: &[Evaluation],
-        room: &mut AnswerRoom,
+        room: &AnswerRoom,
     ) -> Result<Vec<Outcomes>, AggregatesError> {
         let references = query.expression.references();
         let methods: Vec<&str> = references.iter().map(|one| one.method.as_str()).collect();
@@ -160,22 +163,20 @@ impl Gnocchi {
 impl AnswerRoom {
     pub(super) fn new() -> Self {
         Self {
-            points: POINTS_ANSWERED_MAX,
+            points: AtomicUsize::new(POINTS_ANSWERED_MAX),
         }
     }
 
-    fn take(&mut self, outcome: &Outcome) -> Result<(), AggregatesError> {
-        let points = outcome
-            .columns
-            .iter()
-            .map(|column| column.values.len())
-            .sum();
-        match self.points.checked_sub(points) {
-            Some(left) => {
-                self.points = left;
-                Ok(())
-            }
-            None => Err(Error::TooManyPoints {
+    fn take(&self, outcome: &Outcome) -> Result<(), AggregatesError> {
+        let columns = outcome.columns.iter();
+        let points: usize = columns.map(|column| column.values.len()).sum();
+        let left = |room: usize| room.checked_sub(points);
+        let taken = self
+            .points
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        match taken {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::TooManyPoints {
                 limit: POINTS_ANSWERED_MAX,
             }
             .into()),
@@ -244,12 +245,20 @@ impl Work {
     }
 }
 
-/// Returns how many evaluations are read together; at least one.
-pub(super) fn batch_length(evaluations: &[Evaluation]) -> usize {
-    let mut series = 0;
-    let fitting = evaluations.iter().take_while(|evaluation| {
-        series += evaluation.sources.len().max(1);
-        series <= SERIES_PER_BATCH
-    });
-    fitting.count().max(1)
+/// Returns which evaluations are read together: as many as share their reads well, at least one.
+pub(super) fn batches(evaluations: &[Evaluation]) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut from, mut series) = (0, 0);
+    for (place, evaluation) in evaluations.iter().enumerate() {
+        let more = evaluation.sources.len().max(1);
+        if place > from && series + more > SERIES_PER_BATCH {
+            batches.push(from..place);
+            (from, series) = (place, 0);
+        }
+        series += more;
+    }
+    if from < evaluations.len() {
+        batches.push(from..evaluations.len());
+    }
+    batches
 }

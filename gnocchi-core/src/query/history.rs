@@ -1,6 +1,5 @@
 //! Computing across the series of resources as they were: each stretch of time counts for the group that a resource belonged to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carbonara::expression::{Outcome, Shape};
@@ -9,19 +8,17 @@ use carbonara::{Point, Timespan, Timestamp};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
-use super::evaluation::{AnswerRoom, batch_length};
-use super::groups::{KeepResources, Patterns, ResourceSelection, properties};
+use super::evaluation::{AnswerRoom, batches};
+use super::groups::{KeepResources, Patterns, ResourceSelection};
 use super::resources::no_such_metric;
+use super::stretches::{Collector, Group, Groups, Stretch, in_order};
 use crate::driver::ResourceQuery;
 use crate::error::Error;
-use crate::model::{AttributeValue, MetricId, Page, Resource, ResourceId, SortKey};
+use crate::model::{AttributeValue, MetricId, Page, Resource, SortKey};
 use crate::store::Gnocchi;
 
 /// How many revisions are listed at a time.
 const REVISIONS_PER_PAGE: usize = 10_000;
-
-/// How many stretches of time a query may have; each takes some hundred bytes until all are known.
-const STRETCHES_MAX: usize = 200_000;
 
 /// The order in which revisions are listed: one resource after the other, each in the order of time. One that ended when it
 /// began stands before the one that followed.
@@ -48,29 +45,6 @@ pub struct HistoryLevel {
     /// A value for each bucket.
     pub values: Vec<f64>,
 }
-
-/// A part of the time in which a resource did not change.
-#[derive(Debug, Clone)]
-struct Stretch {
-    resource: ResourceId,
-    /// `None` since ever.
-    start: Option<Timestamp>,
-    /// `None` until now and later.
-    end: Option<Timestamp>,
-    /// The metrics that are looked for: which reference, what name, which metric.
-    metrics: Vec<(usize, String, MetricId)>,
-}
-
-/// Stretches of resources that agreed in some properties.
-#[derive(Debug)]
-struct Group {
-    properties: Vec<(String, Option<AttributeValue>)>,
-    resources: Vec<Resource>,
-    stretches: Vec<Stretch>,
-}
-
-/// Groups by the text of their properties; what is not set comes first.
-type Groups = BTreeMap<Vec<Option<String>>, Group>;
 
 impl Gnocchi {
     /// Computes an expression over each stretch of time in which a resource did not change, and puts the values together by
@@ -103,19 +77,23 @@ impl Gnocchi {
             stretches: 0,
         };
         self.collect_stretches(selection, &mut collector).await?;
-        let mut answers = Vec::new();
-        let mut room = AnswerRoom::new();
-        for mut group in collector.groups.into_values() {
-            let stretches = in_order(std::mem::take(&mut group.stretches));
-            let levels = self.levels_of(query, &stretches, &mut room).await?;
-            if !levels.is_empty() {
-                answers.push(HistoryAggregates {
-                    properties: group.properties,
-                    resources: group.resources,
-                    levels,
-                });
-            }
+        let mut groups: Vec<Group> = collector.groups.into_values().collect();
+        // Groups share their reads, so the stretches of all of them are computed in one row.
+        let mut stretches = Vec::new();
+        for (place, group) in groups.iter_mut().enumerate() {
+            let own = in_order(std::mem::take(&mut group.stretches));
+            stretches.extend(own.into_iter().map(|stretch| (place, stretch)));
         }
+        let levels = self.levels_of(query, &stretches, groups.len()).await?;
+        let computed = groups.into_iter().zip(levels);
+        let answers: Vec<HistoryAggregates> = computed
+            .filter(|(_, levels)| !levels.is_empty())
+            .map(|(group, levels)| HistoryAggregates {
+                properties: group.properties,
+                resources: group.resources,
+                levels,
+            })
+            .collect();
         if answers.is_empty() {
             return Err(no_such_metric(&references));
         }
@@ -173,43 +151,47 @@ impl Gnocchi {
         self.list_resources(&probe).await.map(|_| ())
     }
 
-    /// Computes the values of the stretches of one group.
+    /// Computes the values of stretches, each of which belongs to one of so many groups.
     async fn levels_of(
         &self,
         query: &AggregatesQuery,
-        stretches: &[Stretch],
-        room: &mut AnswerRoom,
-    ) -> Result<Vec<HistoryLevel>, AggregatesError> {
-        let evaluations = self.evaluations_of(stretches).await?;
-        let mut levels: Vec<HistoryLevel> = Vec::new();
-        let mut rest: &[Evaluation] = &evaluations;
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(batch_length(rest));
-            let outcomes = self.evaluate_batch(query, batch, room).await?;
-            for (evaluation, outcomes) in batch.iter().zip(outcomes) {
+        stretches: &[(usize, Stretch)],
+        groups: usize,
+    ) -> Result<Vec<Vec<HistoryLevel>>, AggregatesError> {
+        let (places, evaluations) = self.evaluations_of(stretches).await?;
+        let mut levels = vec![Vec::new(); groups];
+        let room = AnswerRoom::new();
+        for batch in batches(&evaluations) {
+            let own = &evaluations[batch.clone()];
+            let outcomes = self.evaluate_batch(query, own, &room).await?;
+            for ((evaluation, outcomes), place) in own.iter().zip(outcomes).zip(&places[batch]) {
                 for outcome in outcomes {
-                    add_outcome(&mut levels, evaluation, &outcome)?;
+                    add_outcome(&mut levels[*place], evaluation, &outcome)?;
                 }
             }
-            rest = later;
         }
-        levels.retain(|level| !level.values.is_empty());
-        levels.sort_by_key(|level| std::cmp::Reverse(span_of(level.granularity)));
+        for own in &mut levels {
+            own.retain(|level: &HistoryLevel| !level.values.is_empty());
+            own.sort_by_key(|level| std::cmp::Reverse(span_of(level.granularity)));
+        }
         Ok(levels)
     }
 
     /// Looks the metrics of stretches up; those without any are left out.
-    async fn evaluations_of(&self, stretches: &[Stretch]) -> Result<Vec<Evaluation>, Error> {
+    async fn evaluations_of(
+        &self,
+        stretches: &[(usize, Stretch)],
+    ) -> Result<(Vec<usize>, Vec<Evaluation>), Error> {
         let mut ids: Vec<MetricId> = stretches
             .iter()
-            .flat_map(|stretch| &stretch.metrics)
+            .flat_map(|(_, stretch)| &stretch.metrics)
             .map(|(_, _, metric)| *metric)
             .collect();
         ids.sort_unstable();
         ids.dedup();
         let found = self.metrics(&ids).await?;
         let metrics: HashMap<MetricId, _> = ids.into_iter().zip(found).collect();
-        let evaluations = stretches.iter().map(|stretch| {
+        let evaluations = stretches.iter().map(|(place, stretch)| {
             let sources = stretch.metrics.iter().filter_map(|(reference, name, id)| {
                 let metric = metrics.get(id)?.as_ref()?;
                 Some(Source {
@@ -221,117 +203,21 @@ impl Gnocchi {
                     }),
                 })
             });
-            Evaluation {
+            let evaluation = Evaluation {
                 sources: sources.collect(),
                 start: stretch.start,
                 stop: stretch.end,
-            }
+            };
+            (*place, evaluation)
         });
         Ok(evaluations
-            .filter(|evaluation| !evaluation.sources.is_empty())
-            .collect())
+            .filter(|(_, evaluation)| !evaluation.sources.is_empty())
+            .unzip())
     }
 }
 
 /// The number of the current revision in markers.
 const CURRENT_REVISION: i64 = -1;
-
-/// Turns revisions into stretches and files them.
-struct Collector {
-    group_by: Vec<String>,
-    patterns: Patterns,
-    keep: KeepResources,
-    start: Option<Timestamp>,
-    stop: Option<Timestamp>,
-    /// The resource of the last revision that counted.
-    before: Option<ResourceId>,
-    groups: Groups,
-    stretches: usize,
-}
-
-impl Collector {
-    fn add(&mut self, row: Resource) -> Result<(), Error> {
-        let Some((start, end)) = self.window(&row) else {
-            return Ok(());
-        };
-        self.before = Some(row.id);
-        let metrics: Vec<_> = self
-            .patterns
-            .select(&row)
-            .map(|(reference, name, metric)| (reference, name.to_owned(), metric))
-            .collect();
-        if metrics.is_empty() {
-            return Ok(());
-        }
-        self.stretches += 1;
-        if self.stretches > STRETCHES_MAX {
-            return Err(Error::TooManySeries {
-                limit: STRETCHES_MAX,
-            });
-        }
-        let properties = properties(&row, &self.group_by);
-        let key = properties
-            .iter()
-            .map(|(_, value)| value.as_ref().map(text_of))
-            .collect();
-        let group = self.groups.entry(key).or_insert_with(|| Group {
-            properties,
-            resources: Vec::new(),
-            stretches: Vec::new(),
-        });
-        group.stretches.push(Stretch {
-            resource: row.id,
-            start,
-            end,
-            metrics,
-        });
-        if self.keep == KeepResources::Keep {
-            // Revisions of a resource follow each other.
-            group.resources.pop_if(|last| last.id == row.id);
-            group.resources.push(row);
-        }
-        Ok(())
-    }
-
-    /// Returns when a revision counts; `None` when that is never.
-    fn window(&self, row: &Resource) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
-        let after =
-            matches!((self.start, self.stop), (Some(_), Some(stop)) if row.revision_start >= stop);
-        let start = if self.before == Some(row.id) {
-            Some(
-                self.start
-                    .map_or(row.revision_start, |start| start.max(row.revision_start)),
-            )
-        } else {
-            self.start
-        };
-        let end = match (row.revision_end, self.stop) {
-            (Some(end), Some(stop)) => Some(end.min(stop)),
-            (end, stop) => end.or(stop),
-        };
-        let empty = matches!((start, end), (Some(start), Some(end)) if start >= end);
-        (!after && !empty).then_some((start, end))
-    }
-}
-
-/// Orders stretches by their beginning; those of one resource that begin together become one.
-fn in_order(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
-    // Stable: resources stay in the order of the listing.
-    stretches.sort_by_key(|stretch| stretch.start);
-    let mut ordered: Vec<Stretch> = Vec::with_capacity(stretches.len());
-    for stretch in stretches {
-        match ordered.last_mut() {
-            Some(last) if last.resource == stretch.resource && last.start == stretch.start => {
-                last.end = match (last.end, stretch.end) {
-                    (Some(one), Some(other)) => Some(one.max(other)),
-                    _ => None,
-                };
-            }
-            _ => ordered.push(stretch),
-        }
-    }
-    ordered
-}
 
 /// Adds the values of one stretch behind those of the ones before.
 fn add_outcome(
@@ -399,16 +285,5 @@ fn span_of(granularity: Granularity) -> Option<Timespan> {
     match granularity {
         Granularity::Span(span) => Some(span),
         Granularity::Calendar(_) => None,
-    }
-}
-
-/// Returns a text by which values of one kind are ordered.
-fn text_of(value: &AttributeValue) -> String {
-    match value {
-        AttributeValue::String(text) => text.clone(),
-        AttributeValue::Number(number) => number.to_string(),
-        AttributeValue::Uuid(uuid) => uuid.to_string(),
-        AttributeValue::Bool(truth) => truth.to_string(),
-        AttributeValue::Datetime(moment) => format!("{:020}", moment.as_nanosecond()),
     }
 }

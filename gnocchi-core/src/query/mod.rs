@@ -10,6 +10,7 @@ mod predicate;
 mod reaggregation;
 mod resources;
 mod rows;
+mod stretches;
 
 pub use aggregates::{
     AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Gaps, Outcomes, SeriesName, Source,

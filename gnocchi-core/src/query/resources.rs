@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use carbonara::Timestamp;
 use carbonara::expression::{Reference, Shape};
+use futures::stream::{self, TryStreamExt};
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Source};
-use super::evaluation::AnswerRoom;
+use super::evaluation::{AnswerRoom, BATCHES_AT_ONCE};
 use super::groups::{KeepResources, Patterns, ResourceGroup, ResourceSelection};
 use crate::model::{AttributeValue, Resource};
 use crate::store::Gnocchi;
@@ -42,33 +43,47 @@ impl Gnocchi {
         keep: KeepResources,
     ) -> Result<Vec<GroupAggregates>, AggregatesError> {
         let references = query.expression.references();
-        let mut groups = self.resource_groups(selection, Patterns::of(&references), keep);
-        let mut room = AnswerRoom::new();
-        let mut answers = Vec::new();
-        loop {
-            let mut batch = groups.next_batch().await?;
-            if batch.is_empty() {
-                break;
-            }
-            batch.retain(|group| !group.sources.is_empty());
-            let evaluations: Vec<Evaluation> = batch
-                .iter_mut()
-                .map(|group| Evaluation {
-                    sources: std::mem::take(&mut group.sources),
-                    start,
-                    stop,
-                })
-                .collect();
-            let outcomes = self.evaluate_batch(query, &evaluations, &mut room).await?;
-            let computed = batch.into_iter().zip(evaluations).zip(outcomes);
-            answers.extend(computed.map(|((group, evaluation), outcomes)| {
-                GroupAggregates::new(group, evaluation, outcomes)
-            }));
-        }
+        let groups = self.resource_groups(selection, Patterns::of(&references), keep);
+        let room = AnswerRoom::new();
+        let batches = stream::try_unfold(groups, async |mut groups| {
+            let batch = groups.next_batch().await?;
+            Ok((!batch.is_empty()).then_some((batch, groups)))
+        });
+        let computed = batches
+            .map_ok(|batch| self.evaluate_groups(query, batch, start, stop, &room))
+            .try_buffered(BATCHES_AT_ONCE);
+        let answers: Vec<GroupAggregates> = computed.try_concat().await?;
         if answers.is_empty() {
             return Err(no_such_metric(&references));
         }
         Ok(answers)
+    }
+
+    /// Computes an expression over the series of a few groups; those without any are left out.
+    async fn evaluate_groups(
+        &self,
+        query: &AggregatesQuery,
+        mut groups: Vec<ResourceGroup>,
+        start: Option<Timestamp>,
+        stop: Option<Timestamp>,
+        room: &AnswerRoom,
+    ) -> Result<Vec<GroupAggregates>, AggregatesError> {
+        groups.retain(|group| !group.sources.is_empty());
+        let evaluations: Vec<Evaluation> = groups
+            .iter_mut()
+            .map(|group| Evaluation {
+                sources: std::mem::take(&mut group.sources),
+                start,
+                stop,
+            })
+            .collect();
+        let outcomes = self.evaluate_batch(query, &evaluations, room).await?;
+        let computed = groups.into_iter().zip(evaluations).zip(outcomes);
+        Ok(computed
+            .map(|((group, evaluation), outcomes)| {
+                GroupAggregates::new(group, evaluation, outcomes)
+            })
+            .collect())
     }
 }
 

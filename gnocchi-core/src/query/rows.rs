@@ -1,5 +1,6 @@
 //! Stored rows of many metrics, read in chunks and put together.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use carbonara::codec;
@@ -122,12 +123,22 @@ impl Reading {
         if all.is_empty() || self.first >= self.end {
             return Ok(vec![Series::new(); self.methods.len()]);
         }
-        let merged = Frame::merge(&all).map_err(|_| Error::Damaged {
-            metric: self.metric,
-            place: format!("granularity {} s", self.level.granularity.as_second_f64()),
-            source: codec::DecodeError::Corrupt(codec::Corruption::Layout),
-        })?;
-        let wanted = merged.range(self.first..self.end);
+        let merged = match all.as_slice() {
+            [only] => Cow::Borrowed(*only),
+            several => Cow::Owned(Frame::merge(several).map_err(|_| Error::Damaged {
+                metric: self.metric,
+                place: format!("granularity {} s", self.level.granularity.as_second_f64()),
+                source: codec::DecodeError::Corrupt(codec::Corruption::Layout),
+            })?),
+        };
+        let buckets = self.first..self.end;
+        let inside = |bucket: Option<&i64>| bucket.is_none_or(|bucket| buckets.contains(bucket));
+        // Mostly everything that is stored is wanted, which saves a copy of all columns.
+        let wanted = if inside(merged.buckets().first()) && inside(merged.buckets().last()) {
+            merged
+        } else {
+            Cow::Owned(merged.range(buckets))
+        };
         let read = |method: &AggregationMethod| wanted.series(*method).unwrap_or_default();
         Ok(self.methods.iter().map(read).collect())
     }

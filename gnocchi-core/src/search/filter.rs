@@ -85,6 +85,18 @@ impl Comparison {
 }
 
 impl Filter {
+    /// Returns how deep chains and negations are nested.
+    #[must_use]
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::All(members) | Self::Any(members) => {
+                1 + members.iter().map(Self::depth).max().unwrap_or(0)
+            }
+            Self::Not(inner) => 1 + inner.depth(),
+            Self::Compare { .. } | Self::Like { .. } | Self::In { .. } => 0,
+        }
+    }
+
     /// Joins filters that must all fit. One alone stays as it is.
     #[must_use]
     pub fn all(mut filters: Vec<Self>) -> Self {

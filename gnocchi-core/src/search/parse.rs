@@ -22,7 +22,7 @@ use super::filter::{Comparison, Filter, Scalar};
 /// The longest text, in bytes: as much as fits a URL many times.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// How deep parentheses and negations may be nested; each level takes some of the stack of a thread.
+/// How deep parentheses, negations and chains may be nested; each level takes some of the stack of a thread.
 pub const DEPTH_MAX: usize = 32;
 
 /// How many comparisons and values a text may hold.
@@ -110,7 +110,12 @@ impl FromStr for Filter {
                 expected.unwrap_or("end of text").to_owned(),
             )
         })?;
-        expression.into_filter(&Place::Root)
+        let filter = expression.into_filter(&Place::Root)?;
+        // Chains inside of chains are printed in parentheses, also where the text has none.
+        if filter.depth() > DEPTH_MAX {
+            return Err(syntax_error(text, 0, TOO_DEEP.to_owned()));
+        }
+        Ok(filter)
     }
 }
 
@@ -201,6 +206,8 @@ const NULLS: [&str; 3] = ["null", "None", "none"];
 const TRUTHS: [&str; 2] = ["True", "true"];
 const FALSEHOODS: [&str; 2] = ["False", "false"];
 
+const TOO_DEEP: &str = "at most 32 levels of parentheses, negations and chains";
+
 /// Groups of digits in a UUID.
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 
@@ -286,7 +293,7 @@ fn nested<T>(
     inner: impl Fn(&mut Input<'_>) -> ModalResult<T>,
 ) -> ModalResult<T> {
     if input.state.depth == DEPTH_MAX {
-        return Err(refuse("at most 32 levels of parentheses and negations"));
+        return Err(refuse(TOO_DEEP));
     }
     input.state.depth += 1;
     let outcome = inner(input);

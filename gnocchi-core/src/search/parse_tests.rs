@@ -235,6 +235,12 @@ fn everything_has_a_limit() {
     assert!(nested(DEPTH_MAX + 1).parse::<Filter>().is_err());
     assert!("not ".repeat(20_000).parse::<Filter>().is_err());
     assert!("(".repeat(TEXT_BYTES_MAX + 1).parse::<Filter>().is_err());
+    let mixed = |depth: usize| {
+        let open = "a=1 and b=2 ∧ c=3 or d=4 ∨ (".repeat(depth);
+        format!("{open}a = 1{}", ")".repeat(depth))
+    };
+    assert!(mixed(DEPTH_MAX / 2).parse::<Filter>().is_ok());
+    assert!(mixed(DEPTH_MAX).parse::<Filter>().is_err());
     let list = |length: usize| format!("a in [{}]", vec!["1"; length].join(","));
     assert!(list(TERMS_MAX - 1).parse::<Filter>().is_ok());
     assert!(list(TERMS_MAX).parse::<Filter>().is_err());

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::error::SqlError;
-use super::statement::{microseconds, moment};
+use super::statement::{Cell, Row, id_of_digits, microseconds, moment};
 
 const DEFINITION: &str = "archive_policy.definition";
 const METHODS: &str = "archive_policy.aggregation_methods";
@@ -287,13 +287,18 @@ fn decode_value(
     })
 }
 
+/// Reads rows that came as a JSON list of lists. Ids in them are hexadecimal digits.
+pub(super) fn decode_rows(document: &str) -> Result<impl Iterator<Item = Row> + use<>, SqlError> {
+    let rows: Vec<Vec<Cell>> = decode(document, "resource")?;
+    Ok(rows.into_iter().map(Row::new))
+}
+
 /// Reads the metrics of a resource: their names, and the hexadecimal digits of their ids.
 pub(super) fn decode_metrics(document: &str) -> Result<BTreeMap<String, MetricId>, SqlError> {
     const ID: &str = "metric.id";
     let digits: BTreeMap<String, Cow<'_, str>> = decode(document, ID)?;
     let read = |(name, digits): (String, Cow<'_, str>)| {
-        let odd = |_| SqlError::corrupt(ID, format!("{} bytes instead of 16", digits.len() / 2));
-        let id = Uuid::try_parse(&digits).map_err(odd)?;
+        let id = id_of_digits(&digits, ID)?;
         Ok((name, MetricId::from_uuid(id)))
     };
     digits.into_iter().map(read).collect()

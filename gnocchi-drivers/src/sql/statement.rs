@@ -1,8 +1,10 @@
 //! Statements, what is bound to them, and the rows that come back, the same for every database.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use carbonara::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use uuid::Uuid;
 
 use super::error::SqlError;
@@ -106,7 +108,7 @@ impl Statement {
     }
 }
 
-/// What stands in one column of a row.
+/// What stands in one column of a row, or in one place of a row that is a JSON list.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Null,
@@ -114,6 +116,42 @@ pub(super) enum Cell {
     Real(f64),
     Text(String),
     Bytes(Vec<u8>),
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+
+        impl Visitor<'_> for Scalar {
+            type Value = Cell;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, a number or a text")
+            }
+
+            fn visit_unit<E>(self) -> Result<Cell, E> {
+                Ok(Cell::Null)
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Cell, E> {
+                Ok(Cell::Integer(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Cell, E> {
+                i64::try_from(number).map(Cell::Integer).map_err(E::custom)
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Cell, E> {
+                Ok(Cell::Real(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
+                Ok(Cell::Text(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Scalar)
+    }
 }
 
 impl Cell {
@@ -180,6 +218,9 @@ impl Row {
         match self.cell() {
             Cell::Null => Ok(None),
             Cell::Bytes(bytes) => id_from(&bytes, column).map(Some),
+            Cell::Text(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                id_of_digits(&digits, column).map(Some)
+            }
             other => Err(SqlError::corrupt(column, other.describe())),
         }
     }
@@ -212,6 +253,12 @@ impl Row {
         self.optional_moment(column)?
             .ok_or_else(|| SqlError::corrupt(column, "null"))
     }
+}
+
+/// Reads an id out of JSON, which has no bytes.
+pub(super) fn id_of_digits(digits: &str, column: &'static str) -> Result<Uuid, SqlError> {
+    Uuid::try_parse(digits)
+        .map_err(|_| SqlError::corrupt(column, format!("{} bytes instead of 16", digits.len() / 2)))
 }
 
 fn id_from(bytes: &[u8], column: &'static str) -> Result<Uuid, SqlError> {

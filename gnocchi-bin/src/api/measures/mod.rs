@@ -21,6 +21,7 @@ use gnocchi_core::model::MetricId;
 use super::schema::Invalid;
 use super::timestamp::TimestampError;
 
+pub(super) use number::Number;
 use tokens::quote_bare_tokens;
 
 /// What a parser needs to know beside the body.
@@ -171,7 +172,7 @@ const COLUMN_SLACK_MAX: usize = 64;
 
 /// Timestamps and values in the order of the body.
 #[derive(Debug, Default)]
-struct Columns {
+pub(in crate::api) struct Columns {
     timestamps_ns: Vec<i64>,
     values: Vec<f64>,
 }
@@ -184,9 +185,14 @@ impl Columns {
         }
     }
 
-    fn push(&mut self, timestamp: Timestamp, value: f64) {
+    pub(in crate::api) fn push(&mut self, timestamp: Timestamp, value: f64) {
         self.timestamps_ns.push(timestamp.as_nanosecond());
         self.values.push(value);
+    }
+
+    /// Returns the number of points.
+    pub(in crate::api) fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// Gives back room that is out of all proportion to what is there.
@@ -197,7 +203,7 @@ impl Columns {
         }
     }
 
-    fn into_series(self) -> Series {
+    pub(in crate::api) fn into_series(self) -> Series {
         Series::from_points(self.timestamps_ns, self.values)
             .expect("every push adds to both columns, and a `Timestamp` is not before the epoch")
     }

@@ -15,13 +15,13 @@ use crate::api::state::ApiState;
 
 /// A metric as a client describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct MetricDescription {
-    pub(super) archive_policy_name: Option<String>,
-    pub(super) resource_id: Option<ResourceId>,
+pub(in crate::api) struct MetricDescription {
+    pub(in crate::api) archive_policy_name: Option<String>,
+    pub(in crate::api) resource_id: Option<ResourceId>,
     /// The id of the resource as the client wrote it.
-    pub(super) original_resource_id: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) unit: Option<String>,
+    pub(in crate::api) original_resource_id: Option<String>,
+    pub(in crate::api) name: Option<String>,
+    pub(in crate::api) unit: Option<String>,
 }
 
 impl MetricDescription {
@@ -55,7 +55,7 @@ pub(super) fn resource_id(value: &Value, path: &Path<'_>, caller: &Caller) -> Ch
 
 /// Makes metrics of descriptions, for one caller and one request.
 #[derive(Debug)]
-pub(super) struct MetricMaker<'a> {
+pub(in crate::api) struct MetricMaker<'a> {
     state: &'a ApiState,
     caller: &'a Caller,
     /// Read when the first description names no archive policy.
@@ -63,7 +63,7 @@ pub(super) struct MetricMaker<'a> {
 }
 
 impl<'a> MetricMaker<'a> {
-    pub(super) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
+    pub(in crate::api) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
         Self {
             state,
             caller,
@@ -72,7 +72,10 @@ impl<'a> MetricMaker<'a> {
     }
 
     /// Checks that the caller may create a metric, and chooses its archive policy.
-    pub(super) async fn make(&mut self, description: MetricDescription) -> ApiResult<NewMetric> {
+    pub(in crate::api) async fn make(
+        &mut self,
+        description: MetricDescription,
+    ) -> ApiResult<NewMetric> {
         let target = NewMetricTarget {
             creator: self.caller.creator.as_deref(),
             archive_policy_name: description.archive_policy_name.as_deref(),

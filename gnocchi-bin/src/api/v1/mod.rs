@@ -5,16 +5,16 @@ mod archive_policy;
 mod archive_policy_rule;
 mod batch;
 mod capabilities;
-mod creation;
+pub(super) mod creation;
 mod measures;
 mod metric;
 mod openapi;
 mod openapi_schemas;
 mod operations;
 mod resource;
-mod resource_body;
+pub(super) mod resource_body;
 mod resource_metric;
-mod resource_type;
+pub(super) mod resource_type;
 mod resource_type_patch;
 mod root;
 mod search;
@@ -23,13 +23,13 @@ mod status;
 mod value_predicate;
 
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::aside::{self, Length};
-use super::error::{ApiError, ApiResult};
+use super::error::ApiResult;
 use super::render::{self, Document};
 use super::routes::Routes;
 
@@ -44,7 +44,6 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Returns the routes that answer in JSON to clients that take it.
 pub(super) fn routes() -> Routes {
-    let below_a_metric = || any(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED));
     Routes::new()
         .add("/v1/capabilities", get(capabilities::list))
         .add("/v1/status", get(status::show))
@@ -74,7 +73,7 @@ pub(super) fn routes() -> Routes {
             "/v1/metric/{id}/measures",
             get(measures::of_metric).post(measures::send_to_metric),
         )
-        .route("/v1/metric/{id}/{*below}", below_a_metric())
+        .refuse("/v1/metric/{id}/{*below}", StatusCode::METHOD_NOT_ALLOWED)
         .add("/v1/batch/metrics/measures", post(batch::by_metric))
         .add(
             "/v1/batch/resources/metrics/measures",
@@ -101,7 +100,10 @@ pub(super) fn routes() -> Routes {
             "/v1/aggregation/resource/{type}/metric/{name}",
             post(aggregates::across_resources),
         )
-        .unlisted("/v1/aggregation/resource/{type}/metric", below_a_metric())
+        .refuse(
+            "/v1/aggregation/resource/{type}/metric",
+            StatusCode::METHOD_NOT_ALLOWED,
+        )
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",
@@ -137,11 +139,13 @@ pub(super) fn openapi_document() -> &'static [u8] {
 
 /// Returns the routes that answer whatever the client takes.
 pub(super) fn open_routes() -> Routes {
-    let below_an_item = || any(async || ApiError::empty(StatusCode::NOT_FOUND));
     Routes::new()
-        .route("/v1/archive_policy/{name}/{*below}", below_an_item())
-        .route("/v1/archive_policy_rule/{name}/{*below}", below_an_item())
-        .route("/v1/resource_type/{name}/{*below}", below_an_item())
+        .refuse("/v1/archive_policy/{name}/{*below}", StatusCode::NOT_FOUND)
+        .refuse(
+            "/v1/archive_policy_rule/{name}/{*below}",
+            StatusCode::NOT_FOUND,
+        )
+        .refuse("/v1/resource_type/{name}/{*below}", StatusCode::NOT_FOUND)
         .route("/v1", get(root::redirect))
         .route("/v1/", get(root::index))
         .route("/v1/openapi.json", get(openapi::document))
@@ -188,7 +192,7 @@ fn created(location: String, body: &impl Serialize) -> Response {
 }
 
 /// Answers that measures were taken.
-fn accepted() -> Response {
+pub(super) fn accepted() -> Response {
     json_bytes(StatusCode::ACCEPTED, Vec::new())
 }
 

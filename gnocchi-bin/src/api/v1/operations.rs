@@ -310,6 +310,46 @@ pub(super) const OPERATIONS: &[Operation] = &[
         REPORT,
     ])
     .body(NAMED_BATCH),
+    operation(
+        HttpMethod::Get,
+        "/v1/influxdb/ping",
+        204,
+        &[],
+        "Tells senders for InfluxDB that somebody is here",
+    ),
+    post(
+        "/v1/influxdb/query",
+        204,
+        &[400, 413, 501],
+        "Creates a resource type: `create database NAME`",
+    )
+    .query(&[("q", "the statement; a form in the body may hold it as well")]),
+    post(
+        "/v1/influxdb/write",
+        204,
+        &[400, 404, 409, 413, 507],
+        "Takes measures in the line protocol of InfluxDB; resources and metrics that are missing are created",
+    )
+    .query(&[
+        ("db", "the resource type; `influxdb` by default"),
+        (
+            "precision",
+            "the unit of timestamps: n, u, ms, s, m or h; n by default",
+        ),
+        ("epoch", "the same, if there is no `precision`"),
+    ]),
+    post(
+        "/v1/prometheus/write",
+        202,
+        &[400, 409, 413, 415, 507],
+        "Takes a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
+    ),
+    post(
+        "/api/v1/write",
+        204,
+        &[400, 409, 413, 415, 507],
+        "Takes a remote write request of Prometheus; every series is a metric of its own",
+    ),
     post(
         "/v1/aggregates",
         200,

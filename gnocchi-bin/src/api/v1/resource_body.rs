@@ -266,7 +266,7 @@ fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> 
         .map_err(|error| path.invalid(error.to_string()))
 }
 
-fn whole_microseconds(moment: Timestamp) -> Timestamp {
+pub(in crate::api) fn whole_microseconds(moment: Timestamp) -> Timestamp {
     let nanosecond = moment.as_nanosecond();
     Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND)
         .unwrap_or(moment)

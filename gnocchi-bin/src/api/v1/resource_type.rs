@@ -17,7 +17,7 @@ use crate::api::schema::{Checked, Object, Path, string_up_to};
 use crate::api::state::ApiState;
 
 /// The longest name, in characters.
-const NAME_CHARACTERS_MAX: usize = 255;
+pub(in crate::api) const NAME_CHARACTERS_MAX: usize = 255;
 
 /// How long a text may be when the type doesn't say.
 const STRING_LENGTH_MAX: u32 = 256;

@@ -32,17 +32,16 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for one attribute out of a JSON column: null, text, a number, or 0 and 1 for a flag, compared exactly.
     fn push_attribute(&self, statement: &mut Statement, column: &str, name: &str);
 
-    /// Adds an expression for a JSON column without some entries and with others where it has none: `fills` is a JSON object,
-    /// `removed` one whose values are null.
-    fn push_changed_attributes(
-        &self,
-        statement: &mut Statement,
-        column: &str,
-        fills: String,
-        removed: String,
-    );
+    /// Returns the name of the function that makes a JSON list of its arguments.
+    fn json_row(&self) -> &'static str;
 
-    /// Returns the aggregate expression that makes a JSON object of metrics: names and the hexadecimal digits of their ids.
+    /// Returns the name of the aggregate function that makes a JSON list of one value a row; it takes an order.
+    fn json_list(&self) -> &'static str;
+
+    /// Returns the name of the function that writes bytes as hexadecimal digits.
+    fn hexadecimal(&self) -> &'static str;
+
+    /// Returns the aggregate expression that makes a text of a JSON object of metrics: names and the hexadecimal digits of their ids.
     fn named_metrics(&self) -> &'static str;
 
     /// Adds the test whether what was added before fits a pattern, in which `%` stands for any text and `_` for any character; case
@@ -55,11 +54,24 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Adds an expression for the part of a text after its first colon: empty when there is none.
     fn push_after_colon(&self, statement: &mut Statement, column: &str);
 
+    /// Adds an expression for a JSON column without some entries and with others where it has none: `fills` is a JSON object,
+    /// `removed` one whose values are null.
+    fn push_changed_attributes(
+        &self,
+        statement: &mut Statement,
+        column: &str,
+        fills: String,
+        removed: String,
+    );
+
     /// Returns a statement that looks for damage in the whole file: a text a row, or one row with `ok`.
     fn file_check(&self) -> &'static str;
 
     /// Returns a statement that finds rows that refer to nothing: table, number of the row or null, table referred to, column.
     fn reference_check(&self) -> &'static str;
+
+    /// Returns a statement that finds attributes of resources that their index misses: number of the row, name of the attribute.
+    fn attribute_index_check(&self) -> &'static str;
 
     /// Tells what kind of failure a code of the database stands for.
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind;

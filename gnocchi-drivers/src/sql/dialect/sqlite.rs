@@ -90,25 +90,21 @@ impl Dialect for Sqlite {
         }
     }
 
-    fn push_changed_attributes(
-        &self,
-        statement: &mut Statement,
-        column: &str,
-        fills: String,
-        removed: String,
-    ) {
-        // A merge patch (RFC 7396) overwrites what it names and removes what it gives null; values are never objects.
-        statement.push("json_patch(json_patch(");
-        statement.push_value(fills);
-        statement.push(", ");
-        statement.push(column);
-        statement.push("), ");
-        statement.push_value(removed);
-        statement.push(")");
+    fn json_row(&self) -> &'static str {
+        "json_array"
+    }
+
+    fn json_list(&self) -> &'static str {
+        "json_group_array"
+    }
+
+    fn hexadecimal(&self) -> &'static str {
+        "hex"
     }
 
     fn named_metrics(&self) -> &'static str {
-        "json_group_object(metric.name, hex(metric.id))"
+        // Joined with nothing it is a text among others, and not a part of the document around it.
+        "json_group_object(metric.name, hex(metric.id)) || ''"
     }
 
     fn push_like(&self, statement: &mut Statement, pattern: &str) {
@@ -138,6 +134,23 @@ impl Dialect for Sqlite {
         ));
     }
 
+    fn push_changed_attributes(
+        &self,
+        statement: &mut Statement,
+        column: &str,
+        fills: String,
+        removed: String,
+    ) {
+        // A merge patch (RFC 7396) overwrites what it names and removes what it gives null; values are never objects.
+        statement.push("json_patch(json_patch(");
+        statement.push_value(fills);
+        statement.push(", ");
+        statement.push(column);
+        statement.push("), ");
+        statement.push_value(removed);
+        statement.push(")");
+    }
+
     fn file_check(&self) -> &'static str {
         "PRAGMA integrity_check"
     }
@@ -147,6 +160,14 @@ impl Dialect for Sqlite {
          FROM pragma_foreign_key_check AS broken \
          LEFT JOIN pragma_foreign_key_list(broken.\"table\") AS reference ON reference.id = broken.fkid \
          LIMIT 100"
+    }
+
+    fn attribute_index_check(&self) -> &'static str {
+        "SELECT resource.rowid, entry.key \
+         FROM resource, json_each(iif(json_valid(resource.attributes), resource.attributes, '{}')) AS entry \
+         LEFT JOIN resource_attribute AS hit ON hit.type = resource.resource_type AND hit.attribute = entry.key \
+         AND hit.value = entry.value AND hit.resource_id = resource.id \
+         WHERE entry.value IS NOT NULL AND hit.type IS NULL LIMIT 100"
     }
 
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind {

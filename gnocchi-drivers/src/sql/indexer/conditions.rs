@@ -78,7 +78,7 @@ impl Rows<'_> {
         }
         statement.push("(");
         statement.push_list(operator, parts, |statement, part| {
-            self.push(statement, part)
+            self.push(statement, part);
         });
         statement.push(")");
     }

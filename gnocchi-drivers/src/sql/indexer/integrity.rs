@@ -116,6 +116,7 @@ async fn check(session: &mut dyn Session) -> Result<Vec<String>, SqlError> {
         |row| StoredResource::read(row)?.check_attributes(&types),
     )
     .await?;
+    check_attribute_index(session, &mut problems).await?;
     check_large_table(
         session,
         &mut problems,
@@ -164,6 +165,25 @@ async fn check_references(
         let column = column.unwrap_or_else(|| "a column".to_owned());
         problems.add(format!(
             "{place}: {table}.{column} names no row of table {parent}"
+        ));
+    }
+    Ok(())
+}
+
+/// Looks for attributes that searches would miss.
+async fn check_attribute_index(
+    session: &mut dyn Session,
+    problems: &mut Problems,
+) -> Result<(), SqlError> {
+    let found = session
+        .fetch(Statement::new(session.dialect().attribute_index_check()))
+        .await;
+    let rows = problems.collect(&*session, "table resource_attribute", found)?;
+    for mut row in rows.into_iter().flatten() {
+        let place = place("resource", row.optional_integer("resource.rowid")?);
+        let name = row.text("resource.attributes")?;
+        problems.add(format!(
+            "{place}: resource.attributes has {name}, which table resource_attribute misses"
         ));
     }
     Ok(())

@@ -10,12 +10,15 @@ use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
-use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, push_columns, read_all};
+use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, read_all, select_resources};
 use super::resource_types::no_such_type;
 use crate::sql::database::Session;
 use crate::sql::document::decode_type;
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Cell, Statement, Value};
+
+/// How many resources of a page share a row of the answer.
+const RESOURCES_PER_ROW: i64 = 256;
 
 /// Lists resources of a type, with their attributes and metrics: at most two statements, however long the page is.
 pub(super) async fn list(
@@ -33,13 +36,13 @@ pub(super) async fn list(
         .map(|sort| order_key(&*session, sort, query))
         .collect();
     let marker = query.page.marker.as_deref();
-    let marked = marker.and_then(|marker| parse_marker(marker, query.history));
+    let marked_row = marker.and_then(|marker| parse_marker(marker, query.history));
     let nothing = query.ids.as_ref().is_some_and(Vec::is_empty);
-    let prepared = if query.resource_type == GENERIC && (nothing || marked.is_none()) {
+    let prepared = if query.resource_type == GENERIC && (nothing || marked_row.is_none()) {
         check_sort_keys(&ResourceType::generic(), query)?;
         Prepared::default()
     } else {
-        let wanted = marked.filter(|_| !nothing);
+        let wanted = marked_row.filter(|_| !nothing);
         prepare(session, query, &order, wanted).await?
     };
     if let Some(marker) = marker
@@ -52,13 +55,15 @@ pub(super) async fn list(
         return Ok(Vec::new());
     }
     let metric_names = query.metric_names.as_deref();
-    let mut statement = Statement::new("SELECT ");
-    push_columns(
+    let mut statement = select_resources(
         &*session,
-        &mut statement,
-        "revision_end, revision",
+        "listing.revision_end, listing.revision",
         metric_names,
+        " ORDER BY listing.place",
     );
+    statement.push(" FROM (SELECT page.*, row_number() OVER (");
+    push_order(&mut statement, &order);
+    statement.push(") AS place");
     // What belongs to a resource is looked up for the page only.
     statement.push(" FROM (SELECT ");
     statement.push(RESOURCE_COLUMNS);
@@ -74,8 +79,9 @@ pub(super) async fn list(
     }
     push_order(&mut statement, &order);
     push_limit(&mut statement, query.page.limit);
-    statement.push(") AS listing");
-    push_order(&mut statement, &order);
+    statement.push(") AS page) AS listing GROUP BY place / ");
+    statement.push_value(RESOURCES_PER_ROW);
+    statement.push(" ORDER BY MIN(place)");
     read_all(session.fetch(statement).await?, metric_names)
 }
 
@@ -227,16 +233,17 @@ fn base_key(key: &str, history: bool) -> Option<(&'static str, Nullability)> {
 
 /// Makes an expression of a sort key. What is no property is taken for an attribute.
 fn order_key(session: &dyn Session, sort: &SortKey, query: &ResourceQuery) -> OrderKey {
-    let (expression, column, nullability) = match base_key(&sort.key, query.history) {
-        Some((column, nullability)) => (Statement::new(column), column, nullability),
-        None => {
-            let mut expression = Statement::default();
-            session
-                .dialect()
-                .push_attribute(&mut expression, "attributes", &sort.key);
-            (expression, "attributes", Nullability::Nullable)
-        }
+    let attribute = || {
+        let mut expression = Statement::default();
+        session
+            .dialect()
+            .push_attribute(&mut expression, "attributes", &sort.key);
+        (expression, "attributes", Nullability::Nullable)
     };
+    let (expression, column, nullability) = base_key(&sort.key, query.history)
+        .map_or_else(attribute, |(column, nullability)| {
+            (Statement::new(column), column, nullability)
+        });
     OrderKey {
         expression,
         column,

@@ -6,7 +6,7 @@ use gnocchi_core::model::{GENERIC, Glob, MetricId, Resource, ResourceId, Resourc
 use hashbrown::HashMap;
 
 use crate::sql::database::Session;
-use crate::sql::document::{decode_attributes, decode_metrics, decode_type};
+use crate::sql::document::{decode_attributes, decode_metrics, decode_rows, decode_type};
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Row, Statement};
 
@@ -72,22 +72,39 @@ impl StoredResource {
     }
 }
 
-/// Adds all columns of complete resources, which stand in a table expression with the alias `listing`; `revision` stands for the
-/// two columns that only past revisions have.
-pub(super) fn push_columns(
+/// Begins a statement that reads complete resources, which stand in a table expression with the alias `listing`; `revision` stands
+/// for the two columns that only past revisions have, and `order` for how they are ordered within a row of the answer.
+///
+/// Why is this fast? Each row that leaves the database waits for two threads, and each of its values is copied twice. So one row holds
+/// many resources, as JSON.
+pub(super) fn select_resources(
     session: &dyn Session,
-    statement: &mut Statement,
     revision: &str,
     metric_names: Option<&[Glob]>,
-) {
-    for part in [RESOURCE_COLUMNS, ", ", revision] {
+    order: &str,
+) -> Statement {
+    let dialect = session.dialect();
+    let mut statement = Statement::new("SELECT ");
+    for part in [dialect.json_list(), "(", dialect.json_row(), "("] {
+        statement.push(part);
+    }
+    for (index, column) in RESOURCE_COLUMNS.split(", ").enumerate() {
+        statement.push(if index > 0 { ", listing." } else { "" });
+        if index > 0 {
+            statement.push(column);
+        } else {
+            statement.push(dialect.hexadecimal());
+            statement.push("(listing.id)");
+        }
+    }
+    for part in [", ", revision] {
         statement.push(part);
     }
     statement.push(
         ", (SELECT resource_type.attributes FROM resource_type \
          WHERE resource_type.name = listing.resource_type), (SELECT ",
     );
-    statement.push(session.dialect().named_metrics());
+    statement.push(dialect.named_metrics());
     statement
         .push(" FROM metric WHERE metric.resource_id = listing.id AND metric.status = 0 AND metric.name IS NOT NULL");
     if let Some(names) = metric_names.filter(|names| names.len() <= PREFIXES_MAX) {
@@ -95,7 +112,10 @@ pub(super) fn push_columns(
         statement.push_list(" OR ", names, push_name);
         statement.push(if names.is_empty() { "1 = 0)" } else { ")" });
     }
+    statement.push("))");
+    statement.push(order);
     statement.push(")");
+    statement
 }
 
 /// Adds what the names that fit a pattern have in common.
@@ -127,43 +147,51 @@ fn next_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-/// Reads what [`push_columns`] selected.
+/// Reads what [`select_resources`] selected.
 pub(super) fn read_all(
     rows: Vec<Row>,
     metric_names: Option<&[Glob]>,
 ) -> Result<Vec<Resource>, SqlError> {
-    let mut types: HashMap<String, ResourceType> = HashMap::new();
-    let mut resources = Vec::with_capacity(rows.len());
+    let mut types = HashMap::new();
+    let mut resources = Vec::new();
     for mut row in rows {
-        let mut stored = StoredResource::read(&mut row)?;
-        stored.read_revision(&mut row)?;
-        let type_attributes = row.optional_text("resource_type.attributes")?;
-        let metrics = row.text("metric.id")?;
-        let StoredResource {
-            mut resource,
-            attributes,
-        } = stored;
-        if resource.resource_type != GENERIC {
-            let name = &resource.resource_type;
-            // All rows of one type come with the same text.
-            if !types.contains_key(name) {
-                let type_attributes = type_attributes.ok_or_else(|| {
-                    SqlError::corrupt("resource.resource_type", format!("the unknown type {name}"))
-                })?;
-                types.insert(name.clone(), decode_type(name.clone(), &type_attributes)?);
-            }
-            resource.attributes =
-                decode_attributes(&types[name], &attributes, "resource.attributes")?;
+        for row in decode_rows(&row.text("resource")?)? {
+            resources.push(read_complete(row, metric_names, &mut types)?);
         }
-        resource.metrics = decode_metrics(&metrics)?;
-        if let Some(names) = metric_names {
-            let fits =
-                |name: &String, _: &mut MetricId| names.iter().any(|glob| glob.matches(name));
-            resource.metrics.retain(fits);
-        }
-        resources.push(resource);
     }
     Ok(resources)
+}
+
+fn read_complete(
+    mut row: Row,
+    metric_names: Option<&[Glob]>,
+    types: &mut HashMap<String, ResourceType>,
+) -> Result<Resource, SqlError> {
+    let mut stored = StoredResource::read(&mut row)?;
+    stored.read_revision(&mut row)?;
+    let type_attributes = row.optional_text("resource_type.attributes")?;
+    let metrics = row.text("metric.id")?;
+    let StoredResource {
+        mut resource,
+        attributes,
+    } = stored;
+    if resource.resource_type != GENERIC {
+        let name = &resource.resource_type;
+        // All rows of one type come with the same text.
+        if !types.contains_key(name) {
+            let type_attributes = type_attributes.ok_or_else(|| {
+                SqlError::corrupt("resource.resource_type", format!("the unknown type {name}"))
+            })?;
+            types.insert(name.clone(), decode_type(name.clone(), &type_attributes)?);
+        }
+        resource.attributes = decode_attributes(&types[name], &attributes, "resource.attributes")?;
+    }
+    resource.metrics = decode_metrics(&metrics)?;
+    if let Some(names) = metric_names {
+        let fits = |name: &String, _: &mut MetricId| names.iter().any(|glob| glob.matches(name));
+        resource.metrics.retain(fits);
+    }
+    Ok(resource)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::archive_policies::PolicyCache;
 use super::assignment::{apply_assignment, metrics_of};
 use super::conditions::Rows;
 use super::resource_lists::list;
-use super::resource_rows::{push_columns, read_all};
+use super::resource_rows::{read_all, select_resources};
 use super::resource_types::find_type;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
@@ -137,8 +137,7 @@ async fn find(
     session: &mut dyn Session,
     (resource_type, ids): &(String, Vec<ResourceId>),
 ) -> Result<Vec<Option<Resource>>, SqlError> {
-    let mut statement = Statement::new("SELECT ");
-    push_columns(&*session, &mut statement, "NULL, -1", None);
+    let mut statement = select_resources(&*session, "NULL, -1", None, "");
     statement.push(" FROM resource AS listing WHERE id IN ");
     session
         .dialect()
@@ -394,21 +393,6 @@ impl ResourceIndexer for SqlIndexer {
             .await
     }
 
-    async fn delete_unchanged_resource(
-        &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), IndexerError> {
-        self.database
-            .call(
-                Access::Transaction,
-                "delete a resource",
-                (id, revision_start),
-                |session, arguments| Box::pin(delete_unchanged(session, arguments)),
-            )
-            .await
-    }
-
     async fn delete_matching_resources(
         &self,
         resource_type: &str,
@@ -426,6 +410,21 @@ impl ResourceIndexer for SqlIndexer {
                 "delete the resources that match",
                 arguments,
                 |session, arguments| Box::pin(delete_matching(session, arguments)),
+            )
+            .await
+    }
+
+    async fn delete_unchanged_resource(
+        &self,
+        id: ResourceId,
+        revision_start: Timestamp,
+    ) -> Result<(), IndexerError> {
+        self.database
+            .call(
+                Access::Transaction,
+                "delete a resource",
+                (id, revision_start),
+                |session, arguments| Box::pin(delete_unchanged(session, arguments)),
             )
             .await
     }

@@ -32,7 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const WAITING_JOBS_MAX: usize = 1024;
 
 /// The page caches. The system caches the file as well, so small ones cost little.
-const READER_CACHE_KIB: u32 = 1024;
+const READER_CACHE_KIB: u32 = 4096;
 const WRITER_CACHE_KIB: u32 = 4096;
 
 /// How many rows a connection reads ahead: the larger, the less often its thread and the caller wait for each other.

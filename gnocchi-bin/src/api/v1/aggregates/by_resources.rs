@@ -21,6 +21,7 @@ use crate::api::query::Query;
 use crate::api::render::Document;
 use crate::api::schema::Path;
 use crate::api::state::ApiState;
+use crate::api::v1::document;
 use crate::api::v1::resource::Attributes;
 
 /// Into which groups the resources fall.
@@ -95,22 +96,22 @@ impl Call<'_> {
             attributes: Attributes::through(resource_type.name(), false),
         };
         let gnocchi = self.state.gnocchi();
-        let mut document = Document::new();
+        let mut answer = Document::new();
         if self.scope.is_history() {
             let groups = gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
-            view.history(&mut document, groups.await.map_err(refused)?);
+            view.history(&mut answer, groups.await.map_err(refused)?);
         } else {
             let groups = gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
             let groups = groups.await.map_err(refused)?;
             if self.scope.group_by.is_empty() {
                 for group in groups {
-                    view.group(&mut document, group);
+                    view.group(&mut answer, group);
                 }
             } else {
-                view.groups(&mut document, groups);
+                view.groups(&mut answer, groups);
             }
         }
-        Ok(crate::api::v1::document(document))
+        Ok(document(answer))
     }
 
     async fn selection(

@@ -1,6 +1,8 @@
 //! Expressions as clients write them: lists in JSON, or text in parentheses.
 
-use carbonara::expression::{Expression, Grammar, Item, ParseError, ParseErrorKind, Reference};
+use carbonara::expression::{
+    Expression, Grammar, Item, ParseError, ParseErrorKind, Reference, TextPlace, Unreadable,
+};
 use gnocchi_core::model::MetricId;
 use serde_json::{Value, json};
 
@@ -22,6 +24,9 @@ impl Operations {
     pub(super) fn of(value: &Value, _: &Path<'_>) -> ApiResult<Self> {
         let item = match value {
             Value::String(text) => Item::parse(text).map_err(|error| refused(&error))?,
+            // What is no list is named by its kind.
+            Value::Number(number) if !number.is_f64() => Item::Other("int"),
+            Value::Bool(_) => Item::Other("bool"),
             other => item(other),
         };
         Ok(Self { item })
@@ -124,14 +129,27 @@ fn normalise(item: &mut Item) {
     }
 }
 
+/// Says why a text does not spell a list, in the form that clients know.
+fn unreadable(why: Unreadable, place: Option<TextPlace>) -> String {
+    let what = match why {
+        Unreadable::NoOpening => "Expected '('".to_owned(),
+        Unreadable::NoClosing => "Expected ')', found end of text".to_owned(),
+        other => other.to_string(),
+    };
+    match place {
+        Some(place) => format!("{what}  {place}"),
+        None => what,
+    }
+}
+
 /// Says why an expression is none.
 fn refused(error: &ParseError) -> ApiError {
     let reason = match &error.kind {
-        ParseErrorKind::Unreadable(_) => {
+        ParseErrorKind::Unreadable(why) => {
             return ApiError::bad_data(json!({
                 "cause": "Invalid operations",
                 "reason": "Fail to parse the operations string",
-                "detail": error.to_string(),
+                "detail": unreadable(*why, error.place),
             }));
         }
         ParseErrorKind::MalformedReference { index } => {

@@ -1,0 +1,200 @@
+//! Measures by resource and name while a request is read: each metric once, its points in the order of receipt.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use carbonara::{Series, Timestamp};
+
+use crate::api::measures::{Columns, Context};
+
+/// What a request brings, each metric once.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Arrivals {
+    /// The ids of the resources as the sender writes them, each once.
+    pub resources: Vec<String>,
+    /// The metrics of these resources.
+    pub metrics: Vec<Arrival>,
+}
+
+/// What a request brings for one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// The place of its resource in [`Arrivals::resources`].
+    pub resource: usize,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its measures.
+    pub series: Series,
+}
+
+/// A limit of a request that is exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// It holds more points than are allowed.
+    Points,
+    /// It names more metrics than are allowed.
+    Metrics,
+}
+
+/// Puts points where they belong.
+#[derive(Debug)]
+pub(super) struct Collector {
+    resources: Vec<String>,
+    resource_places: HashMap<String, usize>,
+    metrics: Vec<Pending>,
+    metric_places: HashMap<(usize, Arc<str>), usize>,
+    points: usize,
+    points_max: usize,
+    metrics_max: usize,
+}
+
+#[derive(Debug)]
+struct Pending {
+    resource: usize,
+    name: Arc<str>,
+    columns: Columns,
+}
+
+impl Collector {
+    /// Starts with nothing, and with the limits of a context.
+    pub(super) fn new(context: Context) -> Self {
+        Self {
+            resources: Vec::new(),
+            resource_places: HashMap::new(),
+            metrics: Vec::new(),
+            metric_places: HashMap::new(),
+            points: 0,
+            points_max: context.points_max,
+            metrics_max: context.metrics_max,
+        }
+    }
+
+    /// Returns the place of a resource.
+    pub(super) fn resource(&mut self, original_id: &str) -> usize {
+        if let Some(place) = self.resource_places.get(original_id) {
+            return *place;
+        }
+        let place = self.resources.len();
+        self.resources.push(original_id.to_owned());
+        self.resource_places.insert(original_id.to_owned(), place);
+        place
+    }
+
+    /// Returns the place of a metric.
+    ///
+    /// # Errors
+    /// [`Exceeded::Metrics`] when it is one too many.
+    pub(super) fn metric(&mut self, resource: usize, name: String) -> Result<usize, Exceeded> {
+        let name: Arc<str> = name.into();
+        match self.metric_places.entry((resource, Arc::clone(&name))) {
+            Entry::Occupied(place) => Ok(*place.get()),
+            Entry::Vacant(vacant) => {
+                if self.metrics.len() >= self.metrics_max {
+                    return Err(Exceeded::Metrics);
+                }
+                vacant.insert(self.metrics.len());
+                self.metrics.push(Pending {
+                    resource,
+                    name,
+                    columns: Columns::default(),
+                });
+                Ok(self.metrics.len() - 1)
+            }
+        }
+    }
+
+    /// Adds a point to a metric.
+    ///
+    /// # Errors
+    /// [`Exceeded::Points`] when it is one too many.
+    pub(super) fn push(
+        &mut self,
+        metric: usize,
+        timestamp: Timestamp,
+        value: f64,
+    ) -> Result<(), Exceeded> {
+        if self.points >= self.points_max {
+            return Err(Exceeded::Points);
+        }
+        self.points += 1;
+        self.metrics[metric].columns.push(timestamp, value);
+        Ok(())
+    }
+
+    /// Takes the points of a metric away and returns how many there were. They still count towards the limit.
+    pub(super) fn drain(&mut self, metric: usize) -> usize {
+        std::mem::take(&mut self.metrics[metric].columns).len()
+    }
+
+    /// Sorts the points of each metric; a metric without points is left out.
+    pub(super) fn finish(self) -> Arrivals {
+        let metrics = self
+            .metrics
+            .into_iter()
+            .map(|pending| Arrival {
+                resource: pending.resource,
+                name: pending.name,
+                series: pending.columns.into_series(),
+            })
+            .filter(|arrival| !arrival.series.is_empty());
+        Arrivals {
+            metrics: metrics.collect(),
+            resources: self.resources,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(points_max: usize, metrics_max: usize) -> Context {
+        Context {
+            now: Timestamp::EPOCH,
+            points_max,
+            metrics_max,
+        }
+    }
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn points_are_put_together_in_the_order_of_receipt() {
+        let mut collector = Collector::new(context(10, 10));
+        let (web, db) = (collector.resource("web"), collector.resource("db"));
+        assert_eq!(collector.resource("web"), web);
+        let cpu = collector.metric(web, "cpu".to_owned()).unwrap();
+        let other = collector.metric(db, "cpu".to_owned()).unwrap();
+        assert_ne!(cpu, other);
+        assert_eq!(collector.metric(web, "cpu".to_owned()), Ok(cpu));
+        for (at, value) in [(2, 1.0), (1, 2.0), (2, 3.0)] {
+            collector.push(cpu, second(at), value).unwrap();
+        }
+        let arrivals = collector.finish();
+        assert_eq!(arrivals.resources, ["web", "db"]);
+        // Nothing came for the other one.
+        assert_eq!(arrivals.metrics.len(), 1);
+        assert_eq!(arrivals.metrics[0].series.values(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn both_numbers_are_limited() {
+        let mut collector = Collector::new(context(2, 1));
+        let resource = collector.resource("r");
+        let metric = collector.metric(resource, "a".to_owned()).unwrap();
+        assert_eq!(
+            collector.metric(resource, "b".to_owned()),
+            Err(Exceeded::Metrics)
+        );
+        collector.push(metric, second(1), 1.0).unwrap();
+        assert_eq!(collector.drain(metric), 1);
+        collector.push(metric, second(1), 1.0).unwrap();
+        assert_eq!(
+            collector.push(metric, second(1), 1.0),
+            Err(Exceeded::Points)
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Measures in the protocols of other systems, and what they share with batches: metrics that are named by resource and name,
+//! and come into being when the first measure does.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `influxdb/` | the line protocol of InfluxDB |
+//! | `prometheus/` | remote write of Prometheus |
+//! | `collector` | measures by metric while a request is read |
+//! | `named`, `on_demand`, `resource_kind` | metrics by resource and name, found or created |
+//!
+//! What reads bytes is a pure function; what answers requests is in the `endpoint` of each protocol.
+
+mod collector;
+pub mod influxdb;
+mod named;
+mod on_demand;
+pub mod prometheus;
+mod resource_kind;
+
+use http::StatusCode;
+
+pub use collector::{Arrival, Arrivals, Exceeded};
+pub(crate) use named::{NamedBatch, UnusableId};
+pub(crate) use on_demand::{Missing, OnDemand, require_posts, unknown};
+
+use super::error::ApiError;
+use super::measures::Context;
+use super::routes::Routes;
+use super::state::ApiState;
+
+/// Returns the routes. Their answers have no body, so they are for clients that take anything.
+pub(super) fn routes() -> Routes {
+    prometheus::routes(influxdb::routes(Routes::new()))
+}
+
+/// Returns what parsers need to know beside the body.
+fn context(state: &ApiState) -> Context {
+    Context {
+        now: state.gnocchi().clock().now(),
+        points_max: state.settings().points_max,
+        metrics_max: state.settings().metrics_max,
+    }
+}
+
+fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
+    let (things, limit) = match exceeded {
+        Exceeded::Points => ("points", context.points_max),
+        Exceeded::Metrics => ("metrics", context.metrics_max),
+    };
+    ApiError::text(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!(
+            "The request holds more {things} than the limit of {limit}; send it in several parts"
+        ),
+    )
+}
+
+/// Replaces what cannot stand in a name.
+///
+/// Why? Names stand in addresses, where a slash separates them.
+fn without_slashes(name: String) -> String {
+    if name.contains('/') {
+        name.replace('/', "_")
+    } else {
+        name
+    }
+}

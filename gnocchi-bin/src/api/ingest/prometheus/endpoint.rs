@@ -1,0 +1,210 @@
+//! What answers the requests of Prometheus.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use gnocchi_core::model::{
+    Attribute, AttributeKind, AttributeValue, ResourceIdError, ResourceType,
+};
+use gnocchi_core::policy::Caller;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+use super::mapping::{Mapped, MappingError, Naming, Origin, map};
+use super::rejected::Rejected;
+use super::snappy::{self, SnappyError};
+use crate::api::aside::{self, Length};
+use crate::api::auth::Authenticated;
+use crate::api::body::RequestBody;
+use crate::api::body_memory;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::ingest::named::Destination;
+use crate::api::ingest::resource_kind::ResourceKind;
+use crate::api::ingest::{Missing, NamedBatch, OnDemand, UnusableId, context, too_many};
+use crate::api::routes::Routes;
+use crate::api::state::ApiState;
+use crate::api::v1;
+
+/// The type of all resources that send in this protocol.
+const RESOURCE_TYPE: &str = "prometheus";
+
+/// The longest job and instance that the type allows, in characters: more than types made by clients may.
+const LABEL_CHARACTERS_MAX: u32 = 512;
+
+/// How bodies are announced to be compressed; ours are whether they say so or not.
+const CODING: &str = "snappy";
+
+/// How a sender announces the second version of the protocol, which has other messages.
+const VERSION_2: &str = "io.prometheus.write.v2.Request";
+
+/// How many bytes are parsed at once: it takes about half a millisecond.
+const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
+
+/// Adds the routes of this protocol.
+pub(in crate::api::ingest) fn routes(routes: Routes) -> Routes {
+    routes
+        .add("/v1/prometheus/write", post(write_by_name))
+        .add("/api/v1/write", post(write_by_labels))
+}
+
+/// `POST /v1/prometheus/write`
+async fn write_by_name(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> ApiResult {
+    write(&state, &caller, &headers, body, Naming::NameOnly).await?;
+    Ok(v1::accepted())
+}
+
+/// `POST /api/v1/write`
+async fn write_by_labels(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> ApiResult {
+    write(&state, &caller, &headers, body, Naming::AllLabels).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn write(
+    state: &ApiState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: RequestBody,
+    naming: Naming,
+) -> ApiResult<()> {
+    refuse_version_2(headers)?;
+    let (batch, rejected) = parse(state, caller, body, naming).await?;
+    let kind = ResourceKind::Created(resource_type()?);
+    let on_demand = OnDemand {
+        state,
+        caller,
+        missing: Missing::CreateResources(&kind),
+    };
+    on_demand.store(batch).await?;
+    // What is sent again because the store failed is not counted twice.
+    report(state, &rejected);
+    Ok(())
+}
+
+/// A sender falls back to the first version when the second one is refused like this.
+fn refuse_version_2(headers: &HeaderMap) -> ApiResult<()> {
+    let announced = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if announced.is_some_and(|announced| announced.contains(VERSION_2)) {
+        return Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
+    Ok(())
+}
+
+/// Reads a body. What is decompressed counts towards the memory that all bodies share.
+async fn parse(
+    state: &ApiState,
+    caller: &Caller,
+    body: RequestBody,
+    naming: Naming,
+) -> ApiResult<(NamedBatch, Rejected)> {
+    let body = body.coded_as(CODING).bytes().await?;
+    let bytes_max = state.settings().body_bytes_max;
+    let refuse = move |error| refuse_body(error, bytes_max);
+    let length = snappy::length(&body, bytes_max).map_err(refuse)?;
+    let memory = state.body_memory();
+    let held = match length {
+        ..=body_memory::PAGE_BYTES => None,
+        _ => Some(memory.hold(length).await?),
+    };
+    let context = context(state);
+    let creator = caller.creator.clone();
+    let parsed = aside::work(Length::of(length, PARSED_AT_ONCE_BYTES), move || {
+        let message = snappy::decompress(&body, bytes_max).map_err(refuse)?;
+        drop(body);
+        let mapped = map(&message, naming, context).map_err(|error| match error {
+            MappingError::Wire(error) => ApiError::malformed_body(error.to_string()),
+            MappingError::NoName { series } => {
+                ApiError::bad_request(format!("The series {series} has no label __name__"))
+            }
+            MappingError::SlashInName { name } => {
+                ApiError::bad_request(format!("'/' is not supported in metric name: {name}"))
+            }
+            MappingError::Exceeded(exceeded) => too_many(exceeded, context),
+        })?;
+        drop(held);
+        name_resources(mapped, creator.as_deref())
+    });
+    parsed.await?
+}
+
+/// Turns the ids of resources into those of their sender.
+fn name_resources(mapped: Mapped, creator: Option<&str>) -> ApiResult<(NamedBatch, Rejected)> {
+    let Mapped {
+        arrivals,
+        origins,
+        rejected,
+    } = mapped;
+    let mut destinations = Vec::with_capacity(origins.len());
+    for (id, Origin { job, instance }) in arrivals.resources.iter().zip(origins) {
+        let mut destination = Destination::of(id.clone(), creator).map_err(unusable)?;
+        let text = |value| Some(AttributeValue::String(value));
+        destination.attributes = BTreeMap::from([
+            ("job".to_owned(), text(job)),
+            ("instance".to_owned(), text(instance)),
+        ]);
+        destinations.push(destination);
+    }
+    Ok((NamedBatch::of_arrivals(arrivals, destinations), rejected))
+}
+
+fn unusable(UnusableId { original_id, error }: UnusableId) -> ApiError {
+    debug_assert_eq!(error, ResourceIdError::Slash, "the length was checked");
+    ApiError::bad_request(format!("{error}: {original_id}"))
+}
+
+fn refuse_body(error: SnappyError, bytes_max: usize) -> ApiError {
+    match error {
+        SnappyError::TooLong => ApiError::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "The body of the request is longer than the limit of {bytes_max} bytes when it is decompressed; send it in several parts"
+            ),
+        ),
+        SnappyError::Malformed(reason) => ApiError::malformed_body(reason),
+    }
+}
+
+fn resource_type() -> ApiResult<ResourceType> {
+    let text = Attribute {
+        kind: AttributeKind::String {
+            min_length: 1,
+            max_length: LABEL_CHARACTERS_MAX,
+        },
+        required: true,
+    };
+    let attributes = ["job", "instance"].map(|name| (name.to_owned(), text));
+    ResourceType::new(RESOURCE_TYPE, attributes.into())
+        .map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+/// Counts what was left out of a request, and logs it once.
+fn report(state: &ApiState, rejected: &Rejected) {
+    for (reason, samples) in rejected.counts() {
+        state.gnocchi().count_rejected(reason.as_str(), samples);
+    }
+    if let Some((series, reason)) = rejected.first() {
+        let all: Vec<String> = rejected
+            .counts()
+            .map(|(reason, samples)| format!("{} {}", samples, reason.as_str()))
+            .collect();
+        tracing::warn!(
+            series,
+            reason = reason.as_str(),
+            rejected = all.join(", "),
+            "samples of a remote write request are not stored; the first of them is of this series"
+        );
+    }
+}

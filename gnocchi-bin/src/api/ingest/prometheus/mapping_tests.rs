@@ -1,0 +1,320 @@
+use prost::Message;
+
+use super::*;
+
+/// The messages again, as a generator of code would make them: the oracle of the reader.
+mod oracle {
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct WriteRequest {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) series: Vec<TimeSeries>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct TimeSeries {
+        #[prost(message, repeated, tag = "1")]
+        pub(super) labels: Vec<Label>,
+        #[prost(message, repeated, tag = "2")]
+        pub(super) samples: Vec<Sample>,
+        #[prost(message, repeated, tag = "4")]
+        pub(super) histograms: Vec<Histogram>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Label {
+        #[prost(string, tag = "1")]
+        pub(super) name: String,
+        #[prost(string, tag = "2")]
+        pub(super) value: String,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub(super) struct Sample {
+        #[prost(double, tag = "1")]
+        pub(super) value: f64,
+        #[prost(int64, tag = "2")]
+        pub(super) timestamp: i64,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub(super) struct Histogram {}
+}
+
+const CONTEXT: Context = Context {
+    now: Timestamp::EPOCH,
+    points_max: 6,
+    metrics_max: 4,
+};
+
+fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> oracle::TimeSeries {
+    let label = |(name, value): &(&str, &str)| oracle::Label {
+        name: (*name).to_owned(),
+        value: (*value).to_owned(),
+    };
+    let sample = |(timestamp, value): &(i64, f64)| oracle::Sample {
+        value: *value,
+        timestamp: *timestamp,
+    };
+    oracle::TimeSeries {
+        labels: labels.iter().map(label).collect(),
+        samples: samples.iter().map(sample).collect(),
+        histograms: Vec::new(),
+    }
+}
+
+fn mapped(naming: Naming, series: Vec<oracle::TimeSeries>) -> Result<Mapped, MappingError> {
+    map(
+        &oracle::WriteRequest { series }.encode_to_vec(),
+        naming,
+        CONTEXT,
+    )
+}
+
+/// Resource, name and points of a metric.
+type Stored<'a> = (&'a str, &'a str, Vec<(i64, f64)>);
+
+fn stored(mapped: &Mapped) -> Vec<Stored<'_>> {
+    let metrics = mapped.arrivals.metrics.iter().map(|arrival| {
+        let timestamps = arrival.series.timestamps_ns().iter();
+        let points = timestamps
+            .map(|ns| ns / 1_000_000)
+            .zip(arrival.series.values().iter().copied());
+        let resource = mapped.arrivals.resources[arrival.resource].as_str();
+        (resource, &*arrival.name, points.collect())
+    });
+    metrics.collect()
+}
+
+const UP: &[(&str, &str)] = &[
+    ("__name__", "up"),
+    ("instance", "localhost:9090"),
+    ("job", "self"),
+];
+
+#[test]
+fn job_and_instance_are_the_resource() {
+    let mapped = mapped(
+        Naming::NameOnly,
+        vec![series(UP, &[(1000, 1.0), (2000, 0.0)])],
+    )
+    .unwrap();
+    assert_eq!(
+        stored(&mapped),
+        [("self@localhost:9090", "up", vec![(1000, 1.0), (2000, 0.0)])]
+    );
+    let origin = Origin {
+        job: "self".to_owned(),
+        instance: "localhost:9090".to_owned(),
+    };
+    assert_eq!(mapped.origins, [origin]);
+    assert_eq!(mapped.rejected, Rejected::default());
+}
+
+#[test]
+fn what_a_series_does_not_say_is_none() {
+    let request = vec![series(&[("__name__", "up"), ("job", "")], &[(1, 1.0)])];
+    let mapped = mapped(Naming::NameOnly, request).unwrap();
+    assert_eq!(stored(&mapped), [("none@none", "up", vec![(1, 1.0)])]);
+}
+
+#[test]
+fn the_last_series_of_a_name_wins() {
+    let request = vec![
+        series(&[("__name__", "cpu"), ("core", "0")], &[(1, 1.0), (2, 2.0)]),
+        series(&[("__name__", "cpu"), ("core", "1")], &[(1, 3.0)]),
+    ];
+    let mapped = mapped(Naming::NameOnly, request.clone()).unwrap();
+    assert_eq!(stored(&mapped), [("none@none", "cpu", vec![(1, 3.0)])]);
+    assert_eq!(mapped.rejected.count(Reason::LabelCollapse), 2);
+    let first = "{__name__=\"cpu\", core=\"0\"}";
+    assert_eq!(
+        mapped.rejected.first(),
+        Some((first, Reason::LabelCollapse))
+    );
+
+    let mapped = self::mapped(Naming::AllLabels, request).unwrap();
+    assert_eq!(
+        stored(&mapped),
+        [
+            ("none@none", "cpu@core=0", vec![(1, 1.0), (2, 2.0)]),
+            ("none@none", "cpu@core=1", vec![(1, 3.0)]),
+        ]
+    );
+    assert_eq!(mapped.rejected, Rejected::default());
+}
+
+#[test]
+fn a_series_in_two_parts_is_one() {
+    let request = vec![
+        series(&[("__name__", "m"), ("a", "1")], &[(2, 2.0)]),
+        // Whatever the order of its labels.
+        series(&[("a", "1"), ("__name__", "m")], &[(1, 1.0)]),
+    ];
+    let mapped = mapped(Naming::NameOnly, request).unwrap();
+    assert_eq!(
+        stored(&mapped),
+        [("none@none", "m", vec![(1, 1.0), (2, 2.0)])]
+    );
+    assert_eq!(mapped.rejected, Rejected::default());
+}
+
+#[test]
+fn all_labels_name_a_metric() {
+    let check = |labels: &[(&str, &str)], expected: &str| {
+        let mapped = mapped(Naming::AllLabels, vec![series(labels, &[(1, 1.0)])]).unwrap();
+        assert_eq!(mapped.arrivals.metrics[0].name.as_ref(), expected);
+    };
+    check(UP, "up");
+    check(&[("__name__", "m"), ("z", "1"), ("a", "2")], "m@a=2,z=1");
+    check(
+        &[("__name__", "m"), ("path", "/dev/sda"), ("e", "")],
+        "m@path=_dev_sda",
+    );
+    check(&[("__name__", "m"), ("a", "1,b=2")], r"m@a=1\,b=2");
+    check(&[("__name__", "m"), ("a", r"C:\")], r"m@a=C:\\");
+    check(&[("__name__", "m@a=1")], r"m\@a=1");
+}
+
+#[test]
+fn slashes() {
+    let request = || vec![series(&[("__name__", "a/b"), ("job", "c/d")], &[(1, 1.0)])];
+    let mapped = mapped(Naming::AllLabels, request()).unwrap();
+    assert_eq!(stored(&mapped), [("c_d@none", "a_b", vec![(1, 1.0)])]);
+    assert_eq!(mapped.origins[0].job, "c/d");
+    let name = "a/b".to_owned();
+    assert_eq!(
+        self::mapped(Naming::NameOnly, request()),
+        Err(MappingError::SlashInName { name })
+    );
+    // Two series that become one are noticed.
+    let request = vec![
+        series(&[("__name__", "m"), ("p", "/a")], &[(1, 1.0)]),
+        series(&[("__name__", "m"), ("p", "_a")], &[(1, 2.0)]),
+    ];
+    let mapped = self::mapped(Naming::AllLabels, request).unwrap();
+    assert_eq!(mapped.rejected.count(Reason::LabelCollapse), 1);
+}
+
+#[test]
+fn samples_that_cannot_be_stored_are_counted() {
+    let stale = f64::from_bits(STALE_MARKER_BITS);
+    let samples = [
+        (1, 1.0),
+        (2, stale),
+        (-1, 1.0),
+        (i64::MAX, 1.0),
+        (3, f64::NAN),
+    ];
+    let mapped = mapped(Naming::AllLabels, vec![series(UP, &samples)]).unwrap();
+    assert_eq!(stored(&mapped)[0].2.len(), 2);
+    let counts: Vec<_> = mapped.rejected.counts().collect();
+    let expected = [
+        (Reason::StaleMarker, 1),
+        (Reason::BeforeEpoch, 1),
+        (Reason::OutOfRange, 1),
+    ];
+    assert_eq!(counts, expected);
+    assert_eq!(mapped.rejected.first().unwrap().1, Reason::BeforeEpoch);
+}
+
+#[test]
+fn series_that_cannot_be_stored_are_counted() {
+    let long = "é".repeat(256);
+    let request = vec![
+        series(&[("__name__", &long)], &[(1, 1.0), (2, 1.0)]),
+        series(
+            &[("__name__", "m"), ("job", &long), ("instance", &long)],
+            &[(1, 1.0)],
+        ),
+        oracle::TimeSeries {
+            histograms: vec![oracle::Histogram {}; 3],
+            ..series(UP, &[])
+        },
+        series(UP, &[(1, 1.0)]),
+    ];
+    let mapped = mapped(Naming::AllLabels, request).unwrap();
+    assert_eq!(stored(&mapped).len(), 1);
+    let counts: Vec<_> = mapped.rejected.counts().collect();
+    let expected = [
+        (Reason::NameTooLong, 2),
+        (Reason::ResourceIdTooLong, 1),
+        (Reason::Histogram, 3),
+    ];
+    assert_eq!(counts, expected);
+}
+
+#[test]
+fn a_series_has_a_name() {
+    let request = vec![series(&[("job", "a")], &[(1, 1.0)])];
+    let series_text = "{job=\"a\"}".to_owned();
+    let expected = Err(MappingError::NoName {
+        series: series_text,
+    });
+    assert_eq!(mapped(Naming::NameOnly, request), expected);
+    // Without samples there is nothing to name.
+    let mapped = mapped(Naming::NameOnly, vec![series(&[], &[])]).unwrap();
+    assert_eq!(mapped, Mapped::default());
+}
+
+#[test]
+fn there_are_limits() {
+    let points: Vec<(i64, f64)> = (0..7).map(|at| (at, 1.0)).collect();
+    let outcome = mapped(Naming::AllLabels, vec![series(UP, &points)]);
+    assert_eq!(outcome, Err(MappingError::Exceeded(Exceeded::Points)));
+    let one_each = |metrics: usize| {
+        let names: Vec<String> = (0..metrics).map(|index| format!("m{index}")).collect();
+        let series = names
+            .iter()
+            .map(|name| series(&[("__name__", name)], &[(1, 1.0)]));
+        mapped(Naming::AllLabels, series.collect()).map(|mapped| stored(&mapped).len())
+    };
+    assert_eq!(one_each(4), Ok(4));
+    assert_eq!(one_each(5), Err(MappingError::Exceeded(Exceeded::Metrics)));
+}
+
+#[test]
+fn the_reader_agrees_with_the_oracle() {
+    let request = oracle::WriteRequest {
+        series: vec![
+            series(UP, &[(1, -0.5), (i64::MIN, f64::INFINITY)]),
+            series(&[("a", "☃")], &[]),
+        ],
+    };
+    let message = request.encode_to_vec();
+    let mut reader = WriteRequest::of(&message, 10);
+    let mut read = TimeSeries::default();
+    for expected in &request.series {
+        assert_eq!(reader.read(&mut read), Ok(true));
+        let labels = read.labels.iter().map(|label| (label.name, label.value));
+        assert!(
+            labels.eq(expected
+                .labels
+                .iter()
+                .map(|label| (&*label.name, &*label.value)))
+        );
+        let samples = read
+            .samples
+            .iter()
+            .map(|sample| (sample.timestamp_ms, sample.value.to_bits()));
+        assert!(
+            samples.eq(expected
+                .samples
+                .iter()
+                .map(|sample| (sample.timestamp, sample.value.to_bits())))
+        );
+    }
+    assert_eq!(reader.read(&mut read), Ok(false));
+    // Both find the same cuts of it unreadable.
+    for end in 0..message.len() {
+        let mut reader = WriteRequest::of(&message[..end], 10);
+        let ours = loop {
+            match reader.read(&mut read) {
+                Ok(true) => {}
+                Ok(false) => break true,
+                Err(_) => break false,
+            }
+        };
+        let decoded = oracle::WriteRequest::decode(&message[..end]);
+        assert_eq!(ours, decoded.is_ok(), "{end}");
+    }
+}

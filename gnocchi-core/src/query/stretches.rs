@@ -1,0 +1,144 @@
+//! The stretches of time in which resources did not change, filed by what the resources were.
+
+use std::collections::BTreeMap;
+
+use carbonara::Timestamp;
+
+use super::groups::{KeepResources, Patterns, properties};
+use crate::error::Error;
+use crate::model::{AttributeValue, MetricId, Resource, ResourceId};
+
+/// How many stretches of time a query may have; each takes some hundred bytes until all are known.
+const STRETCHES_MAX: usize = 200_000;
+
+/// A part of the time in which a resource did not change.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    pub(super) resource: ResourceId,
+    /// `None` since ever.
+    pub(super) start: Option<Timestamp>,
+    /// `None` until now and later.
+    pub(super) end: Option<Timestamp>,
+    /// The metrics that are looked for: which reference, what name, which metric.
+    pub(super) metrics: Vec<(usize, String, MetricId)>,
+}
+
+/// Stretches of resources that agreed in some properties.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) properties: Vec<(String, Option<AttributeValue>)>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) stretches: Vec<Stretch>,
+}
+
+/// Groups by the text of their properties; what is not set comes first.
+pub(super) type Groups = BTreeMap<Vec<Option<String>>, Group>;
+
+/// Turns revisions into stretches and files them.
+pub(super) struct Collector {
+    pub(super) group_by: Vec<String>,
+    pub(super) patterns: Patterns,
+    pub(super) keep: KeepResources,
+    pub(super) start: Option<Timestamp>,
+    pub(super) stop: Option<Timestamp>,
+    /// The resource of the last revision that counted.
+    pub(super) before: Option<ResourceId>,
+    pub(super) groups: Groups,
+    pub(super) stretches: usize,
+}
+
+impl Collector {
+    /// Files a revision; those of a resource come one after the other.
+    pub(super) fn add(&mut self, row: Resource) -> Result<(), Error> {
+        let Some((start, end)) = self.window(&row) else {
+            return Ok(());
+        };
+        self.before = Some(row.id);
+        let metrics: Vec<_> = self
+            .patterns
+            .select(&row)
+            .map(|(reference, name, metric)| (reference, name.to_owned(), metric))
+            .collect();
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        self.stretches += 1;
+        if self.stretches > STRETCHES_MAX {
+            return Err(Error::TooManySeries {
+                limit: STRETCHES_MAX,
+            });
+        }
+        let properties = properties(&row, &self.group_by);
+        let key = properties
+            .iter()
+            .map(|(_, value)| value.as_ref().map(text_of))
+            .collect();
+        let group = self.groups.entry(key).or_insert_with(|| Group {
+            properties,
+            resources: Vec::new(),
+            stretches: Vec::new(),
+        });
+        group.stretches.push(Stretch {
+            resource: row.id,
+            start,
+            end,
+            metrics,
+        });
+        if self.keep == KeepResources::Keep {
+            // Revisions of a resource follow each other.
+            group.resources.pop_if(|last| last.id == row.id);
+            group.resources.push(row);
+        }
+        Ok(())
+    }
+
+    /// Returns when a revision counts; `None` when that is never.
+    fn window(&self, row: &Resource) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
+        let after =
+            matches!((self.start, self.stop), (Some(_), Some(stop)) if row.revision_start >= stop);
+        let start = if self.before == Some(row.id) {
+            Some(
+                self.start
+                    .map_or(row.revision_start, |start| start.max(row.revision_start)),
+            )
+        } else {
+            self.start
+        };
+        let end = match (row.revision_end, self.stop) {
+            (Some(end), Some(stop)) => Some(end.min(stop)),
+            (end, stop) => end.or(stop),
+        };
+        let empty = matches!((start, end), (Some(start), Some(end)) if start >= end);
+        (!after && !empty).then_some((start, end))
+    }
+}
+
+/// Orders stretches by their beginning; those of one resource that begin together become one.
+pub(super) fn in_order(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
+    // Stable: resources stay in the order of the listing.
+    stretches.sort_by_key(|stretch| stretch.start);
+    let mut ordered: Vec<Stretch> = Vec::with_capacity(stretches.len());
+    for stretch in stretches {
+        match ordered.last_mut() {
+            Some(last) if last.resource == stretch.resource && last.start == stretch.start => {
+                last.end = match (last.end, stretch.end) {
+                    (Some(one), Some(other)) => Some(one.max(other)),
+                    _ => None,
+                };
+            }
+            _ => ordered.push(stretch),
+        }
+    }
+    ordered
+}
+
+/// Returns a text by which values of one kind are ordered.
+fn text_of(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::String(text) => text.clone(),
+        AttributeValue::Number(number) => number.to_string(),
+        AttributeValue::Uuid(uuid) => uuid.to_string(),
+        AttributeValue::Bool(truth) => truth.to_string(),
+        AttributeValue::Datetime(moment) => format!("{:020}", moment.as_nanosecond()),
+    }
+}

@@ -1,0 +1,191 @@
+//! The facade: one object that an embedding program or a server holds.
+//!
+//! Here is how a store is put together; each file beside this one holds the calls for one kind of thing. Reading aggregates is in
+//! [`query`](crate::query), taking measures in `intake`.
+
+mod archive_policies;
+mod background;
+mod metrics;
+mod resources;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use carbonara::{AggregationMethod, Timespan};
+
+use crate::clock::Clock;
+use crate::directory::MetricDirectory;
+use crate::driver::{Coordinator, IncomingDriver, Indexer, StorageDriver};
+use crate::error::{Error, IndexerError};
+use crate::model::{ArchivePolicy, ArchivePolicyRule, MetricId, default_aggregation_methods};
+use crate::processing::Processor;
+
+/// The four back-ends and the clock of a store.
+#[derive(Debug, Clone)]
+pub struct Drivers {
+    /// Keeps everything but measures.
+    pub indexer: Arc<dyn Indexer>,
+    /// Keeps measures until they are folded.
+    pub incoming: Arc<dyn IncomingDriver>,
+    /// Keeps aggregates and raw windows.
+    pub storage: Arc<dyn StorageDriver>,
+    /// Gives out leases.
+    pub coordinator: Arc<dyn Coordinator>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a store behaves; every field has a default that suits one process on its own.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Measures further ahead of the clock than this are rejected; `None` takes any.
+    pub max_future: Option<Timespan>,
+    /// The methods of an archive policy that names none.
+    pub default_aggregation_methods: Vec<AggregationMethod>,
+    /// How many sacks are folded at the same time.
+    pub workers: usize,
+    /// How often all owned sacks are looked at, notified or not.
+    pub processing_delay: Duration,
+    /// How often the janitor comes.
+    pub cleanup_delay: Duration,
+    /// How many deleted metrics the janitor expunges at a time.
+    pub cleanup_batch_size: usize,
+    /// How often the backlog is logged; `None` never.
+    pub reporting_delay: Option<Duration>,
+    /// How much memory the open windows of metrics may take, in bytes. A metric that doesn't fit is read from storage when
+    /// measures for it arrive.
+    pub window_cache_bytes: usize,
+    /// The name of this process among its peers; unique.
+    pub member_name: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_future: None,
+            default_aggregation_methods: default_aggregation_methods(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            processing_delay: Duration::from_mins(1),
+            cleanup_delay: Duration::from_mins(5),
+            cleanup_batch_size: 10_000,
+            reporting_delay: Some(Duration::from_mins(2)),
+            window_cache_bytes: 256 << 20,
+            member_name: MetricId::random().to_string(),
+        }
+    }
+}
+
+/// Whether the archive policies of a fresh store are created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultPolicies {
+    /// `bool`, `low`, `medium`, `high` and a rule that gives `low` to every metric, unless some policy or rule exists.
+    Create,
+    /// None.
+    Skip,
+}
+
+/// A metric store: the drivers, and the rules of the domain between them.
+///
+/// Cheap to clone; all clones are the same store. Everything can be called from any task at any time.
+///
+/// # Examples
+/// See the front page of this crate.
+#[derive(Clone)]
+pub struct Gnocchi {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) drivers: Drivers,
+    pub(crate) settings: Settings,
+    pub(crate) directory: Arc<MetricDirectory>,
+    pub(crate) processor: Processor,
+}
+
+impl fmt::Debug for Gnocchi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gnocchi")
+            .field("drivers", &self.inner.drivers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gnocchi {
+    /// Puts a store together; does no input or output.
+    #[must_use]
+    pub fn new(drivers: Drivers, settings: Settings) -> Self {
+        let directory = Arc::new(MetricDirectory::new(Arc::clone(&drivers.indexer)));
+        let processor = Processor::new(&drivers, Arc::clone(&directory), &settings);
+        Self {
+            inner: Arc::new(Inner {
+                drivers,
+                settings,
+                directory,
+                processor,
+            }),
+        }
+    }
+
+    /// Creates or migrates what the drivers need, and the default archive policies if asked; may be repeated.
+    ///
+    /// # Errors
+    /// [`Error`] when a driver fails.
+    pub async fn upgrade(&self, defaults: DefaultPolicies) -> Result<(), Error> {
+        let drivers = self.drivers();
+        drivers.indexer.upgrade().await?;
+        drivers.storage.upgrade().await?;
+        drivers.incoming.upgrade().await?;
+        if defaults == DefaultPolicies::Create {
+            self.create_default_policies().await?;
+        }
+        Ok(())
+    }
+
+    async fn create_default_policies(&self) -> Result<(), Error> {
+        let indexer = &self.drivers().indexer;
+        if !indexer.archive_policies().await?.is_empty()
+            || !indexer.archive_policy_rules().await?.is_empty()
+        {
+            return Ok(());
+        }
+        for policy in ArchivePolicy::defaults(&self.settings().default_aggregation_methods) {
+            match indexer.create_archive_policy(&policy).await {
+                // Another process may be upgrading at the same time.
+                Ok(()) | Err(IndexerError::ArchivePolicyExists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let rule = ArchivePolicyRule {
+            name: "default".into(),
+            archive_policy_name: "low".into(),
+            metric_pattern: "*".into(),
+        };
+        match indexer.create_archive_policy_rule(&rule).await {
+            Ok(()) | Err(IndexerError::ArchivePolicyRuleExists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the drivers.
+    #[must_use]
+    pub fn drivers(&self) -> &Drivers {
+        &self.inner.drivers
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.drivers.clock
+    }
+
+    pub(crate) fn indexer(&self) -> &dyn Indexer {
+        &*self.inner.drivers.indexer
+    }
+}
