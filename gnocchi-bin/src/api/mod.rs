@@ -126,6 +126,7 @@ pub fn router(state: ApiState) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(from_fn(edge::tell_allowed))
+        .layer(from_fn(edge::merge_slashes))
         .layer(compression())
 }
 
