@@ -90,8 +90,8 @@ impl KeystoneService {
     async fn login(&self) -> Result<Arc<ServiceToken>, ClientError> {
         self.login
             .remove_if(&(), |login| login.renew_at <= Instant::now());
-        let log_in = async { self.service_token(self.client.log_in().await?) };
-        let login = self.login.get_or_insert_async(&(), log_in).await;
+        let fresh = async { self.service_token(self.client.log_in().await?) };
+        let login = self.login.get_or_insert_async(&(), fresh).await;
         login.inspect_err(|_| self.pause())
     }
 
