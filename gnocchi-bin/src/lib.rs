@@ -31,6 +31,7 @@
 //! ```
 
 pub mod api;
+mod causes;
 pub mod cli;
 pub mod config;
 pub mod outgoing;

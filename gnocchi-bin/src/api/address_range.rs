@@ -13,6 +13,9 @@ pub struct AddressRange {
     prefix_bits: u32,
 }
 
+/// What stands before an IPv4 address that is written as an IPv6 one, in bits.
+const MAPPED_PREFIX_BITS: u32 = 96;
+
 /// A text that is no range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("must be an address, or a range of them like 10.0.0.0/8 or fd00::/8")]
@@ -56,7 +59,16 @@ impl FromStr for AddressRange {
         if prefix_bits > length {
             return Err(AddressRangeError);
         }
-        Ok(Self { base, prefix_bits })
+        // Such a range is one of IPv4 addresses, as the addresses in it are.
+        match (base, base.to_canonical()) {
+            (IpAddr::V6(_), canonical @ IpAddr::V4(_)) if prefix_bits >= MAPPED_PREFIX_BITS => {
+                Ok(Self {
+                    base: canonical,
+                    prefix_bits: prefix_bits - MAPPED_PREFIX_BITS,
+                })
+            }
+            _ => Ok(Self { base, prefix_bits }),
+        }
     }
 }
 
@@ -81,6 +93,9 @@ mod tests {
         check("10.0.0.0/8", "11.0.0.1", false);
         check("10.9.9.9/8", "10.0.0.1", true);
         check("10.0.0.0/8", "::ffff:10.0.0.1", true);
+        check("::ffff:10.0.0.0/104", "10.255.0.1", true);
+        check("::ffff:10.0.0.0/104", "::ffff:11.0.0.1", false);
+        check("::ffff:10.0.0.1", "10.0.0.1", true);
         check("0.0.0.0/0", "192.0.2.1", true);
         check("0.0.0.0/0", "::1", false);
         check("::/0", "fe80::1", true);

@@ -12,6 +12,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::schema::Invalid;
+use crate::causes::with_causes;
 
 /// After how long a client should try again when there is no room, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -301,14 +302,7 @@ impl ApiError {
 
 /// Logs a failure with everything that led to it.
 fn log(error: &(dyn StdError + 'static)) {
-    let mut chain = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        chain.push_str(": ");
-        chain.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    tracing::error!(error = chain, "request failed");
+    tracing::error!(error = with_causes(error), "request failed");
 }
 
 /// The thing that is missing or in the way stands in the address.

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use gnocchi_drivers::embedded::StoreError;
 use thiserror::Error;
 
+use crate::causes::with_causes;
 use crate::config::ConfigError;
 use crate::runtime::ServeError;
 use crate::runtime::telemetry::TelemetryError;
@@ -79,7 +80,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("gnocchi: {}", chain(&failure));
+            eprintln!("gnocchi: {}", with_causes(&failure));
             ExitCode::FAILURE
         }
     }
@@ -94,19 +95,4 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         },
         Command::Verify(arguments) => verify::run(arguments).await,
     }
-}
-
-/// Joins an error and its sources; a source that only repeats what was said is left out.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

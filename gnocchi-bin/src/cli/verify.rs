@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use super::Failure;
 use super::progress::{Progress, Unit};
+use crate::causes::with_causes;
 
 /// How many metrics are listed at a time.
 const METRICS_PER_PAGE: usize = 1000;
@@ -71,7 +72,7 @@ fn verdict(damage: &[Damage]) -> String {
 async fn check_indexer(indexer: &SqlIndexer) -> Vec<Damage> {
     let problems = match indexer.check_integrity().await {
         Ok(problems) => problems,
-        Err(error) => vec![super::chain(&error)],
+        Err(error) => vec![with_causes(&error)],
     };
     let damage = |problem| Damage {
         place: Place::Indexer,
@@ -153,7 +154,7 @@ async fn check(drivers: &Drivers) -> Result<Report, Failure> {
                 progress.advance(1, 0);
                 report.damage.push(Damage {
                     place: Place::Metric(metric),
-                    problem: super::chain(&error),
+                    problem: with_causes(&error),
                 });
             }
         }
@@ -181,7 +182,7 @@ async fn check_pending(drivers: &Drivers, report: &mut Report) {
                 };
                 report.damage.push(Damage {
                     place,
-                    problem: super::chain(&error),
+                    problem: with_causes(&error),
                 });
             }
         }

@@ -1,6 +1,5 @@
 //! Who calls and what he may, as a configuration describes it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +9,14 @@ use http::HeaderName;
 use thiserror::Error;
 
 use super::policy_files::{PolicyFileError, PolicyFiles, WatchedPolicy};
+use super::text_file;
 use super::watch::{Reload, Stamps, Watch};
 use crate::api::auth::keystone::Keystone;
 use crate::api::auth::passwords::{PasswordLineError, Passwords};
 use crate::api::auth::{
     AccessControl, AuthSettings, Authenticator, Basic, HttpChecks, Policy, RemoteUserHeader,
 };
+use crate::causes::with_causes;
 use crate::config::Config;
 use crate::outgoing::OutgoingError;
 
@@ -35,12 +36,12 @@ pub enum AccessError {
         source: io::Error,
     },
     /// A line of the file of passwords cannot be used.
-    #[error("{}:{}: {}", path.display(), source.line, source.problem)]
+    #[error("{}:{}: {}", path.display(), error.line, error.problem)]
     PasswordLine {
         /// The file.
         path: PathBuf,
         /// Which line, and why.
-        source: PasswordLineError,
+        error: PasswordLineError,
     },
     /// Access rules cannot be used.
     #[error(transparent)]
@@ -83,7 +84,7 @@ fn authenticator(settings: &AuthSettings, watch: &mut Watch) -> Result<Authentic
             Some(path) => {
                 let stamps = Stamps::of(vec![path.clone()]);
                 let passwords = Passwords::parse(&read(path)?);
-                let passwords = Arc::new(passwords.map_err(|source| line(path, source))?);
+                let passwords = Arc::new(passwords.map_err(|error| line(path, error))?);
                 let watched = WatchedPasswords {
                     path: path.clone(),
                     passwords: Arc::clone(&passwords),
@@ -117,7 +118,7 @@ struct WatchedPasswords {
 impl WatchedPasswords {
     fn read(&self) -> Result<(), AccessError> {
         let replaced = self.passwords.replace(&read(&self.path)?);
-        replaced.map_err(|source| line(&self.path, source))
+        replaced.map_err(|error| line(&self.path, error))
     }
 }
 
@@ -130,27 +131,26 @@ impl Reload for WatchedPasswords {
         match self.read() {
             Ok(()) => tracing::info!("passwords have changed and are in use"),
             Err(error) => {
-                tracing::error!(%error, "changed passwords cannot be used, the earlier ones stay in use");
+                let error = with_causes(&error);
+                tracing::error!(
+                    error,
+                    "changed passwords cannot be used, the earlier ones stay in use"
+                );
             }
         }
     }
 }
 
 fn read(path: &Path) -> Result<String, AccessError> {
-    let failed = |source| AccessError::PasswordFile {
+    text_file::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|source| AccessError::PasswordFile {
         path: path.to_owned(),
         source,
-    };
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > PASSWORD_FILE_BYTES_MAX {
-        return Err(failed(io::ErrorKind::FileTooLarge.into()));
-    }
-    fs::read_to_string(path).map_err(failed)
+    })
 }
 
-fn line(path: &Path, source: PasswordLineError) -> AccessError {
+fn line(path: &Path, error: PasswordLineError) -> AccessError {
     AccessError::PasswordLine {
         path: path.to_owned(),
-        source,
+        error,
     }
 }

@@ -9,6 +9,7 @@ mod serve;
 pub mod signal;
 mod store;
 pub mod telemetry;
+mod text_file;
 mod watch;
 
 pub use access::AccessError;

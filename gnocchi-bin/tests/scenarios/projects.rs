@@ -117,6 +117,15 @@ async fn who_may_list_nothing_is_told_so() {
         let refused = projects.get("u1", path).await.is(403);
         assert_eq!(refused.description(), "Insufficient privileges");
     }
+    // Even what is no filter tells nothing.
+    let broken = json!({"no operator": 1});
+    for path in [
+        "/v1/search/resource/generic",
+        "/v1/aggregation/resource/generic/metric/cpu",
+    ] {
+        let refused = projects.call("u1", "POST", path, broken.clone());
+        refused.await.is(403);
+    }
     let shown = format!("/v1/resource/generic/{RESOURCE}");
     projects.get("u1", &shown).await.is(403);
 }
@@ -179,4 +188,36 @@ async fn rules_see_what_is_about_to_be_made() {
     refused.await.is(403);
     let metric = |resource: &str| json!({"archive_policy_name": "second", "name": "m", "resource_id": resource});
     call("/v1/metric", metric("q")).await.is(403);
+}
+
+#[tokio::test]
+async fn rules_see_what_is_made_on_demand() {
+    let created = format!("'{RESOURCE}':%(id)s and user:%(creator)s");
+    let rules = [
+        ("create resource", created.as_str()),
+        (
+            "create resource type",
+            "'t':%(name)s and 'creating':%(state)s",
+        ),
+    ];
+    let projects = Projects::new(&rules);
+    let policy = json!({"name": "second", "definition": [{"granularity": 1}]});
+    let made = projects.call("admin", "POST", "/v1/archive_policy", policy);
+    made.await.is(201);
+    let rule = json!({"name": "all", "metric_pattern": "*", "archive_policy_name": "second"});
+    let made = projects.call("admin", "POST", "/v1/archive_policy_rule", rule);
+    made.await.is(201);
+    let send = async |path: &str, lines: String| {
+        let call = projects.0.call("POST", &format!("/v1/influxdb/{path}"));
+        call.identity("u1", "p1", "member").body(lines).send().await
+    };
+    let create = async |name: &str| {
+        let path = format!("query?q=create+database+{name}");
+        send(&path, String::new()).await
+    };
+    create("other").await.is(403);
+    create("t").await.is(204);
+    let write = async |host: &str| send("write?db=t", format!("m,host={host} f=1")).await;
+    write("web").await.is(403);
+    write(RESOURCE).await.is(204);
 }

@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::access::RemoteChecker;
+use crate::causes::with_causes;
 use crate::outgoing::{self, OutgoingError, TlsSettings};
 
 /// The only answer that allows something.
@@ -112,7 +113,13 @@ fn unquoted(answer: &[u8]) -> &[u8] {
 impl RemoteChecker for HttpChecks {
     async fn allows(&self, check: &RemoteCheck) -> bool {
         self.ask(check).await.unwrap_or_else(|error| {
-            tracing::error!(rule = check.rule, url = check.url, %error, "cannot ask about a rule: denied");
+            let error = with_causes(&error);
+            tracing::error!(
+                rule = check.rule,
+                url = check.url,
+                error,
+                "cannot ask about a rule: denied"
+            );
             false
         })
     }

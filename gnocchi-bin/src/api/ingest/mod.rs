@@ -17,6 +17,8 @@ mod on_demand;
 pub mod prometheus;
 mod resource_kind;
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 pub use collector::{Arrival, Arrivals, Exceeded};
@@ -32,6 +34,9 @@ use super::state::ApiState;
 pub(super) fn routes() -> Routes {
     prometheus::routes(influxdb::routes(Routes::new()))
 }
+
+/// How much of a text that a sender made is repeated in errors and logs, in characters: enough for every id and name that is stored.
+const REPEATED_CHARACTERS_MAX: usize = 300;
 
 /// Returns what parsers need to know beside the body.
 fn context(state: &ApiState) -> Context {
@@ -55,6 +60,14 @@ fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
     )
 }
 
+/// Cuts off what is too long to be repeated.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(REPEATED_CHARACTERS_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// Replaces what cannot stand in a name.
 ///
 /// Why? Names stand in addresses, where a slash separates them.
@@ -63,5 +76,17 @@ fn without_slashes(name: String) -> String {
         name.replace('/', "_")
     } else {
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_is_cut_between_characters() {
+        let longest = "é".repeat(REPEATED_CHARACTERS_MAX);
+        assert_eq!(shortened(&longest), longest);
+        assert_eq!(shortened(&format!("{longest}é")), format!("{longest}..."));
     }
 }

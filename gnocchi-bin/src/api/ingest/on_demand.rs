@@ -11,7 +11,7 @@ use gnocchi_core::model::{
     GENERIC, Measures, Metric, MetricId, NewMetric, NewResource, Resource, ResourceId,
     ResourceMetric, ResourceType,
 };
-use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::policy::{Action, Caller, MetricTarget, Properties};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -284,14 +284,15 @@ impl OnDemand<'_> {
         resource_type: &ResourceType,
         destination: &Destination,
     ) -> ApiResult<()> {
-        let mut target = vec![
-            ("resource_type", resource_type.name()),
-            ("original_resource_id", destination.original_id.as_str()),
-        ];
-        let creator = self.caller.creator.as_deref();
-        target.extend(creator.map(|creator| ("creator", creator)));
-        let target = target.as_slice();
-        require(self.state, Action::CreateResource, self.caller, target).await
+        let mut target = Properties::new()
+            .with("resource_type", resource_type.name())
+            .with("id", destination.id.to_string())
+            .with("original_resource_id", &destination.original_id)
+            .with_maybe("creator", self.caller.creator.clone());
+        for (name, value) in &destination.attributes {
+            target = target.with_attribute(name, value.as_ref());
+        }
+        require(self.state, Action::CreateResource, self.caller, &target).await
     }
 
     async fn create(

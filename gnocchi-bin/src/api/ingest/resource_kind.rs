@@ -3,7 +3,7 @@
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{AttributeKind, AttributeValue, GENERIC, Resource, ResourceType};
-use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::policy::{Action, Caller, Properties};
 
 use super::named::Destination;
 use crate::api::auth::require;
@@ -65,8 +65,8 @@ pub(super) async fn create_type(
     caller: &Caller,
     resource_type: &ResourceType,
 ) -> ApiResult<()> {
-    let target: &[(&str, &str)] = &[("name", resource_type.name())];
-    require(state, Action::CreateResourceType, caller, target).await?;
+    let target = Properties::of_resource_type(resource_type, "creating");
+    require(state, Action::CreateResourceType, caller, &target).await?;
     match state.gnocchi().create_resource_type(resource_type).await {
         Ok(()) | Err(Error::Indexer(IndexerError::ResourceTypeExists { .. })) => Ok(()),
         Err(error) => Err(error.into()),

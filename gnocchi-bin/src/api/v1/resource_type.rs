@@ -73,8 +73,8 @@ pub(super) async fn update(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&name).await?;
-    let target: &[(&str, &str)] = &[("name", &name), ("state", "active")];
-    require(&state, Action::UpdateResourceType, &caller, target).await?;
+    let target = Properties::of_resource_type(&resource_type, "active");
+    require(&state, Action::UpdateResourceType, &caller, &target).await?;
     let patch = Patch::parse(&body.json_patch().await?)?;
     let change = patch.plan(resource_type, state.gnocchi().clock().now())?;
     state.gnocchi().update_resource_type(&change).await?;

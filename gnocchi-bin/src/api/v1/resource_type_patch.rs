@@ -20,6 +20,10 @@ const ATTRIBUTES: &str = "/attributes";
 /// The largest number of operations in one patch.
 const OPERATIONS_MAX: usize = 1000;
 
+/// The longest path, in steps below the attributes: `host/options/fill`. Longer ones could nest a document so deep that nobody can
+/// walk through it.
+const STEPS_MAX: usize = 3;
+
 /// A list of operations, in the order in which they are applied.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Patch {
@@ -108,9 +112,9 @@ fn parse_operation(value: &Value, path: &Path<'_>) -> Checked<Operation> {
     })
 }
 
-/// Splits a JSON pointer (RFC 6901).
+/// Splits a JSON pointer (RFC 6901) as far as it matters: one step more than there may be.
 fn pointer_steps(pointer: &str) -> Vec<String> {
-    let steps = pointer.split('/').skip(1);
+    let steps = pointer.split('/').skip(1).take(STEPS_MAX + 1);
     steps
         .map(|step| step.replace("~1", "/").replace("~0", "~"))
         .collect()
@@ -118,6 +122,9 @@ fn pointer_steps(pointer: &str) -> Vec<String> {
 
 impl Operation {
     fn apply(self, attributes: &mut Value) -> ApiResult<()> {
+        if let Some(step) = self.path.get(STEPS_MAX) {
+            return Err(no_member(step));
+        }
         let Some((last, parents)) = self.path.split_last() else {
             *attributes = match self.kind {
                 OperationKind::Remove => Value::Object(Map::new()),
@@ -129,7 +136,7 @@ impl Operation {
         for step in parents {
             parent = parent
                 .get_mut(step.as_str())
-                .ok_or_else(|| ApiError::bad_request(format!("member '{step}' not found")))?;
+                .ok_or_else(|| no_member(step))?;
         }
         let Value::Object(parent) = parent else {
             let text = format!("member '{last}' cannot be in something that is no object");
@@ -147,6 +154,10 @@ impl Operation {
         }
         Ok(())
     }
+}
+
+fn no_member(step: &str) -> ApiError {
+    ApiError::bad_request(format!("member '{step}' not found"))
 }
 
 fn no_value() -> ApiError {
@@ -334,6 +345,15 @@ mod tests {
         refused(
             &json!([{"op": "add", "path": "/attributes/host/max_length/x", "value": 1}]),
             "no object",
+        );
+        // Value by value, a patch could nest a document as deep as it likes.
+        let nested = json!({"": {"": {"": {}}}});
+        refused(
+            &json!([
+                {"op": "add", "path": "/attributes/x", "value": nested},
+                {"op": "add", "path": "/attributes/x////", "value": nested},
+            ]),
+            "member '' not found",
         );
         refused(
             &add(json!({"type": "bool", "options": {"other": 1}})),

@@ -3,14 +3,16 @@
 mod rules;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use gnocchi_core::policy::{Enforcer, PolicyError};
 use thiserror::Error;
 
+use super::text_file;
 use super::watch::Reload;
 use crate::api::auth::Policy;
+use crate::causes::with_causes;
 use crate::config::{Missing, PolicyPath, PolicySettings};
 use rules::RuleText;
 
@@ -61,7 +63,7 @@ pub enum PolicyFileError {
         problem: String,
     },
     /// A rule cannot be used.
-    #[error("{}:{line}: {source}{}", path.display(), reason(source))]
+    #[error("{}:{line}", path.display())]
     Rule {
         /// The file.
         path: PathBuf,
@@ -73,14 +75,6 @@ pub enum PolicyFileError {
     /// The rules together cannot be used.
     #[error("the access rules cannot be used")]
     Rules(#[from] PolicyError),
-}
-
-/// Says why a rule cannot be read, which the error itself leaves to its source.
-fn reason(error: &PolicyError) -> String {
-    match error {
-        PolicyError::Rule { source, .. } => format!(": {source}"),
-        _ => String::new(),
-    }
 }
 
 /// The files of rules of one configuration.
@@ -191,19 +185,13 @@ fn files_of(directory: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
 }
 
 fn read(path: &Path) -> Result<String, PolicyFileError> {
-    let failed = |source| PolicyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-    let length = read.map_err(failed)?;
-    if u64::try_from(length).is_ok_and(|length| length > FILE_BYTES_MAX) {
+    text_file::read(path, FILE_BYTES_MAX).map_err(|source| {
         let path = path.to_owned();
-        return Err(PolicyFileError::TooLong { path });
-    }
-    Ok(text)
+        match source.kind() {
+            io::ErrorKind::FileTooLarge => PolicyFileError::TooLong { path },
+            _ => PolicyFileError::Read { path, source },
+        }
+    })
 }
 
 /// The rules in use, and the files that they come from.
@@ -225,7 +213,11 @@ impl Reload for WatchedPolicy {
                 tracing::info!("access rules have changed and are in use");
             }
             Err(error) => {
-                tracing::error!(%error, "changed access rules cannot be used, the earlier ones stay in use");
+                let error = with_causes(&error);
+                tracing::error!(
+                    error,
+                    "changed access rules cannot be used, the earlier ones stay in use"
+                );
             }
         }
     }

@@ -43,7 +43,7 @@ impl Fixture {
     fn error(&self, missing: Missing) -> String {
         let error = self.files(missing).load().unwrap_err();
         let prefix = format!("{}/", self.0.path().display());
-        error.to_string().replace(&prefix, "")
+        with_causes(&error).replace(&prefix, "")
     }
 }
 

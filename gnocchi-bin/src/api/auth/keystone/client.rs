@@ -1,5 +1,6 @@
 //! The requests to Keystone, one function each.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::{Client as Http, RequestBuilder, Response, StatusCode};
@@ -7,7 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::time::sleep;
 
-use super::settings::KeystoneSettings;
+use super::settings::{KeystoneSettings, Secret};
 use super::token::{Expired, Identity};
 use super::wire::{TokenDocument, password_request};
 use crate::outgoing::{self, OutgoingError};
@@ -38,10 +39,25 @@ pub(super) enum ClientError {
     Body,
 }
 
+impl ClientError {
+    /// Tells whether the next request will fail as well. What is wrong with one request, for example that its token is longer than
+    /// the server of Keystone takes, says nothing about others.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Request(error) => error.is_connect() || error.is_timeout(),
+            Self::Status { status } => {
+                status.is_server_error()
+                    || [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(status)
+            }
+            Self::Body => false,
+        }
+    }
+}
+
 /// A token of the service user.
 #[derive(Debug)]
 pub(super) struct Login {
-    pub(super) token: String,
+    pub(super) token: Secret,
     pub(super) document: TokenDocument,
 }
 
@@ -57,12 +73,21 @@ pub(super) enum Answer {
 }
 
 /// Sends requests to Keystone.
-#[derive(Debug)]
 pub(super) struct Client {
     http: Http,
+    /// Holds the password of the service user.
     login: Value,
     auth_url: String,
     retries_max: u32,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("auth_url", &self.auth_url)
+            .field("retries_max", &self.retries_max)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -89,7 +114,7 @@ impl Client {
         }
         let token = response.headers().get(SUBJECT_TOKEN);
         let token = token.and_then(|token| token.to_str().ok());
-        let token = token.ok_or(ClientError::Body)?.to_owned();
+        let token = Secret(token.ok_or(ClientError::Body)?.to_owned());
         let document = read(response).await?;
         Ok(Login { token, document })
     }
@@ -98,7 +123,7 @@ impl Client {
     pub(super) async fn look_up(
         &self,
         endpoint: Option<&str>,
-        login: &str,
+        login: &Secret,
         token: &str,
         expired: Expired,
     ) -> Result<Answer, ClientError> {
@@ -110,7 +135,7 @@ impl Client {
         let request = self
             .http
             .get(address)
-            .header(AUTH_TOKEN, login)
+            .header(AUTH_TOKEN, &login.0)
             .header(SUBJECT_TOKEN, token);
         let response = self.send(request).await?;
         match response.status() {

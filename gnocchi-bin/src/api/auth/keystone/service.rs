@@ -1,7 +1,7 @@
 //! Validating tokens with the token of a service user.
 
 use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,8 +11,9 @@ use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
 use super::client::{Answer, Client, ClientError, Login};
-use super::settings::{CatalogEntry, KeystoneSettings};
+use super::settings::{CatalogEntry, KeystoneSettings, Secret};
 use super::token::{Expired, Identity, TokenError, TokenValidator};
+use crate::causes::with_causes;
 use crate::outgoing::OutgoingError;
 
 /// How long before its end the service token is renewed: longer than any request takes.
@@ -21,7 +22,7 @@ const RENEW_BEFORE: Duration = Duration::from_mins(1);
 /// How long one validation may take, all retries included.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long nothing is asked after Keystone did not answer, so that requests don't queue up in front of it, and a wrong password of
+/// How long nothing is asked after Keystone did not answer or did not let the service user in, so that requests don't queue up in front of it, and a wrong password of
 /// the service user does not lock him out.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
@@ -39,7 +40,7 @@ pub struct KeystoneService {
 /// A token of the service user, and what follows from it.
 #[derive(Debug)]
 struct ServiceToken {
-    token: String,
+    token: Secret,
     endpoint: Option<String>,
     renew_at: Instant,
 }
@@ -89,8 +90,9 @@ impl KeystoneService {
     async fn login(&self) -> Result<Arc<ServiceToken>, ClientError> {
         self.login
             .remove_if(&(), |login| login.renew_at <= Instant::now());
-        let log_in = async { self.service_token(self.client.log_in().await?) };
-        self.login.get_or_insert_async(&(), log_in).await
+        let fresh = async { self.service_token(self.client.log_in().await?) };
+        let login = self.login.get_or_insert_async(&(), fresh).await;
+        login.inspect_err(|_| self.pause())
     }
 
     fn service_token(&self, login: Login) -> Result<Arc<ServiceToken>, ClientError> {
@@ -114,22 +116,25 @@ impl KeystoneService {
     }
 
     fn is_pausing(&self) -> bool {
-        let asks_again_at = *self.pause();
+        let asks_again_at = *self.asks_again_at();
         asks_again_at.is_some_and(|moment| Instant::now() < moment)
     }
 
-    fn pause(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn pause(&self) {
+        *self.asks_again_at() = Some(Instant::now() + PAUSE_AFTER_FAILURE);
+    }
+
+    fn asks_again_at(&self) -> MutexGuard<'_, Option<Instant>> {
         self.asks_again_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn failed(&self, error: &(dyn StdError + 'static)) -> TokenError {
-        *self.pause() = Some(Instant::now() + PAUSE_AFTER_FAILURE);
-        let source = error.source().map(ToString::to_string);
-        tracing::error!(%error, source, "cannot validate tokens with Keystone");
-        TokenError::Unavailable
-    }
+fn failed(error: &dyn StdError) -> TokenError {
+    let error = with_causes(error);
+    tracing::error!(error, "cannot validate tokens with Keystone");
+    TokenError::Unavailable
 }
 
 /// Returns after how long a token is renewed: a while before its end, but not at once when it lives shortly.
@@ -150,8 +155,16 @@ impl TokenValidator for KeystoneService {
         match timeout(PATIENCE, self.look_up(token, expired)).await {
             Ok(Ok(Some(identity))) => Ok(Arc::new(identity)),
             Ok(Ok(None)) => Err(TokenError::Invalid),
-            Ok(Err(error)) => Err(self.failed(&error)),
-            Err(elapsed) => Err(self.failed(&elapsed)),
+            Ok(Err(error)) => {
+                if error.is_outage() {
+                    self.pause();
+                }
+                Err(failed(&error))
+            }
+            Err(elapsed) => {
+                self.pause();
+                Err(failed(&elapsed))
+            }
         }
     }
 }

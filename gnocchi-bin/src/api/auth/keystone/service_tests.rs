@@ -72,6 +72,7 @@ async fn look_up(State(fake): State<Arc<Fake>>, headers: HeaderMap) -> axum::res
     }
     match headers[SUBJECT].to_str().unwrap() {
         "good" => Json(token("2000-01-01T01:00:00Z")).into_response(),
+        "endless" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -171,6 +172,26 @@ async fn a_keystone_that_is_down_is_left_alone_for_a_while() {
     let failed = validate(&nowhere, "good").await;
     assert_eq!(failed, Err(TokenError::Unavailable));
     assert!(nowhere.is_pausing());
+}
+
+#[tokio::test]
+async fn a_token_that_keystone_chokes_on_does_no_harm_to_others() {
+    let (_, service) = started("right", 0).await;
+    let failed = validate(&service, "endless").await;
+    assert_eq!(failed, Err(TokenError::Unavailable));
+    assert!(!service.is_pausing());
+    validate(&service, "good").await.unwrap();
+}
+
+#[tokio::test]
+async fn secrets_are_not_shown() {
+    let (_, service) = started("right", 0).await;
+    validate(&service, "good").await.unwrap();
+    let login = service.login().await.unwrap();
+    for shown in [format!("{service:?}"), format!("{:?}", service.client)] {
+        assert!(!shown.contains("right"), "{shown}");
+    }
+    assert!(format!("{login:?}").contains("(hidden)"));
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub struct Passwords {
     users: RwLock<Arc<Users>>,
     verified: Verified,
     /// Checking takes all of a processor and some memory.
-    room: Semaphore,
+    room: Arc<Semaphore>,
 }
 
 /// The hashes of one version of the file, by name.
@@ -76,7 +76,7 @@ impl Passwords {
         Ok(Self {
             users: RwLock::new(Arc::new(parse(text)?)),
             verified: Verified::new(),
-            room: Semaphore::new(processors),
+            room: Arc::new(Semaphore::new(processors)),
         })
     }
 
@@ -91,11 +91,11 @@ impl Passwords {
         Ok(())
     }
 
-    /// Checks a password. An unknown user takes as long as a known one, and a password that was right a moment ago takes no
-    /// time.
+    /// Checks a password. An unknown user takes as long as one that is known, and a password that was right a moment ago takes
+    /// no time.
     ///
     /// # Cancel safety
-    /// May be dropped at any point; a check that has begun comes to its end in the background.
+    /// May be dropped at any point; a check that has begun comes to its end in the background, and keeps its room until then.
     pub async fn verify(&self, name: &str, password: &str) -> Verdict {
         let users = self.users();
         let hash = users.get(name);
@@ -108,11 +108,17 @@ impl Passwords {
         let Some(compared) = hash.or_else(|| users.values().next()) else {
             return Verdict::Wrong;
         };
-        let Ok(Ok(_permit)) = timeout(PATIENCE, self.room.acquire()).await else {
+        let room = Arc::clone(&self.room).acquire_owned();
+        let Ok(Ok(permit)) = timeout(PATIENCE, room).await else {
             return Verdict::Busy;
         };
         let (compared, word) = (Arc::clone(compared), password.to_owned());
-        let matches = spawn_blocking(move || compared.matches(&word)).await;
+        let check = move || {
+            // Held to the end: requests that are given up must not make room for more checks than there are processors.
+            let _permit = permit;
+            compared.matches(&word)
+        };
+        let matches = spawn_blocking(check).await;
         match (hash, matches) {
             (Some(hash), Ok(true)) => {
                 self.verified.add(hash, name, password);

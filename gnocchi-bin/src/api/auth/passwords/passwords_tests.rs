@@ -40,6 +40,18 @@ async fn a_changed_file_counts_at_once() {
     assert_eq!(passwords.verify("jd", "password").await, Verdict::Wrong);
 }
 
+#[tokio::test]
+async fn checks_whose_requests_are_given_up_keep_their_room() {
+    use futures::FutureExt;
+
+    // Some tens of milliseconds.
+    let slow = BCRYPT.replace("$05$", "$08$");
+    let passwords = Passwords::parse(&format!("jd:{slow}")).unwrap();
+    let all = passwords.room.available_permits();
+    assert_eq!(passwords.verify("jd", "wrong").now_or_never(), None);
+    assert_eq!(passwords.room.available_permits(), all - 1);
+}
+
 #[test]
 fn broken_lines_are_named_without_their_hash() {
     let check = |text: &str, line: usize, problem: &str| {

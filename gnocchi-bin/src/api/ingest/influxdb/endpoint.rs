@@ -15,7 +15,7 @@ use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, Detail};
 use crate::api::ingest::named::Destination;
 use crate::api::ingest::resource_kind::{ResourceKind, create_type};
-use crate::api::ingest::{Arrivals, Missing, NamedBatch, OnDemand, context, too_many};
+use crate::api::ingest::{Arrivals, Missing, NamedBatch, OnDemand, context, shortened, too_many};
 use crate::api::measures::Context;
 use crate::api::query::Query;
 use crate::api::routes::Routes;
@@ -153,7 +153,7 @@ fn name_resources(arrivals: Arrivals, creator: Option<&str>) -> ApiResult<NamedB
         Ok(destinations) => Ok(NamedBatch::of_arrivals(arrivals, destinations)),
         Err(unusable) => Err(value_error(
             "key",
-            &format!("{}: {}", unusable.error, unusable.original_id),
+            &format!("{}: {}", unusable.error, shortened(&unusable.original_id)),
         )),
     }
 }

@@ -12,6 +12,10 @@ use crate::api::ingest::collector::Collector;
 use crate::api::ingest::{Arrivals, Exceeded, without_slashes};
 use crate::api::measures::Context;
 
+/// How many fields of a series are compared one by one. The names of further ones are put together and looked up, since lines may
+/// have any number of fields, in any order.
+const FIELDS_COMPARED_MAX: usize = 32;
+
 /// The unit that timestamps count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
@@ -183,7 +187,7 @@ struct Series<'a> {
     prefix: String,
     /// What stands behind it.
     suffix: String,
-    /// Fields, and the places of their metrics.
+    /// Fields, and the places of their metrics: the first ones that came, then those that stood there last.
     fields: Vec<(Name<'a>, usize)>,
 }
 
@@ -218,6 +222,10 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, written: &'a str) -> Result<usize, Fault> {
+        // A series takes memory even when its fields are all strings, and each spelling of it is one.
+        if self.series.len() >= self.options.context.metrics_max {
+            return Err(Exceeded::Metrics.into());
+        }
         let (measurement, tags) = line::series(&mut &*written).map_err(|_| Fault::Line)?;
         let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = tags
             .into_iter()
@@ -261,7 +269,8 @@ impl<'a> Series<'a> {
         {
             return Ok(*metric);
         }
-        if let Some((_, metric)) = self.fields.iter().find(|(known, _)| *known == field) {
+        let mut compared = self.fields.iter().take(FIELDS_COMPARED_MAX);
+        if let Some((_, metric)) = compared.find(|(known, _)| *known == field) {
             return Ok(*metric);
         }
         let name = [&self.prefix, &*field.text(), &self.suffix].concat();
@@ -272,7 +281,11 @@ impl<'a> Series<'a> {
             return Err(Fault::NameTooLong);
         }
         let metric = collector.metric(self.resource, without_slashes(name))?;
-        self.fields.push((field, metric));
+        if self.fields.len() < FIELDS_COMPARED_MAX || index >= self.fields.len() {
+            self.fields.push((field, metric));
+        } else if index >= FIELDS_COMPARED_MAX {
+            self.fields[index] = (field, metric);
+        }
         Ok(metric)
     }
 }

@@ -160,6 +160,48 @@ fn the_first_bad_line_is_named() {
 }
 
 #[test]
+fn lines_of_many_fields_may_change_their_order() {
+    let context = Context {
+        points_max: 1000,
+        metrics_max: 100,
+        ..options("host").context
+    };
+    let line = |fields: &mut dyn Iterator<Item = i64>, at: i64| {
+        let fields: Vec<String> = fields.map(|field| format!("f{field}={field}")).collect();
+        format!("m,host=h {} {at}\n", fields.join(","))
+    };
+    let forwards = line(&mut (0..100), 1);
+    let backwards = line(&mut (0..100).rev(), 2);
+    let some = line(&mut (0..100).filter(|field| field % 3 == 1), 3);
+    let body = [forwards.clone(), backwards, some, forwards].concat();
+    let options = WriteOptions {
+        context,
+        ..options("host")
+    };
+    let read = read(&body, options).unwrap();
+    assert_eq!(read.len(), 100);
+    for (index, (_, name, points)) in (0_i32..).zip(&read) {
+        assert_eq!(*name, format!("m.f{index}"));
+        let value = f64::from(index);
+        let last = (index % 3 == 1).then_some((3, value));
+        let expected: Vec<(i64, f64)> = [(1, value), (2, value)].into_iter().chain(last).collect();
+        assert_eq!(*points, expected, "{name}");
+    }
+}
+
+#[test]
+fn series_without_a_number_are_limited_too() {
+    let lines = |count: usize| {
+        let lines: Vec<String> = (0..count)
+            .map(|at| format!("m,host=h{at} f=\"\""))
+            .collect();
+        read(&lines.join("\n"), options("host"))
+    };
+    assert_eq!(lines(5), Ok(Vec::new()));
+    assert_eq!(lines(6), Err(WriteError::Exceeded(Exceeded::Metrics)));
+}
+
+#[test]
 fn there_are_limits() {
     let lines = |range: std::ops::Range<i64>, field: &dyn Fn(i64) -> String| {
         let lines: Vec<String> = range

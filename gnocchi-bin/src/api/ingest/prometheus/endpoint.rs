@@ -22,7 +22,7 @@ use crate::api::body_memory;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::ingest::named::Destination;
 use crate::api::ingest::resource_kind::ResourceKind;
-use crate::api::ingest::{Missing, NamedBatch, OnDemand, UnusableId, context, too_many};
+use crate::api::ingest::{Missing, NamedBatch, OnDemand, UnusableId, context, shortened, too_many};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;
@@ -130,6 +130,7 @@ async fn parse(
                 ApiError::bad_request(format!("The series {series} has no label __name__"))
             }
             MappingError::SlashInName { name } => {
+                let name = shortened(&name);
                 ApiError::bad_request(format!("'/' is not supported in metric name: {name}"))
             }
             MappingError::Exceeded(exceeded) => too_many(exceeded, context),
@@ -162,7 +163,7 @@ fn name_resources(mapped: Mapped, creator: Option<&str>) -> ApiResult<(NamedBatc
 
 fn unusable(UnusableId { original_id, error }: UnusableId) -> ApiError {
     debug_assert_eq!(error, ResourceIdError::Slash, "the length was checked");
-    ApiError::bad_request(format!("{error}: {original_id}"))
+    ApiError::bad_request(format!("{error}: {}", shortened(&original_id)))
 }
 
 fn refuse_body(error: SnappyError, bytes_max: usize) -> ApiError {

@@ -9,7 +9,7 @@ use super::message::{Label, Sample, TimeSeries, WriteRequest};
 use super::rejected::{Reason, Rejected};
 use super::wire::WireError;
 use crate::api::ingest::collector::Collector;
-use crate::api::ingest::{Arrivals, Exceeded, without_slashes};
+use crate::api::ingest::{Arrivals, Exceeded, shortened, without_slashes};
 use crate::api::measures::Context;
 
 const NAME: &str = "__name__";
@@ -18,6 +18,9 @@ const INSTANCE: &str = "instance";
 
 /// What stands for a job or an instance that a series does not have.
 const ABSENT: &str = "none";
+
+/// How many labels of a series are repeated in errors and logs.
+const REPEATED_LABELS_MAX: usize = 32;
 
 /// The value of a sample that only says that its series has ended.
 const STALE_MARKER_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -122,8 +125,7 @@ struct Mapper<'a> {
 
 impl<'a> Mapper<'a> {
     fn take(&mut self, series: &TimeSeries<'a>) -> Result<(), MappingError> {
-        let sent = series.samples.len() + series.histograms;
-        if sent == 0 {
+        if series.samples.is_empty() && series.histograms == 0 {
             return Ok(());
         }
         let Some(name) = series.label(NAME) else {
@@ -134,6 +136,12 @@ impl<'a> Mapper<'a> {
             let name = name.to_owned();
             return Err(MappingError::SlashInName { name });
         }
+        let describe = || describe(&series.labels);
+        (self.rejected).add(Reason::Histogram, series.histograms, describe);
+        if series.samples.is_empty() {
+            // Nor does such a series need its resource.
+            return Ok(());
+        }
         let name = self.metric_name(name, &series.labels);
         let resource = if name.chars().count() > METRIC_NAME_CHARACTERS_MAX {
             Err(Reason::NameTooLong)
@@ -143,8 +151,7 @@ impl<'a> Mapper<'a> {
         match resource {
             Ok(resource) => self.store(resource, name, series),
             Err(reason) => {
-                let describe = || describe(&series.labels);
-                self.rejected.add(reason, sent, describe);
+                self.rejected.add(reason, series.samples.len(), describe);
                 Ok(())
             }
         }
@@ -197,10 +204,6 @@ impl<'a> Mapper<'a> {
         series: &TimeSeries<'a>,
     ) -> Result<(), MappingError> {
         let describe = || describe(&series.labels);
-        (self.rejected).add(Reason::Histogram, series.histograms, describe);
-        if series.samples.is_empty() {
-            return Ok(());
-        }
         let metric = self.collector.metric(resource, name)?;
         if let Some(earlier) = self.series.insert(metric, series.message) {
             let earlier = TimeSeries::labels_of(earlier)?;
@@ -239,13 +242,16 @@ fn push_escaped(text: &mut String, part: &str, special: &[char]) {
     }
 }
 
-/// Writes labels as Prometheus does.
+/// Writes labels as Prometheus does, and cuts off what is too long.
 fn describe(labels: &[Label<'_>]) -> String {
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|label| format!("{}={:?}", label.name, label.value))
+    let repeated = labels.iter().take(REPEATED_LABELS_MAX);
+    let mut parts: Vec<String> = repeated
+        .map(|label| format!("{}={:?}", shortened(label.name), shortened(label.value)))
         .collect();
-    format!("{{{}}}", labels.join(", "))
+    if labels.len() > REPEATED_LABELS_MAX {
+        parts.push("...".to_owned());
+    }
+    format!("{{{}}}", parts.join(", "))
 }
 
 #[cfg(test)]

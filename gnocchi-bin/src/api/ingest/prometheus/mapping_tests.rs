@@ -244,6 +244,30 @@ fn series_that_cannot_be_stored_are_counted() {
 }
 
 #[test]
+fn histograms_alone_need_no_resource() {
+    let request = vec![oracle::TimeSeries {
+        histograms: vec![oracle::Histogram {}; 3],
+        ..series(UP, &[])
+    }];
+    let mapped = mapped(Naming::AllLabels, request).unwrap();
+    assert_eq!(mapped.arrivals, Arrivals::default());
+    assert_eq!(mapped.origins, []);
+    assert_eq!(mapped.rejected.count(Reason::Histogram), 3);
+}
+
+#[test]
+fn what_is_told_of_a_series_is_limited() {
+    let long = "x".repeat(1000);
+    let labels = vec![("job", long.as_str()); 1000];
+    let error = mapped(Naming::NameOnly, vec![series(&labels, &[(1, 1.0)])]).unwrap_err();
+    let MappingError::NoName { series } = error else {
+        panic!("{error:?}");
+    };
+    assert!(series.len() < 11_000, "{}", series.len());
+    assert!(series.ends_with("xx...\", ...}"), "{series}");
+}
+
+#[test]
 fn a_series_has_a_name() {
     let request = vec![series(&[("job", "a")], &[(1, 1.0)])];
     let series_text = "{job=\"a\"}".to_owned();

@@ -119,6 +119,9 @@ impl Call<'_> {
         resource_type: &ResourceType,
         search: &Value,
     ) -> ApiResult<ResourceSelection> {
+        let name = resource_type.name();
+        let action = Action::SearchResource;
+        let visibility = resource_visibility(self.state, action, self.caller, name).await?;
         let filter = filter::of_value(search, &Path::Key(&Path::Root, "search"))?;
         let rows = Rows::of(self.scope.is_history());
         let condition = filter::bind(
@@ -128,12 +131,10 @@ impl Call<'_> {
             resource_type,
             rows,
         )?;
-        let name = resource_type.name();
         Ok(ResourceSelection {
             resource_type: name.to_owned(),
             condition,
-            visibility: resource_visibility(self.state, Action::SearchResource, self.caller, name)
-                .await?,
+            visibility,
             group_by: self.scope.group_by.clone(),
         })
     }

@@ -71,6 +71,8 @@ pub(in crate::api::v1) async fn across_resources(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&type_name).await?;
+    let action = Action::SearchResource;
+    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
     let filter = filter::of_request(body, &query).await?;
     let condition = filter::bind(
         &state,
@@ -80,11 +82,10 @@ pub(in crate::api::v1) async fn across_resources(
         Rows::of(false),
     )?;
     let asked = parse(&state, &query)?;
-    let visibility = resource_visibility(&state, Action::SearchResource, &caller, &type_name);
     let selection = ResourceSelection {
         resource_type: type_name.clone(),
         condition,
-        visibility: visibility.await?,
+        visibility,
         group_by: group_by(&query),
     };
     let grouped = !selection.group_by.is_empty();
