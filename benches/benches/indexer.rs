@@ -3,6 +3,11 @@
 //!
 //! Files are made below `GNOCCHI_BENCH_DIRECTORY`, or else where temporary files go.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the report is the purpose of this program"
+)]
+
 mod support;
 
 use std::hint::black_box;
