@@ -80,7 +80,10 @@ pub(super) fn routes() -> Router<ApiState> {
             "/v1/resource_type/{name}",
             get(resource_type::show).delete(resource_type::delete),
         )
-        .add("/v1/search/resource/{type}", post(search::resources))
+        .add(
+            "/v1/search/resource/{type}",
+            post(search::resources).fallback(search::other_method),
+        )
         .add("/v1/resource", get(resource::types))
         .add(
             "/v1/resource/{type}",
