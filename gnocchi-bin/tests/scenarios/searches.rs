@@ -367,7 +367,9 @@ async fn wrong_filters_are_named() {
         .await
         .is(404)
         .says("Resource type unknown does not exist");
-    app.get("/v1/search/resource/generic").await.is(405);
+    let refused = app.get("/v1/search/resource/generic").await.is(405);
+    assert_eq!(refused.header("allow"), "POST");
+    app.get("/v1/search/resource/unknown").await.is(404);
 }
 
 #[tokio::test]

@@ -89,7 +89,10 @@ pub(super) fn routes() -> Routes {
                 .patch(resource_type::update)
                 .delete(resource_type::delete),
         )
-        .add("/v1/search/resource/{type}", post(search::resources))
+        .add(
+            "/v1/search/resource/{type}",
+            post(search::resources).fallback(search::other_method),
+        )
         .add("/v1/search/metric", post(search_metric::search))
         .add("/v1/aggregates", post(aggregates::compute))
         .add(

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::policy::Action;
+use http::StatusCode;
 use serde_json::json;
 
 use super::ok;
@@ -42,6 +43,16 @@ pub(super) async fn resources(
         ..ResourceQuery::of_type(type_name)
     };
     list_resources(&state, query, attributes, &listing).await
+}
+
+/// Any other method of `/v1/search/resource/{type}`: what is wrong with the address goes before what is wrong with the method.
+pub(super) async fn other_method(
+    State(state): State<ApiState>,
+    Authenticated(_): Authenticated,
+    Names(type_name): Names<String>,
+) -> ApiResult {
+    find_type(&state, &type_name).await?;
+    Err(ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 /// `DELETE /v1/resource/{type}`
