@@ -91,8 +91,8 @@ impl KeystoneService {
         self.login
             .remove_if(&(), |login| login.renew_at <= Instant::now());
         let log_in = async { self.service_token(self.client.log_in().await?) };
-        let login = self.login.get_or_insert_async(&(), log_in).await;
-        login.inspect_err(|_| self.pause())
+        let kept = self.login.get_or_insert_async(&(), log_in).await;
+        kept.inspect_err(|_| self.pause())
     }
 
     fn service_token(&self, login: Login) -> Result<Arc<ServiceToken>, ClientError> {
