@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 # Services that tests must not be skipped for want of.
-TEST_SERVICES ?= keystone
+TEST_SERVICES ?= keystone,prometheus
 
 .PHONY: run services test bench lint
 
@@ -11,10 +11,14 @@ TEST_SERVICES ?= keystone
 run:
 	$(CARGO) run --release
 
-# The saved inputs of the fuzz targets, then every test of the workspace. Services that tests start are installed if possible.
-test:
+# Installs the servers that the tests start, as far as they are missing.
+services:
+	.ci/services
+
+# The saved inputs of the fuzz targets, then every test of the workspace, none skipped for want of a service.
+test: services
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
-	GNOCCHI_TEST_REQUIRE="$$(.ci/services)" $(CARGO) test --workspace --all-features
+	GNOCCHI_TEST_REQUIRE=$(TEST_SERVICES) $(CARGO) test --workspace --all-features
 	@echo "All tests passed."
 
 # Timings, each beside a baseline of the same run.

@@ -27,8 +27,13 @@ use gnocchi_core::query::{
 };
 use gnocchi_drivers::embedded;
 use jiff::tz::TimeZone;
+use mimalloc::MiMalloc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+/// The one of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Metrics across which is computed, and points of each: a day of minutes.
 const METRICS: usize = 100;

@@ -152,6 +152,22 @@ impl Frame {
         self.rows(from..to.max(from))
     }
 
+    /// Copies the columns of those components that are `wanted`.
+    #[must_use]
+    pub fn select(&self, wanted: &ComponentSet) -> Self {
+        let held = self.components.iter().zip(&self.columns);
+        let (components, columns): (Vec<Component>, Vec<Vec<f64>>) = held
+            .filter(|(component, _)| wanted.position(*component).is_some())
+            .map(|(component, column)| (component, column.clone()))
+            .unzip();
+        Self::from_valid(
+            self.granularity,
+            components.into_iter().collect(),
+            self.buckets.clone(),
+            columns,
+        )
+    }
+
     /// Merges frames of one metric and granularity; for each bucket the whole row of the last frame that has it wins.
     ///
     /// # Errors

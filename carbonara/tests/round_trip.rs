@@ -85,7 +85,10 @@ fn frames() -> impl Strategy<Value = Frame> {
             buckets.retain(|bucket| *bucket <= limit);
             let granularity = Timespan::from_nanosecond(granularity_ns).unwrap();
             let columns: Vec<_> = components.iter().map(|_| column(buckets.len())).collect();
-            columns.prop_map(move |columns| {
+            (columns, any::<u8>()).prop_map(move |(mut columns, same)| {
+                for index in (1..columns.len()).filter(|index| same >> index & 1 == 1) {
+                    columns[index] = columns[index - 1].clone();
+                }
                 Frame::new(granularity, components.clone(), buckets.clone(), columns).unwrap()
             })
         })
@@ -118,6 +121,21 @@ proptest! {
             prop_assert_eq!(decoded.len(), blocks.len());
             for (decoded, (_, block)) in decoded.iter().zip(&blocks) {
                 assert_same_frame(decoded, block);
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_are_left_out_change_no_other(frame in frames(), wanted in vec(component(), 0..4), own in any::<u8>()) {
+        let own = frame.components().iter().enumerate().filter(|(index, _)| own >> index & 1 == 1);
+        let wanted: ComponentSet = own.map(|(_, component)| component).chain(wanted).collect();
+        for encoding in [Encoding::Fresh, Encoding::Sealed] {
+            let bytes = frame::encode(&frame, encoding);
+            let all = frame::decode_all(&bytes).unwrap();
+            let some = frame::decode_all_of(&bytes, &wanted).unwrap();
+            prop_assert_eq!(all.len(), some.len());
+            for (all, some) in all.iter().zip(&some) {
+                assert_same_frame(some, &all.select(&wanted));
             }
         }
     }
@@ -163,10 +181,16 @@ fn small_payloads_have_the_documented_length() {
         .map(|name| name.parse().unwrap())
         .collect();
     let components = ComponentSet::for_methods(&methods);
-    let columns = components.iter().map(|_| vec![60.0]).collect();
+    let columns = (0_u32..)
+        .take(components.len())
+        .map(|column| vec![60.0 + f64::from(column)])
+        .collect();
     let minute = Timespan::from_second(60).unwrap();
-    let row = Frame::new(minute, components, vec![28_333_333], columns).unwrap();
+    let row = Frame::new(minute, components.clone(), vec![28_333_333], columns).unwrap();
     assert_eq!(frame::encode(&row, Encoding::Fresh).len(), 63);
+    let columns = [1.0, 0.5, 0.5, 0.5, 0.0].map(|value| vec![value]).to_vec();
+    let point = Frame::new(minute, components, vec![28_333_333], columns).unwrap();
+    assert_eq!(frame::encode(&point, Encoding::Fresh).len(), 47);
 
     let point = Series::from_points(vec![1_700_000_000_000_000_000], vec![0.1]).unwrap();
     let one = measures::encode(&[(1, &point)]).len();

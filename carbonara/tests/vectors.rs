@@ -54,6 +54,26 @@ fn cases() -> Vec<Case> {
             Sealed,
         ),
         case(
+            "frame-v2-same.bin",
+            Meaning::Frame(one_point_each(24)),
+            Fresh,
+        ),
+        case(
+            "frame-v2-same-sealed.bin",
+            Meaning::Frame(one_point_each(160)),
+            Sealed,
+        ),
+        case(
+            "frame-v2-fresh.bin",
+            Meaning::Frame(irregular_frame(24)),
+            Fresh,
+        ),
+        case(
+            "frame-v2-sealed.bin",
+            Meaning::Frame(irregular_frame(160)),
+            Sealed,
+        ),
+        case(
             "points-v1-fresh.bin",
             Meaning::Points(jittery_series()),
             Fresh,
@@ -155,6 +175,22 @@ fn irregular_frame(rows: usize) -> Frame {
     ];
     let granularity = Timespan::from_nanosecond(1_500_000_000).unwrap();
     Frame::new(granularity, components(&codes), buckets, columns).unwrap()
+}
+
+/// Buckets of one point: most columns are the one before them again.
+fn one_point_each(rows: usize) -> Frame {
+    let buckets = (7_200_i64..).take(rows).collect();
+    let measured = values(rows, 10_000, 0.01);
+    let columns = vec![
+        vec![1.0; rows],
+        measured.clone(),
+        measured.clone(),
+        measured.clone(),
+        measured,
+        vec![0.0; rows],
+    ];
+    let minute = Timespan::from_second(60).unwrap();
+    Frame::new(minute, components(&[1, 2, 3, 4, 6, 7]), buckets, columns).unwrap()
 }
 
 fn regular_frame() -> Frame {

@@ -97,8 +97,8 @@ pub(super) fn put_f64s(out: &mut Vec<u8>, values: &[f64]) {
 /// Walks through the body of a payload whose checksum has been verified.
 ///
 /// Because the checksum is right, a body that ends too early was written that way: that is
-/// [`Corruption::Layout`], not truncation.
-#[derive(Debug)]
+/// [`Corruption::Layout`], not truncation. A clone goes on from the same place.
+#[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -139,6 +139,11 @@ impl<'a> Reader<'a> {
             .ok_or(Corruption::Layout)?;
         self.rest = rest;
         Ok(*taken)
+    }
+
+    /// Looks at the next byte without taking it.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Corruption> {

@@ -18,6 +18,9 @@ const COMPRESSED: u8 = 4;
 /// Integers compressed by `pco`.
 const COMPRESSED_INTEGERS: u8 = 5;
 
+/// Bytes that an integer of [`INTEGERS`] may have.
+const INTEGER_WIDTHS: [usize; 4] = [1, 2, 4, 8];
+
 /// Integers up to here are floats without rounding.
 const EXACT_INTEGER_MAX: i64 = 1 << f64::MANTISSA_DIGITS;
 
@@ -35,7 +38,10 @@ pub(super) enum Content {
 /// A fresh column is written in one pass, a sealed one in every form that may be shorter.
 pub(super) fn put_column(out: &mut Vec<u8>, values: &[f64], content: Content, encoding: Encoding) {
     match (encoding, content) {
-        (Encoding::Fresh, Content::Values) => put_plain(out, values),
+        (Encoding::Fresh, Content::Values) => match repeated(values) {
+            Some(value) => put_repeated(out, value),
+            None => put_plain(out, values),
+        },
         (Encoding::Fresh, Content::Counts) => match integers(values) {
             Some(integers) if integers.iter().all(|&integer| integer >= 0) => {
                 put_integers(out, &integers);
@@ -66,22 +72,48 @@ pub(super) fn take_column(
     }
 }
 
+/// Passes over a column of `count` rows without looking at its values.
+pub(super) fn skip_column(reader: &mut Reader<'_>, count: usize) -> Result<(), Corruption> {
+    match reader.byte()? {
+        PLAIN => reader.take_bulk::<8>(count).map(drop),
+        REPEATED => reader.array::<8>().map(drop),
+        REPEATED_INTEGER => reader.varint().map(drop),
+        INTEGERS => {
+            let width = usize::from(reader.byte()?);
+            if !INTEGER_WIDTHS.contains(&width) {
+                return Err(Corruption::Layout);
+            }
+            let length = count.checked_mul(width).ok_or(Corruption::Layout)?;
+            reader.take(length).map(drop)
+        }
+        COMPRESSED | COMPRESSED_INTEGERS => take_compressed(reader).map(drop),
+        _ => Err(Corruption::Layout),
+    }
+}
+
 fn put_plain(out: &mut Vec<u8>, values: &[f64]) {
     out.push(PLAIN);
     put_f64s(out, values);
 }
 
+/// Returns the value that every row has, to the bit; mostly the second row tells that there is none.
+fn repeated(values: &[f64]) -> Option<f64> {
+    let (first, rest) = values.split_first()?;
+    let is_repeated = rest.iter().all(|value| value.to_bits() == first.to_bits());
+    is_repeated.then_some(*first)
+}
+
+fn put_repeated(out: &mut Vec<u8>, value: f64) {
+    out.push(REPEATED);
+    put_f64s(out, &[value]);
+}
+
 fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
     let integers = integers(values);
-    if let Some((first, rest)) = values.split_first()
-        && rest.iter().all(|value| value.to_bits() == first.to_bits())
-    {
+    if let Some(value) = repeated(values) {
         match integers.as_deref() {
             Some(all @ &[integer, ..]) if integer >= 0 => put_integers(out, all),
-            _ => {
-                out.push(REPEATED);
-                put_f64s(out, &[*first]);
-            }
+            _ => put_repeated(out, value),
         }
         return;
     }
@@ -240,9 +272,11 @@ fn exact_floats(integers: &[i64]) -> Result<Vec<f64>, Corruption> {
         .collect()
 }
 
-/// Returns about how many bytes a fresh column of `count` rows takes.
-pub(super) fn fresh_bytes(count: usize, content: Content) -> usize {
+/// Returns about how many bytes a fresh column takes, and rarely less than it does.
+pub(super) fn fresh_bytes(values: &[f64], content: Content) -> usize {
+    let count = values.len();
     match content {
+        _ if repeated(values).is_some() => 1 + size_of::<f64>(),
         Content::Values => 1 + 8 * count,
         Content::Counts => 1 + varint_bytes(count as u64) + 2 * count,
     }

@@ -54,9 +54,43 @@ fn counts_that_are_none_stay_exact() {
 }
 
 #[test]
-fn fresh_values_are_never_looked_at() {
-    let out = round_trip(&[7.0; 10], Content::Values, Encoding::Fresh);
-    assert_eq!(tag_and_length(&out), (PLAIN, 81));
+fn fresh_values_are_plain_unless_all_are_one() {
+    let check = |values: &[f64], expected: (u8, usize)| {
+        let out = round_trip(values, Content::Values, Encoding::Fresh);
+        assert_eq!(tag_and_length(&out), expected, "{values:?}");
+        assert!(fresh_bytes(values, Content::Values) >= out.len());
+    };
+    check(&[7.0; 10], (REPEATED, 9));
+    check(&[f64::NAN; 10], (REPEATED, 9));
+    check(&[7.0, 7.0, 7.5], (PLAIN, 25));
+    check(&[0.0, -0.0], (PLAIN, 17));
+    check(&[], (PLAIN, 1));
+}
+
+#[test]
+fn columns_are_passed_over_as_they_are_read() {
+    let noise: Vec<f64> = (0_u32..500)
+        .map(|n| f64::from(n * n % 1_009) / 7.0)
+        .collect();
+    let counts: Vec<f64> = (0_u32..500).map(|n| f64::from(n * n % 1_009)).collect();
+    for values in [&noise[..], &counts, &counts[..3], &[3.0; 9], &[0.5; 9], &[]] {
+        for content in [Content::Values, Content::Counts] {
+            for encoding in [Encoding::Fresh, Encoding::Sealed] {
+                let mut out = Vec::new();
+                put_column(&mut out, values, content, encoding);
+                out.push(0xee);
+                let mut reader = Reader::new(&out);
+                assert_eq!(skip_column(&mut reader, values.len()), Ok(()));
+                assert_eq!(reader.remaining(), 1, "tag {}", out[0]);
+            }
+        }
+    }
+    for unknown in [&[9_u8][..], &[INTEGERS, 3, 0, 0, 0]] {
+        assert_eq!(
+            skip_column(&mut Reader::new(unknown), 1),
+            Err(Corruption::Layout)
+        );
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::Encoding;
 use super::bytes::{Reader, put_varint};
 use super::column::{
-    Content, fresh_bytes, put_column, put_compressed, take_column, take_compressed,
+    Content, fresh_bytes, put_column, put_compressed, skip_column, take_column, take_compressed,
 };
 use super::compression::{Scratch, compress, decompress};
-use super::envelope::{Envelope, Kind, open};
+use super::envelope::{Envelope, Kind, Opened, open};
 use super::error::{Corruption, DecodeError};
 use crate::constants::POINTS_PER_BLOCK;
 use crate::frame::{Frame, FrameError};
@@ -16,7 +16,13 @@ use crate::method::{Component, ComponentKind, ComponentSet};
 use crate::time::Timespan;
 
 /// The version that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The first version that has [`SAME`].
+const SAME_SINCE: u8 = 2;
+
+/// The oldest version that is read.
+const OLDEST_VERSION: u8 = 1;
 
 /// Rows of one payload at most: those of a block.
 #[expect(clippy::cast_possible_truncation, reason = "3600")]
@@ -34,6 +40,12 @@ const REGULAR: u8 = 0;
 const GAPS: u8 = 1;
 /// Compressed offsets.
 const COMPRESSED: u8 = 2;
+
+/// Stands for a column that is equal to the one before it, to the bit; no tag of a column.
+///
+/// Where buckets hold one point each, as they do when a metric is measured as often as its finest granularity says, sum, minimum, maximum,
+/// first and last are all the same.
+const SAME: u8 = 6;
 
 /// Encodes a frame: one payload for every block that it touches, none for no rows.
 ///
@@ -75,7 +87,7 @@ pub fn encode_into(out: &mut Vec<u8>, frame: &Frame, encoding: Encoding) {
             rest.partition_point(|bucket| bucket / POINTS_PER_BLOCK == block)
         };
         let (buckets, later) = rest.split_at(rows);
-        encode_block(out, frame, block, buckets, from..from + rows, encoding);
+        encode_block(out, frame, block, buckets, &(from..from + rows), encoding);
         rest = later;
         from += rows;
     }
@@ -86,11 +98,7 @@ pub fn encode_into(out: &mut Vec<u8>, frame: &Frame, encoding: Encoding) {
 /// # Errors
 /// [`DecodeError`] where the payload is incomplete, damaged or of an unknown version.
 pub fn decode(input: &[u8]) -> Result<(Frame, usize), DecodeError> {
-    let opened = open(input, Kind::Frame)?;
-    if opened.version != VERSION {
-        return Err(DecodeError::UnsupportedVersion(opened.version));
-    }
-    Ok((decode_body(opened.body)?, opened.consumed))
+    decode_columns(input, Columns::All)
 }
 
 /// Decodes all payloads of `input`, to its end, in their order.
@@ -98,10 +106,48 @@ pub fn decode(input: &[u8]) -> Result<(Frame, usize), DecodeError> {
 /// # Errors
 /// As [`decode`], for the first payload that fails.
 pub fn decode_all(input: &[u8]) -> Result<Vec<Frame>, DecodeError> {
+    decode_each(input, Columns::All)
+}
+
+/// As [`decode_all`], but leaves out the columns of all components that are not `wanted`.
+///
+/// Columns that are left out cost little more than their share of the checksum.
+///
+/// # Errors
+/// As [`decode`]; what a column that is left out holds is covered by the checksum and not looked at.
+pub fn decode_all_of(input: &[u8], wanted: &ComponentSet) -> Result<Vec<Frame>, DecodeError> {
+    decode_each(input, Columns::Of(wanted))
+}
+
+/// Which columns are decoded.
+#[derive(Clone, Copy, Debug)]
+enum Columns<'a> {
+    All,
+    Of(&'a ComponentSet),
+}
+
+impl Columns<'_> {
+    fn has(self, component: Component) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(wanted) => wanted.position(component).is_some(),
+        }
+    }
+}
+
+fn decode_columns(input: &[u8], wanted: Columns<'_>) -> Result<(Frame, usize), DecodeError> {
+    let opened = open(input, Kind::Frame)?;
+    if !(OLDEST_VERSION..=VERSION).contains(&opened.version) {
+        return Err(DecodeError::UnsupportedVersion(opened.version));
+    }
+    Ok((decode_body(opened, wanted)?, opened.consumed))
+}
+
+fn decode_each(input: &[u8], wanted: Columns<'_>) -> Result<Vec<Frame>, DecodeError> {
     let mut frames = Vec::new();
     let mut rest = input;
     while !rest.is_empty() {
-        let (frame, consumed) = decode(rest)?;
+        let (frame, consumed) = decode_columns(rest, wanted)?;
         frames.push(frame);
         rest = rest.get(consumed..).unwrap_or_default();
     }
@@ -113,17 +159,17 @@ fn encode_block(
     frame: &Frame,
     block: i64,
     buckets: &[i64],
-    rows: Range<usize>,
+    rows: &Range<usize>,
     encoding: Encoding,
 ) {
     let components = frame.components();
     let guess = match encoding {
         Encoding::Fresh => {
-            let columns: usize = components
-                .iter()
-                .map(|component| fresh_bytes(buckets.len(), content(component)))
-                .sum();
-            HEAD_BYTES_MAX + components.len() + columns
+            let bytes = written(frame, rows).map(|(content, values)| match values {
+                Some(values) => fresh_bytes(values, content),
+                None => 1,
+            });
+            HEAD_BYTES_MAX + components.len() + bytes.sum::<usize>()
         }
         Encoding::Sealed => HEAD_BYTES_MAX + 4 * components.len() * buckets.len(),
     };
@@ -136,15 +182,17 @@ fn encode_block(
     put_varint(out, block.unsigned_abs());
     put_varint(out, buckets.len() as u64);
     put_offsets(out, buckets, block * POINTS_PER_BLOCK, encoding);
-    for (component, column) in components.iter().zip(frame.columns()) {
-        let values = column.get(rows.clone()).unwrap_or_default();
-        put_column(out, values, content(component), encoding);
+    for (content, values) in written(frame, rows) {
+        match values {
+            Some(values) => put_column(out, values, content, encoding),
+            None => out.push(SAME),
+        }
     }
     envelope.finish(out);
 }
 
-fn decode_body(body: &[u8]) -> Result<Frame, Corruption> {
-    let mut reader = Reader::new(body);
+fn decode_body(opened: Opened<'_>, wanted: Columns<'_>) -> Result<Frame, Corruption> {
+    let mut reader = Reader::new(opened.body);
     let mut scratch = Scratch::default();
     let granularity =
         Timespan::from_nanosecond(reader.varint_i64()?).map_err(|_| Corruption::Limit)?;
@@ -156,18 +204,89 @@ fn decode_body(body: &[u8]) -> Result<Frame, Corruption> {
     let rows = reader.varint_up_to(ROWS_MAX)?;
     let offsets = take_offsets(&mut reader, rows, &mut scratch)?;
     let buckets = offsets
-        .iter()
-        .map(|offset| first_bucket.checked_add(*offset))
+        .into_iter()
+        .map(|offset| first_bucket.checked_add(offset))
         .collect::<Option<Vec<_>>>()
         .ok_or(Corruption::Order)?;
-    let columns = (0..components.len())
-        .map(|_| take_column(&mut reader, rows, &mut scratch))
-        .collect::<Result<Vec<_>, _>>()?;
+    let columns = take_columns(
+        &mut reader,
+        opened.version,
+        rows,
+        &components,
+        wanted,
+        &mut scratch,
+    )?;
     reader.finish()?;
-    Frame::new(granularity, components, buckets, columns).map_err(|error| match error {
+    let decoded = match wanted {
+        Columns::Of(_) if columns.len() < components.len() => components
+            .iter()
+            .filter(|component| wanted.has(*component))
+            .collect(),
+        _ => components,
+    };
+    Frame::new(granularity, decoded, buckets, columns).map_err(|error| match error {
         FrameError::BucketOutOfRange | FrameError::BucketsUnsorted => Corruption::Order,
         _ => Corruption::Layout,
     })
+}
+
+/// Reads the columns that are wanted, in order, and passes over the others.
+fn take_columns(
+    reader: &mut Reader<'_>,
+    version: u8,
+    rows: usize,
+    components: &ComponentSet,
+    wanted: Columns<'_>,
+    scratch: &mut Scratch,
+) -> Result<Vec<Vec<f64>>, Corruption> {
+    let mut columns: Vec<Vec<f64>> = Vec::with_capacity(components.len());
+    // In front of the last column that is written out, and whether it is what stands last in `columns`.
+    let mut written = None;
+    let mut is_decoded = false;
+    for component in components.iter() {
+        let is_same = version >= SAME_SINCE && reader.peek() == Some(SAME);
+        if is_same {
+            reader.byte()?;
+        } else {
+            written = Some(reader.clone());
+            is_decoded = false;
+        }
+        let mut source = written.clone().ok_or(Corruption::Layout)?;
+        if !is_same {
+            skip_column(reader, rows)?;
+        }
+        if wanted.has(component) {
+            let values = match columns.last() {
+                Some(before) if is_decoded => before.clone(),
+                _ => take_column(&mut source, rows, scratch)?,
+            };
+            columns.push(values);
+            is_decoded = true;
+        }
+    }
+    Ok(columns)
+}
+
+/// Returns what is written of each column: `None` for one that is the same as the one before it.
+fn written<'a>(
+    frame: &'a Frame,
+    rows: &Range<usize>,
+) -> impl Iterator<Item = (Content, Option<&'a [f64]>)> {
+    let mut before: Option<&[f64]> = None;
+    let columns = frame.components().iter().zip(frame.columns());
+    columns.map(move |(component, column)| {
+        let values = column.get(rows.clone()).unwrap_or_default();
+        let is_same = before
+            .replace(values)
+            .is_some_and(|before| same_bits(before, values));
+        (content(component), (!is_same).then_some(values))
+    })
+}
+
+/// Tells whether two columns are the same; mostly the first row tells already.
+fn same_bits(one: &[f64], other: &[f64]) -> bool {
+    let mut pairs = one.iter().zip(other);
+    one.len() == other.len() && pairs.all(|(one, other)| one.to_bits() == other.to_bits())
 }
 
 fn content(component: Component) -> Content {

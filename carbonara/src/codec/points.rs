@@ -36,7 +36,7 @@ pub fn encode(series: &Series, encoding: Encoding) -> Vec<u8> {
     let timestamps = series.timestamps_ns().chunks(POINTS_PER_PAYLOAD_MAX);
     for (timestamps_ns, values) in timestamps.zip(series.values().chunks(POINTS_PER_PAYLOAD_MAX)) {
         let guess = match encoding {
-            Encoding::Fresh => 2 + REGULAR_BYTES_MAX + fresh_bytes(values.len(), Content::Values),
+            Encoding::Fresh => 2 + REGULAR_BYTES_MAX + fresh_bytes(values, Content::Values),
             Encoding::Sealed => 4 * values.len(),
         };
         let envelope = Envelope::begin(&mut out, Kind::Points, VERSION, guess);

@@ -20,7 +20,8 @@ use crate::series::Series;
 /// which it names them.
 ///
 /// # Errors
-/// [`EvaluateError::Align`] when the series have no common grid or do not overlap as asked; others when operands do not fit together.
+/// [`EvaluateError::Align`] when the series have no common grid or do not overlap as asked, [`EvaluateError::TooManyCells`] when
+/// the operands would take too much memory; others when they do not fit together.
 ///
 /// # Panics
 /// In debug builds when the reference of a column is none of the expression.
@@ -31,6 +32,7 @@ pub fn evaluate(expression: &Expression, input: Input<'_>) -> Result<Outcome, Ev
         .map(|column| (column.reference, column.series))
         .unzip();
     let (timestamps_ns, columns) = align(series, input.alignment)?.into_parts();
+    expression.check_memory(timestamps_ns.len(), columns.len())?;
     let slots = references
         .into_iter()
         .zip(columns)

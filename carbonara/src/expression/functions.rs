@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kernel::CellStatistic;
+use crate::kernel::{CellStatistic, larger};
 use crate::method::{AggregationMethod, MethodError, Statistic};
 
 /// A text that names no function.
@@ -231,14 +231,6 @@ fn modulo(dividend: f64, divisor: f64) -> f64 {
         rest
     } else {
         rest + divisor
-    }
-}
-
-fn larger(left: f64, right: f64) -> f64 {
-    if right > left || left.is_nan() {
-        right
-    } else {
-        left
     }
 }
 

@@ -60,6 +60,7 @@ mod evaluate;
 mod functions;
 mod item;
 mod matrix;
+mod memory;
 mod operate;
 mod outcome;
 mod parse;
@@ -67,7 +68,7 @@ mod print;
 mod seconds;
 
 pub use ast::{Expression, RateUnit, Reference};
-pub use constants::{DEPTH_MAX, OPERATIONS_MAX};
+pub use constants::{DEPTH_MAX, EVALUATION_CELLS_MAX, OPERATIONS_MAX};
 pub use error::{InvalidOperation, ParseError, ParseErrorKind, TextPlace, Unreadable};
 pub use evaluate::evaluate;
 pub use functions::{

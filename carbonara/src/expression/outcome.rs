@@ -102,6 +102,15 @@ pub enum EvaluateError {
     },
     /// A number stands where rows are needed.
     NotASeries,
+    /// The grids that are held at once would have more than [`EVALUATION_CELLS_MAX`](super::EVALUATION_CELLS_MAX) cells.
+    TooManyCells {
+        /// Rows of the grid.
+        rows: usize,
+        /// Columns of the grid.
+        columns: usize,
+        /// How many of its size are held at once.
+        grids: usize,
+    },
 }
 
 impl Outcome {
@@ -141,6 +150,14 @@ impl fmt::Display for EvaluateError {
                 "rolling window '{window}' is greater than serie length '{rows}'"
             ),
             Self::NotASeries => f.write_str("a number has no rows"),
+            Self::TooManyCells {
+                rows,
+                columns,
+                grids,
+            } => write!(
+                f,
+                "{rows} timestamps of {columns} series, held {grids} times, are too many cells"
+            ),
         }
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn smaller(first: f64, second: f64) -> f64 {
 }
 
 /// Returns the larger of two cells, the first when they are equal; a NaN only when both are.
-pub(super) fn larger(first: f64, second: f64) -> f64 {
+pub(crate) fn larger(first: f64, second: f64) -> f64 {
     if second > first || first.is_nan() {
         second
     } else {

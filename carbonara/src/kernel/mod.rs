@@ -30,6 +30,7 @@ pub use accumulator::Accumulator;
 pub(crate) use accumulator::Extent;
 pub use across::across;
 pub use cell::CellStatistic;
+pub(crate) use cell::larger;
 pub use extrema::{Extrema, extrema};
 pub use moment::{Depth, LANES, MomentLanes, Moments};
 pub use rank::{Quantile, RankScratch, quantiles};

@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequestParts, OriginalUri, Path};
-use http::HeaderMap;
+use axum::extract::{FromRequestParts, OriginalUri, Path, Request};
 use http::header::{AsHeaderName, HOST};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -92,6 +92,46 @@ fn mount_prefix(parts: &Parts) -> String {
         .strip_suffix(parts.uri.path())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Takes empty segments out of the path of a request.
+///
+/// Why? Clients that people have join addresses with one slash too many, as in `/v1/archive_policy//low`.
+pub(crate) fn merge_slashes(request: &mut Request) {
+    let path = request.uri().path();
+    if !path.contains("//") {
+        return;
+    }
+    let mut merged = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !merged.ends_with('/') {
+            merged.push(character);
+        }
+    }
+    // The part that a surrounding router has taken off stays as it is, but for slashes at its end.
+    let original = request.extensions().get::<OriginalUri>();
+    let original = original.and_then(|original| {
+        let prefix = original.0.path().strip_suffix(path)?;
+        let prefix = prefix.trim_end_matches('/');
+        with_path(&original.0, &format!("{prefix}{merged}"))
+    });
+    if let Some(uri) = with_path(request.uri(), &merged) {
+        *request.uri_mut() = uri;
+        if let Some(original) = original {
+            request.extensions_mut().insert(OriginalUri(original));
+        }
+    }
+}
+
+/// Returns an address with another path; `None` when it would be none.
+fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let whole = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = Some(whole.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Returns the pairs of the first element of a `Forwarded` header.

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::error::ApiError;
 use super::request_id::RequestId;
 use super::state::ApiState;
-use super::{accept, cors, error_body};
+use super::{accept, address, cors, error_body};
 
 /// Surrounds every route.
 pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -51,6 +51,12 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     id.mark(response.headers_mut());
     observe(route.as_ref(), &method, response.status(), started);
     response
+}
+
+/// Takes slashes that are too many out of addresses.
+pub(super) async fn merge_slashes(mut request: Request, next: Next) -> Response {
+    address::merge_slashes(&mut request);
+    next.run(request).await
 }
 
 /// Names what is allowed in `Allow` with spaces between, as clients know it.

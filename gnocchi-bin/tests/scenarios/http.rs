@@ -240,6 +240,30 @@ async fn health_may_be_for_some_addresses_only() {
 }
 
 #[tokio::test]
+async fn slashes_that_are_too_many_do_not_count() {
+    let app = App::with_policy().await;
+    let read = async |path: &str| app.get(path).await.is(200).json();
+    let policy = read("/v1/archive_policy/second").await;
+    assert_eq!(read("/v1/archive_policy//second").await, policy);
+    assert_eq!(read("//v1///archive_policy/second").await, policy);
+    assert_eq!(
+        read("/v1//capabilities//?a=//b").await,
+        read("/v1/capabilities").await
+    );
+    let mounted = App {
+        router: Router::new().nest("/gnocchi", app.router.clone()),
+        ..app
+    };
+    let body = json!({"archive_policy_name": "second"});
+    let created = mounted.post("/gnocchi//v1//metric", body).await.is(201);
+    let location = created.header("location");
+    assert!(
+        location.starts_with("http://example.org/gnocchi/v1/metric/"),
+        "{location}"
+    );
+}
+
+#[tokio::test]
 async fn everything_works_under_a_prefix() {
     let app = App::with_policy().await;
     for _ in 0..8 {

@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use gnocchi_core::error::BackendErrorKind;
 use gnocchi_core::policy::{Action, Enforcer};
 use gnocchi_core::{Drivers, Gnocchi, Settings};
@@ -138,7 +140,7 @@ impl Place {
         app.admin("POST", "/v1/resource_type", json!({"name": "used"}))
             .await
             .is(201);
-        app.admin("POST", "/v1/resource/used", json!({"id": "of a used type"}))
+        app.admin("POST", "/v1/resource/used", json!({"id": "taken@x"}))
             .await
             .is(201);
         Self {
@@ -173,29 +175,30 @@ impl Place {
         }
     }
 
-    /// Sends the valid request of an operation, spoilt so that it gets a status.
-    async fn ask(&self, valid: &Valid, status: u16) -> Answer {
-        let patient = || settings();
-        let access = AccessControl::default;
-        let app = match status {
-            401 => self.with(patient(), with_tokens()),
-            403 => self.with(patient(), nobody_may()),
+    /// Returns what is asked for a status.
+    fn app(&self, status: u16) -> App {
+        match status {
+            401 => self.with(settings(), with_tokens()),
+            403 => self.with(settings(), nobody_may()),
             408 => {
-                let request_timeout = Duration::from_millis(20);
                 let hasty = ApiSettings {
-                    request_timeout,
+                    request_timeout: Duration::from_millis(20),
                     ..settings()
                 };
-                self.with(hasty, access())
-            }
-            409 => {
-                self.indexer.outdate_types();
-                self.app.clone()
+                self.with(hasty, AccessControl::default())
             }
             503 => self.failing(BackendErrorKind::Unavailable),
             507 => self.failing(BackendErrorKind::Full),
             _ => self.app.clone(),
-        };
+        }
+    }
+
+    /// Sends the valid request of an operation, spoilt so that it gets a status.
+    async fn ask(&self, valid: &Valid, status: u16) -> Answer {
+        if status == 409 {
+            self.indexer.outdate_types();
+        }
+        let app = self.app(status);
         let mut call = app.call(valid.method, &valid.address(&self.metric));
         call = match status {
             406 => call.header("accept", "text/plain"),
@@ -211,10 +214,8 @@ impl Place {
             call = call.header("content-type", content_type);
             call = match status {
                 400 => call.body("{"),
-                408 => call.body(Body::from_stream(futures::stream::pending::<
-                    Result<&str, std::io::Error>,
-                >())),
-                413 => call.body(" ".repeat(settings().body_bytes_max + 1)),
+                408 => call.body(stalled()),
+                413 => call.body(long()),
                 415 => call.header("content-encoding", "br").body(body),
                 _ => call.body(body),
             };
@@ -222,27 +223,41 @@ impl Place {
         call.send().await
     }
 
-    async fn ask_line(&self, method: &str, line: &Line) -> Answer {
+    async fn ask_line(&self, method: &str, status: u16, line: &Line) -> Answer {
         let fill = |text: &str| {
             text.replace("RESOURCE", RESOURCE)
                 .replace("METRIC", &self.metric)
         };
-        let mut call = self
-            .app
-            .call(method, &fill(line.address))
-            .user("admin")
-            .wants_json();
+        let app = self.app(status);
+        let mut call = app.call(method, &fill(line.address));
+        call = call.user("admin").wants_json();
         if let Some((name, value)) = line.header {
             call = call.header(name, value);
         }
-        if let Some(body) = line.body {
-            if !matches!(line.header, Some(("content-type", _))) {
-                call = call.header("content-type", "application/json");
-            }
-            call = call.body(fill(body));
+        if !matches!(line.header, Some(("content-type", _))) && line.body.is_some() {
+            call = call.header("content-type", "application/json");
         }
+        call = match line.body {
+            None => call,
+            Some("STALLED") => call.body(stalled()),
+            Some("LONG") => call.body(long()),
+            Some(text) => match text.strip_prefix("base64:") {
+                Some(encoded) => call.body(STANDARD.decode(encoded).unwrap()),
+                None => call.body(fill(text)),
+            },
+        };
         call.send().await
     }
+}
+
+/// A body that does not come.
+fn stalled() -> Body {
+    Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>())
+}
+
+/// A body that is too long.
+fn long() -> String {
+    " ".repeat(settings().body_bytes_max + 1)
 }
 
 /// Callers are those that a service for tokens has told apart.
@@ -274,7 +289,7 @@ async fn every_described_answer_is_given() {
         let (method, path, status) = answered;
         let place = Place::new().await;
         let answer = if let Some(line) = lines.get(answered) {
-            place.ask_line(method, line).await
+            place.ask_line(method, *status, line).await
         } else {
             let valid = &valid[&(method.clone(), path.clone())];
             place.ask(valid, *status).await

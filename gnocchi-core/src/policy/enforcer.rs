@@ -67,8 +67,9 @@ impl Enforcer {
             })?;
             rules.insert(name.to_owned(), rule);
         }
+        let fallback = fallback.into();
         for name in rules.keys() {
-            if refers_to(&rules, name, name) {
+            if refers_to(&rules, &fallback, name, name) {
                 return Err(PolicyError::Circle { name: name.clone() });
             }
         }
@@ -76,19 +77,16 @@ impl Enforcer {
             .iter()
             .map(|action| (*action, rules[action.name()].clone()))
             .collect();
-        let fallback = fallback.into();
-        let negating: HashSet<&str> = rules
+        let negating: Vec<&str> = rules
             .iter()
             .filter(|(_, rule)| rule.needs_whole_target())
             .map(|(name, _)| name.as_str())
             .collect();
         let is_monotone = |action: &Action| {
             let name = action.name();
-            // The fallback may stand in for any missing rule.
-            let negations = negating.iter().filter(|other| {
-                **other == name || **other == fallback || refers_to(&rules, name, other)
-            });
-            negations.count() == 0
+            !negating
+                .iter()
+                .any(|other| *other == name || refers_to(&rules, &fallback, name, other))
         };
         let monotone = Action::ALL.iter().copied().filter(is_monotone).collect();
         Ok(Self {
@@ -140,15 +138,18 @@ impl Enforcer {
     }
 }
 
-fn refers_to(rules: &HashMap<String, Expression>, from: &str, to: &str) -> bool {
+/// Tells whether one rule refers to another, maybe through others; the fallback stands in for missing ones.
+fn refers_to(rules: &HashMap<String, Expression>, fallback: &str, from: &str, to: &str) -> bool {
     let mut seen = HashSet::new();
     let mut open = vec![from];
     while let Some(name) = open.pop() {
-        for reference in rules
-            .get(name)
-            .map(Expression::references)
-            .unwrap_or_default()
-        {
+        let references = rules.get(name).map(Expression::references);
+        for reference in references.unwrap_or_default() {
+            let reference = if rules.contains_key(reference) {
+                reference
+            } else {
+                fallback
+            };
             if reference == to {
                 return true;
             }
@@ -252,11 +253,11 @@ mod tests {
         assert!(!enforcer.is_monotone(Action::GetMeasures));
         assert!(!enforcer.is_monotone(Action::GetMetric));
         assert!(enforcer.is_monotone(Action::PostMeasures));
-        assert!(
-            !Enforcer::new([("default", "not @")], "default")
-                .unwrap()
-                .is_monotone(Action::PostMeasures)
-        );
+        // The fallback counts for those that refer to a missing rule.
+        let rules = [("default", "not @"), ("get measures", "rule:missing")];
+        let enforcer = Enforcer::new(rules, "default").unwrap();
+        assert!(!enforcer.is_monotone(Action::GetMeasures));
+        assert!(enforcer.is_monotone(Action::PostMeasures));
     }
 
     #[test]
@@ -267,6 +268,13 @@ mod tests {
         assert_eq!(
             error(&[("a", "rule:b"), ("b", "not rule:b")]),
             PolicyError::Circle { name: "b".into() }
+        );
+        // A missing rule means the fallback, which then refers to itself.
+        assert_eq!(
+            error(&[("default", "rule:missing or rule:absent")]),
+            PolicyError::Circle {
+                name: "default".into()
+            }
         );
         assert!(matches!(error(&[("a", "(")]), PolicyError::Rule { name, .. } if name == "a"));
     }

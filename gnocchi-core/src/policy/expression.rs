@@ -74,7 +74,7 @@ impl Expression {
             Self::Not(part) => part.holds(question, depth).map(|holds| !holds),
             Self::All(parts) => settle(parts, false, |part| part.holds(question, depth)),
             Self::Any(parts) => settle(parts, true, |part| part.holds(question, depth)),
-            // Rules that refer to each other in a circle decide nothing, so they let nobody through.
+            // Circles are refused beforehand. A chain of references that is too long decides nothing, so it lets nobody through.
             Self::Rule(name) => {
                 let rule = question.rules.get(name).or(question.fallback);
                 match rule {

@@ -110,6 +110,12 @@ pub enum AggregatesError {
         /// The names, sorted, each once.
         names: Vec<String>,
     },
+    /// The expression has more references than are looked for on resources.
+    #[error("the expression has more than {limit} references to names of metrics")]
+    TooManyPatterns {
+        /// How many it may have.
+        limit: usize,
+    },
     /// Each value must belong to a whole group, and the expression leaves the series apart.
     #[error("the expression does not aggregate its series")]
     NotAggregated,

@@ -10,11 +10,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Plan};
+use super::inline::compute;
 use super::overlay::Overlay;
 use super::rows::{Period, Reading};
 use crate::error::Error;
 use crate::model::{Metric, MetricId};
-use crate::processing::blocking;
 use crate::store::Gnocchi;
 
 /// How many series are read together: groups that have fewer share their reads.
@@ -28,9 +28,6 @@ const POINTS_READ_MAX: usize = 16 << 20;
 
 /// How many points an answer may have: half a gigabyte.
 const POINTS_ANSWERED_MAX: usize = 32 << 20;
-
-/// Points that are computed with on the task that reads them: about a tenth of a millisecond.
-const INLINE_POINTS_MAX: usize = 20_000;
 
 /// What is left of the limit of an answer.
 #[derive(Debug)]
@@ -60,6 +57,9 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`AggregatesError`], for the first evaluation that has a reason.
+    ///
+    /// # Panics
+    /// When a source stands for a reference that the expression does not have.
     pub async fn aggregates(
         &self,
         query: &AggregatesQuery,
@@ -144,7 +144,7 @@ impl Gnocchi {
         let series = self.read_rows(readings, Some(POINTS_READ_MAX)).await?;
         let points: usize = series.iter().flatten().map(Series::len).sum();
         let query = query.clone();
-        let compute = move || {
+        let evaluate = move || {
             let mut series = series;
             let computed = works.into_iter().map(|(place, work)| {
                 let outcome = work.compute(&query, &mut series)?;
@@ -152,11 +152,7 @@ impl Gnocchi {
             });
             computed.collect()
         };
-        if points <= INLINE_POINTS_MAX {
-            compute()
-        } else {
-            blocking(compute).await?
-        }
+        compute(points, evaluate).await?
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use carbonara::expression::Reference;
 use hashbrown::HashMap;
 
-use super::aggregates::{FoundMetric, Source};
+use super::aggregates::{AggregatesError, FoundMetric, Source};
 use super::evaluation::SERIES_PER_BATCH;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
@@ -20,6 +20,10 @@ const RESOURCES_PER_PAGE: usize = 10_000;
 
 /// How many series are computed with at once; each takes some hundred bytes beside its points.
 const SERIES_PER_GROUP_MAX: usize = 200_000;
+
+/// How many patterns an expression may have: each is compared with every metric of every resource, a page of which takes
+/// milliseconds for each pattern.
+const PATTERNS_MAX: usize = 256;
 
 /// The order of resources inside a group.
 const ORDER_IN_GROUP: [&str; 2] = ["revision_start", "started_at"];
@@ -82,11 +86,20 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    pub(super) fn of(references: &[&Reference]) -> Self {
-        let globs = references.iter().map(|one| Glob::new(&one.name));
-        Self {
-            globs: globs.collect(),
+    /// Compiles the names of references.
+    ///
+    /// # Errors
+    /// [`AggregatesError::TooManyPatterns`].
+    pub(super) fn of(references: &[&Reference]) -> Result<Self, AggregatesError> {
+        if references.len() > PATTERNS_MAX {
+            return Err(AggregatesError::TooManyPatterns {
+                limit: PATTERNS_MAX,
+            });
         }
+        let globs = references.iter().map(|one| Glob::new(&one.name));
+        Ok(Self {
+            globs: globs.collect(),
+        })
     }
 
     pub(super) fn globs(&self) -> &[Glob] {
@@ -231,11 +244,6 @@ impl ResourceGroups {
             ..ResourceGroup::default()
         });
         let before = group.sources.len();
-        if before > SERIES_PER_GROUP_MAX {
-            return Err(Error::TooManySeries {
-                limit: SERIES_PER_GROUP_MAX,
-            });
-        }
         let found = self.patterns.select(&resource);
         group
             .sources
@@ -249,6 +257,11 @@ impl ResourceGroups {
                     }),
                 })
             }));
+        if group.sources.len() > SERIES_PER_GROUP_MAX {
+            return Err(Error::TooManySeries {
+                limit: SERIES_PER_GROUP_MAX,
+            });
+        }
         if self.keep == KeepResources::Keep && group.sources.len() > before {
             group.resources.push(resource);
         }

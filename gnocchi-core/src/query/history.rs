@@ -15,6 +15,7 @@ use super::stretches::{Collector, Group, Groups, Stretch, in_order};
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{AttributeValue, MetricId, Page, Resource, SortKey};
+use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many revisions are listed at a time.
@@ -35,7 +36,9 @@ pub struct HistoryAggregates {
     pub levels: Vec<HistoryLevel>,
 }
 
-/// Values of one granularity, one resource after the other, each in the order of time.
+/// Values of one granularity, one stretch of time after the other in the order of their beginnings, each in the order of time.
+///
+/// Neighbours with the same timestamp are one value, their sum: mostly they are the parts of a bucket in which a resource changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryLevel {
     /// The length of the buckets.
@@ -55,7 +58,7 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`AggregatesError::NotAggregated`] when the expression leaves series apart, [`AggregatesError::NoSuchMetric`] when there is
-    /// nothing in any group, [`Error::TooManySeries`]; for the rest see [`aggregates`](Self::aggregates).
+    /// nothing in any group, [`AggregatesError::TooManyPatterns`], [`Error::TooManySeries`]; for the rest see [`aggregates`](Self::aggregates).
     pub async fn aggregates_with_history(
         &self,
         query: &AggregatesQuery,
@@ -65,7 +68,7 @@ impl Gnocchi {
         keep: KeepResources,
     ) -> Result<Vec<HistoryAggregates>, AggregatesError> {
         let references = query.expression.references();
-        let patterns = Patterns::of(&references);
+        let patterns = Patterns::of(&references)?;
         let mut collector = Collector {
             group_by: selection.group_by.clone(),
             patterns,
@@ -215,9 +218,6 @@ impl Gnocchi {
             .unzip())
     }
 }
-
-/// The number of the current revision in markers.
-const CURRENT_REVISION: i64 = -1;
 
 /// Adds the values of one stretch behind those of the ones before.
 fn add_outcome(

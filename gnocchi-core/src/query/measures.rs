@@ -5,14 +5,11 @@ use carbonara::resample::{ResampleTo, resample};
 use carbonara::{AggregationMethod, Level, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
+use super::inline::compute;
 use super::rows::{Period, Reading};
 use crate::error::Error;
 use crate::model::Metric;
-use crate::processing::blocking;
 use crate::store::Gnocchi;
-
-/// Points that are resampled on the task that reads them: about a tenth of a millisecond.
-const INLINE_POINTS_MAX: usize = 20_000;
 
 /// Which aggregates are wanted.
 #[derive(Debug, Clone)]
@@ -81,7 +78,7 @@ impl Gnocchi {
 
     /// Returns aggregates of many metrics, in the order asked, each as [`measures`](Self::measures) does.
     ///
-    /// Storage is read in chunks, so what is held beside the answer does not grow with the number of metrics.
+    /// Storage is read in chunks: beside the answer, what is held of each metric are its pending measures.
     ///
     /// # Errors
     /// As [`measures`](Self::measures), for the first metric that has a reason.
@@ -109,15 +106,12 @@ impl Gnocchi {
         }
         drop(overlays);
         let read = self.read_rows(readings, None).await?;
-        let points: usize = read.iter().flatten().map(Series::len).sum();
-        let resamples = query.resample.is_some();
+        let resampled = match query.resample {
+            Some(_) => read.iter().flatten().map(Series::len).sum(),
+            None => 0,
+        };
         let query = query.clone();
-        let work = move || finish_all(&levels, read, &query);
-        if resamples && points > INLINE_POINTS_MAX {
-            blocking(work).await
-        } else {
-            Ok(work())
-        }
+        compute(resampled, move || finish_all(&levels, read, &query)).await
     }
 }
 

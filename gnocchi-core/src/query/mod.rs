@@ -4,6 +4,7 @@ mod aggregates;
 mod evaluation;
 mod groups;
 mod history;
+mod inline;
 mod measures;
 mod overlay;
 mod predicate;

@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use carbonara::{AggregationPlan, Frame, Series, Timespan, Timestamp, Window};
 
+use super::inline::compute;
 use crate::error::Error;
 use crate::model::{Metric, MetricId};
-use crate::processing::blocking;
 use crate::store::Gnocchi;
-
-/// Pending points that are folded on the task that reads them: about a tenth of a millisecond.
-const INLINE_POINTS_MAX: usize = 20_000;
 
 /// Metrics whose pending measures and open windows are looked at together: a window takes about a kilobyte.
 const METRICS_PER_CHUNK: usize = 1024;
@@ -139,11 +136,7 @@ async fn run_folds(folds: Vec<Fold>, overlays: &mut [Overlay]) -> Result<Vec<Fol
         let folded: Vec<Option<Overlay>> = folds.iter().map(Fold::run).collect();
         (folds, folded)
     };
-    let (folds, folded) = if points <= INLINE_POINTS_MAX {
-        run()
-    } else {
-        blocking(run).await?
-    };
+    let (folds, folded) = compute(points, run).await?;
     let mut incomplete = Vec::new();
     for (fold, overlay) in folds.into_iter().zip(folded) {
         match overlay {

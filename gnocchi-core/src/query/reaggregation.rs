@@ -40,6 +40,9 @@ impl Gnocchi {
     /// [`Error::ResampleWithoutGranularity`]; [`AggregatesError::UnknownAggregation`] and [`AggregatesError::GranularitiesMissing`]
     /// name the first metric that lacks what is asked for; [`AggregatesError::UnknownReaggregation`]; for the rest see
     /// [`aggregates`](Self::aggregates).
+    ///
+    /// # Panics
+    /// When a source of several stands for another reference than the first.
     pub async fn reaggregated(
         &self,
         query: &ReaggregationQuery,

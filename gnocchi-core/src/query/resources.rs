@@ -32,7 +32,7 @@ impl Gnocchi {
     /// Groups are read a few at a time. Those without any of the metrics are left out.
     ///
     /// # Errors
-    /// [`AggregatesError::NoSuchMetric`] when no resource has any of the metrics; for the rest see
+    /// [`AggregatesError::NoSuchMetric`] when no resource has any of the metrics, [`AggregatesError::TooManyPatterns`]; for the rest see
     /// [`aggregates`](Self::aggregates) and [`ResourceGroups::next_batch`](super::ResourceGroups::next_batch).
     pub async fn aggregates_of_resources(
         &self,
@@ -43,7 +43,7 @@ impl Gnocchi {
         keep: KeepResources,
     ) -> Result<Vec<GroupAggregates>, AggregatesError> {
         let references = query.expression.references();
-        let groups = self.resource_groups(selection, Patterns::of(&references), keep);
+        let groups = self.resource_groups(selection, Patterns::of(&references)?, keep);
         let room = AnswerRoom::new();
         let batches = stream::try_unfold(groups, async |mut groups| {
             let batch = groups.next_batch().await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use carbonara::codec;
 use carbonara::constants::POINTS_PER_BLOCK;
-use carbonara::{AggregationMethod, Frame, Level, Series, Timestamp};
+use carbonara::{AggregationMethod, ComponentSet, Frame, Level, Series, Timestamp};
 
 use super::overlay::Overlay;
 use crate::driver::{BlockRange, FrameRange, StoredFrame, Stream};
@@ -106,9 +106,11 @@ impl Reading {
 
     /// Merges stored frames and pending rows and reads the methods out of them; an empty series for what is not there.
     fn assemble(&self, stored: &[StoredFrame]) -> Result<Vec<Series>, Error> {
+        // The other columns are not decoded; their bytes are part of the checksum all the same.
+        let wanted = ComponentSet::for_methods(&self.methods);
         let mut frames = Vec::with_capacity(stored.len() + 1);
         for frame in stored {
-            let decoded = codec::frame::decode_all(&frame.bytes).map_err(|source| {
+            let decoded = codec::frame::decode_all_of(&frame.bytes, &wanted).map_err(|source| {
                 telemetry::damaged();
                 let granularity = self.level.granularity.as_second_f64();
                 Error::Damaged {
@@ -119,7 +121,8 @@ impl Reading {
             })?;
             frames.extend(decoded);
         }
-        let all: Vec<&Frame> = frames.iter().chain(self.pending.as_deref()).collect();
+        frames.extend(self.pending.as_deref().map(|frame| frame.select(&wanted)));
+        let all: Vec<&Frame> = frames.iter().collect();
         if all.is_empty() || self.first >= self.end {
             return Ok(vec![Series::new(); self.methods.len()]);
         }
@@ -134,12 +137,12 @@ impl Reading {
         let buckets = self.first..self.end;
         let inside = |bucket: Option<&i64>| bucket.is_none_or(|bucket| buckets.contains(bucket));
         // Mostly everything that is stored is wanted, which saves a copy of all columns.
-        let wanted = if inside(merged.buckets().first()) && inside(merged.buckets().last()) {
+        let rows = if inside(merged.buckets().first()) && inside(merged.buckets().last()) {
             merged
         } else {
             Cow::Owned(merged.range(buckets))
         };
-        let read = |method: &AggregationMethod| wanted.series(*method).unwrap_or_default();
+        let read = |method: &AggregationMethod| rows.series(*method).unwrap_or_default();
         Ok(self.methods.iter().map(read).collect())
     }
 }
@@ -158,14 +161,14 @@ impl Gnocchi {
     ) -> Result<Vec<Vec<Series>>, Error> {
         let mut points = 0;
         let mut series = Vec::with_capacity(readings.len());
-        let mut rest = readings;
+        let mut rest = readings.into_iter();
         let mut size = FIRST_CHUNK_READINGS;
-        let mut chunk = take(&mut rest, size);
+        let mut chunk: Vec<Reading> = rest.by_ref().take(size).collect();
         let mut frames = self.read_frames(&chunk).await?;
         loop {
             let bytes = bytes_of(&frames);
             size = next_size(size, bytes);
-            let next = take(&mut rest, size);
+            let next: Vec<Reading> = rest.by_ref().take(size).collect();
             let more = !next.is_empty();
             let (assembled, next_frames) =
                 futures::future::join(assemble(chunk, frames, bytes), self.read_frames(&next))
@@ -190,12 +193,6 @@ impl Gnocchi {
         let requests: Vec<FrameRange> = chunk.iter().map(Reading::request).collect();
         Ok(self.drivers().storage.read(&requests).await?)
     }
-}
-
-/// Takes up to `count` readings off the front.
-fn take(rest: &mut Vec<Reading>, count: usize) -> Vec<Reading> {
-    let later = rest.split_off(count.min(rest.len()));
-    std::mem::replace(rest, later)
 }
 
 /// Doubles the chunk while it is small, and shrinks it at once when it was too large.

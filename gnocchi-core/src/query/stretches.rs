@@ -142,3 +142,91 @@ fn text_of(value: &AttributeValue) -> String {
         AttributeValue::Datetime(moment) => format!("{:020}", moment.as_nanosecond()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use carbonara::expression::Reference;
+
+    use super::*;
+    use crate::model::GENERIC;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn revision(id: &str, start: i64, end: Option<i64>) -> Resource {
+        Resource {
+            id: ResourceId::from_original(id, None).unwrap(),
+            resource_type: GENERIC.to_owned(),
+            creator: None,
+            original_resource_id: id.to_owned(),
+            started_at: at(0),
+            ended_at: None,
+            revision_start: at(start),
+            revision_end: end.map(at),
+            revision: None,
+            user_id: None,
+            project_id: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::from([("cpu".to_owned(), MetricId::random())]),
+        }
+    }
+
+    /// The times of stretches, in seconds.
+    type Times = Vec<(Option<i64>, Option<i64>)>;
+
+    /// Collects revisions that all fall into one group.
+    fn collect(rows: Vec<Resource>, start: Option<i64>, stop: Option<i64>) -> Times {
+        let mut collector = Collector {
+            group_by: vec!["project_id".to_owned()],
+            patterns: Patterns::of(&[&Reference::new("c*", "mean")]).unwrap(),
+            keep: KeepResources::Drop,
+            start: start.map(at),
+            stop: stop.map(at),
+            before: None,
+            groups: Groups::new(),
+            stretches: 0,
+        };
+        for row in rows {
+            collector.add(row).unwrap();
+        }
+        let groups = collector.groups.into_values();
+        let second = |moment: Option<Timestamp>| moment.map(Timestamp::as_second);
+        in_order(groups.flat_map(|group| group.stretches).collect())
+            .into_iter()
+            .map(|stretch| (second(stretch.start), second(stretch.end)))
+            .collect()
+    }
+
+    #[test]
+    fn revisions_count_within_the_time_that_is_asked_for() {
+        let check = |start: Option<i64>, stop: Option<i64>, expected: &[(_, _)]| {
+            let rows = vec![revision("a", 5, Some(10)), revision("a", 10, None)];
+            assert_eq!(collect(rows, start, stop), expected, "{start:?} {stop:?}");
+        };
+        // What was before the first revision counts for it.
+        check(None, None, &[(None, Some(10)), (Some(10), None)]);
+        check(Some(0), None, &[(Some(0), Some(10)), (Some(10), None)]);
+        check(
+            Some(7),
+            Some(20),
+            &[(Some(7), Some(10)), (Some(10), Some(20))],
+        );
+        check(Some(12), None, &[(Some(12), None)]);
+        check(None, Some(8), &[(None, Some(8))]);
+        check(Some(1), Some(4), &[]);
+        check(Some(10), Some(11), &[(Some(10), Some(11))]);
+    }
+
+    #[test]
+    fn stretches_of_one_resource_that_begin_together_are_one() {
+        let rows = vec![
+            revision("a", 5, Some(10)),
+            revision("a", 8, Some(12)),
+            revision("b", 6, Some(9)),
+        ];
+        // Of the other resource nothing is lost.
+        let expected = [(Some(8), Some(12)), (Some(8), Some(9))];
+        assert_eq!(collect(rows, Some(8), None), expected);
+    }
+}

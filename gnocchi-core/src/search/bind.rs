@@ -1,7 +1,5 @@
 //! From what a client asks to what an indexer can answer: names become columns, values get the type of their column.
 
-use std::fmt;
-
 use carbonara::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
@@ -13,6 +11,9 @@ use crate::text::{timespan, timestamp};
 
 /// The longest pattern, in bytes: longer than any text that is kept, and shorter than what a database refuses.
 const PATTERN_BYTES_MAX: usize = 4096;
+
+/// Up to here every whole number is a double of its own.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// What a filter is about.
 #[derive(Debug, Clone, Copy)]
@@ -215,11 +216,7 @@ impl SearchContext<'_> {
     fn operand(&self, kind: Kind, value: &Scalar) -> Option<Operand> {
         Some(match kind {
             Kind::Text | Kind::CreatorPart => Operand::Text(value.to_text()),
-            Kind::Integer => Operand::Integer(match value {
-                Scalar::Integer(number) => *number,
-                Scalar::Text(text) => text.trim().parse().ok()?,
-                _ => return None,
-            }),
+            Kind::Integer => Operand::Integer(whole(value)?),
             Kind::Number => Operand::Number(number(value)?),
             Kind::Moment => {
                 let moment = match value {
@@ -274,6 +271,22 @@ fn text(value: &Scalar) -> Option<&str> {
     }
 }
 
+/// Returns a whole number, which may be written with a fraction of zero: for clients of the query string all numbers are real.
+fn whole(value: &Scalar) -> Option<i64> {
+    match value {
+        Scalar::Integer(number) => Some(*number),
+        Scalar::Text(text) => text.trim().parse().ok(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a number without fraction that is exact as a double"
+        )]
+        Scalar::Number(number) if number.fract() == 0.0 && number.abs() <= EXACT_MAX => {
+            Some(*number as i64)
+        }
+        Scalar::Number(_) | Scalar::Null | Scalar::Bool(_) => None,
+    }
+}
+
 fn number(value: &Scalar) -> Option<f64> {
     let number = match value {
         #[expect(
@@ -308,20 +321,6 @@ impl Scalar {
             Self::Number(number) => format!("{number:?}"),
             Self::Text(text) => text.clone(),
         }
-    }
-}
-
-impl fmt::Display for Comparison {
-    /// Prints the symbol.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Equal => "=",
-            Self::NotEqual => "!=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-        })
     }
 }
 

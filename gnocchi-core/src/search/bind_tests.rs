@@ -111,7 +111,11 @@ fn history_has_more_columns() {
     assert!(bind("revision = -1", true).is_ok());
     assert!(bind("revision = \"3\"", true).is_ok());
     assert!(bind("revision_end = null", true).is_ok());
-    assert!(bind("revision = 1.5", true).is_err());
+    assert_eq!(bind("revision = 3.0", true), bind("revision = 3", true));
+    for no_whole_number in ["1.5", "1e300", "true", "\"1.0\""] {
+        let filter = format!("revision = {no_whole_number}");
+        assert!(bind(&filter, true).is_err(), "{filter}");
+    }
 }
 
 #[test]

@@ -15,6 +15,9 @@ pub const PARTS_MAX: usize = 400;
 /// The largest number of values in one condition, a third of what the strictest database takes.
 pub const VALUES_MAX: usize = 10_000;
 
+/// The number that stands for the current revision, in conditions and in markers of pages.
+pub(crate) const CURRENT_REVISION: i64 = -1;
+
 /// What a row of a listing of resources has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Column {

@@ -2,13 +2,10 @@
 
 use carbonara::Timestamp;
 
-use super::condition::{Column, Condition, Operand};
+use super::condition::{CURRENT_REVISION, Column, Condition, Operand};
 use super::filter::Comparison;
 use super::like;
 use crate::model::{AttributeValue, Resource};
-
-/// The number that stands for the current revision.
-const CURRENT_REVISION: i64 = -1;
 
 impl Condition {
     /// Tells whether a resource, or a revision of one, matches.

@@ -23,6 +23,8 @@ mod like;
 mod parse;
 mod print;
 
+pub(crate) use condition::CURRENT_REVISION;
+
 pub use bind::{BindError, SearchContext};
 pub use condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 pub use filter::{Comparison, Filter, Scalar};

@@ -5,6 +5,7 @@
 //! double quotes, in which a doubled quote stands for one. Binding from tight to loose: `not`, `and`, `∧`, `or`, `∨`. The members of a
 //! chain stand in the filter from last to first: that is the order that clients know from error messages.
 
+use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -47,7 +48,7 @@ pub enum FilterError {
         column: usize,
     },
     /// A comparison follows the grammar but makes no sense.
-    #[error("a comparison makes no sense: {misuse:?}")]
+    #[error("a comparison makes no sense: {misuse}")]
     Misuse {
         /// What is wrong with it.
         misuse: Misuse,
@@ -70,6 +71,18 @@ pub enum Misuse {
     EmptyList,
     /// Identifiers have no pattern.
     PatternOfId,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoName => "what stands left is no name",
+            Self::List => "a single value is wanted, not a list",
+            Self::NoList => "a list is wanted",
+            Self::EmptyList => "the list is empty",
+            Self::PatternOfId => "identifiers have no pattern",
+        })
+    }
 }
 
 /// One step on the way to a comparison.
@@ -206,7 +219,9 @@ const NULLS: [&str; 3] = ["null", "None", "none"];
 const TRUTHS: [&str; 2] = ["True", "true"];
 const FALSEHOODS: [&str; 2] = ["False", "false"];
 
+/// What the parser says beyond [`DEPTH_MAX`] and [`TERMS_MAX`]; it wants texts that are known beforehand.
 const TOO_DEEP: &str = "at most 32 levels of parentheses, negations and chains";
+const TOO_MANY_TERMS: &str = "at most 10000 names and values";
 
 /// Groups of digits in a UUID.
 const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
@@ -355,7 +370,7 @@ fn list(input: &mut Input<'_>) -> ModalResult<Term> {
 
 fn term(input: &mut Input<'_>) -> ModalResult<Term> {
     if input.state.terms == TERMS_MAX {
-        return Err(refuse("at most 10000 names and values"));
+        return Err(refuse(TOO_MANY_TERMS));
     }
     input.state.terms += 1;
     alt((

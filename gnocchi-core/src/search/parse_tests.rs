@@ -244,6 +244,8 @@ fn everything_has_a_limit() {
     let list = |length: usize| format!("a in [{}]", vec!["1"; length].join(","));
     assert!(list(TERMS_MAX - 1).parse::<Filter>().is_ok());
     assert!(list(TERMS_MAX).parse::<Filter>().is_err());
+    assert!(TOO_DEEP.contains(&DEPTH_MAX.to_string()));
+    assert!(TOO_MANY_TERMS.contains(&TERMS_MAX.to_string()));
 }
 
 fn any_filter() -> impl Strategy<Value = Filter> {

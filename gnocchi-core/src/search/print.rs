@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::filter::{Filter, Scalar};
+use super::filter::{Comparison, Filter, Scalar};
 
 /// Words that mean something else than a name at the beginning of a comparison.
 const RESERVED: [&str; 1] = ["not"];
@@ -49,6 +49,20 @@ fn member(f: &mut fmt::Formatter<'_>, inner: &Filter) -> fmt::Result {
     match inner {
         Filter::All(_) | Filter::Any(_) => write!(f, "({inner})"),
         _ => write!(f, "{inner}"),
+    }
+}
+
+/// The symbol.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        })
     }
 }
 

@@ -7,13 +7,13 @@ use std::fmt;
 use std::io::Write;
 
 use carbonara::Timespan;
+use carbonara::constants::NANOSECONDS_PER_SECOND;
 use winnow::Parser;
 use winnow::ascii::{Caseless, multispace0};
 use winnow::combinator::{alt, eof, opt, preceded, terminated};
 use winnow::error::{ContextError, ErrMode, ModalResult};
 use winnow::token::{one_of, take_while};
 
-const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * NANOSECONDS_PER_SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -96,24 +96,15 @@ pub fn nanoseconds(seconds: f64) -> Option<i64> {
     if seconds.abs() < 1e-9 {
         return Some(0);
     }
-    // The longest: a sign, 11 digits, a point and the 17 significant digits of a number near 1e-9.
+    // Numbers are displayed without exponent. The longest: a zero, a point, eight zeros and the 17 significant digits of a number near 1e-9.
     let mut buffer = [0_u8; 48];
     let mut rest = &mut buffer[..];
-    write!(rest, "{:?}", Plain(seconds.abs())).ok()?;
+    write!(rest, "{}", seconds.abs()).ok()?;
     let unused = rest.len();
     let text = std::str::from_utf8(&buffer[..buffer.len() - unused]).ok()?;
     let amount = decimal.parse(text).ok()?.times(NANOSECONDS_PER_SECOND)?;
     let amount = i64::try_from(amount).ok()?;
     Some(if seconds < 0.0 { -amount } else { amount })
-}
-
-/// Prints a number without exponent.
-struct Plain(f64);
-
-impl fmt::Debug for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
 }
 
 /// A decimal number as it is written: `digits` divided by ten to the power of `places`.

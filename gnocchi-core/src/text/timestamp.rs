@@ -6,10 +6,10 @@
 use std::fmt;
 
 use carbonara::Timestamp;
+use carbonara::constants::NANOSECONDS_PER_SECOND;
 
 use super::timespan;
 
-const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Why a text or number is not a moment that can be stored.

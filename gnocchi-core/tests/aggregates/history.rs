@@ -126,6 +126,30 @@ async fn resources_of_a_group_stand_one_after_the_other() {
 }
 
 #[tokio::test]
+async fn stretches_stand_in_the_order_of_their_beginnings() {
+    let world = World::new(&[HOUR]).await;
+    world.clock.set(at(HOUR));
+    let [leaving, staying] = [(1, 1.0), (2, 10.0)].map(async |(id, value)| {
+        let resource = world.resource(id, "A", &["cpu"]).await;
+        let points = [(TEN, value), (TEN + HOUR, value), (TEN + 2 * HOUR, value)];
+        world.send(resource.metrics["cpu"], &points).await;
+        resource
+    });
+    let (leaving, _) = (leaving.await, staying.await);
+    world.change(&leaving, TEN + HOUR, "B").await;
+    world.change(&leaving, TEN + 2 * HOUR, "A").await;
+    // The first stretch of one, that of the other, the last one of the first: neighbours are summed, whoever they belong to.
+    let each: &[(i64, f64)] = &[(TEN, 11.0), (TEN + HOUR, 10.0), (TEN + 2 * HOUR, 11.0)];
+    check(
+        &world,
+        Some(TEN),
+        Some(TEN + 3 * HOUR),
+        &[("A", each), ("B", &[(TEN + HOUR, 1.0)])],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_shared_is_refused() {
     let world = World::new(&[HOUR]).await;
     let resource = world.resource(1, "A", &["cpu"]).await;

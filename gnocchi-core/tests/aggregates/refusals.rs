@@ -2,9 +2,9 @@
 
 use carbonara::Timespan;
 use gnocchi_core::model::MetricId;
-use gnocchi_core::query::{AggregatesError, Gaps, ReaggregationQuery, SeriesName};
+use gnocchi_core::query::{AggregatesError, Gaps, KeepResources, ReaggregationQuery, SeriesName};
 
-use crate::world::{World, evaluation, query, span};
+use crate::world::{World, all_by, evaluation, query, span};
 
 fn names(series: &[SeriesName]) -> Vec<(&str, &str)> {
     series
@@ -70,6 +70,32 @@ async fn what_metrics_lack_is_named() {
         (names(&series), granularity),
         (vec![(second.as_str(), "max")], span(60))
     );
+}
+
+#[tokio::test]
+async fn there_is_a_limit_to_patterns() {
+    let world = World::new(&[60]).await;
+    world.resource(1, "a", &["cpu"]).await;
+    let check = async |patterns: u32, expected: &str| {
+        let listed: Vec<String> = (0..patterns)
+            .map(|number| format!("(cpu{number} mean)"))
+            .collect();
+        let query = query(&format!("(aggregate mean (metric {}))", listed.join(" ")));
+        let (now, then) = (all_by(&[]), all_by(&["project_id"]));
+        let keep = KeepResources::Drop;
+        let store = &world.store;
+        let of_resources = store.aggregates_of_resources(&query, now, None, None, keep);
+        let with_history = store.aggregates_with_history(&query, then, None, None, keep);
+        for refused in [
+            of_resources.await.unwrap_err(),
+            with_history.await.unwrap_err(),
+        ] {
+            assert_eq!(refused.to_string(), expected);
+        }
+    };
+    check(256, "no resource has a metric of these names").await;
+    let too_many = "the expression has more than 256 references to names of metrics";
+    check(257, too_many).await;
 }
 
 #[tokio::test]

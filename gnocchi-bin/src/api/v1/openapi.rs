@@ -21,10 +21,18 @@ use super::operations::{OPERATIONS, Operation};
 use crate::api::render;
 
 /// Operations that ask no rules and touch nothing.
-const OPEN: [&str; 3] = ["/v1/", "/v1/openapi.json", "/v1/capabilities"];
+const OPEN: [&str; 4] = [
+    "/v1/",
+    "/v1/openapi.json",
+    "/v1/capabilities",
+    "/v1/influxdb/ping",
+];
 
 /// Operations that answer whatever the client accepts.
 const ANY_FORMAT: [&str; 2] = ["/v1/", "/v1/openapi.json"];
+
+/// Where senders of other systems come, which get no JSON.
+const SENDERS: [&str; 3] = ["/v1/influxdb/", "/v1/prometheus/", "/api/"];
 
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
@@ -113,16 +121,18 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
     if !OPEN.contains(&operation.path) {
         statuses.extend([403, 503]);
     }
-    if operation.method != HttpMethod::Delete && !ANY_FORMAT.contains(&operation.path) {
+    let begins = |prefixes: &[&str]| {
+        let mut prefixes = prefixes.iter();
+        prefixes.any(|prefix| operation.path.starts_with(prefix))
+    };
+    let answers_json = !ANY_FORMAT.contains(&operation.path) && !begins(&SENDERS);
+    if operation.method != HttpMethod::Delete && answers_json {
         statuses.insert(406);
     }
     if !operation.body.is_empty() {
         statuses.extend([400, 408, 413, 415]);
     }
-    let asks = QUESTIONS
-        .iter()
-        .any(|path| operation.path.starts_with(path));
-    if operation.method != HttpMethod::Get && !asks {
+    if operation.method != HttpMethod::Get && !begins(&QUESTIONS) {
         statuses.insert(507);
     }
     statuses
@@ -170,9 +180,10 @@ fn parameter(name: &str, meaning: Option<&&str>) -> Parameter {
 }
 
 fn body(operation: &Operation) -> RequestBody {
-    let example: Option<Value> = serde_json::from_str(operation.body).ok();
+    let text = || Value::String(operation.body.to_owned());
+    let example = serde_json::from_str(operation.body).unwrap_or_else(|_| text());
     let schema = openapi_schemas::component(&operation.method, operation.path, BodyOf::Request);
-    let content = ContentBuilder::new().schema(schema).example(example);
+    let content = ContentBuilder::new().schema(schema).example(Some(example));
     RequestBodyBuilder::new()
         .content(operation.content_type, content.build())
         .required(Some(Required::True))
@@ -208,10 +219,9 @@ mod tests {
 
     #[test]
     fn examples_are_json() {
-        for operation in OPERATIONS
-            .iter()
-            .filter(|operation| !operation.body.is_empty())
-        {
+        for operation in OPERATIONS.iter().filter(|operation| {
+            !operation.body.is_empty() && operation.content_type.ends_with("json")
+        }) {
             serde_json::from_str::<Value>(operation.body)
                 .unwrap_or_else(|error| panic!("{}: {error}", operation.path));
         }

@@ -13,7 +13,7 @@ pub(super) struct Operation {
     pub(super) failures: &'static [u16],
     /// Names of query parameters and what they mean.
     pub(super) query: &'static [(&'static str, &'static str)],
-    /// An example of the body, as JSON; empty when there is no body.
+    /// An example of the body; empty when there is no body.
     pub(super) body: &'static str,
     /// The content type of the body.
     pub(super) content_type: &'static str,
@@ -188,6 +188,7 @@ const RESOURCE: &str =
     r#"{"id": "web-1", "project_id": "shop", "metrics": {"cpu": {"archive_policy_name": "low"}}}"#;
 const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"type": "string", "required": true, "max_length": 255}}}"#;
 const RESOURCE_TYPE_CHANGE: &str = r#"[{"op": "add", "path": "/attributes/flavor", "value": {"type": "string", "required": true, "options": {"fill": "small"}}}]"#;
+const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed by snappy";
 const BATCH: &str = r#"{"f93450f2-d8a5-4d67-9985-02511241e7d1": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}"#;
 const NAMED_BATCH: &str =
     r#"{"web-1": {"cpu": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}}"#;
@@ -323,7 +324,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[400, 413, 501],
         "Creates a resource type: `create database NAME`",
     )
-    .query(&[("q", "the statement; a form in the body may hold it as well")]),
+    .query(&[("q", "the statement; a form in the body may hold it as well")])
+    .body("q=create database shop")
+    .content_type("application/x-www-form-urlencoded"),
     post(
         "/v1/influxdb/write",
         204,
@@ -337,19 +340,25 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "the unit of timestamps: n, u, ms, s, m or h; n by default",
         ),
         ("epoch", "the same, if there is no `precision`"),
-    ]),
+    ])
+    .body("cpu,host=web-1,core=0 user=43.1 1767225600000000000")
+    .content_type("text/plain"),
     post(
         "/v1/prometheus/write",
         202,
         &[400, 409, 413, 415, 507],
         "Takes a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
-    ),
+    )
+    .body(REMOTE_WRITE)
+    .content_type("application/x-protobuf"),
     post(
         "/api/v1/write",
         204,
         &[400, 409, 413, 415, 507],
         "Takes a remote write request of Prometheus; every series is a metric of its own",
-    ),
+    )
+    .body(REMOTE_WRITE)
+    .content_type("application/x-protobuf"),
     post(
         "/v1/aggregates",
         200,

@@ -63,7 +63,13 @@ pub(super) async fn add(
             },
         )
     })?;
-    super::list(metrics_of(&state, resource.id).await?, metric::listed).await
+    // What was added comes first: command line clients show the first one as what they have created.
+    let mut metrics = metrics_of(&state, resource.id).await?;
+    metrics.sort_by_key(|metric| {
+        let name = metric.name.as_ref();
+        !name.is_some_and(|name| update.added_metrics.contains_key(name))
+    });
+    super::list(metrics, metric::listed).await
 }
 
 /// `GET /v1/resource/{type}/{id}/metric/{name}`

@@ -35,7 +35,8 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Returns the name of the function that makes a JSON list of its arguments.
     fn json_row(&self) -> &'static str;
 
-    /// Returns the name of the aggregate function that makes a JSON list of one value a row; it takes an order.
+    /// Returns the name of the aggregate function that makes a JSON list of one value a row, in the order in which rows come out of a
+    /// subquery with an order and a limit.
     fn json_list(&self) -> &'static str;
 
     /// Returns the name of the function that writes bytes as hexadecimal digits.

@@ -10,8 +10,15 @@ use super::conditions::{bound, symbol};
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Row, Statement};
 
-/// Up to how many resources the index may name to be worth its while. Looking one up costs about as much as looking at five in order.
-const HITS_MAX: i64 = 4_000;
+/// Up to how many resources the index may name to be worth its while for a short page. Looking one up costs about as much as looking
+/// at five in order.
+const SHORT_PAGE_HITS_MAX: usize = 4_000;
+
+/// The same for long pages: they hold most matches, and to find those one had to look at nearly all others too.
+const LONG_PAGE_HITS_MAX: usize = 20_000;
+
+/// How many resources make a page long.
+const LONG_PAGE: usize = 5_000;
 
 /// How many parts of a condition the index is asked about.
 const PROBES_MAX: usize = 4;
@@ -43,13 +50,28 @@ fn collect<'a>(condition: impl IntoIterator<Item = &'a Condition>, parts: &mut V
     }
 }
 
+/// Returns up to how many resources the index may name to be worth its while for a page of so many.
+pub(super) fn hits_max(limit: usize) -> i64 {
+    let hits = if limit < LONG_PAGE {
+        SHORT_PAGE_HITS_MAX
+    } else {
+        LONG_PAGE_HITS_MAX
+    };
+    i64::try_from(hits).unwrap_or(i64::MAX)
+}
+
 /// Adds a column for each part: how many resources the index names, or one more than the limit.
-pub(super) fn push_probes(statement: &mut Statement, resource_type: &str, parts: &[&Condition]) {
+pub(super) fn push_probes(
+    statement: &mut Statement,
+    resource_type: &str,
+    parts: &[&Condition],
+    hits_max: i64,
+) {
     for part in parts {
         statement.push(", (SELECT COUNT(*) FROM (SELECT 1 FROM resource_attribute AS hit WHERE ");
         push_hits(statement, resource_type, part);
         statement.push(" LIMIT ");
-        statement.push_value(HITS_MAX + 1);
+        statement.push_value(hits_max + 1);
         statement.push(") AS probe)");
     }
 }
@@ -58,9 +80,10 @@ pub(super) fn push_probes(statement: &mut Statement, resource_type: &str, parts:
 pub(super) fn read_probes<'a>(
     row: &mut Row,
     parts: &[&'a Condition],
+    hits_max: i64,
 ) -> Result<Option<&'a Condition>, SqlError> {
     let mut best = None;
-    let mut fewest = HITS_MAX;
+    let mut fewest = hits_max;
     for part in parts {
         let hits = row.integer("resource_attribute.value")?;
         if hits <= fewest {

@@ -5,23 +5,51 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
 use gnocchi_core::search::Condition;
 
-use super::attribute_index::{indexed_parts, push_hits, push_probes, read_probes};
+use super::attribute_index::{hits_max, indexed_parts, push_hits, push_probes, read_probes};
 use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
-use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, read_all, select_resources};
+use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, Types, read_all, select_resources};
 use super::resource_types::no_such_type;
 use crate::sql::database::Session;
 use crate::sql::document::decode_type;
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Cell, Statement, Value};
 
-/// How many resources of a page share a row of the answer.
-const RESOURCES_PER_ROW: i64 = 256;
+/// How many resources one statement reads; longer pages are read in parts, because the answer to a statement is one text.
+const RESOURCES_PER_STATEMENT: usize = 16_384;
 
-/// Lists resources of a type, with their attributes and metrics: at most two statements, however long the page is.
+/// Lists resources of a type, with their attributes and metrics: two statements, unless there are very many.
 pub(super) async fn list(
+    session: &mut dyn Session,
+    query: &ResourceQuery,
+) -> Result<Vec<Resource>, SqlError> {
+    list_in_parts(session, query, RESOURCES_PER_STATEMENT).await
+}
+
+async fn list_in_parts(
+    session: &mut dyn Session,
+    query: &ResourceQuery,
+    part_max: usize,
+) -> Result<Vec<Resource>, SqlError> {
+    let mut listed = Vec::new();
+    let mut part = query.clone();
+    loop {
+        part.page.limit = (query.page.limit - listed.len()).min(part_max);
+        let found = list_part(session, &part).await?;
+        let is_full = found.len() == part_max;
+        listed.extend(found);
+        match listed.last() {
+            Some(last) if is_full && listed.len() < query.page.limit => {
+                part.page.marker = Some(marker(last, query.history));
+            }
+            _ => return Ok(listed),
+        }
+    }
+}
+
+async fn list_part(
     session: &mut dyn Session,
     query: &ResourceQuery,
 ) -> Result<Vec<Resource>, SqlError> {
@@ -55,15 +83,13 @@ pub(super) async fn list(
         return Ok(Vec::new());
     }
     let metric_names = query.metric_names.as_deref();
-    let mut statement = select_resources(
-        &*session,
-        "listing.revision_end, listing.revision",
-        metric_names,
-        " ORDER BY listing.place",
-    );
-    statement.push(" FROM (SELECT page.*, row_number() OVER (");
-    push_order(&mut statement, &order);
-    statement.push(") AS place");
+    let types = if prepared.resource_type.is_some() {
+        Types::Known
+    } else {
+        Types::Read
+    };
+    let revision = "listing.revision_end, listing.revision";
+    let mut statement = select_resources(&*session, revision, types, metric_names);
     // What belongs to a resource is looked up for the page only.
     statement.push(" FROM (SELECT ");
     statement.push(RESOURCE_COLUMNS);
@@ -79,15 +105,16 @@ pub(super) async fn list(
     }
     push_order(&mut statement, &order);
     push_limit(&mut statement, query.page.limit);
-    statement.push(") AS page) AS listing GROUP BY place / ");
-    statement.push_value(RESOURCES_PER_ROW);
-    statement.push(" ORDER BY MIN(place)");
-    read_all(session.fetch(statement).await?, metric_names)
+    statement.push(") AS listing");
+    let rows = session.fetch(statement).await?;
+    read_all(rows, prepared.resource_type, metric_names)
 }
 
 /// What is known before a page is read.
 #[derive(Default)]
 struct Prepared<'a> {
+    /// The type of all resources of the page; `None` when there may be several.
+    resource_type: Option<ResourceType>,
     /// The keys of the marked row; `None` when no row is marked.
     marked_keys: Option<Vec<Option<Value>>>,
     /// The part of the condition that few resources fulfil, as the index of attributes says.
@@ -105,7 +132,8 @@ async fn prepare<'a>(
     let condition = query.condition.as_ref().filter(|_| !query.history);
     let parts = indexed_parts(condition);
     let mut statement = Statement::new("SELECT resource_type.name, resource_type.attributes");
-    push_probes(&mut statement, &query.resource_type, &parts);
+    let hits_max = hits_max(query.page.limit);
+    push_probes(&mut statement, &query.resource_type, &parts, hits_max);
     if let Some((id, revision)) = marked {
         statement.push(", marked.* FROM resource_type LEFT JOIN (SELECT 1, ");
         push_keys(&mut statement, order);
@@ -129,14 +157,16 @@ async fn prepare<'a>(
         .ok_or_else(|| no_such_type(&query.resource_type))?;
     let name = row.text("resource_type.name")?;
     let attributes = row.text("resource_type.attributes")?;
-    check_sort_keys(&decode_type(name, &attributes)?, query)?;
-    let leading = read_probes(&mut row, &parts)?;
+    let resource_type = decode_type(name, &attributes)?;
+    check_sort_keys(&resource_type, query)?;
+    let leading = read_probes(&mut row, &parts, hits_max)?;
     let marked_keys = if marked.is_none() || row.cell() == Cell::Null {
         None
     } else {
         Some(read_keys(row, order)?)
     };
     Ok(Prepared {
+        resource_type: (query.resource_type != GENERIC).then_some(resource_type),
         marked_keys,
         leading,
     })
@@ -153,6 +183,16 @@ fn check_sort_keys(resource_type: &ResourceType, query: &ResourceQuery) -> Resul
         }
         .into()),
         None => Ok(()),
+    }
+}
+
+/// Returns what [`parse_marker`] parses.
+fn marker(resource: &Resource, history: bool) -> String {
+    if history {
+        let revision = resource.revision.unwrap_or(CURRENT);
+        format!("{}@{revision}", resource.id)
+    } else {
+        resource.id.to_string()
     }
 }
 
@@ -250,5 +290,58 @@ fn order_key(session: &dyn Session, sort: &SortKey, query: &ResourceQuery) -> Or
         nullability,
         direction: sort.direction,
         nulls: sort.nulls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use carbonara::Timestamp;
+    use gnocchi_core::driver::{Indexer, ResourceIndexer};
+    use gnocchi_core::model::NewResource;
+
+    use super::*;
+    use crate::sql::SqlIndexer;
+    use crate::sql::database::Access;
+
+    #[tokio::test]
+    async fn parts_of_a_page_are_one_page() {
+        let indexer = SqlIndexer::in_memory();
+        indexer.upgrade().await.unwrap();
+        for number in 0..9 {
+            let new = NewResource {
+                id: ResourceId::from_u128(number),
+                resource_type: GENERIC.into(),
+                creator: None,
+                original_resource_id: String::new(),
+                started_at: Timestamp::EPOCH,
+                ended_at: None,
+                user_id: (number % 2 == 0).then(|| "user".into()),
+                project_id: None,
+                attributes: BTreeMap::new(),
+                metrics: BTreeMap::new(),
+            };
+            let created = indexer.create_resource(&new, Timestamp::EPOCH).await;
+            created.unwrap();
+        }
+        for history in [false, true] {
+            for limit in [0, 2, 3, 7, 9, usize::MAX] {
+                let mut query = ResourceQuery {
+                    history,
+                    ..ResourceQuery::of_type(GENERIC)
+                };
+                query.page.limit = limit;
+                query.page.sort = vec![SortKey::ascending("user_id")];
+                let whole = indexer.list_resources(&query).await.unwrap();
+                let in_parts = indexer.database.call(
+                    Access::Snapshot,
+                    "list resources",
+                    query,
+                    |session, query| Box::pin(list_in_parts(session, query, 3)),
+                );
+                assert_eq!(in_parts.await.unwrap(), whole, "{limit}");
+            }
+        }
     }
 }

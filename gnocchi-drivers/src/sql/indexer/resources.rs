@@ -17,7 +17,7 @@ use super::archive_policies::PolicyCache;
 use super::assignment::{apply_assignment, metrics_of};
 use super::conditions::Rows;
 use super::resource_lists::list;
-use super::resource_rows::{read_all, select_resources};
+use super::resource_rows::{Types, read_all, select_resources};
 use super::resource_types::find_type;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
@@ -137,7 +137,7 @@ async fn find(
     session: &mut dyn Session,
     (resource_type, ids): &(String, Vec<ResourceId>),
 ) -> Result<Vec<Option<Resource>>, SqlError> {
-    let mut statement = select_resources(&*session, "NULL, -1", None, "");
+    let mut statement = select_resources(&*session, "NULL, -1", Types::Read, None);
     statement.push(" FROM resource AS listing WHERE id IN ");
     session
         .dialect()
@@ -146,10 +146,11 @@ async fn find(
         statement.push(" AND resource_type = ");
         statement.push_value(resource_type.as_str());
     }
-    let found: HashMap<ResourceId, Resource> = read_all(session.fetch(statement).await?, None)?
-        .into_iter()
-        .map(|resource| (resource.id, resource))
-        .collect();
+    let found: HashMap<ResourceId, Resource> =
+        read_all(session.fetch(statement).await?, None, None)?
+            .into_iter()
+            .map(|resource| (resource.id, resource))
+            .collect();
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
