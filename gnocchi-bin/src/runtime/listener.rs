@@ -1,5 +1,6 @@
 //! The listener: accepts connections and serves HTTP/1.1 or HTTP/2 on them until it is told to stop.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::impatient::Impatient;
+use super::unread;
 
 /// How long a connection may be silent between requests, or take for the head of one.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
@@ -176,7 +178,15 @@ impl Connection {
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let answer = router.clone().oneshot(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(match version {
+                    // What is not taken fills the connection, which is given up as a whole.
+                    Version::Http1 => answer,
+                    Version::Http2 => answer.map(|body| unread::limited(body, UNREAD_MAX)),
+                })
+            }
         });
         let stream = TokioIo::new(Impatient::new(stream, UNREAD_MAX));
         let result = match version {

@@ -10,6 +10,7 @@ pub mod signal;
 mod store;
 pub mod telemetry;
 mod text_file;
+mod unread;
 mod watch;
 
 pub use access::AccessError;

@@ -39,7 +39,7 @@ pub(super) fn routes() -> Routes {
 const REPEATED_CHARACTERS_MAX: usize = 300;
 
 /// Returns what parsers need to know beside the body.
-fn context(state: &ApiState) -> Context {
+pub(super) fn context(state: &ApiState) -> Context {
     Context {
         now: state.gnocchi().clock().now(),
         points_max: state.settings().points_max,
@@ -47,7 +47,8 @@ fn context(state: &ApiState) -> Context {
     }
 }
 
-fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
+/// Says that a request holds too much.
+pub(super) fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
     let (things, limit) = match exceeded {
         Exceeded::Points => ("points", context.points_max),
         Exceeded::Metrics => ("metrics", context.metrics_max),

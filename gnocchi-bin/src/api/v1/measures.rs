@@ -18,6 +18,7 @@ use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, require_on_metric};
 use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
+use crate::api::ingest::{self, Exceeded};
 use crate::api::measures::{self, BodyError, Context};
 use crate::api::query::Query;
 use crate::api::render::{self, Document, LevelRows};
@@ -105,26 +106,14 @@ pub(super) async fn parse<T: Send + 'static>(
     body: Body,
     parser: impl FnOnce(&[u8], Context) -> Result<T, BodyError> + Send + 'static,
 ) -> ApiResult<T> {
-    let context = Context {
-        now: state.gnocchi().clock().now(),
-        points_max: state.settings().points_max,
-        metrics_max: state.settings().metrics_max,
-    };
+    let context = ingest::context(state);
     let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
     let parsed = aside::work(length, move || parser(&body, context)).await?;
-    let too_many = |things: &str, limit: usize| {
-        ApiError::text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "The request holds more {things} than the limit of {limit}; send it in several parts"
-            ),
-        )
-    };
     parsed.map_err(|error| match error {
         BodyError::Malformed(reason) => ApiError::malformed_body(reason),
         BodyError::Invalid(invalid) => invalid.into(),
-        BodyError::TooManyPoints => too_many("points", context.points_max),
-        BodyError::TooManyMetrics => too_many("metrics", context.metrics_max),
+        BodyError::TooManyPoints => ingest::too_many(Exceeded::Points, context),
+        BodyError::TooManyMetrics => ingest::too_many(Exceeded::Metrics, context),
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use carbonara::{Timespan, Timestamp};
+use gnocchi_core::Error;
 use gnocchi_core::model::{Metric, MetricId};
 use gnocchi_core::policy::{Action, Caller, MetricTarget};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Predicate};
@@ -25,6 +26,9 @@ use crate::api::{timespan, timestamp};
 
 /// How many metrics are searched together.
 const METRICS_AT_ONCE: usize = 64;
+
+/// The most points of one answer.
+const POINTS_ANSWERED_MAX: usize = 16 << 20;
 
 /// How many values are looked at at once: it takes about half a millisecond.
 const VALUES_AT_ONCE: usize = 65_536;
@@ -52,12 +56,19 @@ pub(super) async fn search(
     let predicate = Arc::new(value_predicate::parse(&body)?);
     let search = Search::parse(&query, state.gnocchi().clock().now())?;
     let mut found = Vec::with_capacity(metrics.len());
+    let mut answered = 0;
     for chunk in metrics.chunks(METRICS_AT_ONCE) {
         let read = search.read(&state, chunk).await?;
-        let points = read.iter().flatten().map(|level| level.series.len()).sum();
+        let points = points_of(&read);
         let predicate = Arc::clone(&predicate);
         let select = move || select(read, &predicate);
-        found.extend(aside::work(Length::of(points, VALUES_AT_ONCE), select).await?);
+        let selected = aside::work(Length::of(points, VALUES_AT_ONCE), select).await?;
+        answered += points_of(&selected);
+        if answered > POINTS_ANSWERED_MAX {
+            let limit = POINTS_ANSWERED_MAX;
+            return Err(Error::TooManyPoints { limit }.into());
+        }
+        found.extend(selected);
     }
     Ok(answer(&metrics, found))
 }
@@ -177,6 +188,11 @@ impl Search {
             json!({"cause": "Metric does not exist", "detail": detail}),
         ))
     }
+}
+
+fn points_of(read: &[Vec<LevelMeasures>]) -> usize {
+    let levels = read.iter().flatten();
+    levels.map(|level| level.series.len()).sum()
 }
 
 /// Keeps the points that fulfil a condition.

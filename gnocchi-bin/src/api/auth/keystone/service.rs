@@ -90,9 +90,9 @@ impl KeystoneService {
     async fn login(&self) -> Result<Arc<ServiceToken>, ClientError> {
         self.login
             .remove_if(&(), |login| login.renew_at <= Instant::now());
-        let fresh = async { self.service_token(self.client.log_in().await?) };
-        let login = self.login.get_or_insert_async(&(), fresh).await;
-        login.inspect_err(|_| self.pause())
+        let log_in = async { self.service_token(self.client.log_in().await?) };
+        let kept = self.login.get_or_insert_async(&(), log_in).await;
+        kept.inspect_err(|_| self.pause())
     }
 
     fn service_token(&self, login: Login) -> Result<Arc<ServiceToken>, ClientError> {

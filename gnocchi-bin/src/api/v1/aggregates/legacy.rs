@@ -79,7 +79,7 @@ pub(in crate::api::v1) async fn across_resources(
         filter.as_ref(),
         &caller,
         &resource_type,
-        Rows::of(false),
+        Rows::Current,
     )?;
     let asked = parse(&state, &query)?;
     let selection = ResourceSelection {
