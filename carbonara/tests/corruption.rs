@@ -183,6 +183,23 @@ fn bytes_behind_a_body_are_refused() {
     );
 }
 
+#[test]
+fn a_column_repeats_the_one_before_it_if_there_is_one_and_the_version_says_so() {
+    // Granularity, one or two columns with their codes, block, rows, regular offsets; then the columns.
+    let one = [&[60, 1, 2, 0, 1, 0, 0][..], &[6]].concat();
+    let two = [&[60, 2, 2, 4, 0, 1, 0, 0][..], &[2, 7, 6]].concat();
+    assert_eq!(
+        decode(b'F', &payload(b'F', 2, &one)),
+        Err(Corruption::Layout.into())
+    );
+    assert_eq!(
+        decode(b'F', &payload(b'F', 1, &two)),
+        Err(Corruption::Layout.into())
+    );
+    let (frame, _) = frame::decode(&payload(b'F', 2, &two)).unwrap();
+    assert_eq!(frame.columns(), [[7.0], [7.0]]);
+}
+
 /// Decodes hostile bytes; what is accepted must mean the same after another round trip.
 fn accepts_only_what_it_can_say(kind: u8, bytes: &[u8]) -> bool {
     match kind {

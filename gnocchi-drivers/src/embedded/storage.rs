@@ -164,16 +164,18 @@ impl Shared {
     fn read(&self, requests: &[FrameRange]) -> Result<Vec<Vec<StoredFrame>>, EmbeddedError> {
         self.database.read(|engine| {
             let snapshot = engine.database.snapshot();
-            let answers = requests.iter().map(|request| {
-                let Some(range) = keys::frame_range(request.metric, &request.range) else {
-                    return Ok(Vec::new());
-                };
-                snapshot
-                    .range(&engine.frames, range)
-                    .map(stored_frame)
-                    .collect()
-            });
-            answers.collect()
+            let mut answers = vec![Vec::new(); requests.len()];
+            // Why in the order of keys? A search reads the blocks around its range too, and neighbours share them.
+            let mut order: Vec<(&FrameRange, &mut Vec<StoredFrame>)> =
+                requests.iter().zip(&mut answers).collect();
+            order.sort_unstable_by_key(|(request, _)| request.metric);
+            for (request, answer) in order {
+                if let Some(range) = keys::frame_range(request.metric, &request.range) {
+                    let found = snapshot.range(&engine.frames, range);
+                    *answer = found.map(stored_frame).collect::<Result<_, _>>()?;
+                }
+            }
+            Ok(answers)
         })
     }
 
