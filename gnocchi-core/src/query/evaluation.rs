@@ -24,7 +24,7 @@ pub(super) const SERIES_PER_BATCH: usize = 1024;
 pub(super) const BATCHES_AT_ONCE: usize = 2;
 
 /// How many points one granularity of one batch may have: a quarter of a gigabyte.
-const POINTS_READ_MAX: usize = 16 << 20;
+pub(super) const POINTS_READ_MAX: usize = 16 << 20;
 
 /// How many points an answer may have: half a gigabyte.
 const POINTS_ANSWERED_MAX: usize = 32 << 20;

@@ -25,8 +25,9 @@ const SERIES_PER_GROUP_MAX: usize = 200_000;
 /// milliseconds for each pattern.
 const PATTERNS_MAX: usize = 256;
 
-/// The order of resources inside a group.
-const ORDER_IN_GROUP: [&str; 2] = ["revision_start", "started_at"];
+/// The order of resources inside a group: by what never changes. A resource that changes between two pages of a listing keeps its
+/// place, so none is passed over.
+const ORDER_IN_GROUP: &str = "id";
 
 /// Which resources are looked at.
 #[derive(Debug, Clone, Default)]
@@ -141,12 +142,8 @@ impl Gnocchi {
         keep: KeepResources,
     ) -> ResourceGroups {
         let mut sort: Vec<SortKey> = selection.group_by.iter().map(SortKey::ascending).collect();
-        if !sort.is_empty() {
-            let own = ORDER_IN_GROUP.iter();
-            sort.extend(
-                own.filter(|key| !selection.group_by.iter().any(|by| by == *key))
-                    .map(|key| SortKey::ascending(*key)),
-            );
+        if sort.iter().all(|key| key.key != ORDER_IN_GROUP) {
+            sort.push(SortKey::ascending(ORDER_IN_GROUP));
         }
         let query = ResourceQuery {
             condition: selection.condition,

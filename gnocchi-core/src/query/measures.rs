@@ -5,6 +5,7 @@ use carbonara::resample::{ResampleTo, resample};
 use carbonara::{AggregationMethod, Level, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
+use super::evaluation::POINTS_READ_MAX;
 use super::inline::compute;
 use super::rows::{Period, Reading};
 use crate::error::Error;
@@ -81,7 +82,7 @@ impl Gnocchi {
     /// Storage is read in chunks: beside the answer, what is held of each metric are its pending measures.
     ///
     /// # Errors
-    /// As [`measures`](Self::measures), for the first metric that has a reason.
+    /// As [`measures`](Self::measures), for the first metric that has a reason; [`Error::TooManyPoints`] for more than one query may hold.
     pub async fn measures_of_many(
         &self,
         metrics: &[&Metric],
@@ -105,7 +106,9 @@ impl Gnocchi {
             );
         }
         drop(overlays);
-        let read = self.read_rows(readings, None).await?;
+        // One metric has as many points as its archive policy keeps.
+        let points_max = (metrics.len() > 1).then_some(POINTS_READ_MAX);
+        let read = self.read_rows(readings, points_max).await?;
         let resampled = match query.resample {
             Some(_) => read.iter().flatten().map(Series::len).sum(),
             None => 0,
