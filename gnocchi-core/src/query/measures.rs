@@ -2,7 +2,7 @@
 
 use carbonara::calendar::CalendarUnit;
 use carbonara::resample::{ResampleTo, resample};
-use carbonara::{AggregationMethod, Level, Series, Timespan, Timestamp};
+use carbonara::{AggregationMethod, Granularity, Level, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::evaluation::POINTS_READ_MAX;
@@ -41,20 +41,11 @@ pub enum Resample {
     },
 }
 
-/// How long the buckets of a result are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LevelGranularity {
-    /// All the same.
-    Span(Timespan),
-    /// A unit of the calendar.
-    Calendar(CalendarUnit),
-}
-
 /// The aggregates of one granularity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LevelMeasures {
     /// The length of the buckets.
-    pub granularity: LevelGranularity,
+    pub granularity: Granularity,
     /// A value for the beginning of each bucket.
     pub series: Series,
 }
@@ -164,15 +155,15 @@ fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> LevelMeasures
     let statistic = query.method.statistic;
     match &query.resample {
         None => LevelMeasures {
-            granularity: LevelGranularity::Span(level.granularity),
+            granularity: Granularity::Span(level.granularity),
             series,
         },
         Some(Resample::Span(span)) => LevelMeasures {
-            granularity: LevelGranularity::Span(*span),
+            granularity: Granularity::Span(*span),
             series: resample(&series, ResampleTo::Span(*span), statistic),
         },
         Some(Resample::Calendar { unit, time_zone }) => LevelMeasures {
-            granularity: LevelGranularity::Calendar(*unit),
+            granularity: Granularity::Calendar(*unit),
             series: resample(&series, ResampleTo::Calendar(*unit, time_zone), statistic),
         },
     }

@@ -18,7 +18,7 @@ pub use aggregates::{
 };
 pub use groups::{KeepResources, ResourceGroup, ResourceGroups, ResourceSelection};
 pub use history::{HistoryAggregates, HistoryLevel};
-pub use measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+pub use measures::{LevelMeasures, MeasuresQuery, Resample};
 pub use predicate::{Operand, Operation, Predicate};
 pub use reaggregation::ReaggregationQuery;
 pub use resources::GroupAggregates;

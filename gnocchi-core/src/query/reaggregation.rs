@@ -8,7 +8,7 @@ use carbonara::{AggregationMethod, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Gaps, Plan, Source};
-use super::measures::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+use super::measures::{LevelMeasures, MeasuresQuery, Resample};
 use crate::error::Error;
 use crate::model::Metric;
 use crate::store::Gnocchi;
@@ -158,10 +158,6 @@ fn resampled(
 
 /// Returns the only column of an aggregated outcome.
 fn level_of(outcome: &Outcome) -> LevelMeasures {
-    let granularity = match outcome.granularity {
-        Granularity::Span(span) => LevelGranularity::Span(span),
-        Granularity::Calendar(unit) => LevelGranularity::Calendar(unit),
-    };
     let (timestamps_ns, values) = match outcome.columns.first() {
         Some(_) => outcome
             .points(0)
@@ -170,7 +166,7 @@ fn level_of(outcome: &Outcome) -> LevelMeasures {
         None => Default::default(),
     };
     LevelMeasures {
-        granularity,
+        granularity: outcome.granularity,
         series: Series::from_points(timestamps_ns, values)
             .expect("the moments of a grid are not negative and have a value each"),
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use carbonara::{CalendarUnit, Timespan, Timestamp};
+use carbonara::{CalendarUnit, Granularity, Timespan, Timestamp};
 use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
 use gnocchi_core::policy::{Action, Caller};
-use gnocchi_core::query::{LevelGranularity, LevelMeasures, MeasuresQuery, Resample};
+use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Resample};
 use http::StatusCode;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -241,10 +241,10 @@ pub(super) fn level_rows(level: LevelMeasures) -> LevelRows {
 }
 
 /// Returns a granularity as JSON: seconds, or the letter of a calendar unit.
-pub(super) fn granularity_label(granularity: LevelGranularity) -> String {
+pub(super) fn granularity_label(granularity: Granularity) -> String {
     match granularity {
-        LevelGranularity::Span(span) => seconds_label(span),
-        LevelGranularity::Calendar(unit) => {
+        Granularity::Span(span) => seconds_label(span),
+        Granularity::Calendar(unit) => {
             let letter = CALENDAR_UNITS
                 .iter()
                 .find(|(_, known)| *known == unit)

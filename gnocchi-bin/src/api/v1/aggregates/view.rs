@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use carbonara::align::Keep;
 use carbonara::expression::{Origin, Outcome, Reference};
-use carbonara::resample::Granularity;
 use gnocchi_core::model::{AttributeValue, Resource};
 use gnocchi_core::query::{
-    GroupAggregates, HistoryAggregates, KeepResources, LevelGranularity, LevelMeasures, Outcomes,
-    Source,
+    GroupAggregates, HistoryAggregates, KeepResources, LevelMeasures, Outcomes, Source,
 };
 use serde_json::{Map, Value};
 
@@ -74,7 +72,7 @@ impl View<'_> {
         for (index, group) in groups.into_iter().enumerate() {
             begin_group(document, index, &group.properties);
             let levels = group.levels.into_iter().map(|level| LevelRows {
-                granularity: label(level.granularity),
+                granularity: granularity_label(level.granularity),
                 timestamps_ns: Arc::new(level.timestamps_ns),
                 values: level.values,
             });
@@ -135,7 +133,7 @@ fn end(document: &mut Document, details: Option<Vec<Value>>) {
 fn tree(references: &[&Reference], sources: &[Source], outcomes: Outcomes) -> Tree {
     let mut root = Tree::default();
     for outcome in outcomes {
-        let granularity = label(outcome.granularity);
+        let granularity = granularity_label(outcome.granularity);
         let Outcome {
             timestamps_ns,
             columns,
@@ -184,14 +182,6 @@ fn shown(
         timestamps_ns,
         values,
     }
-}
-
-/// Returns a granularity as JSON.
-fn label(granularity: Granularity) -> String {
-    granularity_label(match granularity {
-        Granularity::Span(span) => LevelGranularity::Span(span),
-        Granularity::Calendar(unit) => LevelGranularity::Calendar(unit),
-    })
 }
 
 /// Lists of measures by the names that lead to them.
