@@ -87,8 +87,8 @@ fn frames() -> impl Strategy<Value = Frame> {
             let columns: Vec<_> = components.iter().map(|_| column(buckets.len())).collect();
             (columns, any::<u8>()).prop_map(move |(mut columns, same)| {
                 for index in (1..columns.len()).filter(|index| same >> index & 1 == 1) {
-                    let before: Vec<f64> = columns[index - 1].clone();
-                    columns[index].clone_from(&before);
+                    let before = columns[index - 1].clone();
+                    columns[index] = before;
                 }
                 Frame::new(granularity, components.clone(), buckets.clone(), columns).unwrap()
             })
