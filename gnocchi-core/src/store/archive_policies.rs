@@ -8,7 +8,7 @@ impl Gnocchi {
     /// Stores a new archive policy.
     ///
     /// # Errors
-    /// [`IndexerError::ArchivePolicyExists`] when the name is taken.
+    /// [`ArchivePolicyExists`](crate::error::IndexerError::ArchivePolicyExists) when the name is taken.
     pub async fn create_archive_policy(&self, policy: &ArchivePolicy) -> Result<(), Error> {
         Ok(self.indexer().create_archive_policy(policy).await?)
     }
@@ -16,7 +16,7 @@ impl Gnocchi {
     /// Returns an archive policy.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchArchivePolicy`] when there is none of that name.
+    /// [`NoSuchArchivePolicy`](crate::error::IndexerError::NoSuchArchivePolicy) when there is none of that name.
     pub async fn archive_policy(&self, name: &str) -> Result<ArchivePolicy, Error> {
         Ok(self.indexer().archive_policy(name).await?)
     }
@@ -34,7 +34,8 @@ impl Gnocchi {
     /// What is already gone doesn't come back; what is now too much is hidden at once and removed as measures arrive.
     ///
     /// # Errors
-    /// [`Error::ArchivePolicyChange`] when the granularities differ, [`IndexerError::NoSuchArchivePolicy`].
+    /// [`Error::ArchivePolicyChange`] when the granularities differ,
+    /// [`NoSuchArchivePolicy`](crate::error::IndexerError::NoSuchArchivePolicy).
     pub async fn update_archive_policy(
         &self,
         name: &str,
@@ -56,7 +57,8 @@ impl Gnocchi {
     /// Removes an archive policy.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::ArchivePolicyInUse`].
+    /// [`NoSuchArchivePolicy`](crate::error::IndexerError::NoSuchArchivePolicy),
+    /// [`ArchivePolicyInUse`](crate::error::IndexerError::ArchivePolicyInUse).
     pub async fn delete_archive_policy(&self, name: &str) -> Result<(), Error> {
         Ok(self.indexer().delete_archive_policy(name).await?)
     }
@@ -64,7 +66,8 @@ impl Gnocchi {
     /// Stores a new rule.
     ///
     /// # Errors
-    /// [`IndexerError::ArchivePolicyRuleExists`], [`IndexerError::NoSuchArchivePolicy`].
+    /// [`ArchivePolicyRuleExists`](crate::error::IndexerError::ArchivePolicyRuleExists),
+    /// [`NoSuchArchivePolicy`](crate::error::IndexerError::NoSuchArchivePolicy).
     pub async fn create_archive_policy_rule(&self, rule: &ArchivePolicyRule) -> Result<(), Error> {
         Ok(self.indexer().create_archive_policy_rule(rule).await?)
     }
@@ -72,7 +75,7 @@ impl Gnocchi {
     /// Returns a rule.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchArchivePolicyRule`].
+    /// [`NoSuchArchivePolicyRule`](crate::error::IndexerError::NoSuchArchivePolicyRule).
     pub async fn archive_policy_rule(&self, name: &str) -> Result<ArchivePolicyRule, Error> {
         Ok(self.indexer().archive_policy_rule(name).await?)
     }
@@ -88,7 +91,8 @@ impl Gnocchi {
     /// Gives a rule another name.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchArchivePolicyRule`], [`IndexerError::ArchivePolicyRuleExists`].
+    /// [`NoSuchArchivePolicyRule`](crate::error::IndexerError::NoSuchArchivePolicyRule),
+    /// [`ArchivePolicyRuleExists`](crate::error::IndexerError::ArchivePolicyRuleExists).
     pub async fn rename_archive_policy_rule(
         &self,
         name: &str,
@@ -103,7 +107,7 @@ impl Gnocchi {
     /// Removes a rule.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchArchivePolicyRule`].
+    /// [`NoSuchArchivePolicyRule`](crate::error::IndexerError::NoSuchArchivePolicyRule).
     pub async fn delete_archive_policy_rule(&self, name: &str) -> Result<(), Error> {
         Ok(self.indexer().delete_archive_policy_rule(name).await?)
     }
