@@ -357,6 +357,17 @@ async fn bodies_in_chunks_are_one() {
 }
 
 #[tokio::test]
+async fn an_unknown_database_is_the_better_reason() {
+    let app = prepared().await;
+    write(&app, "m,host=h f=1").await.is(204);
+    let unknown = app
+        .call("POST", "/v1/influxdb/write?db=nodb")
+        .user("foobar");
+    let answer = unknown.body("m,host=h f=1").send().await;
+    answer.is(404).says("Resource type nodb does not exist");
+}
+
+#[tokio::test]
 async fn there_are_limits() {
     let app = prepared().await;
     let lines = |count: usize, line: &dyn Fn(usize) -> String| {

@@ -326,8 +326,11 @@ async fn metrics_below_a_resource() {
         .json();
     assert_eq!(listed.as_array().unwrap().len(), 2);
     assert_eq!(listed[0]["resource_id"], ID);
-    assert_eq!(app.get(&path).await.is(200).json(), listed);
-    assert_eq!(app.post(&path, json!({})).await.is(200).json(), listed);
+    // What was added comes first.
+    assert_eq!(listed[0]["name"], "disk");
+    let all = app.get(&path).await.is(200).json();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    assert_eq!(app.post(&path, json!({})).await.is(200).json(), all);
     app.post(&path, json!({"cpu": {"archive_policy_name": "second"}}))
         .await
         .is(409)

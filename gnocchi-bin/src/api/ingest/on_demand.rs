@@ -153,6 +153,8 @@ impl OnDemand<'_> {
             .flatten()
         {
             if !kind.holds(&resource) {
+                // A type that doesn't exist is the better reason.
+                kind.find_or_create(self.state, self.caller).await?;
                 return Err(taken_by_another_type(resource.id));
             }
             resources.insert(resource.id, resource);

@@ -171,5 +171,7 @@ fn refused(error: &ParseError) -> ApiError {
         "cause": "Invalid input",
         "reason": format!("{reason} for dictionary value @ data['operations']"),
         "detail": ["operations"],
+        // Clients know the reason above, which names the outermost operation only; this is for people.
+        "explanation": error.to_string(),
     }))
 }
