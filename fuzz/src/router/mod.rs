@@ -8,7 +8,7 @@ mod server;
 
 use axum::body::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::response::Parts;
 
 use choices::Choices;
@@ -58,7 +58,8 @@ fn check(request: &str, parts: &Parts, body: &Bytes) {
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind == "application/json");
-    if is_json && !body.is_empty() {
+    let is_plain = !parts.headers.contains_key(CONTENT_ENCODING);
+    if is_json && is_plain && !body.is_empty() {
         // Clients of this API expect the bare tokens of their own language, which are no strict JSON.
         let text = std::str::from_utf8(body).expect("JSON is text");
         let strict = text
