@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::aggregates::{AggregatesError, FoundMetric, Source};
 use super::evaluation::SERIES_PER_BATCH;
 use crate::driver::ResourceQuery;
-use crate::error::Error;
+use crate::error::{BackendError, BackendErrorKind, Error, IndexerError};
 use crate::model::{AttributeValue, Glob, Metric, MetricId, Page, Resource, SortKey};
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
@@ -189,6 +189,18 @@ impl Gnocchi {
     }
 }
 
+/// The marker of a page is a resource of the page before: when that is deleted in between, the same query succeeds the next time.
+pub(super) fn changed_meanwhile(error: Error) -> Error {
+    match error {
+        Error::Indexer(IndexerError::InvalidMarker { .. }) => {
+            let operation = "list resources that are deleted meanwhile";
+            let conflict = BackendError::new("indexer", operation, BackendErrorKind::Conflict);
+            IndexerError::from(conflict).into()
+        }
+        other => other,
+    }
+}
+
 impl ResourceGroups {
     /// Returns the next groups: as many as share their reads well, at least one; none at the end. Groups of resources that have none
     /// of the metrics are among them.
@@ -217,7 +229,8 @@ impl ResourceGroups {
 
     async fn next_resource(&mut self) -> Result<Option<Resource>, Error> {
         if self.listed.is_empty() && !self.last_page {
-            let page = self.gnocchi.list_resources(&self.query).await?;
+            let page = self.gnocchi.list_resources(&self.query).await;
+            let page = page.map_err(changed_meanwhile)?;
             self.last_page = page.len() < RESOURCES_PER_PAGE;
             self.query.page.marker = page.last().map(|resource| resource.id.to_string());
             self.metrics = self
@@ -293,5 +306,26 @@ fn property(resource: &Resource, name: &str) -> Option<AttributeValue> {
         "revision_start" => moment(resource.revision_start),
         "revision_end" => resource.revision_end.and_then(moment),
         attribute => resource.attributes.get(attribute).cloned().flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_that_is_gone_can_be_tried_again() {
+        let marker = "1".to_owned();
+        let gone = changed_meanwhile(IndexerError::InvalidMarker { marker }.into());
+        let Error::Indexer(IndexerError::Backend(gone)) = gone else {
+            panic!("{gone} is no failure of a back-end")
+        };
+        assert!(gone.kind().is_retryable());
+        let key = "x".to_owned();
+        let other = changed_meanwhile(IndexerError::InvalidSortKey { key }.into());
+        assert!(matches!(
+            other,
+            Error::Indexer(IndexerError::InvalidSortKey { .. })
+        ));
     }
 }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
 use super::evaluation::{AnswerRoom, batches};
-use super::groups::{KeepResources, Patterns, ResourceSelection};
+use super::groups::{KeepResources, Patterns, ResourceSelection, changed_meanwhile};
 use super::resources::no_such_metric;
 use super::stretches::{Collector, Group, Groups, Stretch, in_order};
 use crate::driver::ResourceQuery;
@@ -126,7 +126,8 @@ impl Gnocchi {
         // A property that cannot be grouped by is one that cannot be sorted by.
         self.check_sort_keys(&query, &collector.group_by).await?;
         loop {
-            let page = self.list_resources(&query).await?;
+            let page = self.list_resources(&query).await;
+            let page = page.map_err(changed_meanwhile)?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
             query.page.marker = page
                 .last()
