@@ -9,7 +9,9 @@ use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Paths,
     Ref, Required, Response, ResponseBuilder, Type,
@@ -37,7 +39,11 @@ const SENDERS: [&str; 3] = ["/v1/influxdb/", "/v1/prometheus/", "/api/"];
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
 
-const SECURITY: &str = "basic";
+/// Names and passwords.
+const BASIC: &str = "basic";
+
+/// Tokens, in Keystone mode.
+const TOKEN: &str = "token";
 
 static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut document = json!(describe());
@@ -71,12 +77,14 @@ fn describe() -> OpenApi {
         );
     }
     let basic = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).build());
+    let token = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Token")));
     OpenApiBuilder::new()
         .info(info.build())
         .paths(paths)
         .components(Some(
             ComponentsBuilder::new()
-                .security_scheme(SECURITY, basic)
+                .security_scheme(BASIC, basic)
+                .security_scheme(TOKEN, token)
                 .build(),
         ))
         .build()
@@ -90,13 +98,12 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
         .nth(2)
         .filter(|tag| !tag.is_empty())
         .unwrap_or("root");
-    description =
-        description
-            .tag(tag)
-            .security(SecurityRequirement::new::<_, [String; 0], String>(
-                SECURITY,
-                [],
-            ));
+    description = description.tag(tag);
+    // Any one of these is enough.
+    for scheme in [BASIC, TOKEN] {
+        let no_scopes: [String; 0] = [];
+        description = description.security(SecurityRequirement::new(scheme, no_scopes));
+    }
     for name in path_parameters(operation.path) {
         description = description.parameter(parameter(name, None));
     }
@@ -215,6 +222,16 @@ mod tests {
             .map(|path| path.as_object().unwrap().len())
             .sum();
         assert_eq!(described, OPERATIONS.len());
+    }
+
+    #[test]
+    fn either_way_of_authentication_is_described() {
+        let document: Value = serde_json::from_slice(bytes()).unwrap();
+        let operation = &document["paths"]["/v1/metric"]["get"];
+        let either = serde_json::json!([{"basic": []}, {"token": []}]);
+        assert_eq!(operation["security"], either);
+        let token = &document["components"]["securitySchemes"]["token"];
+        assert_eq!(token["name"], "X-Auth-Token");
     }
 
     #[test]
