@@ -1,4 +1,5 @@
-//! Moments and lengths of time as people and programs write them, the same in every protocol and in searches.
+//! Timestamps and durations as people and programs write them, the same in every protocol and in searches.
 
+pub mod epoch;
 pub mod timespan;
 pub mod timestamp;
