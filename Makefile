@@ -11,9 +11,10 @@ TEST_SERVICES ?= keystone,prometheus
 run:
 	$(CARGO) run --release
 
-# Installs the servers that the tests start, as far as they are missing.
+# Installs the servers that the tests start and the client programs that they drive, as far as they are missing.
 services:
 	.ci/services
+	.ci/clients
 
 # The saved inputs of the fuzz targets, then every test of the workspace, none skipped for want of a service.
 test: services
