@@ -1,7 +1,5 @@
 //! Pages of listings: parameters and the link to the next page.
 
-use std::convert::Infallible;
-
 use axum::extract::FromRequestParts;
 use gnocchi_core::model::{NullOrder, Page, SortDirection, SortKey};
 use http::HeaderValue;
@@ -40,11 +38,11 @@ pub(crate) struct Listing {
 }
 
 impl FromRequestParts<ApiState> for Listing {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
         let query = Query::from_request_parts(parts, state).await?;
-        let base = BaseUrl::from_request_parts(parts, state).await?;
+        let Ok(base) = BaseUrl::from_request_parts(parts, state).await;
         Ok(Self {
             query,
             base,

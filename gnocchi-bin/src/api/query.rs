@@ -1,13 +1,13 @@
 //! Query parameters.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::error::ApiError;
+use super::v1::parameters::{self, Parameters};
 
 /// What is escaped in a query: everything but letters, digits and `_.-~`.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC
@@ -36,6 +36,8 @@ const BOOLEANS: [(&str, bool); 12] = [
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Query {
     parameters: Vec<(String, String)>,
+    /// What the operation is described to have, where that is known.
+    known: Option<Parameters>,
 }
 
 impl Query {
@@ -57,7 +59,32 @@ impl Query {
         });
         Self {
             parameters: parameters.collect(),
+            known: None,
         }
+    }
+
+    /// Takes the parameters of an operation, none of which may have the misspelt name of another one. Unknown names that resemble
+    /// none are ignored.
+    fn of_operation(self, known: Parameters) -> Result<Self, ApiError> {
+        for (name, _) in &self.parameters {
+            if let Some(meant) = parameters::meant(name, known) {
+                let reason = format!("unknown parameter; did you mean '{meant}'?");
+                return Err(ApiError::argument(name, reason));
+            }
+        }
+        Ok(Self {
+            known: Some(known),
+            ..self
+        })
+    }
+
+    /// Makes sure that what a handler reads is described; misspelt names could not be found otherwise.
+    fn insist_on_description(&self, name: &str) {
+        debug_assert!(
+            self.known
+                .is_none_or(|known| known.iter().any(|(described, _)| *described == name)),
+            "the query parameter {name} is read but not described in v1/operations.rs"
+        );
     }
 
     /// Encodes the parameters, sorted by name; those of one name keep their order.
@@ -86,6 +113,7 @@ impl Query {
 
     /// Iterates over the values of a parameter.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.insist_on_description(name);
         self.parameters
             .iter()
             .filter(move |(own, _)| own == name)
@@ -97,6 +125,7 @@ impl Query {
     /// # Errors
     /// A bad request when it stands twice.
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.insist_on_description(name);
         let mut values = self
             .parameters
             .iter()
@@ -130,10 +159,21 @@ impl Query {
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.uri.query().map(Self::parse).unwrap_or_default())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let text = parts.uri.query().unwrap_or_default();
+        // Without parameters nothing is misspelt; tests check then, too, that what is read is described.
+        if text.is_empty() && !cfg!(debug_assertions) {
+            return Ok(Self::default());
+        }
+        let query = Self::parse(text);
+        let route = parts.extensions.get::<MatchedPath>();
+        let known = route.and_then(|route| parameters::of_operation(route.as_str(), &parts.method));
+        match known {
+            Some(known) => query.of_operation(known),
+            None => Ok(query),
+        }
     }
 }
 

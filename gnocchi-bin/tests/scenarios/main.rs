@@ -18,6 +18,7 @@ mod inputs;
 #[path = "../support/matrix.rs"]
 mod matrix;
 mod measures;
+mod messages;
 mod metrics;
 mod openapi;
 mod projects;

@@ -11,6 +11,7 @@ mod metric;
 mod openapi;
 mod openapi_schemas;
 mod operations;
+pub(super) mod parameters;
 mod resource;
 pub(super) mod resource_body;
 mod resource_metric;

@@ -91,10 +91,7 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
         "resample",
         "a granularity, or one of the letters Y, H, Q, M, W, by which the aggregates are grouped further",
     ),
-    (
-        "timezone",
-        "the time zone of the calendar, such as `Europe/Paris`; UTC by default",
-    ),
+    TIME_ZONE,
     (
         "refresh",
         "accepted; every answer has all measures that were acknowledged before",
@@ -117,12 +114,17 @@ const GROUP_BY: (&str, &str) = (
     "groupby",
     "a property by which resources are grouped; may be repeated",
 );
+const TIME_ZONE: (&str, &str) = (
+    "timezone",
+    "the time zone of the calendar, such as `Europe/Paris`; UTC by default",
+);
 const AGGREGATES_QUERY: &[(&str, &str)] = &[
     START,
     STOP,
     ("granularity", "one granularity; all common ones by default"),
     FILL,
     NEEDED_OVERLAP,
+    TIME_ZONE,
     GROUP_BY,
     (
         "use_history",
@@ -152,10 +154,7 @@ const AGGREGATION_QUERY: &[(&str, &str)] = &[
         "resample",
         "a granularity, or one of the letters Y, H, Q, M, W, by which aggregates are grouped further",
     ),
-    (
-        "timezone",
-        "where the calendar hangs, for example `Europe/Paris`; UTC by default",
-    ),
+    TIME_ZONE,
     ("filter", "which resources; for resources without a body"),
     GROUP_BY,
     (
@@ -173,6 +172,7 @@ const DETAILS: (&str, &str) = (
     "details",
     "whether resources show the attributes of their type through the generic type",
 );
+const ATTRS: (&str, &str) = ("attrs", "keep only this property; may be repeated");
 const LIMIT: (&str, &str) = ("limit", "the largest number of items");
 const MARKER: (&str, &str) = ("marker", "the last item of the page before");
 const SORT: (&str, &str) = ("sort", "key:direction; may be repeated");
@@ -431,7 +431,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get("/v1/resource/{type}", &[400, 404], "Lists resources").query(&[
         DETAILS,
         ("history", "whether past revisions are listed too"),
-        ("attrs", "keep only this property; may be repeated"),
+        ATTRS,
         LIMIT,
         MARKER,
         SORT,
@@ -462,7 +462,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         FILTER,
         DETAILS,
         ("history", "whether past revisions are searched too"),
-        ("attrs", "keep only this property; may be repeated"),
+        ATTRS,
         LIMIT,
         MARKER,
         SORT,
@@ -489,7 +489,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[400, 404],
         "Lists the revisions of a resource",
     )
-    .query(&[DETAILS, LIMIT, MARKER, SORT]),
+    .query(&[DETAILS, ATTRS, LIMIT, MARKER, SORT]),
     get(
         "/v1/resource/{type}/{id}/metric",
         &[404],
