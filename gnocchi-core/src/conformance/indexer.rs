@@ -147,6 +147,7 @@ macro_rules! indexer_conformance {
                 resources_have_microseconds,
                 a_resource_is_created_with_its_metrics,
                 foreign_metrics_cannot_be_attached,
+                metrics_of_a_resource_have_its_creator,
                 an_update_replaces_metrics,
                 an_update_adds_metrics,
                 metrics_alone_make_no_revision,

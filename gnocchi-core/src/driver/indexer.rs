@@ -150,7 +150,7 @@ pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
 /// Keeps metrics.
 #[async_trait]
 pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
-    /// Creates metrics, all or none, and returns them in order.
+    /// Creates metrics, all or none, and returns them in order. Those of a resource get its creator.
     ///
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`] when something referred to does not exist,
@@ -207,7 +207,8 @@ pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
 /// Keeps resources and their history.
 #[async_trait]
 pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
-    /// Creates a resource with its metrics, all or nothing; `now` begins its first revision.
+    /// Creates a resource with its metrics, all or nothing; `now` begins its first revision. New metrics get the creator of the
+    /// resource.
     ///
     /// # Errors
     /// [`IndexerError::ResourceExists`], [`IndexerError::NoSuchResourceType`], [`IndexerError::ResourceEndsBeforeStart`],
@@ -238,7 +239,7 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
 
     /// Changes a resource of a type ([`GENERIC`](crate::model::GENERIC): of any type), all or nothing. When a property
     /// really changes, the state before becomes a past revision that ended at `now`, or at the next microsecond of the resource if
-    /// that is later.
+    /// that is later. New metrics get the creator of the resource.
     ///
     /// # Errors
     /// As [`create_resource`](Self::create_resource), and [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`] for

@@ -47,7 +47,7 @@ pub struct Metric {
 pub struct NewMetric {
     /// Its identifier.
     pub id: MetricId,
-    /// Who makes it.
+    /// Who makes it. A metric of a resource gets the creator of that resource instead.
     pub creator: Option<String>,
     /// Its name.
     pub name: Option<String>,

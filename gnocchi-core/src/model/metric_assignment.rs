@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, MetricId, NewMetric, NewResource, ResourceId, ResourceMetric, ResourceUpdate};
+use super::{
+    Change, MetricId, NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceUpdate,
+};
 use crate::error::IndexerError;
 
 /// What creating or updating a resource does to metrics.
@@ -15,7 +17,7 @@ pub struct MetricAssignment {
     pub detached: Vec<MetricId>,
     /// Existing metrics and the names that they get; some may be metrics of this resource already.
     pub attached: BTreeMap<MetricId, String>,
-    /// Metrics to create, with their final name and resource.
+    /// Metrics to create, with their final name, resource and creator: that of the resource, whoever adds them.
     pub created: Vec<NewMetric>,
 }
 
@@ -24,23 +26,25 @@ impl MetricAssignment {
     #[must_use]
     pub fn of_new(resource: &NewResource) -> Self {
         let mut assignment = Self::default();
-        assignment.add(resource.id, &resource.metrics);
+        assignment.add(resource.id, resource.creator.as_deref(), &resource.metrics);
         assignment
     }
 
-    /// Works out what an update of a resource does, given the metrics that it has now.
+    /// Works out what an update of a resource does, given the metrics that it has now. Those that `resource` itself lists don't
+    /// count.
     ///
     /// # Errors
     /// [`IndexerError::NamedMetricExists`] when an added metric has the name of another metric that stays.
     pub fn of_update(
-        id: ResourceId,
+        resource: &Resource,
         current: &BTreeMap<String, MetricId>,
         update: &ResourceUpdate,
     ) -> Result<Self, IndexerError> {
+        let (id, creator) = (resource.id, resource.creator.as_deref());
         let mut assignment = Self::default();
         let mut staying = current.clone();
         if let Change::Set(metrics) = &update.metrics {
-            assignment.add(id, metrics);
+            assignment.add(id, creator, metrics);
             assignment.detached = staying
                 .values()
                 .filter(|metric| !assignment.attached.contains_key(metric))
@@ -55,7 +59,7 @@ impl MetricAssignment {
                 return Err(IndexerError::NamedMetricExists { name: name.clone() });
             }
         }
-        assignment.add(id, &update.added_metrics);
+        assignment.add(id, creator, &update.added_metrics);
         staying.retain(|_, metric| !assignment.attached.contains_key(metric));
         if let Some(name) = update
             .added_metrics
@@ -73,13 +77,19 @@ impl MetricAssignment {
         self.detached.is_empty() && self.attached.is_empty() && self.created.is_empty()
     }
 
-    fn add(&mut self, resource: ResourceId, metrics: &BTreeMap<String, ResourceMetric>) {
+    fn add(
+        &mut self,
+        resource: ResourceId,
+        creator: Option<&str>,
+        metrics: &BTreeMap<String, ResourceMetric>,
+    ) {
         for (name, metric) in metrics {
             match metric {
                 ResourceMetric::Existing(id) => {
                     self.attached.insert(*id, name.clone());
                 }
                 ResourceMetric::New(metric) => self.created.push(NewMetric {
+                    creator: creator.map(ToOwned::to_owned),
                     name: Some(name.clone()),
                     resource_id: Some(resource),
                     ..metric.clone()
@@ -91,9 +101,29 @@ impl MetricAssignment {
 
 #[cfg(test)]
 mod tests {
+    use carbonara::Timestamp;
+
     use super::*;
 
     const RESOURCE: ResourceId = ResourceId::from_u128(1);
+
+    fn resource() -> Resource {
+        Resource {
+            id: RESOURCE,
+            resource_type: String::new(),
+            creator: Some("owner".into()),
+            original_resource_id: String::new(),
+            started_at: Timestamp::EPOCH,
+            ended_at: None,
+            revision_start: Timestamp::EPOCH,
+            revision_end: None,
+            revision: None,
+            user_id: None,
+            project_id: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+        }
+    }
 
     fn metric(number: u128) -> MetricId {
         MetricId::from_u128(number)
@@ -119,7 +149,7 @@ mod tests {
             metrics: Change::Set(existing(&[("cpu", 1)])),
             ..Default::default()
         };
-        let assignment = MetricAssignment::of_update(RESOURCE, &current(), &update).unwrap();
+        let assignment = MetricAssignment::of_update(&resource(), &current(), &update).unwrap();
         assert_eq!(assignment.detached, [metric(2)]);
         assert_eq!(
             assignment.attached,
@@ -134,7 +164,7 @@ mod tests {
                 added_metrics: existing(added),
                 ..Default::default()
             };
-            let taken = match MetricAssignment::of_update(RESOURCE, &current(), &update) {
+            let taken = match MetricAssignment::of_update(&resource(), &current(), &update) {
                 Ok(_) => None,
                 Err(IndexerError::NamedMetricExists { name }) => Some(name),
                 Err(other) => panic!("{other}"),
@@ -149,16 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn new_metrics_get_name_and_resource_from_where_they_stand() {
-        let described = NewMetric::new(None, "low", Some("ignored".into()), None, None).unwrap();
+    fn new_metrics_get_name_resource_and_creator_from_where_they_stand() {
+        let sender = Some("sender".into());
+        let described = NewMetric::new(sender, "low", Some("ignored".into()), None, None).unwrap();
         let metrics = BTreeMap::from([("cpu".to_owned(), ResourceMetric::New(described))]);
         let update = ResourceUpdate {
             added_metrics: metrics,
             ..Default::default()
         };
-        let assignment = MetricAssignment::of_update(RESOURCE, &BTreeMap::new(), &update).unwrap();
+        let assignment = MetricAssignment::of_update(&resource(), &BTreeMap::new(), &update).unwrap();
         assert_eq!(assignment.created[0].name.as_deref(), Some("cpu"));
         assert_eq!(assignment.created[0].resource_id, Some(RESOURCE));
+        assert_eq!(assignment.created[0].creator.as_deref(), Some("owner"));
         assert!(!assignment.is_empty());
     }
 }

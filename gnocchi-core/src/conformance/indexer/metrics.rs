@@ -349,19 +349,23 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
         described(Some("me"), "low", "cpu", Some("%"), None),
         described(Some("me"), "high", "disk", Some("B"), Some(resource)),
         described(Some("you"), "low", "cpu", None, None),
-        described(None, "low", "cpu", Some("%"), Some(resource)),
+        described(Some("me"), "low", "cpu", Some("%"), Some(resource)),
+        described(None, "low", "net", None, None),
     ];
     indexer.create_metrics(&metrics).await.unwrap();
     let ids = vec![metrics[2].id, metrics[1].id, MetricId::random()];
     let creators = |creators: &[&str]| creators.iter().map(ToString::to_string).collect();
     let cases = [
-        (with(|_| {}), &[0, 1, 2, 3][..]),
+        (with(|_| {}), &[0, 1, 2, 3, 4][..]),
         (with(|filter| filter.name = Some("cpu".into())), &[0, 2, 3]),
         (with(|filter| filter.unit = Some("%".into())), &[0, 3]),
-        (with(|filter| filter.creators = creators(&["me"])), &[0, 1]),
+        (
+            with(|filter| filter.creators = creators(&["me"])),
+            &[0, 1, 3],
+        ),
         (
             with(|filter| filter.creators = creators(&["me", "me"])),
-            &[0, 1],
+            &[0, 1, 3],
         ),
         (
             with(|filter| filter.creators = creators(&["me", "you"])),
@@ -380,7 +384,7 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
         (with(|filter| filter.ids = Some(Vec::new())), &[]),
         (
             with(|filter| filter.status = Some(MetricStatus::Active)),
-            &[0, 1, 2, 3],
+            &[0, 1, 2, 3, 4],
         ),
         (
             with(|filter| filter.status = Some(MetricStatus::Deleted)),

@@ -110,7 +110,7 @@ pub async fn pages_of_metrics_hold_each_metric_once(indexer: &dyn Indexer) {
         NewMetric::new(None, "low", None, text("%"), None),
         NewMetric::new(text("you"), "high", text("B"), text("%"), None),
         NewMetric::new(text("me"), "high", None, None, None),
-        NewMetric::new(None, "low", text("é"), text("B"), Some(resource)),
+        NewMetric::new(text("me"), "low", text("é"), text("B"), Some(resource)),
         NewMetric::new(text("me"), "low", text("b"), None, None),
         NewMetric::new(None, "low", None, None, None),
     ]
@@ -154,7 +154,7 @@ pub async fn pages_of_metrics_hold_each_metric_once(indexer: &dyn Indexer) {
         check_pages(&[], list, |metric| metric.id.to_string())
             .await
             .len(),
-        3
+        4
     );
 }
 

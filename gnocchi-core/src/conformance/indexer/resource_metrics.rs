@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::support::{
     assert_matches, attached, create_policy, create_resource, history, resource, second, unattached,
@@ -130,6 +130,60 @@ pub async fn foreign_metrics_cannot_be_attached(indexer: &dyn Indexer) {
         metrics_of(indexer, ownerless.id).await,
         [("nobody".to_owned(), nobody.id)]
     );
+}
+
+/// A new metric of a resource gets the creator of the resource, whoever adds it and in whichever way.
+pub async fn metrics_of_a_resource_have_its_creator(indexer: &dyn Indexer) {
+    create_policy(indexer, "low").await;
+    let by_somebody_else = |name: &str| {
+        let described = NewMetric {
+            creator: Some("you".into()),
+            name: Some(name.into()),
+            ..unattached("low")
+        };
+        BTreeMap::from([(name.to_owned(), ResourceMetric::New(described))])
+    };
+    for creator in [Some("me".to_owned()), None] {
+        let new = NewResource {
+            creator: creator.clone(),
+            metrics: by_somebody_else("a"),
+            ..resource(GENERIC)
+        };
+        indexer.create_resource(&new, second(1)).await.unwrap();
+        let added = ResourceUpdate {
+            added_metrics: by_somebody_else("b"),
+            ..ResourceUpdate::default()
+        };
+        let replaced = ResourceUpdate {
+            metrics: Change::Set(by_somebody_else("c")),
+            ..ResourceUpdate::default()
+        };
+        let mut made = Vec::new();
+        for update in [added, replaced] {
+            made.extend(metrics_of(indexer, new.id).await);
+            let updated = indexer.update_resource(GENERIC, new.id, &update, second(2));
+            updated.await.unwrap();
+        }
+        let alone = NewMetric {
+            creator: Some("you".into()),
+            ..attached("low", new.id, "d")
+        };
+        let free = NewMetric {
+            creator: Some("you".into()),
+            ..unattached("low")
+        };
+        let created = indexer.create_metrics(&[alone, free]).await.unwrap();
+        assert_eq!(created[0].creator, creator);
+        assert_eq!(created[1].creator.as_deref(), Some("you"));
+        made.extend(metrics_of(indexer, new.id).await);
+        let ids: Vec<MetricId> = made.iter().map(|(_, id)| *id).collect();
+        let found = indexer.metrics(&ids).await.unwrap();
+        let names: BTreeSet<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, BTreeSet::from(["a", "b", "c", "d"]));
+        for metric in found.into_iter().flatten() {
+            assert_eq!(metric.creator, creator, "{:?}", metric.name);
+        }
+    }
 }
 
 /// A replacement keeps, renames, makes and detaches; detached metrics live on.

@@ -445,10 +445,11 @@ pub async fn metrics_are_seen_for_their_creator_or_their_resource(indexer: &dyn 
         };
         crate::model::NewMetric { creator, ..new }
     };
+    // Those of a resource have its creator: `b:p:q`, and none.
     let metrics = [
         by(Some("u:p"), None),
-        by(Some("u:q"), Some(6)),
-        by(None, Some(0)),
+        by(Some("u:p"), Some(6)),
+        by(Some("u:p"), Some(3)),
         by(Some("u"), None),
     ];
     indexer.create_metrics(&metrics).await.unwrap();
@@ -473,6 +474,7 @@ pub async fn metrics_are_seen_for_their_creator_or_their_resource(indexer: &dyn 
     };
     check(VisibleMetrics::default(), &[]).await;
     check(by_creator(CreatorProject::Project("p".into())), &[0]).await;
+    check(by_creator(CreatorProject::Project("p:q".into())), &[1]).await;
     check(by_creator(CreatorProject::Project(String::new())), &[]).await;
     check(by_creator(CreatorProject::Unknown), &[2]).await;
     check(by_resource(of_project("project")), &[1]).await;

@@ -65,6 +65,16 @@ impl State {
         Ok(())
     }
 
+    /// Gives a metric that was checked the creator of its resource.
+    fn owned(&self, metric: &NewMetric) -> NewMetric {
+        let resource = metric.resource_id.and_then(|id| self.resources.get(&id));
+        let creator = resource.map_or(&metric.creator, |resource| &resource.creator);
+        NewMetric {
+            creator: creator.clone(),
+            ..metric.clone()
+        }
+    }
+
     /// Stores metrics that were checked.
     pub(super) fn insert_metrics(&mut self, metrics: impl IntoIterator<Item = NewMetric>) {
         for described in metrics {
@@ -177,7 +187,8 @@ impl MetricIndexer for MemoryIndexer {
     async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError> {
         let mut state = self.state.lock();
         state.check_new_metrics(metrics, None, &BTreeSet::new())?;
-        state.insert_metrics(metrics.iter().cloned());
+        let owned: Vec<NewMetric> = metrics.iter().map(|metric| state.owned(metric)).collect();
+        state.insert_metrics(owned);
         Ok(metrics
             .iter()
             .map(|metric| state.complete(&state.metrics[&metric.id]))

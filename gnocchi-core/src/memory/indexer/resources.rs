@@ -354,7 +354,7 @@ impl ResourceIndexer for MemoryIndexer {
             &state.resource_types[&before.resource_type],
         ));
         check_life(&after)?;
-        let assignment = MetricAssignment::of_update(id, &state.metrics_of(id), update)?;
+        let assignment = MetricAssignment::of_update(&before, &state.metrics_of(id), update)?;
         state.check_assignment(&before, &assignment)?;
         if changed {
             state.last_revision += 1;

@@ -96,10 +96,43 @@ async fn create(
     session: &mut dyn Session,
     (policies, metrics): &(Arc<PolicyCache>, Vec<NewMetric>),
 ) -> Result<Vec<Metric>, SqlError> {
-    insert_metrics(session, policies, metrics).await
+    let creators = creators_of_resources(session, metrics).await?;
+    if creators.is_empty() {
+        return insert_metrics(session, policies, metrics).await;
+    }
+    let owned = metrics.iter().map(|metric| {
+        let creator = metric.resource_id.and_then(|id| creators.get(&id));
+        NewMetric {
+            creator: creator.unwrap_or(&metric.creator).clone(),
+            ..metric.clone()
+        }
+    });
+    insert_metrics(session, policies, &owned.collect::<Vec<_>>()).await
 }
 
-/// Creates metrics and returns them in order.
+/// Reads who made the resources of metrics; those that do not exist are left out.
+async fn creators_of_resources(
+    session: &mut dyn Session,
+    metrics: &[NewMetric],
+) -> Result<HashMap<ResourceId, Option<String>>, SqlError> {
+    let wanted = metrics.iter().filter_map(|metric| metric.resource_id);
+    let wanted: BTreeSet<Uuid> = wanted.map(|id| *id.as_uuid()).collect();
+    if wanted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut statement = Statement::new("SELECT id, creator FROM resource WHERE id IN ");
+    session
+        .dialect()
+        .push_ids(&mut statement, &mut wanted.into_iter());
+    let rows = session.fetch(statement).await?.into_iter();
+    rows.map(|mut row| {
+        let id = ResourceId::from_uuid(row.id("resource.id")?);
+        Ok((id, row.optional_text("resource.creator")?))
+    })
+    .collect()
+}
+
+/// Creates metrics as they are and returns them in order.
 pub(super) async fn insert_metrics(
     session: &mut dyn Session,
     policies: &PolicyCache,

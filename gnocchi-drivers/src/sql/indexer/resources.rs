@@ -185,7 +185,7 @@ async fn update(
         find_type(session, &before.resource_type).await?
     };
     let mut after = before;
-    let assignment = MetricAssignment::of_update(*id, &after.metrics, update)?;
+    let assignment = MetricAssignment::of_update(&after, &after.metrics, update)?;
     let changed = after.apply(&cut_update(update, &resource_type));
     check_life(&after)?;
     if changed {
