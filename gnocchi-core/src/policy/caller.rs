@@ -22,13 +22,13 @@ pub struct Caller {
     pub tenancy: Tenancy,
 }
 
-/// Whether callers belong to projects that keep their things from each other.
+/// Whether callers belong to projects that keep even the existence of their things from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tenancy {
-    /// They are bare names: everybody sees all resources and lists everything.
+    /// They are bare names: everybody lists and searches everything, and rules decide about whatever is more than that.
     #[default]
     Shared,
-    /// Everybody sees and lists what rules open to the project.
+    /// Everybody lists what rules open to the project.
     Projects,
 }
 
@@ -50,7 +50,7 @@ impl Caller {
         }
     }
 
-    /// Makes the caller that an identity service knows: a user, the project in which he works, that one's domain, and his
+    /// Makes the caller that an identity service knows: a user, the project in which they work, its domain, and their
     /// roles there. Empty ids count as none.
     #[must_use]
     pub fn of_project(

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
-use super::expression::{Expression, Question};
+use super::expression::{Expression, Question, Reliance};
 use super::parse::{RuleError, parse};
-use super::{Action, Answers, BASE_RULES, Caller, RemoteCheck, Target};
+use super::{Action, Answers, BASE_RULES, Caller, NoTarget, RemoteCheck, Target};
 
 /// A set of rules that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -104,6 +104,21 @@ impl Enforcer {
         self.monotone.contains(&action)
     }
 
+    /// Returns how much of a target decides whether an action is allowed, where `apart` are properties that the rule may be asked
+    /// about apart.
+    pub(super) fn reliance(&self, action: Action, apart: &[&str]) -> Reliance {
+        let fallback = self.rules.get(&self.fallback);
+        self.actions.get(&action).map_or(Reliance::None, |rule| {
+            rule.reliance(&self.rules, fallback, apart)
+        })
+    }
+
+    /// Returns whether a caller may do something to every target, whatever it is.
+    #[must_use]
+    pub fn allows_all(&self, action: Action, caller: &Caller) -> bool {
+        self.is_monotone(action) && self.allows(action, caller, &NoTarget)
+    }
+
     /// Tells whether a caller may do something to a target. What another service would have to allow is denied; see
     /// [`Self::decide`].
     #[must_use]
@@ -164,7 +179,6 @@ fn refers_to(rules: &HashMap<String, Expression>, fallback: &str, from: &str, to
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::NoTarget;
 
     #[test]
     fn the_default_rules_by_kind_of_caller() {

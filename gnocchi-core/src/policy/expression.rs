@@ -126,6 +126,65 @@ impl Expression {
     }
 }
 
+/// How much of a target decides a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reliance {
+    /// Nothing of it: the caller alone decides.
+    None,
+    /// At least one of a few properties, each by itself, so that the rule can be asked about each of them apart.
+    Apart,
+    /// The target as a whole.
+    Whole,
+}
+
+impl Expression {
+    /// Returns how much of a target decides the rule, where `apart` are the properties that may be asked about apart. A service
+    /// is asked about those, too: one question for each thing of a listing would take too long.
+    pub(super) fn reliance(
+        &self,
+        rules: &HashMap<String, Self>,
+        fallback: Option<&Self>,
+        apart: &[&str],
+    ) -> Reliance {
+        let of_part = |part: &Self| part.reliance(rules, fallback, apart);
+        let of_places = |least: Reliance, template: &Template| {
+            let of_name = |name| {
+                if apart.contains(&name) {
+                    Reliance::Apart
+                } else {
+                    Reliance::Whole
+                }
+            };
+            template.properties().map(of_name).fold(least, Ord::max)
+        };
+        match self {
+            Self::Always | Self::Never => Reliance::None,
+            Self::Not(part) => match of_part(part) {
+                Reliance::None => Reliance::None,
+                Reliance::Apart | Reliance::Whole => Reliance::Whole,
+            },
+            Self::Any(parts) => parts.iter().map(of_part).fold(Reliance::None, Ord::max),
+            Self::All(parts) => {
+                let mut relying = parts
+                    .iter()
+                    .map(of_part)
+                    .filter(|one| *one > Reliance::None);
+                match (relying.next(), relying.next()) {
+                    (None, _) => Reliance::None,
+                    (Some(only), None) => only,
+                    (Some(_), Some(_)) => Reliance::Whole,
+                }
+            }
+            // Circles are refused beforehand.
+            Self::Rule(name) => rules.get(name).or(fallback).map_or(Reliance::None, of_part),
+            Self::Role(value) | Self::Credential { value, .. } | Self::Literal { value, .. } => {
+                of_places(Reliance::None, value)
+            }
+            Self::Remote(url) => of_places(Reliance::Apart, url),
+        }
+    }
+}
+
 /// The literal that equals a property without a value.
 const NOTHING: &str = "None";
 
@@ -221,6 +280,42 @@ mod tests {
         check("'no':%(public)s", false);
         check("5:5", true);
         check("user_id:%(creator)s:%(a)s", false);
+    }
+
+    #[test]
+    fn how_much_of_a_target_decides() {
+        let rules = HashMap::from([
+            (
+                "owner".to_owned(),
+                parse("project_id:%(project_id)s").unwrap(),
+            ),
+            ("secret".to_owned(), parse("'x':%(name)s").unwrap()),
+        ]);
+        let apart = ["project_id", "creator"];
+        let check = |rule: &str, expected: Reliance| {
+            let rule = parse(rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+            let found = rule.reliance(&rules, rules.get("secret"), &apart);
+            assert_eq!(found, expected, "{rule:?}");
+        };
+        check("", Reliance::None);
+        check("!", Reliance::None);
+        check("role:admin or not role:guest", Reliance::None);
+        check("user_id:u", Reliance::None);
+        check("rule:owner", Reliance::Apart);
+        check("role:a and rule:owner", Reliance::Apart);
+        check("rule:owner or user:%(creator)s", Reliance::Apart);
+        check("http://h", Reliance::Apart);
+        check("http://h/%(project_id)s", Reliance::Apart);
+        // Each alone says no, both together may say yes.
+        check("rule:owner and user:%(creator)s", Reliance::Whole);
+        check("not rule:owner", Reliance::Whole);
+        check("not http://h", Reliance::Whole);
+        check("role:%(wanted)s", Reliance::Whole);
+        check("user_id:%(user_id)s", Reliance::Whole);
+        check("http://h/%(id)s", Reliance::Whole);
+        check("rule:owner or rule:secret", Reliance::Whole);
+        // A missing rule means the fallback.
+        check("rule:missing", Reliance::Whole);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Every call of the API names an [`Action`]. An [`Enforcer`] holds a rule for each action, compiled from the text form that
 //! operators write, and decides from the rule, the [`Caller`] and the [target](Target) of the call. A rule may leave the
 //! decision to another service: then the decision names the [`RemoteCheck`] to do first. What a caller sees of a listing is
-//! decided by the same rules, as a [`Visibility`].
+//! decided by the same rules, as a [`Sight`]: a [`Visibility`] that indexers filter by, or one thing after the other.
 
 mod action;
 mod caller;
@@ -24,5 +24,5 @@ pub use properties::Properties;
 pub use remote::{Answers, RemoteCheck};
 pub use target::{MetricTarget, NewMetricTarget, NoTarget, ResourceTarget, Target};
 pub use visibility::{
-    CreatorProject, ResourceAccess, Visibility, VisibleMetrics, VisibleResources,
+    CreatorProject, ResourceAccess, Sight, Visibility, VisibleMetrics, VisibleResources,
 };

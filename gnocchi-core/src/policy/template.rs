@@ -47,6 +47,14 @@ impl Template {
         matches!(self.0.as_slice(), [Piece::Property(name)] if target.is_null(name))
     }
 
+    /// Returns the names of the properties that it has places for.
+    pub(super) fn properties(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Property(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+
     /// Fills the places; `None` when the target lacks a property.
     pub(super) fn fill(&self, target: &(impl Target + ?Sized)) -> Option<String> {
         self.fill_with(target, |value| value)

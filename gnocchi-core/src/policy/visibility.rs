@@ -1,6 +1,7 @@
 //! What a caller may see of a listing, as plain data: indexers turn it into conditions.
 
-use super::{Action, Answers, Caller, Enforcer, Properties, RemoteCheck, Tenancy};
+use super::expression::Reliance;
+use super::{Action, Answers, Caller, Enforcer, Properties, RemoteCheck, ResourceTarget, Tenancy};
 use crate::model::Resource;
 
 /// Which things of a listing a caller may see.
@@ -11,6 +12,15 @@ pub enum Visibility<T> {
     Everything,
     /// Those that fit.
     Only(T),
+}
+
+/// How the things of a listing that a caller may see are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight<T> {
+    /// The indexer lists exactly them.
+    Listed(Visibility<T>),
+    /// The rule relies on more than indexers filter by, so it decides about each thing.
+    OneByOne,
 }
 
 /// Who made a thing, as far as its visibility goes.
@@ -29,6 +39,8 @@ pub struct VisibleResources {
     pub project_id: Option<String>,
     /// They were made from this project.
     pub creator_project: Option<CreatorProject>,
+    /// This is who made them.
+    pub creator: Option<String>,
 }
 
 /// The metrics that fit at least one of the conditions given; none when none is given.
@@ -36,27 +48,41 @@ pub struct VisibleResources {
 pub struct VisibleMetrics {
     /// They were made from this project. A metric needs no resource for that.
     pub creator_project: Option<CreatorProject>,
-    /// They hang on a resource that can be seen.
+    /// They belong to a resource that can be seen.
     pub of_resources: Option<VisibleResources>,
 }
 
 /// Whether a caller may see one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResourceAccess {
-    /// He may.
+    /// They may.
     Allowed,
-    /// He may see others, but must not learn that this one exists.
+    /// They may see others, but must not learn that this one exists.
     Hidden,
-    /// He may see none.
+    /// They may see none.
     Denied,
 }
 
 /// What every decision of a listing returns: the outcome, or the check that another service has to answer first.
 type Decided<T> = Result<T, Box<RemoteCheck>>;
 
+/// The properties of resources and metrics that indexers filter by.
+const OF_RESOURCES: [&str; 4] = [
+    "resource_type",
+    "project_id",
+    "created_by_project_id",
+    "creator",
+];
+const OF_METRICS: [&str; 4] = [
+    "created_by_project_id",
+    "creator",
+    "resource.project_id",
+    "resource.created_by_project_id",
+];
+
 impl Enforcer {
-    /// Decides which resources of a type a caller sees when he does something to a listing; `None` when he may not do it at
-    /// all.
+    /// Decides which resources of a type a caller sees when they list or search them; `None` when they may not do it at all. A
+    /// caller that is a bare name sees all.
     ///
     /// # Errors
     /// The check to do first, when another service has to decide.
@@ -66,19 +92,40 @@ impl Enforcer {
         caller: &Caller,
         resource_type: &str,
         answers: &Answers,
-    ) -> Decided<Option<Visibility<VisibleResources>>> {
+    ) -> Decided<Option<Sight<VisibleResources>>> {
         if caller.tenancy == Tenancy::Shared {
-            return Ok(Some(Visibility::Everything));
+            return Ok(Some(Sight::Listed(Visibility::Everything)));
+        }
+        self.reachable_resources(action, caller, resource_type, answers)
+    }
+
+    /// Decides which resources of a type a caller may do something to, all at once: what is more than looking at a list is not open
+    /// to bare names either. `None` when there can be no such resource.
+    ///
+    /// # Errors
+    /// The check to do first, when another service has to decide.
+    pub fn reachable_resources(
+        &self,
+        action: Action,
+        caller: &Caller,
+        resource_type: &str,
+        answers: &Answers,
+    ) -> Decided<Option<Sight<VisibleResources>>> {
+        if self.reliance(action, &OF_RESOURCES) == Reliance::Whole {
+            return Ok(Some(Sight::OneByOne));
         }
         let any = Properties::new().with("resource_type", resource_type);
         if self.decide(action, caller, &any, answers)? {
-            return Ok(Some(Visibility::Everything));
+            return Ok(Some(Sight::Listed(Visibility::Everything)));
         }
-        let visible = self.resources_of_project(action, caller, &any, "", answers)?;
-        Ok(visible.map(Visibility::Only))
+        let visible = match caller.tenancy {
+            Tenancy::Projects => self.resources_of_project(action, caller, &any, "", answers)?,
+            Tenancy::Shared => self.resources_of_user(action, caller, any, answers)?,
+        };
+        Ok(visible.map(|visible| Sight::Listed(Visibility::Only(visible))))
     }
 
-    /// Decides which metrics a caller sees in a listing; `None` when he may not list at all.
+    /// Decides which metrics a caller sees in a listing; `None` when they may not list at all. A caller that is a bare name sees all.
     ///
     /// # Errors
     /// The check to do first, when another service has to decide.
@@ -86,14 +133,17 @@ impl Enforcer {
         &self,
         caller: &Caller,
         answers: &Answers,
-    ) -> Decided<Option<Visibility<VisibleMetrics>>> {
+    ) -> Decided<Option<Sight<VisibleMetrics>>> {
         const ACTION: Action = Action::ListMetric;
         if caller.tenancy == Tenancy::Shared {
-            return Ok(Some(Visibility::Everything));
+            return Ok(Some(Sight::Listed(Visibility::Everything)));
+        }
+        if self.reliance(ACTION, &OF_METRICS) == Reliance::Whole {
+            return Ok(Some(Sight::OneByOne));
         }
         let any = Properties::new();
         if self.decide(ACTION, caller, &any, answers)? {
-            return Ok(Some(Visibility::Everything));
+            return Ok(Some(Sight::Listed(Visibility::Everything)));
         }
         let own = made_from(&any, "", caller);
         let creator_project = self
@@ -105,10 +155,12 @@ impl Enforcer {
             of_resources,
         };
         let sees_some = visible.creator_project.is_some() || visible.of_resources.is_some();
-        Ok(sees_some.then_some(Visibility::Only(visible)))
+        Ok(sees_some.then_some(Sight::Listed(Visibility::Only(visible))))
     }
 
-    /// Decides whether a caller may see a resource.
+    /// Decides whether a caller may see a resource. The rule is asked about the resource itself; what it says of the caller's own
+    /// project and user only tells whether a resource that they may not see is hidden from them. Bare names learn from listings
+    /// what exists, so nothing is hidden from them.
     ///
     /// # Errors
     /// The check to do first, when another service has to decide.
@@ -119,51 +171,44 @@ impl Enforcer {
         answers: &Answers,
     ) -> Decided<ResourceAccess> {
         const ACTION: Action = Action::GetResource;
-        let any = Properties::new();
-        if caller.tenancy == Tenancy::Shared || self.decide(ACTION, caller, &any, answers)? {
+        if self.decide(ACTION, caller, &ResourceTarget(resource), answers)? {
             return Ok(ResourceAccess::Allowed);
         }
-        let (user, project) = (caller.user_id.as_deref(), caller.project_id.as_deref());
-        let created_by = resource.creator.as_deref().map(|creator| {
-            let (user, project) = creator.split_once(':').unwrap_or((creator, ""));
-            (
-                Some(user),
-                Some(project).filter(|project| !project.is_empty()),
-            )
-        });
-        let (creator_user, creator_project) = created_by.unzip();
-        let owner = resource.project_id.as_deref();
-        let user_target = any
-            .clone()
-            .with_maybe("creator", user.map(ToOwned::to_owned));
-        // What the rule is asked with, and whether the resource is that caller's.
-        let steps = [
-            (
-                owned_by(&any, "", caller),
-                project.is_some() && owner == project,
-            ),
-            (
-                made_from(&any, "", caller),
-                creator_project.is_some_and(|own| own == project),
-            ),
-            (
-                user_target,
-                user.is_some() && creator_user.is_some_and(|own| own == user),
-            ),
-        ];
-        let mut access = ResourceAccess::Denied;
-        for (target, is_his) in steps {
+        if caller.tenancy == Tenancy::Shared {
+            return Ok(ResourceAccess::Denied);
+        }
+        let any = Properties::new();
+        let user = any.clone().with_maybe("creator", caller.user_id.clone());
+        for target in [
+            owned_by(&any, "", caller),
+            made_from(&any, "", caller),
+            user,
+        ] {
             if self.decide(ACTION, caller, &target, answers)? {
-                if is_his {
-                    return Ok(ResourceAccess::Allowed);
-                }
-                access = ResourceAccess::Hidden;
+                return Ok(ResourceAccess::Hidden);
             }
         }
-        Ok(access)
+        Ok(ResourceAccess::Denied)
     }
 
-    /// Decides which resources a caller sees for belonging to his project or being made from it; `prefix` stands before the
+    /// Decides which resources a caller that is a bare name may do something to for having made them.
+    fn resources_of_user(
+        &self,
+        action: Action,
+        caller: &Caller,
+        any: Properties,
+        answers: &Answers,
+    ) -> Decided<Option<VisibleResources>> {
+        let own = any.with_maybe("creator", caller.creator.clone());
+        let made = self.decide(action, caller, &own, answers)?;
+        let creator = caller.creator.clone().filter(|_| made);
+        Ok(creator.map(|creator| VisibleResources {
+            creator: Some(creator),
+            ..VisibleResources::default()
+        }))
+    }
+
+    /// Decides which resources a caller sees for belonging to their project or being made from it; `prefix` stands before the
     /// properties of a resource.
     fn resources_of_project(
         &self,
@@ -180,6 +225,7 @@ impl Enforcer {
             // Nothing belongs to a caller without project.
             project_id: caller.project_id.clone().filter(|_| owned),
             creator_project: made.then(|| creator_project(caller)),
+            creator: None,
         };
         let sees_some = visible.project_id.is_some() || visible.creator_project.is_some();
         Ok(sees_some.then_some(visible))

@@ -14,12 +14,21 @@ fn only_project(project: &str) -> VisibleResources {
     VisibleResources {
         project_id: Some(project.to_owned()),
         creator_project: Some(CreatorProject::Project(project.to_owned())),
+        creator: None,
     }
+}
+
+fn listed<T>(visible: T) -> Option<Sight<T>> {
+    Some(Sight::Listed(Visibility::Only(visible)))
+}
+
+fn all<T>() -> Option<Sight<T>> {
+    Some(Sight::Listed(Visibility::Everything))
 }
 
 /// A resource that `u1` of `p1` made and that belongs to `p2`.
 fn resource() -> Resource {
-    let moment = Timestamp::from_second(0).unwrap();
+    let moment = Timestamp::EPOCH;
     Resource {
         id: ResourceId::from_original("f93450f2-d8a5-4d67-9985-02511241e7d1", None).unwrap(),
         resource_type: GENERIC.to_owned(),
@@ -41,13 +50,19 @@ fn resources(
     enforcer: &Enforcer,
     action: Action,
     caller: &Caller,
-) -> Option<Visibility<VisibleResources>> {
+) -> Option<Sight<VisibleResources>> {
     enforcer
         .visible_resources(action, caller, GENERIC, &Answers::default())
         .unwrap()
 }
 
-fn metrics(enforcer: &Enforcer, caller: &Caller) -> Option<Visibility<VisibleMetrics>> {
+fn reach(enforcer: &Enforcer, action: Action, caller: &Caller) -> Option<Sight<VisibleResources>> {
+    enforcer
+        .reachable_resources(action, caller, GENERIC, &Answers::default())
+        .unwrap()
+}
+
+fn metrics(enforcer: &Enforcer, caller: &Caller) -> Option<Sight<VisibleMetrics>> {
     enforcer
         .visible_metrics(caller, &Answers::default())
         .unwrap()
@@ -60,31 +75,72 @@ fn access(enforcer: &Enforcer, caller: &Caller) -> ResourceAccess {
 }
 
 #[test]
-fn bare_names_see_everything() {
+fn bare_names_list_everything_and_reach_what_they_made() {
     let enforcer = Enforcer::default();
     let name = Caller::named("u");
-    let everything = Some(Visibility::Everything);
-    assert_eq!(
-        resources(&enforcer, Action::ListResource, &name),
-        everything
-    );
-    assert_eq!(metrics(&enforcer, &name), Some(Visibility::Everything));
-    assert_eq!(access(&enforcer, &name), ResourceAccess::Allowed);
+    assert_eq!(resources(&enforcer, Action::ListResource, &name), all());
+    assert_eq!(metrics(&enforcer, &name), all());
+    for action in [Action::SearchResource, Action::DeleteResources] {
+        let own = VisibleResources {
+            creator: Some("u".to_owned()),
+            ..VisibleResources::default()
+        };
+        assert_eq!(reach(&enforcer, action, &name), listed(own), "{action:?}");
+        let admin = Caller::named("admin");
+        assert_eq!(reach(&enforcer, action, &admin), all(), "{action:?}");
+    }
+    let closed = Enforcer::new([("delete resources", "role:admin")], "d").unwrap();
+    assert_eq!(reach(&closed, Action::DeleteResources, &name), None);
+    // Nothing is hidden from them: they have seen it in a listing.
+    assert_eq!(access(&enforcer, &name), ResourceAccess::Denied);
+    let creator = Caller::named("u1:p1");
+    assert_eq!(access(&enforcer, &creator), ResourceAccess::Allowed);
+}
+
+#[test]
+fn rules_that_need_the_whole_thing_are_asked_about_each() {
+    let rules = [
+        ("list resource", "not 'secret':%(user_id)s"),
+        ("search resource", "role:admin or 'yes':%(public)s"),
+        (
+            "delete resources",
+            "user:%(creator)s and project_id:%(project_id)s",
+        ),
+        ("list metric", "not 'secret':%(resource.user_id)s"),
+    ];
+    let enforcer = Enforcer::new(rules, "d").unwrap();
+    let member = caller("u1", "p1", "member");
+    for action in [
+        Action::ListResource,
+        Action::SearchResource,
+        Action::DeleteResources,
+    ] {
+        let found = resources(&enforcer, action, &member);
+        assert_eq!(found, Some(Sight::OneByOne), "{action:?}");
+        let found = reach(&enforcer, action, &Caller::named("u"));
+        assert_eq!(found, Some(Sight::OneByOne), "{action:?}");
+    }
+    assert_eq!(metrics(&enforcer, &member), Some(Sight::OneByOne));
+    assert_eq!(metrics(&enforcer, &Caller::named("u")), all());
+    // What a caller is can be told beforehand, also by a rule that says what they must not be.
+    let roles = Enforcer::new([("list resource", "not role:guest")], "d").unwrap();
+    assert_eq!(resources(&roles, Action::ListResource, &member), all());
+    let guest = caller("u1", "p1", "guest");
+    assert_eq!(resources(&roles, Action::ListResource, &guest), None);
 }
 
 #[test]
 fn listings_by_kind_of_caller() {
     let enforcer = Enforcer::default();
     let member = caller("u1", "p1", "member");
-    let own = || Some(Visibility::Only(only_project("p1")));
+    let own = || listed(only_project("p1"));
     for action in [
         Action::ListResource,
         Action::SearchResource,
         Action::DeleteResources,
     ] {
         let admin = caller("a", "p9", "admin");
-        let everything = Some(Visibility::Everything);
-        assert_eq!(resources(&enforcer, action, &admin), everything);
+        assert_eq!(resources(&enforcer, action, &admin), all());
     }
     assert_eq!(resources(&enforcer, Action::ListResource, &member), own());
     assert_eq!(resources(&enforcer, Action::SearchResource, &member), own());
@@ -94,34 +150,33 @@ fn listings_by_kind_of_caller() {
     };
     assert_eq!(
         resources(&enforcer, Action::DeleteResources, &member),
-        Some(Visibility::Only(made_only))
+        listed(made_only)
     );
     let service = caller("s", "p9", "service");
     assert_eq!(
         resources(&enforcer, Action::SearchResource, &service),
-        Some(Visibility::Everything)
+        all()
     );
     assert_eq!(
         resources(&enforcer, Action::ListResource, &service),
-        Some(Visibility::Only(only_project("p9")))
+        listed(only_project("p9"))
     );
 }
 
 #[test]
 fn metrics_by_kind_of_caller() {
     let enforcer = Enforcer::default();
-    let everything = Some(Visibility::Everything);
-    assert_eq!(metrics(&enforcer, &caller("a", "p9", "admin")), everything);
+    assert_eq!(metrics(&enforcer, &caller("a", "p9", "admin")), all());
     let expected = VisibleMetrics {
         creator_project: Some(CreatorProject::Project("p1".to_owned())),
         of_resources: Some(VisibleResources {
             project_id: Some("p1".to_owned()),
-            creator_project: None,
+            ..VisibleResources::default()
         }),
     };
     for role in ["member", "service"] {
         let visible = metrics(&enforcer, &caller("u1", "p1", role));
-        assert_eq!(visible, Some(Visibility::Only(expected.clone())));
+        assert_eq!(visible, listed(expected.clone()));
     }
 }
 
@@ -132,22 +187,14 @@ fn a_caller_without_project_lists_nothing() {
     assert_eq!(resources(&enforcer, Action::ListResource, &nobody), None);
     assert_eq!(metrics(&enforcer, &nobody), None);
     assert_eq!(access(&enforcer, &nobody), ResourceAccess::Denied);
-    let open = Enforcer::new(
-        [("list resource", "not None:%(created_by_project_id)s")],
-        "d",
-    );
-    // Asked without a type, nothing is known of a creator, so the rule opens everything.
-    assert_eq!(
-        resources(&open.unwrap(), Action::ListResource, &nobody),
-        Some(Visibility::Everything)
-    );
     let unknown = Enforcer::new([("list resource", "None:%(created_by_project_id)s")], "d");
+    let ownerless = VisibleResources {
+        creator_project: Some(CreatorProject::Unknown),
+        ..VisibleResources::default()
+    };
     assert_eq!(
         resources(&unknown.unwrap(), Action::ListResource, &nobody),
-        Some(Visibility::Only(VisibleResources {
-            project_id: None,
-            creator_project: Some(CreatorProject::Unknown),
-        }))
+        listed(ownerless)
     );
 }
 
@@ -169,14 +216,27 @@ fn one_resource_by_kind_of_caller() {
     let closed = Enforcer::new([("get resource", "role:auditor")], "d").unwrap();
     let denied = access(&closed, &caller("u1", "p1", "member"));
     assert_eq!(denied, ResourceAccess::Denied);
-    let by_user = Enforcer::new([("get resource", "user_id:%(creator)s")], "d").unwrap();
-    let users = [
-        ("u1", ResourceAccess::Allowed),
-        ("u2", ResourceAccess::Hidden),
-    ];
-    for (user, expected) in users {
-        assert_eq!(access(&by_user, &caller(user, "p4", "member")), expected);
-    }
+    // The rule is about the resource; what it would say of one of the caller's own only hides it.
+    let check = |rule: &str, user: &str, expected: ResourceAccess| {
+        let enforcer = Enforcer::new([("get resource", rule)], "d").unwrap();
+        let found = access(&enforcer, &caller(user, "p4", "member"));
+        assert_eq!(found, expected, "{rule} {user}");
+    };
+    check(
+        "user_id:%(created_by_user_id)s",
+        "u1",
+        ResourceAccess::Allowed,
+    );
+    check(
+        "user_id:%(created_by_user_id)s",
+        "u2",
+        ResourceAccess::Denied,
+    );
+    check("user_id:%(creator)s", "u1", ResourceAccess::Hidden);
+    check("not 'p2':%(project_id)s", "u1", ResourceAccess::Hidden);
+    check("not 'p3':%(project_id)s", "u2", ResourceAccess::Allowed);
+    check("'generic':%(type)s", "u2", ResourceAccess::Allowed);
+    check("'yes':%(public)s", "u2", ResourceAccess::Denied);
 }
 
 #[test]
@@ -188,10 +248,7 @@ fn another_service_is_asked_first() {
     let asked = enforcer.visible_metrics(&member, &answers).unwrap_err();
     assert_eq!(asked.rule, "list metric");
     answers.add(*asked, true);
-    assert_eq!(
-        enforcer.visible_metrics(&member, &answers),
-        Ok(Some(Visibility::Everything))
-    );
+    assert_eq!(enforcer.visible_metrics(&member, &answers), Ok(all()));
     let asked = enforcer.access_to_resource(&member, &resource(), &answers);
     assert_eq!(asked.unwrap_err().rule, "get resource");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use carbonara::expression::Reference;
 use hashbrown::HashMap;
 
+use super::admission::{Admission, admitted};
 use super::aggregates::{AggregatesError, FoundMetric, Source};
 use super::evaluation::SERIES_PER_BATCH;
 use crate::driver::ResourceQuery;
@@ -38,6 +39,8 @@ pub struct ResourceSelection {
     pub condition: Option<Condition>,
     /// Those that may be seen.
     pub visibility: Visibility<VisibleResources>,
+    /// What decides about each of those that are left; `None` when all of them and all of their metrics may be read.
+    pub admission: Option<Arc<dyn Admission>>,
     /// The properties by which they are grouped, each once; none makes one group of all.
     pub group_by: Vec<String>,
 }
@@ -69,6 +72,7 @@ pub struct ResourceGroup {
 pub struct ResourceGroups {
     gnocchi: Gnocchi,
     query: ResourceQuery,
+    admission: Option<Arc<dyn Admission>>,
     group_by: Vec<String>,
     patterns: Patterns,
     keep: KeepResources,
@@ -105,6 +109,11 @@ impl Patterns {
 
     pub(super) fn globs(&self) -> &[Glob] {
         &self.globs
+    }
+
+    /// Returns whether any of them fits a name.
+    pub(super) fn any_matches(&self, name: &str) -> bool {
+        self.globs.iter().any(|glob| glob.matches(name))
     }
 
     /// Returns the metrics that fit, by reference, then by name.
@@ -162,6 +171,7 @@ impl Gnocchi {
         ResourceGroups {
             gnocchi: self.clone(),
             query,
+            admission: selection.admission,
             group_by: selection.group_by,
             patterns,
             keep,
@@ -228,7 +238,8 @@ impl ResourceGroups {
     }
 
     async fn next_resource(&mut self) -> Result<Option<Resource>, Error> {
-        if self.listed.is_empty() && !self.last_page {
+        // A page may be left without any resource that is admitted.
+        while self.listed.is_empty() && !self.last_page {
             let page = self.gnocchi.list_resources(&self.query).await;
             let page = page.map_err(changed_meanwhile)?;
             self.last_page = page.len() < RESOURCES_PER_PAGE;
@@ -237,7 +248,12 @@ impl ResourceGroups {
                 .gnocchi
                 .metrics_of_resources(page.iter(), &self.patterns)
                 .await?;
-            self.listed = page.into();
+            self.listed = match &self.admission {
+                Some(admission) => admitted(&**admission, page, &self.patterns, &self.metrics)
+                    .await
+                    .into(),
+                None => page.into(),
+            };
         }
         Ok(self.listed.pop_front())
     }

@@ -7,6 +7,7 @@ use carbonara::resample::Granularity;
 use carbonara::{Point, Timespan, Timestamp};
 use hashbrown::HashMap;
 
+use super::admission::admitted;
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
 use super::evaluation::{AnswerRoom, batches};
 use super::groups::{KeepResources, Patterns, ResourceSelection, changed_meanwhile};
@@ -108,6 +109,7 @@ impl Gnocchi {
         selection: ResourceSelection,
         collector: &mut Collector,
     ) -> Result<(), Error> {
+        let admission = selection.admission;
         let mut query = ResourceQuery {
             condition: selection.condition,
             visibility: selection.visibility,
@@ -132,6 +134,14 @@ impl Gnocchi {
             query.page.marker = page
                 .last()
                 .map(|row| format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION)));
+            let page = match &admission {
+                Some(admission) => {
+                    let patterns = &collector.patterns;
+                    let metrics = self.metrics_of_resources(page.iter(), patterns).await?;
+                    admitted(&**admission, page, patterns, &metrics).await
+                }
+                None => page,
+            };
             for row in page {
                 collector.add(row)?;
             }

@@ -1,5 +1,6 @@
 //! Reading aggregates, and computing across those of many metrics.
 
+mod admission;
 mod aggregates;
 mod evaluation;
 mod groups;
@@ -13,6 +14,7 @@ mod resources;
 mod rows;
 mod stretches;
 
+pub use admission::{Admission, Candidate, Revisions};
 pub use aggregates::{
     AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Gaps, Outcomes, SeriesName, Source,
 };

@@ -186,6 +186,11 @@ impl VisibleResources {
                 .map(|project| Condition::equal(Column::ProjectId, project)),
         );
         parts.extend(self.creator_project.as_ref().map(CreatorProject::condition));
+        parts.extend(
+            self.creator
+                .as_deref()
+                .map(|creator| Condition::equal(Column::Creator, creator)),
+        );
         Condition::Any(parts)
     }
 }

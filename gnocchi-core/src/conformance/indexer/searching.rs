@@ -385,14 +385,14 @@ pub async fn matching_resources_are_deleted_entirely(indexer: &dyn Indexer) {
 fn of_project(project: &str) -> VisibleResources {
     VisibleResources {
         project_id: Some(project.into()),
-        creator_project: None,
+        ..VisibleResources::default()
     }
 }
 
 fn made_from(project: CreatorProject) -> VisibleResources {
     VisibleResources {
-        project_id: None,
         creator_project: Some(project),
+        ..VisibleResources::default()
     }
 }
 
@@ -415,6 +415,13 @@ pub async fn only_what_can_be_seen_is_listed_and_deleted(indexer: &dyn Indexer) 
     check(made_from(CreatorProject::Project("p:q".into())), &[2, 6]).await;
     check(made_from(CreatorProject::Project(String::new())), &[]).await;
     check(made_from(CreatorProject::Unknown), &[3, 7]).await;
+    let made_by = |creator: &str| VisibleResources {
+        creator: Some(creator.to_owned()),
+        ..VisibleResources::default()
+    };
+    check(made_by("a"), &[0, 4, 8]).await;
+    check(made_by("a:p"), &[1, 5]).await;
+    check(made_by("A"), &[]).await;
     let either = VisibleResources {
         creator_project: Some(p()),
         ..of_project("project")
