@@ -26,6 +26,7 @@ mod prometheus;
 mod resource_type_changes;
 mod resource_types;
 mod resources;
+mod rights;
 mod search_metric;
 mod searches;
 mod support;

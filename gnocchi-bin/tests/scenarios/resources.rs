@@ -73,7 +73,7 @@ async fn ids_that_are_no_uuids_belong_to_their_user() {
         .user("foobaz")
         .send()
         .await
-        .is(200);
+        .is(403);
     app.post("/v1/resource/generic", json!({"id": "1.2.3.4"}))
         .await
         .is(409)

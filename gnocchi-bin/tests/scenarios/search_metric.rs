@@ -127,6 +127,12 @@ async fn what_is_wrong_is_said() {
         .description();
     assert_eq!(unknown["cause"], json!("Metric does not exist"));
     assert_eq!(unknown["detail"]["metric"]["id"], json!(story.id));
+    // The form of the body, the times, and only then that there is no negation.
+    for parameter in ["start", "stop"] {
+        let text = format!("Invalid value for {parameter}");
+        let parameters = format!("{parameter}=foobar");
+        says(&parameters, json!({"not": [{"=": 1}]}), json!(text)).await;
+    }
     // What is wrong with the body comes before what is wrong with the times.
     let schema = json!({"cause": "Invalid input", "reason": "not a valid value @ data['foo']", "detail": ["foo"]});
     says("start=foobar", json!({"foo": 1}), schema).await;

@@ -187,7 +187,8 @@ mod tests {
             added_metrics: metrics,
             ..Default::default()
         };
-        let assignment = MetricAssignment::of_update(&resource(), &BTreeMap::new(), &update).unwrap();
+        let assignment =
+            MetricAssignment::of_update(&resource(), &BTreeMap::new(), &update).unwrap();
         assert_eq!(assignment.created[0].name.as_deref(), Some("cpu"));
         assert_eq!(assignment.created[0].resource_id, Some(RESOURCE));
         assert_eq!(assignment.created[0].creator.as_deref(), Some("owner"));

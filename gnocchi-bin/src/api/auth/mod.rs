@@ -1,4 +1,4 @@
-//! Who calls, and what he may do.
+//! Who calls, and what they may do.
 //!
 //! | file | concern |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | `basic`, `passwords` | names and passwords |
 //! | `remote_user`, `identity_headers` | callers that a proxy in front of the server knows |
 //! | `keystone/` | tokens of an identity service |
-//! | `access`, `require`, `visibility` | rules: what a caller may, and what he sees |
+//! | `access`, `require`, `visibility` | rules: what a caller may do, and what they see |
 //! | `remote_checks` | rules that another service decides |
 
 mod access;
@@ -31,6 +31,7 @@ pub use settings::{AuthSettings, BasicSettings, RemoteUserSettings};
 
 pub(crate) use authenticator::{Authenticated, guard};
 pub(crate) use require::{
-    require, require_get_resource, require_on_metric, require_on_resource, resource_of,
+    Extent, denied, may, require, require_get_resource, require_insight, require_on_metric,
+    require_on_metrics, require_on_resource, resource_of, resources_of,
 };
-pub(crate) use visibility::{metric_visibility, resource_visibility};
+pub(crate) use visibility::{metric_sight, resource_reach, resource_sight};

@@ -1,11 +1,11 @@
-//! What a caller may do, and the answer when he may not.
+//! What a caller may do, and the response when they may not.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use gnocchi_core::model::{GENERIC, Metric, Resource};
+use gnocchi_core::model::{GENERIC, Metric, Resource, ResourceId};
 use gnocchi_core::policy::{
     Action, Answers, Caller, Enforcer, MetricTarget, RemoteCheck, ResourceAccess, ResourceTarget,
-    Target,
+    Target, Tenancy,
 };
 use http::StatusCode;
 
@@ -15,29 +15,51 @@ use crate::api::state::ApiState;
 /// How many questions to other services one decision may take.
 const REMOTE_CHECKS_MAX: usize = 32;
 
-/// Insists that a caller may do something.
+/// What a rule about many metrics is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The metric with its resource.
+    WithResource,
+    /// The metric alone: its resource lets nobody through, but it can forbid.
+    Alone,
+}
+
+/// Requires that a caller may do something.
 ///
 /// # Errors
-/// 403 when he may not.
+/// 403 when they may not.
 pub(crate) async fn require(
     state: &ApiState,
     action: Action,
     caller: &Caller,
     target: &(impl Target + Sync + ?Sized),
 ) -> ApiResult<()> {
-    let enforcer = state.enforcer();
-    let decide = |answers: &Answers| enforcer.decide(action, caller, target, answers);
-    if settle(state, decide).await? {
+    if may(state, action, caller, target).await? {
         Ok(())
     } else {
         Err(denied())
     }
 }
 
-/// Insists that a caller may do something to a metric, whose resource counts too.
+/// Returns whether a caller may do something.
 ///
 /// # Errors
-/// 403 when he may not; what the store says when the resource cannot be read.
+/// 403 when the rule asks too many other services.
+pub(crate) async fn may(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    target: &(impl Target + Sync + ?Sized),
+) -> ApiResult<bool> {
+    let enforcer = state.enforcer();
+    let decide = |answers: &Answers| enforcer.decide(action, caller, target, answers);
+    settle(state, decide).await
+}
+
+/// Requires that a caller may do something to a metric, whose resource counts too.
+///
+/// # Errors
+/// 403 when they may not; what the store says when the resource cannot be read.
 pub(crate) async fn require_on_metric(
     state: &ApiState,
     action: Action,
@@ -56,8 +78,38 @@ pub(crate) async fn require_on_metric(
     require(state, action, caller, &target).await
 }
 
+/// Requires that a caller may do something to each of some metrics. Resources that the decision needs are read together.
+///
+/// # Errors
+/// 403 when there is one to which they may not; what the store says when the resources cannot be read.
+pub(crate) async fn require_on_metrics(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    metrics: impl Iterator<Item = &Metric> + Send,
+    extent: Extent,
+) -> ApiResult<()> {
+    let enforcer = state.enforcer();
+    let open: Vec<&Metric> = metrics
+        .filter(|metric| !may_without_resource(&enforcer, action, caller, metric))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    if extent == Extent::Alone && enforcer.is_monotone(action) {
+        return Err(denied());
+    }
+    let resources = resources_of(state, open.iter().copied()).await?;
+    for metric in open {
+        let resource = metric.resource_id.and_then(|id| resources.get(&id));
+        require(state, action, caller, &MetricTarget { metric, resource }).await?;
+    }
+    Ok(())
+}
+
+/// Returns whether a caller may do something to a metric whatever its resource is.
 fn may_without_resource(
-    enforcer: &Arc<Enforcer>,
+    enforcer: &Enforcer,
     action: Action,
     caller: &Caller,
     metric: &Metric,
@@ -69,10 +121,10 @@ fn may_without_resource(
     enforcer.is_monotone(action) && enforcer.allows(action, caller, &target)
 }
 
-/// Insists that a caller may do something to a resource.
+/// Requires that a caller may do something to a resource.
 ///
 /// # Errors
-/// 403 when he may not.
+/// 403 when they may not.
 pub(crate) async fn require_on_resource(
     state: &ApiState,
     action: Action,
@@ -82,10 +134,10 @@ pub(crate) async fn require_on_resource(
     require(state, action, caller, &ResourceTarget(resource)).await
 }
 
-/// Insists that a caller may see a resource, its history and the list of its metrics. Callers that are bare names see all.
+/// Requires that a caller may see a resource, its history and the list of its metrics.
 ///
 /// # Errors
-/// 404 when he may see others but not this one, which he must not learn of; 403 when he may see none.
+/// 404 when they may see others but not this one, which they must not learn of; 403 when they may see none.
 pub(crate) async fn require_get_resource(
     state: &ApiState,
     caller: &Caller,
@@ -103,6 +155,33 @@ pub(crate) async fn require_get_resource(
     }
 }
 
+/// Requires that a caller may learn which names of metrics a resource has not: for the names that it has the response is 403
+/// already, so anything else would tell them apart. Bare names list all metrics anyway.
+///
+/// # Errors
+/// 403 when no rule lets the caller see or change the resource.
+pub(crate) async fn require_insight(
+    state: &ApiState,
+    caller: &Caller,
+    resource: &Resource,
+) -> ApiResult<()> {
+    const INSIGHTS: [Action; 4] = [
+        Action::GetResource,
+        Action::ListResource,
+        Action::SearchResource,
+        Action::UpdateResource,
+    ];
+    if caller.tenancy == Tenancy::Shared {
+        return Ok(());
+    }
+    for action in INSIGHTS {
+        if may(state, action, caller, &ResourceTarget(resource)).await? {
+            return Ok(());
+        }
+    }
+    Err(denied())
+}
+
 /// Returns the resource that a metric belongs to.
 ///
 /// # Errors
@@ -113,6 +192,25 @@ pub(crate) async fn resource_of(state: &ApiState, metric: &Metric) -> ApiResult<
     };
     let found = state.gnocchi().resources(GENERIC, &[id]).await?;
     Ok(found.into_iter().flatten().next())
+}
+
+/// Reads the resources that metrics belong to, all in one call.
+///
+/// # Errors
+/// What the store says when the resources cannot be read.
+pub(crate) async fn resources_of(
+    state: &ApiState,
+    metrics: impl Iterator<Item = &Metric>,
+) -> ApiResult<HashMap<ResourceId, Resource>> {
+    let mut ids: Vec<ResourceId> = metrics.filter_map(|metric| metric.resource_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = state.gnocchi().resources(GENERIC, &ids).await?;
+    let found = found.into_iter().flatten();
+    Ok(found.map(|resource| (resource.id, resource)).collect())
 }
 
 /// Makes a decision, asking other services as far as it takes.
@@ -136,6 +234,7 @@ pub(super) async fn settle<T>(
     }
 }
 
-fn denied() -> ApiError {
+/// Says that the caller may not.
+pub(crate) fn denied() -> ApiError {
     ApiError::empty(StatusCode::FORBIDDEN)
 }

@@ -11,13 +11,13 @@ use gnocchi_core::model::{
     GENERIC, Measures, Metric, MetricId, NewMetric, NewResource, Resource, ResourceId,
     ResourceMetric, ResourceType,
 };
-use gnocchi_core::policy::{Action, Caller, MetricTarget, Properties};
+use gnocchi_core::policy::{Action, Caller, Properties};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::named::{Destination, Named, NamedBatch};
 use super::resource_kind::ResourceKind;
-use crate::api::auth::{require, require_on_resource};
+use crate::api::auth::{Extent, require, require_insight, require_on_metrics, require_on_resource};
 use crate::api::error::{ApiError, ApiResult, Detail, NamedIn};
 use crate::api::state::ApiState;
 use crate::api::v1::creation::{MetricDescription, MetricMaker};
@@ -101,12 +101,21 @@ impl OnDemand<'_> {
         let started = Instant::now();
         loop {
             let found = self.find(batch).await?;
-            require_posts(self.state, self.caller, &found.metrics).await?;
             let pairs = batch.measures.iter().zip(&found.metrics);
             let missing: Vec<&Named> = pairs
                 .filter(|(_, metric)| metric.is_none())
                 .map(|(named, _)| named)
                 .collect();
+            // What does not exist is told before what the caller may not do.
+            let known = match self.missing {
+                Missing::Refuse if !missing.is_empty() => {
+                    self.require_insight(&missing).await?;
+                    return Err(unknown_metrics(&missing));
+                }
+                Missing::CreateMetrics => self.known_resources(&missing).await?,
+                Missing::Refuse | Missing::CreateResources(_) => Vec::new(),
+            };
+            require_posts(self.state, self.caller, &found.metrics).await?;
             if missing.is_empty() {
                 return Ok(found.metrics.into_iter().flatten().collect());
             }
@@ -116,7 +125,9 @@ impl OnDemand<'_> {
             let attempt = match self.missing {
                 Missing::Refuse => return Err(unknown_metrics(&missing)),
                 Missing::CreateMetrics => {
-                    self.refuse_unknown_resources(&missing).await?;
+                    for resource in &known {
+                        self.require_update(resource).await?;
+                    }
                     self.create_metrics(&missing).await?
                 }
                 Missing::CreateResources(kind) => {
@@ -173,29 +184,44 @@ impl OnDemand<'_> {
         })
     }
 
-    async fn refuse_unknown_resources(&self, missing: &[&Named]) -> ApiResult<()> {
-        let wanted: BTreeMap<ResourceId, &str> = missing
-            .iter()
-            .map(|named| (named.destination.id, named.destination.original_id.as_str()))
-            .collect();
+    /// Returns the resources of metrics that are missing.
+    ///
+    /// # Errors
+    /// 400 when one of the resources does not exist.
+    async fn known_resources(&self, missing: &[&Named]) -> ApiResult<Vec<Resource>> {
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = originals(missing);
         let ids: Vec<ResourceId> = wanted.keys().copied().collect();
         let found = self.state.gnocchi().resources(GENERIC, &ids).await?;
-        let found: BTreeSet<ResourceId> = found
-            .into_iter()
-            .flatten()
-            .map(|resource| resource.id)
-            .collect();
         let unknown: Vec<Value> = wanted
             .iter()
-            .filter(|(id, _)| !found.contains(id))
-            .map(|(id, original)| json!({"resource_id": id.to_string(), "original_resource_id": original}))
+            .zip(&found)
+            .filter(|(_, found)| found.is_none())
+            .map(|((id, original), _)| json!({"resource_id": id.to_string(), "original_resource_id": original}))
             .collect();
         if unknown.is_empty() {
-            return Ok(());
+            return Ok(found.into_iter().flatten().collect());
         }
         Err(ApiError::bad_data(
             json!({"cause": "Unknown resources", "detail": unknown}),
         ))
+    }
+
+    /// Requires that the caller may learn that these metrics do not exist.
+    async fn require_insight(&self, missing: &[&Named]) -> ApiResult<()> {
+        let ids: Vec<ResourceId> = originals(missing).into_keys().collect();
+        let found = self.state.gnocchi().resources(GENERIC, &ids).await?;
+        for resource in found.iter().flatten() {
+            require_insight(self.state, self.caller, resource).await?;
+        }
+        Ok(())
+    }
+
+    /// Requires that the caller may create metrics on a resource.
+    async fn require_update(&self, resource: &Resource) -> ApiResult<()> {
+        require_on_resource(self.state, Action::UpdateResource, self.caller, resource).await
     }
 
     /// Creates metrics on resources that exist, all or none.
@@ -228,8 +254,7 @@ impl OnDemand<'_> {
         let (mut added, mut created) = (Vec::new(), Vec::new());
         for (id, missing) in by_resource {
             if let Some(resource) = resources.get(&id) {
-                require_on_resource(self.state, Action::UpdateResource, self.caller, resource)
-                    .await?;
+                self.require_update(resource).await?;
                 for named in missing {
                     added.push(maker.make(description(named)).await?);
                 }
@@ -319,8 +344,7 @@ impl OnDemand<'_> {
     }
 }
 
-/// Refuses measures for a metric of somebody else. The resource of a metric doesn't count here: rules about it never let
-/// anybody send measures in batches.
+/// Refuses measures for a metric of somebody else. In batches the resource of a metric lets nobody through.
 ///
 /// # Errors
 /// 403 when the caller may not send measures of one of the metrics.
@@ -329,14 +353,16 @@ pub(crate) async fn require_posts(
     caller: &Caller,
     metrics: &[Option<Arc<Metric>>],
 ) -> ApiResult<()> {
-    for metric in metrics.iter().flatten() {
-        let target = MetricTarget {
-            metric,
-            resource: None,
-        };
-        require(state, Action::PostMeasures, caller, &target).await?;
-    }
-    Ok(())
+    let metrics = metrics.iter().flatten().map(Arc::as_ref);
+    require_on_metrics(state, Action::PostMeasures, caller, metrics, Extent::Alone).await
+}
+
+/// Returns the ids of the resources of missing metrics as the sender wrote them.
+fn originals<'a>(missing: &[&'a Named]) -> BTreeMap<ResourceId, &'a str> {
+    let destinations = missing.iter().map(|named| &named.destination);
+    destinations
+        .map(|destination| (destination.id, destination.original_id.as_str()))
+        .collect()
 }
 
 /// Says which metrics do not exist.

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
-use gnocchi_core::model::{Metric, MetricId, MetricStatus, Resource};
-use gnocchi_core::policy::{Action, Caller, Visibility};
+use gnocchi_core::error::IndexerError;
+use gnocchi_core::model::{GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceId};
+use gnocchi_core::policy::{Action, Caller, Sight, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 
 use super::creation::{MetricDescription, MetricMaker};
 use super::resource::{self, Attributes};
-use super::{archive_policy, created, no_content, ok};
+use super::{archive_policy, created, no_content, ok, one_by_one};
 use crate::api::address::{BaseUrl, Names};
-use crate::api::auth::{Authenticated, metric_visibility, require_on_metric, resource_of};
+use crate::api::auth::{
+    Authenticated, metric_sight, require_on_metric, require_on_resource, resource_of,
+};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::page::{Listing, PageRequest};
@@ -27,12 +30,19 @@ pub(super) async fn list(
     Authenticated(caller): Authenticated,
     listing: Listing,
 ) -> ApiResult {
-    let filter = MetricFilter {
-        visibility: metric_visibility(&state, &caller).await?,
-        ..filter(&listing.query)?
-    };
+    let sight = metric_sight(&state, &caller).await?;
+    let filter = filter(&listing.query)?;
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
-    let metrics = state.gnocchi().list_metrics(&filter, &page.page).await?;
+    let metrics = match sight {
+        Sight::Listed(visibility) => {
+            let filter = MetricFilter {
+                visibility,
+                ..filter
+            };
+            state.gnocchi().list_metrics(&filter, &page.page).await?
+        }
+        Sight::OneByOne => one_by_one::metrics(&state, &caller, &filter, &page.page).await?,
+    };
     let last = metrics.last().map(|metric| metric.id.to_string());
     let next = page.next(&listing, metrics.len(), last);
     let mut response = super::list(metrics, listed).await?;
@@ -50,7 +60,20 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
+    let resource_id = description.resource_id;
+    let resource = match resource_id {
+        Some(id) => found_resource(&state, id).await?,
+        None => None,
+    };
+    if let Some(resource) = &resource {
+        require_on_resource(&state, Action::UpdateResource, &caller, resource).await?;
+    }
     let metric = MetricMaker::new(&state, &caller).make(description).await?;
+    // One that somebody creates in this instant was not asked about, so it is not there yet.
+    if let (Some(id), None) = (resource_id, resource) {
+        let missing = IndexerError::NoSuchResource { id };
+        return Err(ApiError::of(missing.into(), NamedIn::Body));
+    }
     let made = state
         .gnocchi()
         .create_metrics(vec![metric])
@@ -97,6 +120,12 @@ pub(super) async fn delete_found(state: &ApiState, caller: &Caller, metric: &Met
     require_on_metric(state, Action::DeleteMetric, caller, metric).await?;
     state.gnocchi().delete_metrics(&[metric.id]).await?;
     Ok(no_content())
+}
+
+/// Finds the resource that a body names.
+async fn found_resource(state: &ApiState, id: ResourceId) -> ApiResult<Option<Resource>> {
+    let found = state.gnocchi().resources(GENERIC, &[id]).await?;
+    Ok(found.into_iter().flatten().next())
 }
 
 /// Finds the metric of an id in a path.

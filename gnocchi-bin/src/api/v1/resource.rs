@@ -6,15 +6,15 @@ use gnocchi_core::Error;
 use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{AttributeValue, Change, GENERIC, Resource, ResourceId, ResourceType};
-use gnocchi_core::policy::{Action, Caller, NoTarget};
+use gnocchi_core::policy::{Action, Caller, NoTarget, Sight, Visibility, VisibleResources};
 use http::header::LINK;
 use serde_json::{Map, Value, json};
 
 use super::resource_body::{Creation, Fields, Sender};
-use super::{created, no_content, ok};
+use super::{created, no_content, ok, one_by_one};
 use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{
-    Authenticated, require, require_get_resource, require_on_resource, resource_visibility,
+    Authenticated, require, require_get_resource, require_on_resource, resource_sight,
 };
 use crate::api::body::RequestBody;
 use crate::api::conditions::{Conditions, Verdict, Version};
@@ -76,12 +76,17 @@ pub(super) async fn list(
     let history = listing.query.flag("history", false)?;
     find_type(&state, &type_name).await?;
     let action = Action::ListResource;
+    let sight = resource_sight(&state, action, &caller, &type_name).await?;
     let query = ResourceQuery {
-        visibility: resource_visibility(&state, action, &caller, &type_name).await?,
         history,
         ..ResourceQuery::of_type(type_name)
     };
-    list_resources(&state, query, attributes, &listing).await
+    let seen = Seen {
+        caller: &caller,
+        action,
+        sight,
+    };
+    list_resources(&state, query, seen, attributes, &listing).await
 }
 
 /// `POST /v1/resource/{type}`
@@ -217,7 +222,12 @@ pub(super) async fn history(
         history: true,
         ..ResourceQuery::of_type(type_name)
     };
-    list_resources(&state, query, attributes, &listing).await
+    let seen = Seen {
+        caller: &caller,
+        action: Action::GetResource,
+        sight: Sight::Listed(Visibility::Everything),
+    };
+    list_resources(&state, query, seen, attributes, &listing).await
 }
 
 /// Finds the type that a path names.
@@ -251,10 +261,20 @@ async fn find_of_type(
     Ok(state.gnocchi().resource(type_name, id).await?)
 }
 
+/// What a caller sees of a listing.
+pub(super) struct Seen<'a> {
+    pub(super) caller: &'a Caller,
+    /// The rule that decides.
+    pub(super) action: Action,
+    /// How it does.
+    pub(super) sight: Sight<VisibleResources>,
+}
+
 /// Answers with the page of a listing that a request asks for.
 pub(super) async fn list_resources(
     state: &ApiState,
     query: ResourceQuery,
+    seen: Seen<'_>,
     attributes: Attributes,
     listing: &Listing,
 ) -> ApiResult<Response> {
@@ -265,7 +285,16 @@ pub(super) async fn list_resources(
         page: page.page.clone(),
         ..query
     };
-    let resources = state.gnocchi().list_resources(&query).await?;
+    let resources = match seen.sight {
+        Sight::Listed(visibility) => {
+            let query = ResourceQuery {
+                visibility,
+                ..query
+            };
+            state.gnocchi().list_resources(&query).await?
+        }
+        Sight::OneByOne => one_by_one::resources(state, seen.action, seen.caller, query).await?,
+    };
     let last = resources.last().map(|resource| marker(resource, history));
     let next = page.next(listing, resources.len(), last);
     let mut response = super::list(resources, move |resource| {
@@ -281,7 +310,7 @@ pub(super) async fn list_resources(
 }
 
 /// Returns the identifier of a row of a listing: in history, revisions have their own.
-fn marker(resource: &Resource, history: bool) -> String {
+pub(super) fn marker(resource: &Resource, history: bool) -> String {
     if history {
         format!("{}@{}", resource.id, resource.revision.unwrap_or(-1))
     } else {

@@ -12,7 +12,7 @@ use gnocchi_core::policy::{Action, Caller};
 use super::resource_body::{make_metrics, metric_entries};
 use super::{metric, resource};
 use crate::api::address::Names;
-use crate::api::auth::{Authenticated, require_get_resource, require_on_resource};
+use crate::api::auth::{Authenticated, require_get_resource, require_insight, require_on_resource};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::query::Query;
@@ -128,7 +128,11 @@ async fn find(
         .gnocchi()
         .named_metrics(&[(resource.id, name)])
         .await?;
-    found.into_iter().flatten().next().ok_or(missing)
+    let Some(metric) = found.into_iter().flatten().next() else {
+        require_insight(state, caller, &resource).await?;
+        return Err(missing);
+    };
+    Ok(metric)
 }
 
 /// A resource has as many metrics as it has; this listing has no pages.

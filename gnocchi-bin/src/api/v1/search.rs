@@ -6,10 +6,11 @@ use gnocchi_core::policy::Action;
 use http::StatusCode;
 use serde_json::json;
 
+use super::deletion::Deletion;
 use super::ok;
-use super::resource::{Attributes, find_type, list_resources};
+use super::resource::{Attributes, Seen, find_type, list_resources};
 use crate::api::address::Names;
-use crate::api::auth::{Authenticated, resource_visibility};
+use crate::api::auth::{Authenticated, resource_sight};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::filter::{self, Rows};
@@ -33,16 +34,20 @@ pub(super) async fn resources(
     let history = listing.query.flag("history", false)?;
     let resource_type = find_type(&state, &type_name).await?;
     let action = Action::SearchResource;
-    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
+    let sight = resource_sight(&state, action, &caller, &type_name).await?;
     let wanted = filter::of_request(body, &listing.query).await?;
     let rows = Rows::of(history);
     let query = ResourceQuery {
         condition: filter::bind(&state, wanted.as_ref(), &caller, &resource_type, rows)?,
-        visibility,
         history,
         ..ResourceQuery::of_type(type_name)
     };
-    list_resources(&state, query, attributes, &listing).await
+    let seen = Seen {
+        caller: &caller,
+        action,
+        sight,
+    };
+    list_resources(&state, query, seen, attributes, &listing).await
 }
 
 /// Any other method of `/v1/search/resource/{type}`: what is wrong with the address goes before what is wrong with the method.
@@ -64,15 +69,11 @@ pub(super) async fn delete_resources(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
-    let action = Action::DeleteResources;
-    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
+    let deletion = Deletion::of(&state, &caller, &type_name).await?;
     let wanted = filter::of_request(body, &query).await?;
     let rows = Rows::Current;
     let condition = filter::bind(&state, wanted.as_ref(), &caller, &resource_type, rows)?;
     let condition = condition.ok_or_else(|| ApiError::bad_request(EMPTY_FILTER))?;
-    let deleted = state
-        .gnocchi()
-        .delete_matching_resources(&type_name, &condition, &visibility)
-        .await?;
+    let deleted = deletion.delete(&type_name, condition).await?;
     Ok(ok(&json!({ "deleted": deleted })))
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use carbonara::{Timespan, Timestamp};
 use gnocchi_core::Error;
 use gnocchi_core::model::{Metric, MetricId};
-use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Predicate};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use super::aggregates::level_list;
 use super::document;
 use super::{metric, value_predicate};
 use crate::api::aside::{self, Length};
-use crate::api::auth::{Authenticated, require};
+use crate::api::auth::{Authenticated, Extent, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::query::Query;
@@ -53,8 +53,9 @@ pub(super) async fn search(
     let Some(body) = body.optional_json().await? else {
         return Err(ApiError::bad_request("No query specified in body"));
     };
-    let predicate = Arc::new(value_predicate::parse(&body)?);
+    let condition = value_predicate::parse(&body)?;
     let search = Search::parse(&query, state.gnocchi().clock().now())?;
+    let predicate = Arc::new(condition.usable()?);
     let mut found = Vec::with_capacity(metrics.len());
     let mut answered = 0;
     for chunk in metrics.chunks(METRICS_AT_ONCE) {
@@ -92,14 +93,8 @@ async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<
     }
     let found = state.gnocchi().metrics(&ids).await?;
     let metrics: Vec<Arc<Metric>> = found.into_iter().flatten().collect();
-    for metric in &metrics {
-        // The resource of the metric doesn't count here.
-        let target = MetricTarget {
-            metric,
-            resource: None,
-        };
-        require(state, Action::SearchMetric, caller, &target).await?;
-    }
+    let all = metrics.iter().map(Arc::as_ref);
+    require_on_metrics(state, Action::SearchMetric, caller, all, Extent::Alone).await?;
     Ok(metrics)
 }
 

@@ -21,22 +21,43 @@ struct Reader {
     negated: bool,
 }
 
+/// A condition of the right form, which may still hold a negation: there is none, but clients know that this is told after everything
+/// that is wrong with the form of the request.
+#[derive(Debug)]
+pub(super) struct WellFormed {
+    predicate: Predicate,
+    negated: bool,
+}
+
+impl WellFormed {
+    /// Returns the condition.
+    ///
+    /// # Errors
+    /// A bad request when it holds a negation.
+    pub(super) fn usable(self) -> ApiResult<Predicate> {
+        if self.negated {
+            return Err(ApiError::bad_request("Unknown operator not"));
+        }
+        Ok(self.predicate)
+    }
+}
+
 /// Reads a condition.
 ///
 /// # Errors
 /// A bad request that names what is wrong and where.
-pub(super) fn parse(body: &Value) -> ApiResult<Predicate> {
+pub(super) fn parse(body: &Value) -> ApiResult<WellFormed> {
     let mut reader = Reader::default();
     let predicate = reader.predicate(body, &Path::Root)?;
-    if reader.negated {
-        return Err(ApiError::bad_request("Unknown operator not"));
-    }
     if reader.operations > OPERATIONS_MAX {
         return Err(ApiError::bad_request(format!(
             "Invalid input: more than {OPERATIONS_MAX} operations"
         )));
     }
-    Ok(predicate)
+    Ok(WellFormed {
+        predicate,
+        negated: reader.negated,
+    })
 }
 
 impl Reader {
@@ -212,7 +233,8 @@ mod tests {
     #[test]
     fn there_is_no_negation_and_not_too_much_of_anything() {
         let unknown = ApiError::bad_request("Unknown operator not");
-        assert_eq!(refused(&json!({"and": [{"not": [{"=": 1}]}]})), unknown);
+        let negated = parse(&json!({"and": [{"not": [{"=": 1}]}]})).unwrap();
+        assert_eq!(negated.usable(), Err(unknown));
         check(
             &json!({"not": {"=": 1}}),
             "not a valid value @ data['not']",
@@ -230,7 +252,7 @@ mod tests {
             left: Operand::Value,
             right: Operand::Number(number),
         };
-        let parsed = |body| parse(&body).unwrap();
+        let parsed = |body| parse(&body).unwrap().usable().unwrap();
         let is_one = Predicate::Holds(value_and(BinaryFunction::Equal, 1.0));
         assert_eq!(parsed(json!({"eq": true})), is_one);
         let rest = value_and(BinaryFunction::Modulo, 2.0);

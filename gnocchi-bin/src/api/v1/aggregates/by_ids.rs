@@ -1,11 +1,11 @@
 //! Series that are named by the ids of their metrics.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use carbonara::expression::Expression;
-use gnocchi_core::model::{GENERIC, Metric, MetricId, Resource, ResourceId};
-use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::model::{Metric, MetricId};
+use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{Evaluation, KeepResources, Source};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
 use super::refusal;
 use super::view;
-use crate::api::auth::require;
+use crate::api::auth::{Extent, require_on_metrics, resources_of};
 use crate::api::error::ApiResult;
 use crate::api::render::Document;
 use crate::api::state::ApiState;
@@ -31,12 +31,13 @@ pub(super) async fn compute(
     let expression = Arc::new(operations.by_ids()?);
     let sources = sources(state, &expression).await?;
     let metrics = distinct(&sources);
-    let resources = resources_of(state, &metrics).await?;
-    for metric in &metrics {
-        let resource = metric.resource_id.and_then(|id| resources.get(&id));
-        let target = MetricTarget { metric, resource };
-        require(state, Action::GetMetric, caller, &target).await?;
-    }
+    let all = || metrics.iter().map(Arc::as_ref);
+    let (action, extent) = (Action::GetMetric, Extent::WithResource);
+    require_on_metrics(state, action, caller, all(), extent).await?;
+    let resources = match keep {
+        KeepResources::Keep => resources_of(state, all()).await?,
+        KeepResources::Drop => HashMap::new(),
+    };
     let references = expression.references();
     let query = parameters.query(Arc::clone(&expression));
     let evaluation = Evaluation {
@@ -110,26 +111,4 @@ fn distinct(sources: &[Source]) -> Vec<Arc<Metric>> {
         }
     }
     metrics
-}
-
-/// Reads the resources of metrics, all in one call.
-async fn resources_of(
-    state: &ApiState,
-    metrics: &[Arc<Metric>],
-) -> ApiResult<BTreeMap<ResourceId, Resource>> {
-    let mut ids: Vec<ResourceId> = metrics
-        .iter()
-        .filter_map(|metric| metric.resource_id)
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let found = state.gnocchi().resources(GENERIC, &ids).await?;
-    Ok(found
-        .into_iter()
-        .flatten()
-        .map(|resource| (resource.id, resource))
-        .collect())
 }

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use carbonara::expression::Reference;
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::ResourceType;
-use gnocchi_core::policy::{Action, Caller};
-use gnocchi_core::query::{KeepResources, ResourceSelection};
+use gnocchi_core::model::{Glob, ResourceType};
+use gnocchi_core::policy::Caller;
+use gnocchi_core::query::{AggregatesError, KeepResources, ResourceSelection, Revisions};
 use serde_json::{Value, json};
 
+use super::admission::Admitted;
 use super::operations::{Operations, pairs};
 use super::parameters::Parameters;
 use super::refusal;
 use super::view::View;
-use crate::api::auth::resource_visibility;
+use crate::api::auth::denied;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::filter::{self, Rows};
 use crate::api::query::Query;
@@ -85,9 +87,9 @@ impl Call<'_> {
     ) -> ApiResult {
         let expression = Arc::new(operations.by_names()?);
         let resource_type = find_type(self.state, resource_type).await?;
-        let selection = self.selection(&resource_type, search).await?;
+        let admitted = Admitted::of(self.state, self.caller, resource_type.name()).await?;
+        let selection = self.selection(&admitted, &resource_type, search)?;
         let references = expression.references();
-        let refused = |error| refusal::of(error, &pairs(&references));
         let query = self.parameters.query(Arc::clone(&expression));
         let (start, stop) = (self.parameters.start, self.parameters.stop);
         let view = View {
@@ -96,32 +98,60 @@ impl Call<'_> {
             attributes: Attributes::through(resource_type.name(), false),
         };
         let gnocchi = self.state.gnocchi();
+        let selected = selection.clone();
         let mut answer = Document::new();
-        if self.scope.is_history() {
+        let written = if self.scope.is_history() {
             let groups = gnocchi.aggregates_with_history(&query, selection, start, stop, self.keep);
-            view.history(&mut answer, groups.await.map_err(refused)?);
+            groups.await.map(|groups| view.history(&mut answer, groups))
         } else {
             let groups = gnocchi.aggregates_of_resources(&query, selection, start, stop, self.keep);
-            let groups = groups.await.map_err(refused)?;
-            if self.scope.group_by.is_empty() {
-                for group in groups {
-                    view.group(&mut answer, group);
+            groups.await.map(|groups| {
+                if self.scope.group_by.is_empty() {
+                    for group in groups {
+                        view.group(&mut answer, group);
+                    }
+                } else {
+                    view.groups(&mut answer, groups);
                 }
-            } else {
-                view.groups(&mut answer, groups);
-            }
+            })
+        };
+        match written {
+            Ok(()) => Ok(document(answer)),
+            Err(error) => Err(self
+                .refusal(error, &admitted, selected, &references)
+                .await?),
         }
-        Ok(document(answer))
     }
 
-    async fn selection(
+    /// Says why nothing was computed.
+    async fn refusal(
         &self,
+        error: AggregatesError,
+        admitted: &Admitted,
+        selection: ResourceSelection,
+        references: &[&Reference],
+    ) -> ApiResult<ApiError> {
+        let is_nothing = matches!(error, AggregatesError::NoSuchMetric { .. });
+        let refusal = refusal::of(error, &pairs(references));
+        if !is_nothing {
+            return Ok(refusal);
+        }
+        let revisions = if self.scope.is_history() {
+            Revisions::All
+        } else {
+            Revisions::Current
+        };
+        let patterns = references.iter().map(|one| Glob::new(&one.name)).collect();
+        let is_refused = admitted.is_refused(self.state, selection, patterns, revisions);
+        Ok(if is_refused.await? { denied() } else { refusal })
+    }
+
+    fn selection(
+        &self,
+        admitted: &Admitted,
         resource_type: &ResourceType,
         search: &Value,
     ) -> ApiResult<ResourceSelection> {
-        let name = resource_type.name();
-        let action = Action::SearchResource;
-        let visibility = resource_visibility(self.state, action, self.caller, name).await?;
         let filter = filter::of_value(search, &Path::Key(&Path::Root, "search"))?;
         let rows = Rows::of(self.scope.is_history());
         let condition = filter::bind(
@@ -132,9 +162,10 @@ impl Call<'_> {
             rows,
         )?;
         Ok(ResourceSelection {
-            resource_type: name.to_owned(),
+            resource_type: resource_type.name().to_owned(),
             condition,
-            visibility,
+            visibility: admitted.visibility.clone(),
+            admission: admitted.admission(),
             group_by: self.scope.group_by.clone(),
         })
     }

@@ -1,24 +1,26 @@
 //! The deprecated calls: one aggregate across metrics, as a bare list.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::extract::State;
 use carbonara::Timespan;
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::MetricId;
-use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::model::{Glob, Metric, MetricId};
+use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{
-    AggregatesError, ReaggregationQuery, ResourceSelection, SeriesName, Source,
+    AggregatesError, ReaggregationQuery, ResourceSelection, Revisions, SeriesName, Source,
 };
 use serde_json::{Value, json};
 
+use super::admission::Admitted;
 use super::by_resources::group_by;
 use super::parameters::{Parameters, UnlessSaid};
 use super::refusal;
 use super::view;
 use crate::api::address::Names;
-use crate::api::auth::{Authenticated, require, resource_visibility};
+use crate::api::auth::{Authenticated, Extent, denied, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::filter::{self, Rows};
@@ -71,8 +73,7 @@ pub(in crate::api::v1) async fn across_resources(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = state.gnocchi().resource_type(&type_name).await?;
-    let action = Action::SearchResource;
-    let visibility = resource_visibility(&state, action, &caller, &type_name).await?;
+    let admitted = Admitted::of(&state, &caller, &type_name).await?;
     let filter = filter::of_request(body, &query).await?;
     let condition = filter::bind(
         &state,
@@ -83,17 +84,18 @@ pub(in crate::api::v1) async fn across_resources(
     )?;
     let asked = parse(&state, &query)?;
     let selection = ResourceSelection {
-        resource_type: type_name.clone(),
+        resource_type: type_name,
         condition,
-        visibility,
+        visibility: admitted.visibility.clone(),
+        admission: admitted.admission(),
         group_by: group_by(&query),
     };
     let grouped = !selection.group_by.is_empty();
     let references = json!([[metric_name, asked.aggregation]]);
     let gnocchi = state.gnocchi();
-    let mut groups = gnocchi.named_metric_groups(selection, &metric_name);
+    let mut groups = gnocchi.named_metric_groups(selection.clone(), &metric_name);
     let mut answer = Document::new();
-    let mut written = 0;
+    let (mut written, mut series) = (0, 0);
     if grouped {
         answer.text("[");
     }
@@ -106,6 +108,7 @@ pub(in crate::api::v1) async fn across_resources(
             .iter_mut()
             .map(|group| std::mem::take(&mut group.sources))
             .collect();
+        series += sources.iter().map(Vec::len).sum::<usize>();
         let computed = gnocchi.reaggregated(&asked, &sources).await;
         let computed = computed.map_err(|error| refused(error, &references))?;
         for (group, levels) in batch.into_iter().zip(computed) {
@@ -117,6 +120,13 @@ pub(in crate::api::v1) async fn across_resources(
                 answer.text("}");
             }
             written += 1;
+        }
+    }
+    if series == 0 {
+        let names = vec![Glob::literal(&metric_name)];
+        let is_refused = admitted.is_refused(&state, selection, names, Revisions::Current);
+        if is_refused.await? {
+            return Err(denied());
         }
     }
     match (grouped, written) {
@@ -136,21 +146,22 @@ async fn aggregate_metrics(
 ) -> ApiResult {
     let ids: Vec<MetricId> = ids.into_iter().collect();
     let found = state.gnocchi().metrics(&ids).await?;
-    let mut sources = Vec::with_capacity(ids.len());
-    for (id, metric) in ids.into_iter().zip(found) {
-        let metric = metric.ok_or_else(|| ApiError::no_such_metric(&id.to_string()))?;
-        // The resource of the metric doesn't count here.
-        let target = MetricTarget {
-            metric: &metric,
-            resource: None,
-        };
-        require(state, Action::GetMetric, caller, &target).await?;
-        sources.push(Source {
+    let pairs = ids.iter().zip(found);
+    let metrics = pairs.map(|(id, metric)| {
+        // What does not exist is told before what the caller may not see, wherever it stands.
+        metric.ok_or_else(|| ApiError::no_such_metric(&id.to_string()))
+    });
+    let metrics: Vec<Arc<Metric>> = metrics.collect::<ApiResult<_>>()?;
+    let all = metrics.iter().map(Arc::as_ref);
+    require_on_metrics(state, Action::GetMetric, caller, all, Extent::Alone).await?;
+    let sources: Vec<Source> = metrics
+        .into_iter()
+        .map(|metric| Source {
             reference: 0,
             metric,
             found: None,
-        });
-    }
+        })
+        .collect();
     let asked = parse(state, query)?;
     let references: Value = sources
         .iter()

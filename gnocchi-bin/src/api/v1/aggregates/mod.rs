@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `parameters` | time, granularity and gaps: what both ways of asking share |
 //! | `operations` | expressions as JSON or text, and what is said of wrong ones |
-//! | `by_ids`, `by_resources` | which series are meant, and who may see them |
+//! | `by_ids`, `by_resources` | which series are meant |
+//! | `admission` | which series of resources a caller may compute with |
 //! | `legacy` | the deprecated calls, which are expressions of one shape |
 //! | `refusal` | why nothing can be computed, as clients know it |
 //! | `view` | what was computed as JSON |
 
+mod admission;
 mod by_ids;
 mod by_resources;
 mod legacy;

@@ -1,0 +1,144 @@
+//! Deleting all resources that match a filter: those that the caller may delete.
+
+use gnocchi_core::driver::ResourceQuery;
+use gnocchi_core::model::{Page, Resource, ResourceId, SortKey};
+use gnocchi_core::policy::{
+    Action, Caller, ResourceTarget, Sight, Tenancy, Visibility, VisibleResources,
+};
+use gnocchi_core::search::Condition;
+
+use super::one_by_one::{Pages, ROWS_AT_ONCE};
+use crate::api::auth::{denied, may, resource_reach};
+use crate::api::error::ApiResult;
+use crate::api::state::ApiState;
+
+/// A deletion of many resources by one caller.
+pub(super) struct Deletion<'a> {
+    state: &'a ApiState,
+    caller: &'a Caller,
+    /// The rules that must all allow it.
+    actions: &'static [Action],
+    reach: Sight<VisibleResources>,
+}
+
+impl<'a> Deletion<'a> {
+    /// Decides what the caller may delete at once. A bare name needs the rule that counts for one resource as well: whoever has a
+    /// project has the listing filtered by it, which is what the rule of the call is for.
+    ///
+    /// # Errors
+    /// 403 when that is nothing.
+    pub(super) async fn of(
+        state: &'a ApiState,
+        caller: &'a Caller,
+        type_name: &str,
+    ) -> ApiResult<Self> {
+        let actions: &[Action] = match caller.tenancy {
+            Tenancy::Projects => &[Action::DeleteResources],
+            Tenancy::Shared => &[Action::DeleteResources, Action::DeleteResource],
+        };
+        let mut reach = Sight::Listed(Visibility::Everything);
+        for action in actions {
+            let own = resource_reach(state, *action, caller, type_name).await?;
+            reach = narrower(reach, own);
+        }
+        Ok(Self {
+            state,
+            caller,
+            actions,
+            reach,
+        })
+    }
+
+    /// Deletes the resources of a type that fulfil a condition and returns how many there were.
+    ///
+    /// # Errors
+    /// 403 when there are some, and the caller may delete none of them. Those of other projects count as absent.
+    pub(super) async fn delete(&self, type_name: &str, condition: Condition) -> ApiResult<usize> {
+        let hides = self.caller.tenancy == Tenancy::Projects;
+        let (deleted, passed_over) = match &self.reach {
+            Sight::Listed(visibility) => {
+                let deleted = self
+                    .state
+                    .gnocchi()
+                    .delete_matching_resources(type_name, &condition, visibility)
+                    .await?;
+                let looks = deleted == 0 && !hides;
+                (deleted, looks && self.exists(type_name, condition).await?)
+            }
+            Sight::OneByOne => self.delete_one_by_one(type_name, condition).await?,
+        };
+        if deleted == 0 && passed_over && !hides {
+            return Err(denied());
+        }
+        Ok(deleted)
+    }
+
+    /// Asks about each resource, then deletes those that the caller may delete together.
+    async fn delete_one_by_one(
+        &self,
+        type_name: &str,
+        condition: Condition,
+    ) -> ApiResult<(usize, bool)> {
+        let query = ResourceQuery {
+            condition: Some(condition),
+            metric_names: Some(Vec::new()),
+            page: Page {
+                limit: ROWS_AT_ONCE,
+                marker: None,
+                sort: vec![SortKey::ascending("id")],
+            },
+            ..ResourceQuery::of_type(type_name)
+        };
+        let mut pages = Pages::new(self.state, query);
+        let (mut ids, mut passed_over) = (Vec::<ResourceId>::new(), false);
+        while let Some(resources) = pages.next().await? {
+            for resource in resources {
+                if self.may_delete(&resource).await? {
+                    ids.push(resource.id);
+                } else {
+                    passed_over = true;
+                }
+            }
+        }
+        let deleted = match ids.as_slice() {
+            [] => 0,
+            ids => self.state.gnocchi().delete_resources(ids).await?,
+        };
+        Ok((deleted, passed_over))
+    }
+
+    async fn may_delete(&self, resource: &Resource) -> ApiResult<bool> {
+        for action in self.actions {
+            if !may(self.state, *action, self.caller, &ResourceTarget(resource)).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn exists(&self, type_name: &str, condition: Condition) -> ApiResult<bool> {
+        let query = ResourceQuery {
+            condition: Some(condition),
+            page: Page::first(1),
+            ..ResourceQuery::of_type(type_name)
+        };
+        Ok(!self
+            .state
+            .gnocchi()
+            .list_resources(&query)
+            .await?
+            .is_empty())
+    }
+}
+
+/// Returns what both open. Of a bare name they open everything or what it has made, so one of them lies within the other.
+fn narrower(
+    one: Sight<VisibleResources>,
+    other: Sight<VisibleResources>,
+) -> Sight<VisibleResources> {
+    match (one, other) {
+        (Sight::OneByOne, _) | (_, Sight::OneByOne) => Sight::OneByOne,
+        (Sight::Listed(Visibility::Everything), other) => other,
+        (one, _) => one,
+    }
+}
