@@ -18,12 +18,12 @@ fn only_project(project: &str) -> VisibleResources {
     }
 }
 
-fn listed<T>(visible: T) -> Option<Sight<T>> {
-    Some(Sight::Listed(Visibility::Only(visible)))
+fn listed<T>(visible: T) -> Sight<T> {
+    Sight::Listed(Visibility::Only(visible))
 }
 
-fn all<T>() -> Option<Sight<T>> {
-    Some(Sight::Listed(Visibility::Everything))
+fn all<T>() -> Sight<T> {
+    Sight::Listed(Visibility::Everything)
 }
 
 /// A resource that `u1` of `p1` made and that belongs to `p2`.
@@ -78,16 +78,23 @@ fn access(enforcer: &Enforcer, caller: &Caller) -> ResourceAccess {
 fn bare_names_list_everything_and_reach_what_they_made() {
     let enforcer = Enforcer::default();
     let name = Caller::named("u");
-    assert_eq!(resources(&enforcer, Action::ListResource, &name), all());
-    assert_eq!(metrics(&enforcer, &name), all());
+    assert_eq!(
+        resources(&enforcer, Action::ListResource, &name),
+        Some(all())
+    );
+    assert_eq!(metrics(&enforcer, &name), Some(all()));
     for action in [Action::SearchResource, Action::DeleteResources] {
         let own = VisibleResources {
             creator: Some("u".to_owned()),
             ..VisibleResources::default()
         };
-        assert_eq!(reach(&enforcer, action, &name), listed(own), "{action:?}");
+        assert_eq!(
+            reach(&enforcer, action, &name),
+            Some(listed(own)),
+            "{action:?}"
+        );
         let admin = Caller::named("admin");
-        assert_eq!(reach(&enforcer, action, &admin), all(), "{action:?}");
+        assert_eq!(reach(&enforcer, action, &admin), Some(all()), "{action:?}");
     }
     let closed = Enforcer::new([("delete resources", "role:admin")], "d").unwrap();
     assert_eq!(reach(&closed, Action::DeleteResources, &name), None);
@@ -121,26 +128,29 @@ fn rules_that_need_the_whole_thing_are_asked_about_each() {
         assert_eq!(found, Some(Sight::OneByOne), "{action:?}");
     }
     assert_eq!(metrics(&enforcer, &member), Some(Sight::OneByOne));
-    assert_eq!(metrics(&enforcer, &Caller::named("u")), all());
+    assert_eq!(metrics(&enforcer, &Caller::named("u")), Some(all()));
     // What a caller is can be told beforehand, also by a rule that says what they must not be.
-    let roles = Enforcer::new([("list resource", "not role:guest")], "d").unwrap();
-    assert_eq!(resources(&roles, Action::ListResource, &member), all());
+    let by_role = Enforcer::new([("list resource", "not role:guest")], "d").unwrap();
+    assert_eq!(
+        resources(&by_role, Action::ListResource, &member),
+        Some(all())
+    );
     let guest = caller("u1", "p1", "guest");
-    assert_eq!(resources(&roles, Action::ListResource, &guest), None);
+    assert_eq!(resources(&by_role, Action::ListResource, &guest), None);
 }
 
 #[test]
 fn listings_by_kind_of_caller() {
     let enforcer = Enforcer::default();
     let member = caller("u1", "p1", "member");
-    let own = || listed(only_project("p1"));
+    let own = || Some(listed(only_project("p1")));
     for action in [
         Action::ListResource,
         Action::SearchResource,
         Action::DeleteResources,
     ] {
         let admin = caller("a", "p9", "admin");
-        assert_eq!(resources(&enforcer, action, &admin), all());
+        assert_eq!(resources(&enforcer, action, &admin), Some(all()));
     }
     assert_eq!(resources(&enforcer, Action::ListResource, &member), own());
     assert_eq!(resources(&enforcer, Action::SearchResource, &member), own());
@@ -150,23 +160,23 @@ fn listings_by_kind_of_caller() {
     };
     assert_eq!(
         resources(&enforcer, Action::DeleteResources, &member),
-        listed(made_only)
+        Some(listed(made_only))
     );
     let service = caller("s", "p9", "service");
     assert_eq!(
         resources(&enforcer, Action::SearchResource, &service),
-        all()
+        Some(all())
     );
     assert_eq!(
         resources(&enforcer, Action::ListResource, &service),
-        listed(only_project("p9"))
+        Some(listed(only_project("p9")))
     );
 }
 
 #[test]
 fn metrics_by_kind_of_caller() {
     let enforcer = Enforcer::default();
-    assert_eq!(metrics(&enforcer, &caller("a", "p9", "admin")), all());
+    assert_eq!(metrics(&enforcer, &caller("a", "p9", "admin")), Some(all()));
     let expected = VisibleMetrics {
         creator_project: Some(CreatorProject::Project("p1".to_owned())),
         of_resources: Some(VisibleResources {
@@ -176,7 +186,7 @@ fn metrics_by_kind_of_caller() {
     };
     for role in ["member", "service"] {
         let visible = metrics(&enforcer, &caller("u1", "p1", role));
-        assert_eq!(visible, listed(expected.clone()));
+        assert_eq!(visible, Some(listed(expected.clone())));
     }
 }
 
@@ -194,7 +204,7 @@ fn a_caller_without_project_lists_nothing() {
     };
     assert_eq!(
         resources(&unknown.unwrap(), Action::ListResource, &nobody),
-        listed(ownerless)
+        Some(listed(ownerless))
     );
 }
 
@@ -248,7 +258,7 @@ fn another_service_is_asked_first() {
     let asked = enforcer.visible_metrics(&member, &answers).unwrap_err();
     assert_eq!(asked.rule, "list metric");
     answers.add(*asked, true);
-    assert_eq!(enforcer.visible_metrics(&member, &answers), Ok(all()));
+    assert_eq!(enforcer.visible_metrics(&member, &answers), Ok(Some(all())));
     let asked = enforcer.access_to_resource(&member, &resource(), &answers);
     assert_eq!(asked.unwrap_err().rule, "get resource");
 }
