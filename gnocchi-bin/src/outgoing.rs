@@ -48,6 +48,12 @@ pub enum OutgoingError {
         /// Why.
         source: reqwest::Error,
     },
+    /// A file of certificates has none.
+    #[error("{} has no certificates in PEM (-----BEGIN CERTIFICATE-----)", path.display())]
+    NoCertificates {
+        /// The file.
+        path: PathBuf,
+    },
     /// The client cannot be made of these settings.
     #[error("cannot make an HTTP client")]
     Client(#[from] reqwest::Error),
@@ -77,6 +83,12 @@ pub fn with_tls(builder: ClientBuilder, tls: &TlsSettings) -> Result<ClientBuild
     if let Some(path) = &tls.ca_file {
         let trusted = Certificate::from_pem_bundle(&read(path)?);
         let trusted = trusted.map_err(|source| pem(path, source))?;
+        // Without any, every certificate would be refused, and nothing would say why.
+        if trusted.is_empty() {
+            return Err(OutgoingError::NoCertificates {
+                path: path.to_owned(),
+            });
+        }
         builder = builder.tls_certs_only(trusted);
     }
     if let Some((certificate, key)) = &tls.client_certificate {

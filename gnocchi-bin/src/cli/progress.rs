@@ -39,13 +39,19 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Begins work of this length, whatever it is measured in.
+    /// Begins work of this length, whatever it is measured in; zero when the length is not known.
     pub(super) fn new(unit: Unit, length: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(length);
-            let style = ProgressStyle::with_template(
-                "{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  {eta} left",
-            );
+            let (bar, template) = if length == 0 {
+                (
+                    ProgressBar::no_length(),
+                    "{elapsed_precise} {spinner}  {msg}",
+                )
+            } else {
+                let template = "{elapsed_precise} [{wide_bar}] {percent:>3}%  {msg}  {eta} left";
+                (ProgressBar::new(length), template)
+            };
+            let style = ProgressStyle::with_template(template);
             bar.set_style(
                 style
                     .expect("the template is well formed")
@@ -78,12 +84,13 @@ impl Progress {
         } else if self.line_is_due() {
             let percent = (position.min(self.length) * 100)
                 .checked_div(self.length)
-                .unwrap_or(100);
+                .map(|percent| format!("{percent}% · "))
+                .unwrap_or_default();
             let left = self
                 .time_left(position)
                 .map(|left| format!(", {} left", HumanDuration(left)))
                 .unwrap_or_default();
-            eprintln!("{percent}% · {}{left}", self.rate(counted));
+            eprintln!("{percent}{}{left}", self.rate(counted));
         }
     }
 
@@ -123,6 +130,9 @@ impl Progress {
     }
 
     fn time_left(&self, position: u64) -> Option<Duration> {
+        if self.length == 0 {
+            return None;
+        }
         let left = u128::from(self.length.saturating_sub(position));
         let milliseconds =
             (self.started.elapsed().as_millis() * left).checked_div(u128::from(position))?;

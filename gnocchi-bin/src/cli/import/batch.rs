@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use carbonara::Series;
 
+use super::advice::Span;
+
 /// The most points in one request: about a megabyte of JSON, so that a repeated request costs little.
 pub(super) const POINTS_PER_BATCH: usize = 20_000;
 
@@ -27,11 +29,11 @@ struct Part {
 }
 
 /// Cuts metrics into chains: small ones share a batch, a large one has a chain of its own.
-pub(super) fn chains(metrics: Vec<(String, Series)>) -> Vec<Chain> {
+pub(super) fn chains(metrics: Vec<(Arc<str>, Series)>) -> Vec<Chain> {
     let mut chains = Vec::new();
     let mut shared = Batch::default();
     for (metric, series) in metrics {
-        let (metric, series): (Arc<str>, _) = (metric.into(), Arc::new(series));
+        let series = Arc::new(series);
         let part = |range| Part {
             metric: Arc::clone(&metric),
             series: Arc::clone(&series),
@@ -79,6 +81,18 @@ impl Batch {
         self.parts.first().map_or("", |part| &part.metric)
     }
 
+    /// Returns the metrics and their oldest and newest timestamps.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
+        self.parts.iter().filter_map(|part| {
+            let timestamps_ns = part.series.timestamps_ns().get(part.range.clone())?;
+            Some(Span {
+                metric: Arc::clone(&part.metric),
+                oldest_ns: *timestamps_ns.first()?,
+                newest_ns: *timestamps_ns.last()?,
+            })
+        })
+    }
+
     /// Returns the body for measures of named metrics of one resource.
     pub(super) fn body(&self, resource: &str, policy: Option<&str>) -> String {
         let mut body = String::with_capacity(64 + self.points() * 48);
@@ -124,9 +138,9 @@ fn push_measures(body: &mut String, part: &Part) {
         if whole {
             write!(body, "{}", ns / NANOSECONDS_PER_SECOND).expect(INFALLIBLE);
         } else {
-            let moment = jiff::Timestamp::from_nanosecond(i128::from(*ns))
+            let timestamp = jiff::Timestamp::from_nanosecond(i128::from(*ns))
                 .expect("63 bits of nanoseconds fit");
-            write!(body, "\"{moment}\"").expect(INFALLIBLE);
+            write!(body, "\"{timestamp}\"").expect(INFALLIBLE);
         }
         // Debug prints the shortest digits that read back the same, with an exponent where that is shorter.
         write!(body, ",\"value\":{value:?}}}").expect(INFALLIBLE);
@@ -162,7 +176,7 @@ mod tests {
         let chains = chains(
             metrics
                 .iter()
-                .map(|(name, points)| ((*name).to_owned(), series(*points)))
+                .map(|(name, points)| ((*name).into(), series(*points)))
                 .collect(),
         );
         let sizes: Vec<Vec<usize>> = chains

@@ -1,22 +1,31 @@
-//! One CSV file: columns, lines, points.
+//! One CSV file: what its first lines say of its form, and its measures, piece by piece.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use carbonara::Series;
-use csv::StringRecord;
-use gnocchi_core::model::METRIC_NAME_CHARACTERS_MAX;
 use thiserror::Error;
 
-use super::instant::{self, EpochUnit};
+use super::columns::{Values, metric_name_problem};
+use super::form::{FileOptions, Form, StoredLine};
 use super::line::Lines;
+use super::piece::{Gathered, Piece};
+use super::record::Record;
+use super::source::{self, Source};
+use super::timestamp::TimestampReader;
 
-/// How much of a file is read at a time.
-const READ_BYTES: usize = 256 << 10;
+/// How many lines are looked at before the first one is read, to find out how they are written.
+const LINES_LOOKED_AT: usize = 1000;
 
-/// A file that cannot be imported at all.
+/// How many bytes of them.
+const BYTES_LOOKED_AT: usize = 1 << 20;
+
+/// How many points are held at once: files of up to so many are sorted as a whole, longer ones piece by piece. Their columns
+/// take 64 MB, sorting them as much again.
+const POINTS_PER_PIECE: usize = 4 << 20;
+
+/// A file that cannot be imported, or not further.
 #[derive(Debug, Error)]
 pub(super) enum FileError {
     /// It cannot be read.
@@ -27,243 +36,220 @@ pub(super) enum FileError {
         /// Why.
         source: io::Error,
     },
-    /// Its first line names columns, but not those that are needed.
-    #[error("{}:1: the columns need names, among them timestamp and value (and maybe metric); found: {found}", path.display())]
-    Columns {
+    /// It is not known which columns hold what, or how they are separated.
+    #[error("{}:{line}: {problem}", path.display())]
+    Form {
         /// The file.
         path: PathBuf,
-        /// The first line.
-        found: String,
+        /// The line that shows it.
+        line: u64,
+        /// What is missing or ambiguous.
+        problem: String,
     },
 }
 
-/// A line that is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadLine {
-    /// Its number in the file, counted from one.
-    pub(super) line: u64,
-    /// What is wrong with it.
-    pub(super) problem: String,
-}
-
-/// What a file holds.
-#[derive(Debug, Default)]
-pub(super) struct ParsedFile {
-    /// The number of lines that should hold a measure.
-    pub(super) lines: usize,
-    /// The first bad lines.
-    pub(super) bad_lines: Vec<BadLine>,
-    /// The number of all bad lines.
-    pub(super) bad_count: usize,
-    /// The number of lines whose timestamp a later line repeats.
-    pub(super) repeated: usize,
-    /// The points of each metric, sorted.
-    pub(super) metrics: Vec<(String, Series)>,
-}
-
-impl ParsedFile {
-    /// Returns the number of points to send.
-    pub(super) fn points(&self) -> usize {
-        self.metrics.iter().map(|(_, series)| series.len()).sum()
-    }
-}
-
-/// Where the columns stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Columns {
-    timestamp: usize,
-    value: usize,
-    metric: Option<usize>,
-}
-
-impl Columns {
-    /// Reads the first line; `None` when it names no columns.
-    fn of_header(header: &StringRecord) -> Option<Self> {
-        let position = |names: &[&str]| {
-            header
-                .iter()
-                .position(|field| names.iter().any(|name| field.eq_ignore_ascii_case(name)))
-        };
-        Some(Self {
-            timestamp: position(&["timestamp", "time"])?,
-            value: position(&["value"])?,
-            metric: position(&["metric", "name"]),
-        })
-    }
-
-    /// The columns of a file without header.
-    const PLAIN: Self = Self {
-        timestamp: 0,
-        value: 1,
-        metric: None,
-    };
-}
-
-/// Returns the name that the metric of a file has: its name without the extension. A slash cannot occur.
+/// Returns the name that the metric of a file has: its name without the extensions. A slash cannot occur.
 pub(super) fn metric_name(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or(path.as_os_str())
+    let unpacked = match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("gz") => path.with_extension(""),
+        _ => path.to_owned(),
+    };
+    unpacked
+        .file_stem()
+        .unwrap_or(unpacked.as_os_str())
         .to_string_lossy()
         .into_owned()
 }
 
-/// Tells whether the lines of a file name their metric. An unreadable file doesn't; reading it later tells why.
-pub(super) fn has_metric_column(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else {
-        return false;
-    };
-    matches!(lines(file).next(), Ok(Some((_, Ok(first))))
-        if Columns::of_header(first).is_some_and(|columns| columns.metric.is_some()))
+/// What can be told of a file without reading it whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Glimpse {
+    /// Whether it may hold several metrics.
+    pub(super) has_several_metrics: bool,
+    /// The timestamp of its first measure, in nanoseconds.
+    pub(super) first_ns: Option<i64>,
 }
 
-/// Reads a whole file; keeps the first `bad_lines_max` bad lines.
-pub(super) fn read(
-    path: &Path,
-    unit: EpochUnit,
-    bad_lines_max: usize,
-) -> Result<ParsedFile, FileError> {
-    let unreadable = |source| FileError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut lines = lines(File::open(path).map_err(unreadable)?);
-    let mut collected = Collected {
-        file_metric: metric_name(path),
-        unit,
-        bad_lines_max,
-        ..Collected::default()
-    };
-    let mut columns: Option<Columns> = None;
-    while let Some((number, line)) = lines.next().map_err(unreadable)? {
-        let record = match line {
-            Ok(record) => record,
-            // Which columns are meant cannot be guessed from later lines.
-            Err(problem) if columns.is_none() => {
-                return Err(FileError::Columns {
-                    path: path.to_owned(),
-                    found: problem.to_owned(),
-                });
-            }
-            Err(problem) => {
-                collected.add_bad(number, problem);
-                continue;
-            }
+/// Looks at the first lines of a file. Of an unreadable file nothing can be told; reading it later says why.
+pub(super) fn glimpse(path: &Path, options: &FileOptions) -> Glimpse {
+    if source::is_standard_input(path) {
+        return Glimpse {
+            has_several_metrics: true,
+            first_ns: None,
         };
-        if columns.is_none() {
-            columns = Columns::of_header(record);
-            if columns.is_some() {
-                continue;
-            }
-            if point(record, Columns::PLAIN, &collected.file_metric, unit).is_err() {
-                let found = record.iter().collect::<Vec<_>>().join(",");
-                return Err(FileError::Columns {
-                    path: path.to_owned(),
-                    found,
-                });
-            }
-        }
-        collected.add(number, record, *columns.get_or_insert(Columns::PLAIN));
     }
-    Ok(collected.finish())
+    let Ok(mut file) = FileReader::open(path, options, 0) else {
+        return Glimpse::default();
+    };
+    Glimpse {
+        has_several_metrics: file.form.layout.has_several_metrics(),
+        first_ns: file.first_ns(),
+    }
 }
 
-/// What was read so far.
-#[derive(Debug, Default)]
-struct Collected {
-    file_metric: String,
-    unit: EpochUnit,
-    bad_lines_max: usize,
-    parsed: ParsedFile,
-    /// Timestamps and values of each metric, in the order of the file.
-    points: BTreeMap<String, (Vec<i64>, Vec<f64>)>,
+/// A file that is being read.
+pub(super) struct FileReader {
+    path: PathBuf,
+    lines: Lines<Box<dyn BufRead + Send>>,
+    /// The lines that were looked at and are still to be read, the next one last.
+    looked_at: Vec<StoredLine>,
+    bytes_read: Arc<AtomicU64>,
+    /// How many of them belong to earlier pieces.
+    bytes_reported: u64,
+    form: Form,
+    record: Record,
+    timestamps: TimestampReader,
+    file_metric: Arc<str>,
+    points_per_piece: usize,
+    /// How many more bad cells are described.
+    bad_lines_left: usize,
+    /// The newest timestamp of earlier pieces.
+    newest_ns: Option<i64>,
+    is_at_end: bool,
 }
 
-impl Collected {
-    fn add(&mut self, line: u64, record: &StringRecord, columns: Columns) {
-        match point(record, columns, &self.file_metric, self.unit) {
-            Ok((metric, timestamp_ns, value)) => {
-                self.parsed.lines += 1;
-                // Only the first line of a metric copies its name.
-                if !self.points.contains_key(metric) {
-                    self.points.insert(metric.to_owned(), Default::default());
-                }
-                let (times, values) = self.points.get_mut(metric).expect("it was inserted above");
-                times.push(timestamp_ns);
-                values.push(value);
-            }
-            Err(problem) => self.add_bad(line, problem),
+impl FileReader {
+    /// Opens a file and looks at its first lines; the first `bad_lines_max` bad cells are described.
+    ///
+    /// # Errors
+    /// [`FileError`] when the file cannot be read, or does not show what its columns are.
+    pub(super) fn open(
+        path: &Path,
+        options: &FileOptions,
+        bad_lines_max: usize,
+    ) -> Result<Self, FileError> {
+        let unreadable = |source| FileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let Source { text, bytes_read } = source::open(path).map_err(unreadable)?;
+        let mut lines = Lines::new(text);
+        let mut looked_at = Vec::new();
+        let mut bytes = 0;
+        while looked_at.len() < LINES_LOOKED_AT
+            && bytes < BYTES_LOOKED_AT
+            && let Some((number, line)) = lines.next().map_err(unreadable)?
+        {
+            bytes += line.as_ref().map_or(0, |text| text.len());
+            looked_at.push((number, line.map(ToOwned::to_owned)));
         }
-    }
-
-    fn add_bad(&mut self, line: u64, problem: impl Into<String>) {
-        self.parsed.lines += 1;
-        self.parsed.bad_count += 1;
-        if self.parsed.bad_lines.len() < self.bad_lines_max {
-            self.parsed.bad_lines.push(BadLine {
-                line,
-                problem: problem.into(),
+        let found = Form::find(&mut looked_at, options);
+        let form = found.map_err(|(line, problem)| FileError::Form {
+            path: path.to_owned(),
+            line,
+            problem,
+        })?;
+        looked_at.reverse();
+        let file_metric = options.metric.clone().unwrap_or_else(|| metric_name(path));
+        if let Values::OfFile(_) = form.layout.values
+            && let Some(problem) = metric_name_problem(&file_metric)
+        {
+            return Err(FileError::Form {
+                path: path.to_owned(),
+                line: 1,
+                problem: format!("the metric of the file cannot be created: {problem}"),
             });
         }
+        Ok(Self {
+            path: path.to_owned(),
+            lines,
+            looked_at,
+            bytes_read,
+            bytes_reported: 0,
+            form,
+            record: Record::default(),
+            timestamps: TimestampReader::new(options.timestamps.clone()),
+            file_metric: file_metric.into(),
+            points_per_piece: POINTS_PER_PIECE,
+            bad_lines_left: bad_lines_max,
+            newest_ns: None,
+            is_at_end: false,
+        })
     }
 
-    fn finish(mut self) -> ParsedFile {
-        for (metric, (times, values)) in self.points {
-            let lines = times.len();
-            let series = Series::from_points(times, values)
-                .expect("they were pushed in pairs, none before 1970");
-            self.parsed.repeated += lines - series.len();
-            self.parsed.metrics.push((metric, series));
+    /// Reads the next piece; `None` at the end of the file. The first piece is there even when it is empty.
+    ///
+    /// # Errors
+    /// [`FileError::Unreadable`] when reading fails; what was read before it is lost.
+    pub(super) fn next_piece(&mut self) -> Result<Option<Piece>, FileError> {
+        if self.is_at_end {
+            return Ok(None);
         }
-        self.parsed
+        let mut gathered = Gathered::new(&self.form.layout, &self.file_metric);
+        while gathered.weight < self.points_per_piece {
+            let read = match self.looked_at.pop() {
+                Some((number, line)) => {
+                    let line = line.as_deref().map_err(String::clone);
+                    self.form.read(
+                        number,
+                        line,
+                        &mut self.record,
+                        &mut self.timestamps,
+                        &mut gathered,
+                    );
+                    true
+                }
+                None => match self.lines.next() {
+                    Ok(Some((number, line))) => {
+                        self.form.read(
+                            number,
+                            line,
+                            &mut self.record,
+                            &mut self.timestamps,
+                            &mut gathered,
+                        );
+                        true
+                    }
+                    Ok(None) => false,
+                    Err(source) => {
+                        return Err(FileError::Unreadable {
+                            path: self.path.clone(),
+                            source,
+                        });
+                    }
+                },
+            };
+            if !read {
+                self.is_at_end = true;
+                break;
+            }
+            gathered.keep_bad_lines(self.bad_lines_left);
+        }
+        self.bad_lines_left -= gathered.bad_lines.len();
+        let mut piece = gathered.finish();
+        let first = piece
+            .metrics
+            .iter()
+            .filter_map(|(_, series)| series.timestamps_ns().first());
+        let last = piece
+            .metrics
+            .iter()
+            .filter_map(|(_, series)| series.timestamps_ns().last());
+        piece.goes_back = first
+            .min()
+            .is_some_and(|first| self.newest_ns.is_some_and(|newest| *first < newest));
+        self.newest_ns = self.newest_ns.max(last.max().copied());
+        let bytes = self.bytes_read.load(Ordering::Relaxed);
+        piece.bytes = bytes - self.bytes_reported;
+        self.bytes_reported = bytes;
+        Ok(Some(piece))
     }
-}
 
-fn lines(file: File) -> Lines<BufReader<File>> {
-    Lines::new(BufReader::with_capacity(READ_BYTES, file))
-}
+    /// Returns whether nothing is left to read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
 
-/// Takes one line apart: metric, timestamp in nanoseconds, value.
-fn point<'a>(
-    record: &'a StringRecord,
-    columns: Columns,
-    file_metric: &'a str,
-    unit: EpochUnit,
-) -> Result<(&'a str, i64, f64), String> {
-    let field = |column: usize, name: &str| {
-        record
-            .get(column)
-            .ok_or_else(|| format!("the {name} is missing"))
-    };
-    let timestamp = instant::parse(field(columns.timestamp, "timestamp")?, unit)?;
-    let text = field(columns.value, "value")?;
-    if text.is_empty() {
-        return Err("the value is missing".into());
+    /// Returns the timestamp of the first measure among the lines that were looked at.
+    fn first_ns(&mut self) -> Option<i64> {
+        let column = self.form.layout.timestamp;
+        let delimiter = self.form.delimiter.byte();
+        self.looked_at.iter().rev().find_map(|(_, line)| {
+            self.record.split(line.as_deref().ok()?, delimiter).ok()?;
+            let timestamp = self.timestamps.read(self.record.get(column)?).ok()?;
+            Some(timestamp.as_nanosecond())
+        })
     }
-    let value: f64 = text
-        .parse()
-        .map_err(|_| format!("the value {text:?} is not a number"))?;
-    if !value.is_finite() {
-        return Err(format!("the value {text:?} is not a finite number"));
-    }
-    let metric = match columns.metric {
-        None => file_metric,
-        Some(column) => field(column, "metric")?,
-    };
-    if metric.is_empty() {
-        return Err("the name of the metric is missing".into());
-    }
-    if metric.contains('/') {
-        return Err(format!("the name of a metric has no slash: {metric:?}"));
-    }
-    // Bytes are counted first since they are never fewer than characters, and known.
-    if metric.len() > METRIC_NAME_CHARACTERS_MAX
-        && metric.chars().count() > METRIC_NAME_CHARACTERS_MAX
-    {
-        return Err(format!(
-            "the name of the metric is longer than {METRIC_NAME_CHARACTERS_MAX} characters"
-        ));
-    }
-    Ok((metric, timestamp.as_nanosecond(), value))
 }
 
 #[cfg(test)]

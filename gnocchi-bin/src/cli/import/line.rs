@@ -1,17 +1,9 @@
-//! Lines of a CSV file, each on its own: what is wrong with one never reaches the next.
+//! Lines of a text file, each on its own: what is wrong with one never reaches the next.
 
 use std::io::{self, BufRead};
 
-use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
-
 /// The longest line that is read; far more than a measure needs, and what a file without line ends may take of memory.
-const LINE_BYTES_MAX: usize = 64 << 10;
-
-/// What some editors put before the first character.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// What a line that is no comment and not empty holds.
-pub(super) type Line<'a> = Result<&'a StringRecord, &'static str>;
+pub(super) const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// The lines of a file.
 pub(super) struct Lines<R> {
@@ -20,7 +12,6 @@ pub(super) struct Lines<R> {
     number: u64,
     /// That line, as far as it is not too long.
     bytes: Vec<u8>,
-    record: StringRecord,
     /// Whether the line read last ended with a carriage return, to which a following line feed belongs.
     after_return: bool,
 }
@@ -39,31 +30,28 @@ impl<R: BufRead> Lines<R> {
             input,
             number: 0,
             bytes: Vec::new(),
-            record: StringRecord::new(),
             after_return: false,
         }
     }
 
-    /// Returns the number of the next line that is no comment and not empty, and its fields or what is wrong with it.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
+    /// Reads the next line that is no comment and not empty.
+    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Result<&str, String>)>> {
         loop {
             let taken = self.take_line()?;
             if taken == Taken::Nothing {
                 return Ok(None);
             }
             self.number += 1;
-            if self.number == 1 && self.bytes.starts_with(BYTE_ORDER_MARK) {
-                self.bytes.drain(..BYTE_ORDER_MARK.len());
-            }
             if self.bytes.starts_with(b"#") || self.bytes.trim_ascii().is_empty() {
                 continue;
             }
-            if taken == Taken::TooLong {
-                return Ok(Some((self.number, Err("the line is too long"))));
-            }
-            let fields = fields(&mut self.bytes, &mut self.record);
-            let line = fields.map(|()| &self.record);
-            return Ok(Some((self.number, line)));
+            let text = if taken == Taken::TooLong {
+                Err(format!("the line is longer than {LINE_BYTES_MAX} bytes"))
+            } else {
+                str::from_utf8(&self.bytes)
+                    .map_err(|error| not_text(&self.bytes, error.valid_up_to()))
+            };
+            return Ok(Some((self.number, text)));
         }
     }
 
@@ -112,41 +100,13 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Takes a line apart.
-fn fields(line: &mut Vec<u8>, record: &mut StringRecord) -> Result<(), &'static str> {
-    const NOT_TEXT: &str = "the line is not UTF-8 text";
-    if line.contains(&b'"') {
-        *record = quoted_fields(line)?.ok_or(NOT_TEXT)?;
-        return Ok(());
-    }
-    // Why not the CSV reader? Without quotes a line is its parts between commas, which is many times faster than setting up
-    // a reader for one line.
-    let text = str::from_utf8(line).map_err(|_| NOT_TEXT)?;
-    record.clear();
-    for field in text.split(',') {
-        record.push_field(field.trim());
-    }
-    Ok(())
-}
-
-/// Takes a line with quotes apart; `None` when it is not text.
-fn quoted_fields(line: &mut Vec<u8>) -> Result<Option<StringRecord>, &'static str> {
-    // A quoted field that is still open at the end of the line takes this line feed in, and no other field can.
-    line.push(b'\n');
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(Trim::None)
-        .buffer_capacity(line.len())
-        .from_reader(line.as_slice());
-    let mut record = ByteRecord::new();
-    let read = reader.read_byte_record(&mut record);
-    debug_assert!(matches!(read, Ok(true)), "{read:?}");
-    if record.iter().any(|field| field.contains(&b'\n')) {
-        return Err("a quote is not closed on its line");
-    }
-    record.trim();
-    Ok(StringRecord::from_byte_record(record).ok())
+/// Says that a line is in another encoding, and which byte shows it.
+fn not_text(line: &[u8], valid_up_to: usize) -> String {
+    let byte = line.get(valid_up_to).copied().unwrap_or_default();
+    format!(
+        "byte {} (0x{byte:02x}) is not UTF-8; convert the file first, for example with iconv -f WINDOWS-1252 -t UTF-8",
+        valid_up_to + 1
+    )
 }
 
 #[cfg(test)]
@@ -155,67 +115,46 @@ mod tests {
 
     use super::*;
 
-    fn check(text: &[u8], expected: &[(u64, Result<&[&str], &str>)]) {
+    fn check(text: &[u8], expected: &[(u64, Result<&str, &str>)]) {
         // A buffer of three bytes cuts everywhere.
         for capacity in [3, 4096] {
             let mut lines = Lines::new(BufReader::with_capacity(capacity, text));
             let mut found = Vec::new();
             while let Some((number, line)) = lines.next().unwrap() {
-                let line = line.map(|record| record.iter().map(str::to_owned).collect::<Vec<_>>());
-                found.push((number, line));
+                found.push((number, line.map(ToOwned::to_owned)));
             }
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(number, line)| {
-                    let line = line.map(|fields| fields.iter().map(|f| (*f).to_owned()).collect());
-                    (*number, line)
-                })
-                .collect();
-            assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for ((number, line), (expected_number, expected)) in found.iter().zip(expected) {
+                assert_eq!(number, expected_number);
+                match (line, expected) {
+                    (Ok(line), Ok(expected)) => assert_eq!(line, expected),
+                    (Err(line), Err(expected)) => assert!(line.contains(expected), "{line}"),
+                    other => panic!("{other:?}"),
+                }
+            }
         }
     }
 
     #[test]
     fn lines_end_in_every_way() {
-        let both: [(u64, Result<&[&str], &str>); 2] = [(1, Ok(&["a", "b"])), (2, Ok(&["c"]))];
-        for text in [
-            &b"a,b\nc\n"[..],
-            b"a,b\r\nc\r\n",
-            b"a,b\rc\r",
-            b" a , b \nc",
-        ] {
+        let both = [(1, Ok("a,b")), (2, Ok("c"))];
+        for text in [&b"a,b\nc\n"[..], b"a,b\r\nc\r\n", b"a,b\rc\r", b"a,b\nc"] {
             check(text, &both);
         }
-        check("\u{feff}a\n".as_bytes(), &[(1, Ok(&["a"]))]);
         check(b"", &[]);
         check(b"\n", &[]);
     }
 
     #[test]
     fn comments_and_empty_lines_count_but_hold_nothing() {
-        check(b"\n# x\r\n  \r\na\n", &[(4, Ok(&["a"]))]);
+        check(b"\n# x\r\n  \r\na\n", &[(4, Ok("a"))]);
     }
 
     #[test]
-    fn quotes_hold_commas_but_no_line_ends() {
+    fn the_byte_that_is_no_text_is_named() {
         check(
-            b"\"a,\"\"b\", c\nd,\"e\nf\"g\n\"h\"\n",
-            &[
-                (1, Ok(&["a,\"b", "c"])),
-                (2, Err("a quote is not closed on its line")),
-                (3, Ok(&["f\"g"])),
-                (4, Ok(&["h"])),
-            ],
-        );
-        check(b"a,\"", &[(1, Err("a quote is not closed on its line"))]);
-    }
-
-    #[test]
-    fn what_is_not_text_is_told() {
-        let not_text = Err("the line is not UTF-8 text");
-        check(
-            b"\xff\n\"\xff\"\na",
-            &[(1, not_text), (2, not_text), (3, Ok(&["a"]))],
+            b"caf\xe9,1\na",
+            &[(1, Err("byte 4 (0xe9) is not UTF-8")), (2, Ok("a"))],
         );
     }
 
@@ -223,6 +162,12 @@ mod tests {
     fn a_line_that_is_too_long_does_not_lose_the_next() {
         let mut text = vec![b'x'; LINE_BYTES_MAX + 1];
         text.extend_from_slice(b"\na\n");
-        check(&text, &[(1, Err("the line is too long")), (2, Ok(&["a"]))]);
+        check(
+            &text,
+            &[
+                (1, Err("the line is longer than 65536 bytes")),
+                (2, Ok("a")),
+            ],
+        );
     }
 }

@@ -6,71 +6,91 @@ use std::path::{Path, PathBuf};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
-use super::Sent;
-use super::file::ParsedFile;
+use super::advice::TooLate;
+use super::piece::{Counts, Piece};
 
 /// What became of the lines of one file.
 #[derive(Debug, Default)]
 pub(super) struct FileReport {
     path: PathBuf,
     metrics: usize,
-    lines: usize,
-    bad: usize,
-    repeated: usize,
+    counts: Counts,
     accepted: usize,
     rejected: BTreeMap<String, usize>,
+    /// What is known of points that were too old.
+    too_late: Option<TooLate>,
     /// How far the work on the file came.
     progress: FileProgress,
 }
 
 /// How far the work on a file came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum FileProgress {
+pub(super) enum FileProgress {
     /// It was read.
     #[default]
     Read,
-    /// It could not be read.
+    /// It could not be read, or not to its end.
     Unreadable,
     /// The import ended before.
     Untouched,
+    /// The import ended before the end of the file.
+    Partial,
+}
+
+/// What the server did with some points.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taken {
+    pub(super) accepted: usize,
+    pub(super) rejected: BTreeMap<String, usize>,
+}
+
+impl Taken {
+    /// Adds what it did with others.
+    pub(super) fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        for (reason, points) in other.rejected {
+            *self.rejected.entry(reason).or_default() += points;
+        }
+    }
 }
 
 impl FileReport {
-    /// Begins the report on a file that was read.
-    pub(super) fn of(path: &Path, parsed: &ParsedFile) -> Self {
+    /// Begins the report on a file.
+    pub(super) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
-            metrics: parsed.metrics.len(),
-            lines: parsed.lines,
-            bad: parsed.bad_count,
-            repeated: parsed.repeated,
             ..Self::default()
         }
     }
 
-    /// Reports a file that could not be read.
-    pub(super) fn failed(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            progress: FileProgress::Unreadable,
-            ..Self::default()
-        }
+    /// Says how far the work on the file came.
+    pub(super) fn ended(self, progress: FileProgress) -> Self {
+        Self { progress, ..self }
     }
 
-    /// Reports a file that was not looked at because the import ended before.
-    pub(super) fn untouched(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            progress: FileProgress::Untouched,
-            ..Self::default()
-        }
+    /// Counts a piece that was read.
+    pub(super) fn add_piece(&mut self, piece: &Piece) {
+        // Pieces of a file mostly hold the same metrics.
+        self.metrics = self.metrics.max(piece.metrics.len());
+        self.counts.add(piece.counts);
     }
 
     /// Adds what the server did with some points.
-    pub(super) fn add(&mut self, sent: &Sent) {
-        self.accepted += sent.accepted;
-        for (reason, points) in &sent.rejected {
+    pub(super) fn add(&mut self, taken: &Taken) {
+        self.accepted += taken.accepted;
+        for (reason, points) in &taken.rejected {
             *self.rejected.entry(reason.clone()).or_default() += points;
+        }
+    }
+
+    /// Keeps what is known of points that were too old: how many there are, and the first of them.
+    pub(super) fn note_too_late(&mut self, late: TooLate) {
+        match &mut self.too_late {
+            Some(first) => {
+                first.points += late.points;
+                first.goes_back |= late.goes_back;
+            }
+            None => self.too_late = Some(late),
         }
     }
 
@@ -78,15 +98,16 @@ impl FileReport {
         self.rejected.values().sum()
     }
 
-    /// Returns the points that never reached the server or whose answer is missing.
+    /// Returns the points that never reached the server or whose response is missing.
     fn unsent(&self) -> usize {
-        self.lines
-            .saturating_sub(self.bad + self.repeated + self.accepted + self.rejected_points())
+        self.counts
+            .points
+            .saturating_sub(self.accepted + self.rejected_points())
     }
 
     fn is_complete(&self) -> bool {
         self.progress == FileProgress::Read
-            && self.bad == 0
+            && self.counts.bad == 0
             && self.rejected_points() == 0
             && self.unsent() == 0
     }
@@ -94,11 +115,16 @@ impl FileReport {
     /// Returns one line about the file.
     pub(super) fn summary(&self) -> String {
         let (accepted, rejected) = (self.accepted, self.rejected_points());
+        let Counts {
+            lines, bad, empty, ..
+        } = self.counts;
+        let empty = match empty {
+            0 => String::new(),
+            _ => format!(", {empty} empty cells"),
+        };
         format!(
-            "{}: {} lines, {accepted} accepted, {rejected} rejected, {} bad",
-            self.path.display(),
-            self.lines,
-            self.bad
+            "{}: {lines} lines, {accepted} points accepted, {rejected} rejected, {bad} bad lines{empty}",
+            self.path.display()
         )
     }
 
@@ -116,25 +142,29 @@ impl FileReport {
         }
     }
 
-    fn row(&self) -> [String; 8] {
+    fn row(&self) -> [String; 9] {
         let numbers = [
             self.metrics,
-            self.lines,
-            self.bad,
-            self.repeated,
+            self.counts.lines,
+            self.counts.bad,
+            self.counts.empty,
+            self.counts.repeated,
             self.accepted,
         ];
-        let [metrics, lines, bad, repeated, accepted] = numbers.map(|number| number.to_string());
+        let [metrics, lines, bad, empty, repeated, accepted] =
+            numbers.map(|number| number.to_string());
         let unsent = match self.progress {
             FileProgress::Read => self.unsent().to_string(),
             FileProgress::Unreadable => "unreadable".into(),
             FileProgress::Untouched => "all".into(),
+            FileProgress::Partial => format!("{} and the rest", self.unsent()),
         };
         [
             self.path.display().to_string(),
             metrics,
             lines,
             bad,
+            empty,
             repeated,
             accepted,
             self.rejected_text(),
@@ -151,9 +181,19 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Tells whether every line of every file was accepted.
+    /// Returns whether every line of every file was accepted.
     pub(super) fn is_complete(&self) -> bool {
         self.files.iter().all(FileReport::is_complete)
+    }
+
+    /// Returns what is known of the points of all files that were too old: the first of them, and how many there are.
+    pub(super) fn too_late(&self) -> Option<TooLate> {
+        let mut all = self.files.iter().filter_map(|file| file.too_late.as_ref());
+        let first = all.next()?;
+        Some(TooLate {
+            points: first.points + all.map(|late| late.points).sum::<usize>(),
+            ..first.clone()
+        })
     }
 
     /// Returns the table.
@@ -165,6 +205,7 @@ impl Report {
             "metrics",
             "lines",
             "bad lines",
+            "empty",
             "repeated",
             "accepted",
             "rejected",
@@ -183,19 +224,13 @@ impl Report {
     }
 
     fn total(&self) -> FileReport {
-        let mut total = FileReport {
-            path: "total".into(),
-            ..FileReport::default()
-        };
+        let mut total = FileReport::new(Path::new("total"));
         for file in &self.files {
             total.metrics += file.metrics;
-            total.lines += file.lines;
-            total.bad += file.bad;
-            total.repeated += file.repeated;
-            total.add(&Sent {
+            total.counts.add(file.counts);
+            total.add(&Taken {
                 accepted: file.accepted,
                 rejected: file.rejected.clone(),
-                refused: Vec::new(),
             });
         }
         total
@@ -218,7 +253,11 @@ mod tests {
         FileReport {
             path: "a.csv".into(),
             metrics: 1,
-            lines,
+            counts: Counts {
+                lines,
+                points: lines,
+                ..Counts::default()
+            },
             accepted,
             rejected,
             ..FileReport::default()
@@ -231,27 +270,26 @@ mod tests {
         assert!(!report(3, 2, 1).is_complete(), "rejected");
         assert!(!report(3, 2, 0).is_complete(), "not sent");
         assert!(
-            !FileReport::failed(Path::new("a.csv")).is_complete(),
+            !FileReport::new(Path::new("a.csv"))
+                .ended(FileProgress::Unreadable)
+                .is_complete(),
             "unreadable"
         );
         assert!(
-            !FileReport::untouched(Path::new("a.csv")).is_complete(),
+            !FileReport::new(Path::new("a.csv"))
+                .ended(FileProgress::Untouched)
+                .is_complete(),
             "not looked at"
         );
+        let with = |change: fn(&mut Counts)| {
+            let mut report = report(3, 3, 0);
+            change(&mut report.counts);
+            report.is_complete()
+        };
+        assert!(!with(|counts| counts.bad = 1), "bad line");
+        assert!(with(|counts| counts.empty = 1), "an empty cell is no loss");
         assert!(
-            !FileReport {
-                bad: 1,
-                ..report(4, 3, 0)
-            }
-            .is_complete(),
-            "bad line"
-        );
-        assert!(
-            FileReport {
-                repeated: 1,
-                ..report(4, 3, 0)
-            }
-            .is_complete(),
+            with(|counts| counts.repeated = 1),
             "a repeated timestamp is no loss"
         );
     }
@@ -262,8 +300,8 @@ mod tests {
             files: vec![
                 report(3, 3, 0),
                 report(10, 6, 3),
-                FileReport::failed(Path::new("b.csv")),
-                FileReport::untouched(Path::new("c.csv")),
+                FileReport::new(Path::new("b.csv")).ended(FileProgress::Unreadable),
+                FileReport::new(Path::new("c.csv")).ended(FileProgress::Untouched),
             ],
         }
         .table();
@@ -273,23 +311,23 @@ mod tests {
             .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         assert!(
-            lines.contains(&"│ a.csv ┆ 1 ┆ 3 ┆ 0 ┆ 0 ┆ 3 ┆ 0 ┆ 0 │".to_owned()),
+            lines.contains(&"│ a.csv ┆ 1 ┆ 3 ┆ 0 ┆ 0 ┆ 0 ┆ 3 ┆ 0 ┆ 0 │".to_owned()),
             "{table}"
         );
         assert!(
-            lines.contains(&"│ a.csv ┆ 1 ┆ 10 ┆ 0 ┆ 0 ┆ 6 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
+            lines.contains(&"│ a.csv ┆ 1 ┆ 10 ┆ 0 ┆ 0 ┆ 0 ┆ 6 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
             "{table}"
         );
         assert!(
-            lines.contains(&"│ b.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ unreadable │".to_owned()),
+            lines.contains(&"│ b.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ unreadable │".to_owned()),
             "{table}"
         );
         assert!(
-            lines.contains(&"│ c.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ all │".to_owned()),
+            lines.contains(&"│ c.csv ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ 0 ┆ all │".to_owned()),
             "{table}"
         );
         assert!(
-            lines.contains(&"│ total ┆ 2 ┆ 13 ┆ 0 ┆ 0 ┆ 9 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
+            lines.contains(&"│ total ┆ 2 ┆ 13 ┆ 0 ┆ 0 ┆ 0 ┆ 9 ┆ 3 (too_late 3) ┆ 1 │".to_owned()),
             "{table}"
         );
     }
