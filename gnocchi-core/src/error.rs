@@ -25,8 +25,10 @@ pub enum BackendErrorKind {
     Conflict,
     /// It refuses this client.
     Denied,
-    /// It has no room left; nothing was stored.
+    /// It has no room left; nothing was stored. Reads work.
     Full,
+    /// It takes no writes until somebody makes it writable again; nothing was stored. Reads work.
+    ReadOnly,
     /// What it holds cannot be decoded.
     Corrupt,
     /// It is set up in a way that cannot work.
@@ -51,6 +53,7 @@ impl fmt::Display for BackendErrorKind {
             Self::Conflict => "conflicting change",
             Self::Denied => "access denied",
             Self::Full => "no space left",
+            Self::ReadOnly => "read-only",
             Self::Corrupt => "damaged data",
             Self::Config => "wrong configuration",
             Self::Unexpected => "unexpected failure",
@@ -286,6 +289,20 @@ impl IncomingError {
             Some(error)
         } else {
             None
+        }
+    }
+}
+
+impl Error {
+    /// Returns the failure of the back-end, if that is what it is.
+    #[must_use]
+    pub fn backend(&self) -> Option<&BackendError> {
+        match self {
+            Self::Incoming(IncomingError::Backend(error))
+            | Self::Storage(StorageError::Backend(error))
+            | Self::Indexer(IndexerError::Backend(error))
+            | Self::Coordination(CoordinationError::Backend(error)) => Some(error),
+            _ => None,
         }
     }
 }

@@ -54,6 +54,7 @@ mod directory;
 pub mod driver;
 pub mod error;
 mod intake;
+mod log_limit;
 pub mod memory;
 pub mod model;
 pub mod policy;

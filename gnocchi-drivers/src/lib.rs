@@ -8,9 +8,13 @@
 //! | [`sql`] | `sqlite` (default) | indexer | a directory |
 //! | [`coordination`] | | coordinator | nothing: one process |
 //!
+//! Drivers that keep files share [`disk`], which knows whether there is room for more.
+//!
 //! The in-memory drivers, for tests and for programs that keep nothing, are in `gnocchi_core::memory`.
 
 pub mod coordination;
+#[cfg(any(feature = "embedded", feature = "sqlite"))]
+pub mod disk;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "sqlite")]

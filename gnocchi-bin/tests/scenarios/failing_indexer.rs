@@ -218,6 +218,10 @@ impl Indexer for FailingIndexer {
         self.working()?.upgrade().await
     }
 
+    async fn accepts_writes(&self) -> Outcome<()> {
+        self.working()?.accepts_writes().await
+    }
+
     fn is_exclusive(&self) -> bool {
         self.inner.is_exclusive()
     }

@@ -53,6 +53,10 @@ impl IncomingDriver for Refusing {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), IncomingError> {
+        Err(self.failure())
+    }
+
     async fn append(&self, _: Vec<Measures>) -> Result<(), IncomingError> {
         Err(self.failure())
     }

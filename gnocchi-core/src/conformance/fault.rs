@@ -76,6 +76,10 @@ impl<D: StorageDriver> StorageDriver for FaultyStorage<D> {
         self.inner.upgrade().await
     }
 
+    async fn accepts_writes(&self) -> Result<(), StorageError> {
+        self.inner.accepts_writes().await
+    }
+
     async fn acquire(&self, sack: Sack, fence: u64) -> Result<SackState, StorageError> {
         self.inner.acquire(sack, fence).await
     }
@@ -140,6 +144,10 @@ impl<D: IncomingDriver> IncomingDriver for FaultyIncoming<D> {
 
     async fn upgrade(&self) -> Result<(), IncomingError> {
         self.inner.upgrade().await
+    }
+
+    async fn accepts_writes(&self) -> Result<(), IncomingError> {
+        self.inner.accepts_writes().await
     }
 
     async fn append(&self, measures: Vec<Measures>) -> Result<(), IncomingError> {

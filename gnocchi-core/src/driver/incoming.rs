@@ -110,6 +110,14 @@ pub trait IncomingDriver: fmt::Debug + Send + Sync + 'static {
     /// [`IncomingError::Backend`] when the back-end cannot answer.
     async fn upgrade(&self) -> Result<(), IncomingError>;
 
+    /// Returns whether a write would be accepted now, as far as that is known without writing; an error says why not. Reads may
+    /// work all the same. Cheap enough to be called for every probe of a load balancer.
+    ///
+    /// # Errors
+    /// [`IncomingError::Backend`], mostly of the kinds [`Full`](crate::error::BackendErrorKind::Full),
+    /// [`ReadOnly`](crate::error::BackendErrorKind::ReadOnly) and [`Unavailable`](crate::error::BackendErrorKind::Unavailable).
+    async fn accepts_writes(&self) -> Result<(), IncomingError>;
+
     /// Stores measures and returns when they are durable: all of them or none. Empty series are skipped.
     ///
     /// # Errors

@@ -333,6 +333,14 @@ pub trait Indexer:
     /// [`IndexerError::Backend`] when the back-end cannot answer or holds a newer schema.
     async fn upgrade(&self) -> Result<(), IndexerError>;
 
+    /// Returns whether a write would be accepted now, as far as that is known without writing; an error says why not. Reads may
+    /// work all the same. Cheap enough to be called for every probe of a load balancer.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`], mostly of the kinds [`Full`](crate::error::BackendErrorKind::Full),
+    /// [`ReadOnly`](crate::error::BackendErrorKind::ReadOnly) and [`Unavailable`](crate::error::BackendErrorKind::Unavailable).
+    async fn accepts_writes(&self) -> Result<(), IndexerError>;
+
     /// Tells whether this process is the only writer, so that what it read stays true until it writes.
     fn is_exclusive(&self) -> bool;
 }

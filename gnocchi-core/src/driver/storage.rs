@@ -115,6 +115,14 @@ pub trait StorageDriver: fmt::Debug + Send + Sync + 'static {
     /// [`StorageError::Backend`] when the back-end cannot answer.
     async fn upgrade(&self) -> Result<(), StorageError>;
 
+    /// Returns whether a write would be accepted now, as far as that is known without writing; an error says why not. Reads may
+    /// work all the same. Cheap enough to be called for every probe of a load balancer.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`], mostly of the kinds [`Full`](crate::error::BackendErrorKind::Full),
+    /// [`ReadOnly`](crate::error::BackendErrorKind::ReadOnly) and [`Unavailable`](crate::error::BackendErrorKind::Unavailable).
+    async fn accepts_writes(&self) -> Result<(), StorageError>;
+
     /// Makes the holder of `fence` the only writer of a sack and returns where the last one stopped. May be repeated.
     ///
     /// # Errors

@@ -70,6 +70,10 @@ impl IncomingDriver for MemoryIncoming {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), IncomingError> {
+        Ok(())
+    }
+
     async fn append(&self, measures: Vec<Measures>) -> Result<(), IncomingError> {
         let divided = self.index.divide(measures);
         self.index

@@ -78,6 +78,10 @@ impl Indexer for MemoryIndexer {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), IndexerError> {
+        Ok(())
+    }
+
     fn is_exclusive(&self) -> bool {
         true
     }

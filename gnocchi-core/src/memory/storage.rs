@@ -88,6 +88,10 @@ impl StorageDriver for MemoryStorage {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     async fn acquire(&self, sack: Sack, fence: u64) -> Result<SackState, StorageError> {
         let mut state = self.state.write();
         let owned = state.sacks.entry(sack).or_default();

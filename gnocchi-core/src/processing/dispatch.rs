@@ -1,6 +1,7 @@
 //! Handing sacks to a bounded number of tasks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
@@ -10,6 +11,10 @@ use tracing::{debug, error};
 use super::Processor;
 use super::turn::Progress;
 use crate::driver::Sack;
+use crate::log_limit::LogLimit;
+
+/// How often failed turns are logged: while the store takes no writes, each sack fails once a second.
+const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait before a sack is tried again after a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
@@ -23,6 +28,7 @@ pub(super) struct Dispatch {
     /// Sacks in `running`, by task.
     busy: BTreeMap<Id, Sack>,
     tasks_max: usize,
+    failures: Arc<LogLimit>,
 }
 
 /// Whether a sack should be looked at again.
@@ -39,6 +45,7 @@ impl Dispatch {
             running: JoinSet::new(),
             busy: BTreeMap::new(),
             tasks_max: tasks_max.max(1),
+            failures: Arc::new(LogLimit::new(FAILURE_LOG_INTERVAL)),
         }
     }
 
@@ -62,10 +69,10 @@ impl Dispatch {
                 continue;
             }
             self.queued.remove(&sack);
-            let processor = processor.clone();
+            let (processor, failures) = (processor.clone(), Arc::clone(&self.failures));
             let task = self
                 .running
-                .spawn(async move { turn(&processor, sack).await });
+                .spawn(async move { turn(&processor, sack, &failures).await });
             self.busy.insert(task.id(), sack);
         }
         self.waiting.extend(passed);
@@ -108,8 +115,8 @@ impl Dispatch {
     }
 }
 
-/// One turn; a failure is logged, and the sack is tried again after a pause.
-async fn turn(processor: &Processor, sack: Sack) -> Turned {
+/// One turn; a failure is logged now and then, and the sack is tried again after a pause.
+async fn turn(processor: &Processor, sack: Sack, failures: &LogLimit) -> Turned {
     let started = Instant::now();
     match processor.work(sack).await {
         Ok(Progress::Idle) => Turned::Done,
@@ -118,7 +125,9 @@ async fn turn(processor: &Processor, sack: Sack) -> Turned {
             Turned::Again
         }
         Err(failure) => {
-            error!(%sack, error = &failure as &dyn std::error::Error, "cannot fold a sack; its measures stay pending");
+            if let Some(not_logged) = failures.pass(1) {
+                error!(%sack, not_logged, error = &failure as &dyn std::error::Error, "cannot fold a sack; its measures stay pending");
+            }
             tokio::time::sleep(FAILURE_PAUSE).await;
             Turned::Again
         }

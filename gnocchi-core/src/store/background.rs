@@ -17,6 +17,18 @@ impl Gnocchi {
         Ok(self.drivers().incoming.backlog(details).await?)
     }
 
+    /// Returns whether all back-ends accept writes now; an error says which one does not, and why. Reads may work all the same.
+    ///
+    /// # Errors
+    /// [`Error`] of the first back-end that refuses.
+    pub async fn accepts_writes(&self) -> Result<(), Error> {
+        let drivers = self.drivers();
+        drivers.incoming.accepts_writes().await?;
+        drivers.storage.accepts_writes().await?;
+        drivers.indexer.accepts_writes().await?;
+        Ok(())
+    }
+
     /// Returns the processing workers of all processes with their counters; `None` when there is nobody, or the coordinator
     /// keeps no groups.
     ///

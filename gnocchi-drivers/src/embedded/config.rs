@@ -7,6 +7,8 @@ use gnocchi_core::driver::{SACKS_DEFAULT, SackCount};
 use gnocchi_core::memory::PENDING_BYTES_MAX_DEFAULT;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::RESERVE_BYTES_DEFAULT;
+
 /// When a commit of the storage is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +51,10 @@ pub struct EmbeddedConfig {
     /// How large the journal may become, in bytes; at least 64 MiB. A larger one makes opening after a crash slower.
     #[serde(default = "journal_bytes_max")]
     pub journal_bytes_max: u64,
+    /// How much of the file system stays free, in bytes, though at most a tenth of it: new measures are refused before less is
+    /// left. Zero reserves nothing; then a full disk makes the engine fail, which it comes back from.
+    #[serde(default = "disk_reserve_bytes")]
+    pub disk_reserve_bytes: u64,
     /// The number of threads that write and merge files in the background.
     #[serde(default = "background_threads")]
     pub background_threads: NonZeroU16,
@@ -86,6 +92,10 @@ fn journal_bytes_max() -> u64 {
     4 * JOURNAL_BYTES_MIN
 }
 
+fn disk_reserve_bytes() -> u64 {
+    RESERVE_BYTES_DEFAULT
+}
+
 fn background_threads() -> NonZeroU16 {
     // One writes files while the other merges them.
     NonZeroU16::new(2).unwrap_or(NonZeroU16::MIN)
@@ -104,6 +114,7 @@ impl EmbeddedConfig {
             log_memory_bytes: log_memory_bytes(),
             frames_memory_bytes: frames_memory_bytes(),
             journal_bytes_max: journal_bytes_max(),
+            disk_reserve_bytes: disk_reserve_bytes(),
             background_threads: background_threads(),
         }
     }

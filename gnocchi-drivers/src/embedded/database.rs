@@ -2,37 +2,62 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use fjall::PersistMode;
+use metrics::counter;
+use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
 
 use super::config::EmbeddedConfig;
 use super::engine::{Engine, Facts};
 use super::error::EmbeddedError;
-
-/// How long writes are refused after one failed, so that a full disk does not cause one recovery after the other.
-const PAUSE_MS: u64 = 1_000;
+use super::recovery::{self, Backoff, Tail, Wakeup};
+use super::renewal::{renew, wait_until_closed};
+use crate::disk::{Disk, Purpose};
 
 /// An engine that is opened again when it has failed.
 ///
-/// After a failed write (a full disk, mostly) the engine takes no more writes, because what the file holds is uncertain. Then it is
-/// closed; the next call, after a pause, opens it again, which keeps what was complete and removes the rest.
+/// After a failed write (a full disk, mostly) the engine takes no more writes, because what the file holds is uncertain. It still
+/// knows everything that was acknowledged, so reads go on. A thread tries the disk until it takes writes again, makes sure that what
+/// was written before is really there (see [`renew`]), and opens the engine again, which keeps what was complete and removes the
+/// rest.
 pub(super) struct Database {
     config: EmbeddedConfig,
+    disk: Arc<Disk>,
     facts: Facts,
     state: RwLock<State>,
-    pause_ms: AtomicU64,
+    /// Held by whoever opens the engine again.
+    reopening: Mutex<Backoff>,
+    /// Whether a thread tries to open the engine again.
+    recovers: AtomicBool,
+    wakeup: Arc<Wakeup>,
+    #[cfg(test)]
+    stays_failed: AtomicBool,
 }
 
 enum State {
     Open(Engine),
-    Stopped {
-        since: Instant,
-        epoch: u64,
+    /// It takes no more writes; it is read until it can be opened again.
+    Failed {
+        engine: Engine,
         cause: Arc<EmbeddedError>,
     },
+    /// It was closed to be opened again, and that failed.
+    Closed {
+        epoch: u64,
+        tail: Tail,
+        cause: Arc<EmbeddedError>,
+    },
+}
+
+impl State {
+    fn epoch(&self) -> u64 {
+        match self {
+            Self::Open(engine) | Self::Failed { engine, .. } => engine.epoch,
+            Self::Closed { epoch, .. } => *epoch,
+        }
+    }
 }
 
 impl Database {
@@ -40,10 +65,15 @@ impl Database {
         let engine = Engine::open(&config, 0)?;
         let facts = engine.begin(&config)?;
         Ok(Self {
+            disk: Arc::new(Disk::new(&config.path, config.disk_reserve_bytes)),
             config,
             facts,
             state: RwLock::new(State::Open(engine)),
-            pause_ms: AtomicU64::new(PAUSE_MS),
+            reopening: Mutex::default(),
+            recovers: AtomicBool::new(false),
+            wakeup: Arc::default(),
+            #[cfg(test)]
+            stays_failed: AtomicBool::new(false),
         })
     }
 
@@ -56,10 +86,35 @@ impl Database {
         &self.config
     }
 
-    /// Changes how long writes are refused after one failed.
+    /// Returns what watches the file system.
+    pub(super) fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
+    /// Returns what the thread that opens the engine again waits for.
+    pub(super) fn wakeup(&self) -> &Arc<Wakeup> {
+        &self.wakeup
+    }
+
+    /// Changes whether the engine is opened again after a failure.
     #[cfg(test)]
-    pub(super) fn set_pause_ms(&self, pause_ms: u64) {
-        self.pause_ms.store(pause_ms, Ordering::Relaxed);
+    pub(super) fn set_stays_failed(&self, stays: bool) {
+        self.stays_failed.store(stays, Ordering::Relaxed);
+    }
+
+    /// Returns whether new data would be accepted now. Finds out whether the threads of the engine have failed meanwhile.
+    pub(super) fn accepts_writes(self: &Arc<Self>) -> Result<(), EmbeddedError> {
+        self.disk.check(Purpose::Growth)?;
+        let state = self.state.read();
+        let (engine, tried) = match &*state {
+            State::Open(engine) => (engine, engine.database.persist(PersistMode::Buffer)),
+            State::Failed { cause, .. } | State::Closed { cause, .. } => {
+                return Err(EmbeddedError::Stopped(Arc::clone(cause)));
+            }
+        };
+        let epoch = engine.epoch;
+        drop(state);
+        tried.map_err(|error| self.fail(epoch, error.into()))
     }
 
     /// Runs a read.
@@ -67,10 +122,9 @@ impl Database {
         &self,
         work: impl FnOnce(&Engine) -> Result<T, EmbeddedError>,
     ) -> Result<T, EmbeddedError> {
-        let state = self.opened()?;
-        match &*state {
-            State::Open(engine) => work(engine),
-            State::Stopped { cause, .. } => Err(EmbeddedError::Stopped(Arc::clone(cause))),
+        match &*self.state.read() {
+            State::Open(engine) | State::Failed { engine, .. } => work(engine),
+            State::Closed { cause, .. } => Err(EmbeddedError::Stopped(Arc::clone(cause))),
         }
     }
 
@@ -78,17 +132,23 @@ impl Database {
     ///
     /// It runs a second time when the engine refused it because of an earlier failure, after the engine was opened again.
     pub(super) fn write<T>(
-        &self,
+        self: &Arc<Self>,
         work: impl Fn(&Engine) -> Result<T, EmbeddedError>,
     ) -> Result<T, EmbeddedError> {
+        self.disk.check(Purpose::Upkeep)?;
         let attempt = || {
-            let mut epoch = 0;
-            let result = self.read(|engine| {
-                epoch = engine.epoch;
-                engine.wait_for_room()?;
-                work(engine)
-            });
-            result.map_err(|error| (epoch, error))
+            let state = self.state.read();
+            let engine = match &*state {
+                State::Open(engine) => engine,
+                State::Failed { engine, cause } => {
+                    return Err((engine.epoch, EmbeddedError::Stopped(Arc::clone(cause))));
+                }
+                State::Closed { epoch, cause, .. } => {
+                    return Err((*epoch, EmbeddedError::Stopped(Arc::clone(cause))));
+                }
+            };
+            let done = engine.wait_for_room().and_then(|()| work(engine));
+            done.map_err(|error| (engine.epoch, error))
         };
         let (epoch, error) = match attempt() {
             Ok(done) => return Ok(done),
@@ -97,84 +157,127 @@ impl Database {
         if !error.stops_the_engine() {
             return Err(error);
         }
-        if !error.is_poisoned() {
-            return Err(self.stop(epoch, error));
+        let is_poisoned = error.is_poisoned();
+        let stopped = self.fail(epoch, error);
+        if !is_poisoned {
+            return Err(stopped);
         }
         // Nothing of this write was stored; what failed before is not known here, and it may have passed.
-        self.restart(epoch)?;
+        self.reopen().map_err(EmbeddedError::Stopped)?;
         attempt().map_err(|(epoch, error)| {
             if error.stops_the_engine() {
-                self.stop(epoch, error)
+                self.fail(epoch, error)
             } else {
                 error
             }
         })
     }
 
-    /// Returns the state with an open engine, unless it cannot be opened now.
-    fn opened(&self) -> Result<RwLockReadGuard<'_, State>, EmbeddedError> {
-        let state = self.state.read();
-        let State::Stopped {
-            since,
-            epoch,
-            cause,
-        } = &*state
-        else {
-            return Ok(state);
-        };
-        if since.elapsed() < Duration::from_millis(self.pause_ms.load(Ordering::Relaxed)) {
-            return Err(EmbeddedError::Stopped(Arc::clone(cause)));
-        }
-        let epoch = *epoch;
-        drop(state);
-        self.restart(epoch)?;
-        Ok(self.state.read())
-    }
-
-    /// Closes the engine of this epoch after a failure.
-    fn stop(&self, epoch: u64, error: EmbeddedError) -> EmbeddedError {
-        error!(path = %self.config.path.display(), %error, "a write failed: the database is closed and will be opened again");
+    /// Gives up writing with the engine of this epoch, and has it opened again.
+    fn fail(self: &Arc<Self>, epoch: u64, error: EmbeddedError) -> EmbeddedError {
         let cause = Arc::new(error);
-        let mut state = self.state.write();
-        if matches!(&*state, State::Open(engine) if engine.epoch == epoch) {
-            *state = State::Stopped {
-                since: Instant::now(),
-                epoch,
-                cause: Arc::clone(&cause),
-            };
+        {
+            let mut state = self.state.write();
+            if matches!(&*state, State::Open(engine) if engine.epoch == epoch) {
+                error!(path = %self.config.path.display(), error = &*cause as &dyn std::error::Error, "a write failed: writes are refused until the database is opened again, reads go on");
+                counter!("gnocchi_storage_failures_total").increment(1);
+                let closed = State::Closed {
+                    epoch,
+                    tail: Tail::default(),
+                    cause: Arc::clone(&cause),
+                };
+                *state = match std::mem::replace(&mut *state, closed) {
+                    State::Open(engine) => State::Failed {
+                        engine,
+                        cause: Arc::clone(&cause),
+                    },
+                    other => other,
+                };
+            }
         }
+        self.recover();
         EmbeddedError::Stopped(cause)
     }
 
-    /// Closes the engine of this epoch if it is open, and opens the next one.
-    fn restart(&self, epoch: u64) -> Result<(), EmbeddedError> {
-        let mut state = self.state.write();
-        let current = match &*state {
-            State::Open(engine) => engine.epoch,
-            State::Stopped { epoch, .. } => *epoch,
-        };
-        if current != epoch {
-            return Ok(());
+    /// Starts the thread that opens the engine again, unless it runs.
+    fn recover(self: &Arc<Self>) {
+        if self.recovers.swap(true, Ordering::AcqRel) {
+            return;
         }
-        let stopped = |cause| State::Stopped {
-            since: Instant::now(),
-            epoch,
-            cause,
+        if let Err(error) = recovery::start(self) {
+            error!(%error, "cannot start the thread that opens the database again");
+            self.recovers.store(false, Ordering::Release);
+        }
+    }
+
+    /// Notes that the thread ends; returns whether it must go on because the engine failed again meanwhile.
+    pub(super) fn has_recovered(&self) -> bool {
+        self.recovers.store(false, Ordering::Release);
+        let is_open = matches!(&*self.state.read(), State::Open(_));
+        is_open || self.recovers.swap(true, Ordering::AcqRel)
+    }
+
+    /// Opens the engine again after it failed, as soon as the disk takes writes.
+    pub(super) fn reopen(&self) -> Result<(), Arc<EmbeddedError>> {
+        let mut backoff = self.reopening.lock();
+        match &*self.state.read() {
+            State::Open(_) => return Ok(()),
+            State::Failed { cause, .. } | State::Closed { cause, .. } if !backoff.is_due() => {
+                return Err(Arc::clone(cause));
+            }
+            State::Failed { .. } | State::Closed { .. } => {}
+        }
+        let reopened = self.try_to_reopen(&mut backoff);
+        reopened.map_err(|error| {
+            let error = Arc::new(error);
+            match &mut *self.state.write() {
+                State::Open(_) => {}
+                // The last reason is what matters to those who look for it.
+                State::Failed { cause, .. } | State::Closed { cause, .. } => {
+                    *cause = Arc::clone(&error);
+                }
+            }
+            error
+        })
+    }
+
+    fn try_to_reopen(&self, backoff: &mut Backoff) -> Result<(), EmbeddedError> {
+        #[cfg(test)]
+        if self.stays_failed.load(Ordering::Relaxed) {
+            return Err(EmbeddedError::Disk(std::io::ErrorKind::StorageFull.into()));
+        }
+        self.disk.check(Purpose::Upkeep)?;
+        self.disk.probe().map_err(EmbeddedError::Disk)?;
+        backoff.note();
+        renew(&self.config.path).map_err(EmbeddedError::Disk)?;
+        let mut state = self.state.write();
+        let epoch = state.epoch();
+        let tail = match &*state {
+            State::Open(_) => return Ok(()),
+            State::Failed { engine, .. } => Tail::of(engine)?,
+            State::Closed { tail, .. } => tail.clone(),
         };
         // The lock of the directory is free only once the engine is gone.
-        *state = stopped(Arc::new(EmbeddedError::Closed));
-        match Engine::open(&self.config, epoch + 1) {
-            Ok(engine) => {
-                info!(path = %self.config.path.display(), "the database was opened again after a failure");
-                *state = State::Open(engine);
-                Ok(())
-            }
-            Err(error) => {
-                let cause = Arc::new(error);
-                *state = stopped(Arc::clone(&cause));
-                Err(EmbeddedError::Stopped(cause))
-            }
-        }
+        *state = State::Closed {
+            epoch,
+            tail: tail.clone(),
+            cause: Arc::new(EmbeddedError::Closed),
+        };
+        wait_until_closed(&self.config.path).map_err(EmbeddedError::Disk)?;
+        // What the engine still had in its buffer has been written when it was closed.
+        renew(&self.config.path).map_err(EmbeddedError::Disk)?;
+        let engine = Engine::open(&self.config, epoch + 1)?;
+        tail.check(&engine)?;
+        info!(path = %self.config.path.display(), "the database was opened again after a failure: writes are accepted");
+        counter!("gnocchi_storage_recoveries_total").increment(1);
+        *state = State::Open(engine);
+        Ok(())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.wakeup.call();
     }
 }
 

@@ -8,6 +8,8 @@ use carbonara::codec::DecodeError;
 use gnocchi_core::error::{BackendError, BackendErrorKind, IncomingError, StorageError};
 use thiserror::Error;
 
+use crate::disk::Refusal;
+
 /// The name of this driver in errors.
 const DRIVER: &str = "embedded";
 
@@ -18,6 +20,14 @@ pub(super) enum EmbeddedError {
     Engine(#[source] fjall::Error),
     #[error("the directory cannot be used")]
     Directory(#[source] io::Error),
+    #[error("the disk takes no writes")]
+    Disk(#[source] io::Error),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(
+        "the disk has lost writes that it had confirmed: restart the program, which goes on from what the disk holds"
+    )]
+    LostWrites,
     #[error("the database has format {found}, this program knows format {known}")]
     Format { found: u32, known: u32 },
     #[error("the record {name} is damaged")]
@@ -36,7 +46,7 @@ pub(super) enum EmbeddedError {
     LogNotEmpty,
     #[error("files were not written fast enough for {waited:?}")]
     Overloaded { waited: Duration },
-    #[error("the database was closed after a failure and will be opened again")]
+    #[error("the database takes no writes after a failure until it is opened again")]
     Stopped(#[source] Arc<Self>),
     #[error("the group of appends was not stored")]
     Group(#[source] Arc<Self>),
@@ -87,10 +97,21 @@ impl EmbeddedError {
         matches!(self, Self::Engine(fjall::Error::Poisoned))
     }
 
+    /// Returns the kind of a failure after which the engine is opened again as soon as the disk lets it.
+    fn kind_while_recovering(&self) -> BackendErrorKind {
+        match (self, self.kind()) {
+            (Self::LostWrites, kind) => kind,
+            (_, BackendErrorKind::Unexpected) => BackendErrorKind::Unavailable,
+            (_, kind) => kind,
+        }
+    }
+
     fn kind(&self) -> BackendErrorKind {
         match self {
             Self::Engine(error) => engine_kind(error),
-            Self::Directory(error) | Self::Thread(error) => io_kind(error),
+            Self::Directory(error) | Self::Disk(error) | Self::Thread(error) => io_kind(error),
+            Self::Refused(refusal) => refusal.kind(),
+            Self::LostWrites => BackendErrorKind::Unexpected,
             Self::Format { .. }
             | Self::BacklogNotEmpty { .. }
             | Self::LogNotEmpty
@@ -100,7 +121,8 @@ impl EmbeddedError {
             }
             Self::StaleFence { .. } => BackendErrorKind::Conflict,
             Self::Overloaded { .. } | Self::Closed | Self::Task(_) => BackendErrorKind::Unavailable,
-            Self::Stopped(cause) | Self::Group(cause) => cause.kind(),
+            Self::Stopped(cause) => cause.kind_while_recovering(),
+            Self::Group(cause) => cause.kind(),
         }
     }
 }
@@ -132,7 +154,8 @@ fn io_kind(error: &io::Error) -> BackendErrorKind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             BackendErrorKind::Full
         }
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => BackendErrorKind::Denied,
+        ErrorKind::ReadOnlyFilesystem => BackendErrorKind::ReadOnly,
+        ErrorKind::PermissionDenied => BackendErrorKind::Denied,
         ErrorKind::NotFound
         | ErrorKind::AlreadyExists
         | ErrorKind::NotADirectory
@@ -150,7 +173,9 @@ mod tests {
 
     #[test]
     fn every_failure_says_what_to_do() {
-        use BackendErrorKind::{Config, Conflict, Corrupt, Denied, Full, Unavailable};
+        use BackendErrorKind::{
+            Config, Conflict, Corrupt, Denied, Full, ReadOnly, Unavailable, Unexpected,
+        };
         let check = |error: EmbeddedError, expected: BackendErrorKind| {
             let text = format!("{error:?}");
             assert_eq!(error.into_backend("test").kind(), expected, "{text}");
@@ -166,7 +191,10 @@ mod tests {
             fjall::Error::Storage(fjall::LsmError::Io(io::ErrorKind::StorageFull.into())).into(),
             Full,
         );
-        check(io(io::ErrorKind::ReadOnlyFilesystem).into(), Denied);
+        check(io(io::ErrorKind::ReadOnlyFilesystem).into(), ReadOnly);
+        check(Refusal::ReadOnly.into(), ReadOnly);
+        check(Refusal::NoInodes.into(), Full);
+        check(EmbeddedError::LostWrites, Unexpected);
         check(
             EmbeddedError::Directory(io::ErrorKind::PermissionDenied.into()),
             Denied,
@@ -209,6 +237,14 @@ mod tests {
         let full = Arc::new(EmbeddedError::from(io(io::ErrorKind::StorageFull)));
         check(EmbeddedError::Stopped(Arc::clone(&full)), Full);
         check(EmbeddedError::Group(full), Full);
+        // A failing disk is tried again without anybody's help; lost writes are not.
+        let failing = || io(io::ErrorKind::Other).into();
+        check(failing(), Unexpected);
+        check(EmbeddedError::Stopped(Arc::new(failing())), Unavailable);
+        check(
+            EmbeddedError::Stopped(Arc::new(EmbeddedError::LostWrites)),
+            Unexpected,
+        );
     }
 
     #[test]

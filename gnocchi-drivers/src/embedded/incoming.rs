@@ -183,6 +183,13 @@ impl IncomingDriver for EmbeddedIncoming {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), IncomingError> {
+        let database = Arc::clone(&self.database);
+        let accepts = tokio::task::spawn_blocking(move || database.accepts_writes()).await;
+        let accepts = accepts.unwrap_or_else(|error| Err(EmbeddedError::Task(error)));
+        accepts.map_err(|error| error.into_incoming("accept measures"))
+    }
+
     async fn append(&self, measures: Vec<Measures>) -> Result<(), IncomingError> {
         const OPERATION: &str = "append measures";
         if measures.iter().all(|measures| measures.series.is_empty()) {
@@ -191,6 +198,8 @@ impl IncomingDriver for EmbeddedIncoming {
         let limit_bytes = self.database.config().pending_bytes_max;
         // Looked at before the work as well, so that refusing costs nothing.
         self.index.reserve(0, limit_bytes)?;
+        let admitted = self.database.disk().admit_growth();
+        admitted.map_err(|refusal| EmbeddedError::from(refusal).into_incoming(OPERATION))?;
         let (entry, arrival, measures) = self
             .prepare(measures)
             .await

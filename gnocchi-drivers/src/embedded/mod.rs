@@ -9,6 +9,8 @@ mod engine;
 mod error;
 mod incoming;
 mod keys;
+mod recovery;
+mod renewal;
 mod storage;
 #[cfg(feature = "sqlite")]
 mod store;
@@ -29,6 +31,7 @@ pub use {
 };
 
 use crate::coordination::MemoryCoordinator;
+use crate::disk::Disk;
 use database::Database;
 use error::EmbeddedError;
 
@@ -48,6 +51,8 @@ pub struct Embedded {
     pub storage: Arc<EmbeddedStorage>,
     /// Gives out leases within this process, with fences that grow from opening to opening.
     pub coordinator: Arc<MemoryCoordinator>,
+    /// Watches the file system of the directory.
+    pub disk: Arc<Disk>,
 }
 
 impl Embedded {
@@ -68,7 +73,9 @@ impl Embedded {
         let database = Arc::new(Database::open(config)?);
         let first_fence = database.facts().generation << FENCES_PER_GENERATION_BITS;
         let incoming = EmbeddedIncoming::start(Arc::clone(&database), clock)?;
+        let disk = Arc::clone(database.disk());
         Ok(Self {
+            disk,
             incoming: Arc::new(incoming),
             storage: Arc::new(EmbeddedStorage::new(database)),
             coordinator: Arc::new(MemoryCoordinator::with_first_fence(first_fence)),

@@ -309,6 +309,14 @@ impl StorageDriver for EmbeddedStorage {
         Ok(())
     }
 
+    async fn accepts_writes(&self) -> Result<(), StorageError> {
+        self.run(
+            || "accept commits".to_owned(),
+            |shared| shared.database.accepts_writes(),
+        )
+        .await
+    }
+
     async fn acquire(&self, sack: Sack, fence: u64) -> Result<SackState, StorageError> {
         self.run(
             || format!("acquire sack {sack}"),

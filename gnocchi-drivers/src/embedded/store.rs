@@ -261,7 +261,8 @@ impl Store {
             path: path.to_owned(),
             source,
         })?;
-        let indexer = Arc::new(SqlIndexer::open(SqliteConfig::new(path.join(INDEXER))));
+        let indexer = SqlIndexer::open(SqliteConfig::new(path.join(INDEXER)));
+        let indexer = Arc::new(indexer.with_disk(embedded.disk));
         let drivers = Drivers {
             indexer: Arc::<SqlIndexer>::clone(&indexer),
             incoming: Arc::<EmbeddedIncoming>::clone(&embedded.incoming),

@@ -35,7 +35,7 @@ fn incoming(database: &Arc<Database>) -> EmbeddedIncoming {
     EmbeddedIncoming::start(Arc::clone(database), Arc::new(SystemClock)).unwrap()
 }
 
-fn put(database: &Database, work: impl Fn(&Engine, &mut fjall::OwnedWriteBatch)) {
+fn put(database: &Arc<Database>, work: impl Fn(&Engine, &mut fjall::OwnedWriteBatch)) {
     let put = |engine: &Engine| {
         let mut batch = engine.batch(1).durability(Some(PersistMode::SyncAll));
         work(engine, &mut batch);
@@ -260,16 +260,21 @@ async fn a_creation_that_was_interrupted_is_begun_again() {
     assert_eq!(values(&incoming, 1).await, [1.0]);
 }
 
-/// Makes the engine fail as a full disk does, and the pause after it long.
-fn fail(database: &Database) {
-    database.set_pause_ms(u64::MAX);
+/// Makes the engine fail as a full disk does, until it is told to come back.
+fn fail(database: &Arc<Database>) {
+    database.set_stays_failed(true);
     let full = || fjall::Error::Io(std::io::ErrorKind::StorageFull.into());
     let failed = database.write(|_| Err::<(), _>(EmbeddedError::from(full())));
     assert!(matches!(failed, Err(EmbeddedError::Stopped(_))));
 }
 
+fn come_back(database: &Database) {
+    database.set_stays_failed(false);
+    database.reopen().unwrap();
+}
+
 #[tokio::test]
-async fn after_a_failed_write_the_database_pauses_and_comes_back() {
+async fn after_a_failed_write_reads_go_on_and_the_database_comes_back() {
     let directory = TempDir::new().unwrap();
     let database = database(&directory);
     let incoming = incoming(&database);
@@ -279,8 +284,14 @@ async fn after_a_failed_write_the_database_pauses_and_comes_back() {
         backend_kind(incoming.append(vec![measures(1, 2.0)]).await),
         BackendErrorKind::Full
     );
-    assert!(database.read(|_| Ok(())).is_err());
-    database.set_pause_ms(0);
+    assert_eq!(
+        backend_kind(incoming.accepts_writes().await),
+        BackendErrorKind::Full
+    );
+    assert_eq!(log_sequences(&database), [1]);
+    assert_eq!(values(&incoming, 1).await, [1.0]);
+    come_back(&database);
+    incoming.accepts_writes().await.unwrap();
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
     assert_eq!(values(&incoming, 1).await, [1.0, 3.0]);
     assert_eq!(log_sequences(&database), [1, 3]);
@@ -311,10 +322,34 @@ async fn an_append_that_failed_does_not_come_back() {
         backend_kind(incoming.append(vec![measures(1, 2.0)]).await),
         BackendErrorKind::Full
     );
-    database.set_pause_ms(0);
+    come_back(&database);
     incoming.append(vec![measures(1, 3.0)]).await.unwrap();
     incoming.close().await;
     drop((incoming, database));
     let incoming = self::incoming(&self::database(&directory));
     assert_eq!(values(&incoming, 1).await, [1.0, 3.0]);
+}
+
+#[tokio::test]
+async fn what_the_disk_has_lost_is_not_built_upon() {
+    let directory = TempDir::new().unwrap();
+    let database = database(&directory);
+    let incoming = incoming(&database);
+    let journal = directory.path().join("0.jnl");
+    incoming.append(vec![measures(1, 1.0)]).await.unwrap();
+    let journal_before = std::fs::read(&journal).unwrap();
+    incoming.append(vec![measures(1, 2.0)]).await.unwrap();
+    fail(&database);
+    // As if the pages of the second append had never been written, and were dropped.
+    std::fs::write(&journal, journal_before).unwrap();
+    database.set_stays_failed(false);
+    let error = database.reopen().unwrap_err();
+    assert!(matches!(*error, EmbeddedError::LostWrites), "{error}");
+    assert_eq!(
+        backend_kind(incoming.append(vec![measures(1, 3.0)]).await),
+        BackendErrorKind::Unexpected
+    );
+    drop((incoming, database));
+    let incoming = self::incoming(&self::database(&directory));
+    assert_eq!(values(&incoming, 1).await, [1.0]);
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use gnocchi_core::error::IndexerError;
+use gnocchi_core::error::{BackendErrorKind, IndexerError};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use super::dialect::Dialect;
 use super::error::SqlError;
 use super::statement::{Row, Statement};
+use crate::disk::{Disk, Purpose};
 
 /// A connection inside a transaction.
 #[async_trait]
@@ -45,6 +48,12 @@ pub(super) enum Access {
     Write,
     /// Several statements, all or nothing.
     Transaction,
+}
+
+impl Access {
+    fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Transaction)
+    }
 }
 
 /// One call without its types.
@@ -87,19 +96,72 @@ pub(super) type Body<A, T> =
 #[derive(Debug)]
 pub(super) struct Database {
     engine: Box<dyn Engine>,
+    /// Watches the file system; `None` when nobody does.
+    disk: Option<Arc<Disk>>,
+    /// How the last write failed, if it did because of the disk.
+    failure: Mutex<Option<BackendErrorKind>>,
 }
 
 impl Database {
     pub(super) fn new(engine: impl Engine + 'static) -> Self {
         Self {
             engine: Box::new(engine),
+            disk: None,
+            failure: Mutex::new(None),
         }
     }
 
-    /// Runs a call; `operation` reads on from "cannot".
+    /// Refuses new data from now on before a disk is full.
+    pub(super) fn watch(&mut self, disk: Arc<Disk>) {
+        self.disk = Some(disk);
+    }
+
+    /// Returns whether new data would be accepted now. After a failed write the disk is tried.
+    pub(super) async fn accepts_writes(&self) -> Result<(), IndexerError> {
+        const OPERATION: &str = "accept changes";
+        let Some(disk) = &self.disk else {
+            return Ok(());
+        };
+        disk.check(Purpose::Growth)
+            .map_err(|refusal| self.error(OPERATION, refusal.into()))?;
+        if self.failure.lock().is_none() {
+            return Ok(());
+        }
+        let disk = Arc::clone(disk);
+        let tried = tokio::task::spawn_blocking(move || disk.probe()).await;
+        let tried = tried
+            .map_err(|_| SqlError::Closed)
+            .and_then(|tried| tried.map_err(SqlError::Disk));
+        tried.map_err(|error| self.error(OPERATION, error))?;
+        *self.failure.lock() = None;
+        Ok(())
+    }
+
+    /// Runs a call; `operation` reads on from "cannot". Writes are refused when the disk is nearly full.
     ///
     /// A caller that goes away does not stop a write that has begun.
     pub(super) async fn call<A, T>(
+        &self,
+        access: Access,
+        operation: &str,
+        arguments: A,
+        body: Body<A, T>,
+    ) -> Result<T, IndexerError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        if access.writes()
+            && let Some(disk) = &self.disk
+        {
+            let admitted = disk.admit_growth();
+            admitted.map_err(|refusal| self.error(operation, refusal.into()))?;
+        }
+        self.call_always(access, operation, arguments, body).await
+    }
+
+    /// Runs a call also when the disk is nearly full: for what a start needs, and for deletions, which make room.
+    pub(super) async fn call_always<A, T>(
         &self,
         access: Access,
         operation: &str,
@@ -124,10 +186,44 @@ impl Database {
             .await;
         // Nobody answers when the engine went away with the job.
         let result = answer.await.unwrap_or(Err(SqlError::Closed));
-        result.map_err(|error| {
-            let operation = format!("{operation} in {}", self.engine.location());
-            error.into_indexer_error(self.engine.dialect(), operation)
-        })
+        if access.writes() {
+            self.note(result.as_ref().err());
+        }
+        result.map_err(|error| self.error(operation, error))
+    }
+
+    fn error(&self, operation: &str, error: SqlError) -> IndexerError {
+        let operation = format!("{operation} in {}", self.engine.location());
+        error.into_indexer_error(self.engine.dialect(), operation)
+    }
+
+    /// Notes whether the disk took a write.
+    fn note(&self, error: Option<&SqlError>) {
+        let kind = error.map(|error| error.kind(self.engine.dialect()));
+        let mut failure = self.failure.lock();
+        match (kind, error) {
+            (None, _) => *failure = None,
+            (_, Some(SqlError::Closed)) => {}
+            (
+                Some(
+                    BackendErrorKind::Full
+                    | BackendErrorKind::ReadOnly
+                    | BackendErrorKind::Unavailable,
+                ),
+                Some(error),
+            ) => {
+                if *failure != kind {
+                    warn!(
+                        database = self.engine.location(),
+                        error = error as &dyn std::error::Error,
+                        "a write failed; reads go on"
+                    );
+                }
+                *failure = kind;
+            }
+            // Says nothing about the disk.
+            _ => {}
+        }
     }
 
     pub(super) async fn close(&self) {

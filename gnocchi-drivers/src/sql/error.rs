@@ -6,6 +6,7 @@ use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
 use thiserror::Error;
 
 use super::dialect::Dialect;
+use crate::disk::Refusal;
 
 /// Everything that can go wrong between a call and the database.
 #[derive(Debug, Error)]
@@ -25,6 +26,10 @@ pub(super) enum SqlError {
     OlderSchema { found: i64, known: i64 },
     #[error("the folder of the database cannot be created")]
     Folder(#[source] std::io::Error),
+    #[error("the disk takes no writes")]
+    Disk(#[source] std::io::Error),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("the value of attribute {name} is not of the kind that its resource type asks for")]
     AttributeKind { name: String },
     #[error("the indexer is closed")]
@@ -67,6 +72,12 @@ impl SqlError {
             Self::Corrupt { .. } => BackendErrorKind::Corrupt,
             Self::NewerSchema { .. } | Self::OlderSchema { .. } => BackendErrorKind::Config,
             Self::Folder(error) => io_kind(error),
+            Self::Refused(refusal) => refusal.kind(),
+            // It is tried again.
+            Self::Disk(error) => match io_kind(error) {
+                BackendErrorKind::Unexpected => BackendErrorKind::Unavailable,
+                kind => kind,
+            },
             Self::Closed => BackendErrorKind::Unavailable,
             Self::Domain(_) | Self::AttributeKind { .. } => BackendErrorKind::Unexpected,
         }
@@ -104,9 +115,8 @@ fn database_kind(error: &sqlx::Error, dialect: &dyn Dialect) -> BackendErrorKind
 
 fn io_kind(error: &std::io::Error) -> BackendErrorKind {
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            BackendErrorKind::Denied
-        }
+        std::io::ErrorKind::PermissionDenied => BackendErrorKind::Denied,
+        std::io::ErrorKind::ReadOnlyFilesystem => BackendErrorKind::ReadOnly,
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             BackendErrorKind::Full
         }
@@ -171,6 +181,16 @@ mod tests {
             BackendErrorKind::Config,
         );
         check(SqlError::Closed, BackendErrorKind::Unavailable);
+        check(Refusal::NoInodes.into(), BackendErrorKind::Full);
+        check(Refusal::ReadOnly.into(), BackendErrorKind::ReadOnly);
+        check(
+            SqlError::Disk(std::io::ErrorKind::Other.into()),
+            BackendErrorKind::Unavailable,
+        );
+        check(
+            SqlError::Disk(std::io::ErrorKind::ReadOnlyFilesystem.into()),
+            BackendErrorKind::ReadOnly,
+        );
     }
 
     #[test]

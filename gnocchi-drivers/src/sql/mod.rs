@@ -12,6 +12,8 @@ mod statement;
 
 use std::sync::Arc;
 
+use crate::disk::Disk;
+
 pub use config::SqliteConfig;
 use database::Database;
 use indexer::PolicyCache;
@@ -45,6 +47,13 @@ impl SqlIndexer {
             database: Database::new(engine),
             policies: Arc::default(),
         }
+    }
+
+    /// Refuses new data from now on while the disk is nearly full; deletions work.
+    #[must_use]
+    pub fn with_disk(mut self, disk: Arc<Disk>) -> Self {
+        self.database.watch(disk);
+        self
     }
 
     /// Waits for the calls in hand and closes the database. Later calls fail as unavailable.

@@ -180,14 +180,17 @@ impl Dialect for Sqlite {
         match code & 0xff {
             // Without `upgrade` there are no tables.
             1 if error.message().starts_with(NO_SCHEMA) => BackendErrorKind::Config,
-            // PERM, READONLY, AUTH
-            3 | 8 | 23 => BackendErrorKind::Denied,
+            // PERM, AUTH
+            3 | 23 => BackendErrorKind::Denied,
+            // READONLY
+            8 => BackendErrorKind::ReadOnly,
             // BUSY, LOCKED: somebody else held the lock for too long.
             5 | 6 => BackendErrorKind::Conflict,
-            // INTERRUPT
-            9 => BackendErrorKind::Unavailable,
-            // CORRUPT, NOTADB
+            // CORRUPT, NOTADB, and of IOERR: DATA, CORRUPTFS
             11 | 26 => BackendErrorKind::Corrupt,
+            10 if matches!(code >> 8, 32 | 33) => BackendErrorKind::Corrupt,
+            // INTERRUPT, IOERR: what was written is written again by the next attempt, so it may succeed.
+            9 | 10 => BackendErrorKind::Unavailable,
             // FULL
             13 => BackendErrorKind::Full,
             // CANTOPEN

@@ -54,9 +54,12 @@ fn codes_say_what_a_caller_can_do() {
     check(5, BackendErrorKind::Conflict);
     check(extended(5, 2), BackendErrorKind::Conflict);
     check(6, BackendErrorKind::Conflict);
-    check(extended(8, 1), BackendErrorKind::Denied);
+    check(extended(8, 1), BackendErrorKind::ReadOnly);
     check(9, BackendErrorKind::Unavailable);
-    check(extended(10, 3), BackendErrorKind::Unexpected);
+    // Writing, flushing; a checksum that is wrong.
+    check(extended(10, 3), BackendErrorKind::Unavailable);
+    check(extended(10, 4), BackendErrorKind::Unavailable);
+    check(extended(10, 32), BackendErrorKind::Corrupt);
     check(11, BackendErrorKind::Corrupt);
     check(13, BackendErrorKind::Full);
     check(14, BackendErrorKind::Config);

@@ -326,7 +326,7 @@ impl ArchivePolicyIndexer for SqlIndexer {
 
     async fn delete_archive_policy(&self, name: &str) -> Result<(), IndexerError> {
         self.database
-            .call(
+            .call_always(
                 Access::Write,
                 "delete an archive policy",
                 name.to_owned(),
@@ -389,7 +389,7 @@ impl ArchivePolicyIndexer for SqlIndexer {
 
     async fn delete_archive_policy_rule(&self, name: &str) -> Result<(), IndexerError> {
         self.database
-            .call(
+            .call_always(
                 Access::Write,
                 "delete an archive policy rule",
                 name.to_owned(),

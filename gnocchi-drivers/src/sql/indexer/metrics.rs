@@ -553,7 +553,7 @@ impl MetricIndexer for SqlIndexer {
             return Ok(());
         }
         self.database
-            .call(
+            .call_always(
                 Access::Write,
                 "delete metrics",
                 ids.to_vec(),
@@ -579,7 +579,7 @@ impl MetricIndexer for SqlIndexer {
             return Ok(());
         }
         self.database
-            .call(
+            .call_always(
                 Access::Write,
                 "expunge metrics",
                 ids.to_vec(),

@@ -26,13 +26,17 @@ pub(super) use archive_policies::PolicyCache;
 impl Indexer for SqlIndexer {
     async fn upgrade(&self) -> Result<(), IndexerError> {
         self.database
-            .call(
+            .call_always(
                 Access::Transaction,
                 "create or migrate the schema",
                 (),
                 |session, ()| Box::pin(migrate(session)),
             )
             .await
+    }
+
+    async fn accepts_writes(&self) -> Result<(), IndexerError> {
+        self.database.accepts_writes().await
     }
 
     fn is_exclusive(&self) -> bool {

@@ -196,7 +196,7 @@ impl ResourceTypeIndexer for SqlIndexer {
 
     async fn delete_resource_type(&self, name: &str) -> Result<(), IndexerError> {
         self.database
-            .call(
+            .call_always(
                 Access::Write,
                 "delete a resource type",
                 name.to_owned(),

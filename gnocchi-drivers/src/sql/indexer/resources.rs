@@ -385,7 +385,7 @@ impl ResourceIndexer for SqlIndexer {
             return Ok(0);
         }
         self.database
-            .call(
+            .call_always(
                 Access::Transaction,
                 "delete resources",
                 ids.to_vec(),
@@ -406,7 +406,7 @@ impl ResourceIndexer for SqlIndexer {
             visibility.clone(),
         );
         self.database
-            .call(
+            .call_always(
                 Access::Transaction,
                 "delete the resources that match",
                 arguments,
@@ -421,7 +421,7 @@ impl ResourceIndexer for SqlIndexer {
         revision_start: Timestamp,
     ) -> Result<(), IndexerError> {
         self.database
-            .call(
+            .call_always(
                 Access::Transaction,
                 "delete a resource",
                 (id, revision_start),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gnocchi_core::error::BackendErrorKind;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +17,7 @@ use tracing::warn;
 
 use super::session::SqliteSession;
 use crate::sql::database::{Access, Job, Verdict};
+use crate::sql::dialect::SQLITE;
 use crate::sql::error::SqlError;
 
 /// How many jobs share a commit at most; bounds how long the first one waits for the last one.
@@ -33,6 +35,9 @@ const KEEP_JOB: &str = "RELEASE job";
 const UNDO_JOB: &str = "ROLLBACK TO job; RELEASE job";
 const COMMIT: &str = "COMMIT";
 const ROLL_BACK: &str = "ROLLBACK";
+
+/// What is said of a transaction that an error has ended.
+const NO_TRANSACTION: &str = "no transaction is active";
 
 /// What the writer is asked to do.
 pub(super) enum Message {
@@ -98,15 +103,7 @@ impl Writer {
         let outcome = match self.try_group(&mut group).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                // What state the connection is in is unknown: the next group opens a new one. A database in memory would be
-                // lost with its connection, so there the transaction is undone.
-                if self.path.is_some() {
-                    self.connection = None;
-                } else if let Some(connection) = &mut self.connection
-                    && let Err(error) = execute(connection, ROLL_BACK).await
-                {
-                    warn!(%error, "cannot roll back");
-                }
+                self.recover(&error).await;
                 Err(Arc::new(error))
             }
         };
@@ -114,6 +111,27 @@ impl Writer {
             job.finish(outcome.clone());
         }
         group.closing
+    }
+
+    /// Undoes a failed transaction, or gives up the connection, in whose place the next group opens a new one.
+    ///
+    /// A database in memory would be lost with its connection. And on a full disk no new connection can be opened: it needs files
+    /// that go away with the last one, so readers would fail as well. Otherwise the state of the connection is not to be trusted.
+    async fn recover(&mut self, error: &SqlError) {
+        let is_kept = self.path.is_none()
+            || matches!(
+                error.kind(&SQLITE),
+                BackendErrorKind::Full | BackendErrorKind::ReadOnly | BackendErrorKind::Unavailable
+            );
+        if is_kept
+            && let Some(connection) = &mut self.connection
+            && undo(connection).await
+        {
+            return;
+        }
+        if self.path.is_some() {
+            self.connection = None;
+        }
     }
 
     async fn try_group(&mut self, group: &mut Group) -> Result<(), SqlError> {
@@ -158,6 +176,22 @@ impl Writer {
                 }
                 connected => return Ok(connected?),
             }
+        }
+    }
+}
+
+/// Rolls back, unless the failure did that already; returns whether the connection can go on.
+async fn undo(connection: &mut SqliteConnection) -> bool {
+    match execute(connection, ROLL_BACK).await {
+        Ok(()) => true,
+        Err(SqlError::Database(sqlx::Error::Database(error)))
+            if error.message().contains(NO_TRANSACTION) =>
+        {
+            true
+        }
+        Err(error) => {
+            warn!(%error, "cannot roll back");
+            false
         }
     }
 }
