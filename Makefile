@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 # Services that tests must not be skipped for want of.
-TEST_SERVICES ?= keystone,prometheus
+TEST_SERVICES ?= keystone,prometheus,mount
 
 .PHONY: run services test bench lint
 

@@ -17,6 +17,9 @@ use crate::causes::with_causes;
 /// After how long a client should try again when there is no room, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
+/// After how long a client should try again when somebody has to make room first, in seconds.
+const RETRY_AFTER_FULL_SECONDS: u32 = 10;
+
 /// What is said of failures that do not pass by themselves. What exactly failed is told the log only: it names files and
 /// addresses that are no business of clients.
 const PERMANENT: &str = "The store has a fault that does not pass by itself; an administrator finds the cause in the log of the \
@@ -269,15 +272,28 @@ impl ApiError {
     }
 
     fn of_backend(error: &BackendError) -> Self {
-        log(error);
         let (driver, kind) = (error.driver(), error.kind());
+        // Every write meets a full disk, and the driver has logged it when the first one did.
+        if !matches!(kind, BackendErrorKind::Full | BackendErrorKind::ReadOnly) {
+            log(error);
+        }
+        let later = Some(RETRY_AFTER_FULL_SECONDS);
         match kind {
-            BackendErrorKind::Full => Self::text(
-                StatusCode::INSUFFICIENT_STORAGE,
-                format!(
-                    "The {driver} back-end has no space left; nothing of this request was stored"
-                ),
-            ),
+            BackendErrorKind::Full => Self {
+                retry_after_seconds: later,
+                ..Self::text(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    format!(
+                        "The {driver} back-end has no space left; nothing of this request was stored"
+                    ),
+                )
+            },
+            BackendErrorKind::ReadOnly => Self {
+                retry_after_seconds: later,
+                ..Self::unavailable(format!(
+                    "The {driver} back-end is read-only; nothing of this request was stored"
+                ))
+            },
             BackendErrorKind::Unavailable
             | BackendErrorKind::Timeout
             | BackendErrorKind::Conflict => Self::busy(format!(

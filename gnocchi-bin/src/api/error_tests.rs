@@ -173,7 +173,8 @@ fn every_failure_of_a_back_end_is_told_apart() {
             );
         }
     };
-    check(BackendErrorKind::Full, 507, false);
+    check(BackendErrorKind::Full, 507, true);
+    check(BackendErrorKind::ReadOnly, 503, true);
     check(BackendErrorKind::Unavailable, 503, true);
     check(BackendErrorKind::Timeout, 503, true);
     check(BackendErrorKind::Conflict, 503, true);

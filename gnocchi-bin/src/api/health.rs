@@ -1,10 +1,15 @@
 //! Whether this server should get requests, as load balancers ask.
+//!
+//! `/healthcheck` is about readiness: 503 when a file says so, and while the store accepts no writes. `/healthcheck/live` is about
+//! the process: whoever restarts a server that does not answer must not do so because of a full disk.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
+use gnocchi_core::Gnocchi;
+use gnocchi_core::error::{BackendError, BackendErrorKind};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
@@ -15,6 +20,7 @@ use super::error_body::escaped;
 use super::render;
 use super::settings::HealthcheckSettings;
 use super::state::ApiState;
+use crate::causes::with_causes;
 
 /// Headers that say that a proxy passed the request on.
 const PROXY_HEADERS: [&str; 4] = [
@@ -35,6 +41,17 @@ struct Finding {
 /// `/healthcheck` and everything below it, with whatever method.
 pub(super) async fn health(State(state): State<ApiState>, request: Request) -> Response {
     let settings = &state.settings().healthcheck;
+    let mut findings = examine(settings).await;
+    findings.extend(examine_store(state.gnocchi()).await);
+    respond(settings, &findings, &request)
+}
+
+/// `/healthcheck/live`, with whatever method: the process responds.
+pub(super) async fn live(State(state): State<ApiState>, request: Request) -> Response {
+    respond(&state.settings().healthcheck, &[], &request)
+}
+
+fn respond(settings: &HealthcheckSettings, findings: &[Finding], request: &Request) -> Response {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -42,13 +59,12 @@ pub(super) async fn health(State(state): State<ApiState>, request: Request) -> R
     if !answers(settings, peer, request.headers()) {
         return ApiError::no_such_address().into_response();
     }
-    let findings = examine(settings).await;
     let status = match (findings.is_empty(), request.method() == Method::HEAD) {
         (true, true) => StatusCode::NO_CONTENT,
         (true, false) => StatusCode::OK,
         (false, _) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let (body, content_type) = body(settings, &findings, request.headers());
+    let (body, content_type) = body(settings, findings, request.headers());
     if status == StatusCode::NO_CONTENT {
         return status.into_response();
     }
@@ -88,6 +104,20 @@ async fn examine(settings: &HealthcheckSettings) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Asks the store whether it accepts writes.
+async fn examine_store(gnocchi: &Gnocchi) -> Option<Finding> {
+    let error = gnocchi.accepts_writes().await.err()?;
+    Some(Finding {
+        check: "store",
+        reason: match error.backend().map(BackendError::kind) {
+            Some(BackendErrorKind::Full) => "disk full",
+            Some(BackendErrorKind::ReadOnly) => "read-only file system",
+            _ => "the store accepts no writes",
+        },
+        details: with_causes(&error),
+    })
 }
 
 /// A file that cannot be looked at is as good as none.

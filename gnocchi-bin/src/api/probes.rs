@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
 use super::error::{ApiError, ApiResult};
-use super::health::health;
+use super::health::{health, live};
 use super::state::ApiState;
 
 /// The content type of the text format of Prometheus.
@@ -18,6 +18,7 @@ pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/healthcheck", any(health))
         .route("/healthcheck/", any(health))
+        .route("/healthcheck/live", any(live))
         .route("/healthcheck/{*below}", any(health))
         .route("/metrics", get(measurements))
 }

@@ -23,6 +23,11 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
             "memory for the open windows of metrics",
         )
         .or("256M"),
+        OptionSpec::new(
+            "disk_reserve_bytes",
+            "free space below which the embedded back-end refuses new data; at most a tenth of the file system",
+        )
+        .or("256M"),
     ],
 )
 .with_shared(&backend::OPTIONS);
@@ -36,6 +41,8 @@ pub struct Storage {
     pub block_cache_bytes: u64,
     /// How much memory the open windows of metrics may take.
     pub window_cache_bytes: usize,
+    /// How much of the file system stays free.
+    pub disk_reserve_bytes: u64,
 }
 
 impl Storage {
@@ -49,6 +56,9 @@ impl Storage {
                 .map(defaulted)?,
             window_cache_bytes: section
                 .bytes("window_cache_bytes", 0..=usize::MAX)
+                .map(defaulted)?,
+            disk_reserve_bytes: section
+                .bytes("disk_reserve_bytes", 0..=u64::MAX)
                 .map(defaulted)?,
         })
     }

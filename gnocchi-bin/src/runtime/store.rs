@@ -14,6 +14,7 @@ pub fn store_config(config: &Config, default_policies: DefaultPolicies) -> Store
             sacks: config.incoming.sacks,
             pending_bytes_max: config.incoming.max_pending_bytes,
             cache_bytes: config.storage.block_cache_bytes,
+            disk_reserve_bytes: config.storage.disk_reserve_bytes,
             ..described.embedded
         },
         settings: settings(config),

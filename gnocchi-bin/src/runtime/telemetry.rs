@@ -26,7 +26,7 @@ const DURATION_BUCKETS: [f64; 14] = [
 ];
 
 /// What the metrics of the store mean, for those who read `/metrics`.
-const DESCRIPTIONS: [(&str, &str); 10] = [
+const DESCRIPTIONS: [(&str, &str); 13] = [
     (
         "gnocchi_measures_accepted_total",
         "Points that were folded into aggregates.",
@@ -54,6 +54,18 @@ const DESCRIPTIONS: [(&str, &str); 10] = [
         "Blocks whose frames became one.",
     ),
     ("gnocchi_damage_found_total", "Frames that did not decode."),
+    (
+        "gnocchi_writes_refused_total",
+        "Writes that were refused because the disk has no room or is read-only, by reason.",
+    ),
+    (
+        "gnocchi_storage_failures_total",
+        "Failed writes after which the storage engine was stopped.",
+    ),
+    (
+        "gnocchi_storage_recoveries_total",
+        "Times that the storage engine was opened again after a failed write.",
+    ),
     (
         "gnocchi_http_request_seconds",
         "Time to answer a request, by route, method and status.",

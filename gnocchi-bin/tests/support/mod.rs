@@ -5,6 +5,9 @@
     reason = "every test binary uses its own part of this module"
 )]
 
+pub(crate) mod small_disk;
+pub(crate) mod writers;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -95,11 +98,13 @@ impl Server {
             "--data-dir",
             data_dir,
         ]);
-        let child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.args(arguments);
+        Self::spawn_program(command)
+    }
+
+    /// Starts the program that a command describes, without waiting.
+    pub(crate) fn spawn_program(mut command: Command) -> Starting {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
         Starting {
             child,
             began: Instant::now(),
@@ -220,6 +225,13 @@ pub(crate) fn whole(value: &Value) -> u64 {
     number as u64
 }
 
+/// A whole response.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
+}
+
 /// Calls the API as `admin`.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -269,6 +281,36 @@ impl Client {
         let text = response.text().await.unwrap();
         assert!(status.is_success(), "{path}: {status} {text}");
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Sends JSON and returns the whole response, whatever it is.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: &Value) -> Response {
+        let request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{path}", self.url))
+            .basic_auth("admin", Some(""));
+        let response = request
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
+        Response {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    /// Gets a status and a text as somebody who says nothing about themselves.
+    pub(crate) async fn status_and_text(&self, path: &str) -> (u16, String) {
+        let response = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     /// Gets a text.
