@@ -29,6 +29,8 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
 
     let mut response = if method == Method::OPTIONS {
         cors::preflight(cors, request.headers())
+    } else if let Err(error) = address::check(request.uri()) {
+        error.into_response()
     } else {
         let span = tracing::info_span!("request", id = id.as_str());
         let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
