@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 use super::state::ApiState;
+use super::storable;
 
 /// What stays as it is in a path; other bytes are escaped.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -92,6 +93,17 @@ fn mount_prefix(parts: &Parts) -> String {
         .strip_suffix(parts.uri.path())
         .unwrap_or_default()
         .to_owned()
+}
+
+/// Checks that the names and parameters of an address can be stored. A path that is no UTF-8 leads nowhere.
+///
+/// # Errors
+/// 400 when one of them holds U+0000, or the query is no UTF-8.
+pub(crate) fn check(uri: &Uri) -> Result<(), ApiError> {
+    if uri.path().contains("%00") {
+        return Err(storable::refused("the path of the address"));
+    }
+    storable::check_encoded("the query of the address", uri.query().unwrap_or_default())
 }
 
 /// Takes empty segments out of the path of a request.

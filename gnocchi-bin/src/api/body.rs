@@ -13,6 +13,7 @@ use super::body_memory::{self, BodyMemory, Held};
 use super::body_pieces::{Patience, Pieces};
 use super::error::ApiError;
 use super::state::ApiState;
+use super::storable;
 
 /// The content type of nearly every body.
 const JSON: &str = "application/json";
@@ -210,14 +211,16 @@ fn too_long(bytes_max: usize) -> ApiError {
 /// Decodes JSON. The bare tokens `NaN` and `Infinity` are none: only measures may hold them.
 ///
 /// # Errors
-/// 400 with the text of the decoder.
+/// 400 with the text of the decoder, or with the place of a text that cannot be stored.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    let document = serde_json::from_slice(bytes).map_err(|error| {
         if bytes.trim_ascii().is_empty() {
             return ApiError::malformed_body("Expected object or value");
         }
         ApiError::malformed_body(error.to_string())
-    })
+    })?;
+    storable::check_document(bytes, &document)?;
+    Ok(document)
 }
 
 impl FromRequest<ApiState> for RequestBody {

@@ -49,6 +49,7 @@
 //! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
+//! | `storable` | texts that no back-end could keep, refused where they come in |
 //! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
 //! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
@@ -87,6 +88,7 @@ mod routes;
 pub mod schema;
 pub mod settings;
 mod state;
+mod storable;
 mod time_zone;
 mod v1;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
@@ -23,6 +22,8 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use super::impatient::Impatient;
+use super::lingering::Lingering;
+use super::unfinished::{self, Unread};
 use super::unread;
 
 /// How long a connection may be silent between requests, or take for the head of one.
@@ -175,8 +176,10 @@ impl Connection {
             debug!(%peer, "a connection ended before it said anything");
             return;
         };
+        let unread = Unread::default();
+        let client = unread.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let mut request = unfinished::drained(request, unfinished::LIMITS, &client);
             request.extensions_mut().insert(ConnectInfo(peer));
             let answer = router.clone().oneshot(request);
             async move {
@@ -188,7 +191,8 @@ impl Connection {
                 })
             }
         });
-        let stream = TokioIo::new(Impatient::new(stream, UNREAD_MAX));
+        let stream = Impatient::new(stream, UNREAD_MAX);
+        let stream = TokioIo::new(Lingering::new(stream, unread));
         let result = match version {
             Version::Http1 => {
                 let connection = http1::Builder::new()

@@ -1,3 +1,4 @@
+use axum::body::Body;
 use axum::routing::{get, post};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2 as client;

@@ -3,6 +3,7 @@
 mod access;
 mod error;
 mod impatient;
+mod lingering;
 mod listener;
 mod policy_files;
 mod serve;
@@ -10,6 +11,7 @@ pub mod signal;
 mod store;
 pub mod telemetry;
 mod text_file;
+mod unfinished;
 mod unread;
 mod watch;
 

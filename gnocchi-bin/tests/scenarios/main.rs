@@ -31,3 +31,4 @@ mod search_metric;
 mod searches;
 mod support;
 mod tenants;
+mod unstorable_texts;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use carbonara::{AggregationMethod, AggregationPlan, Level, Timespan};
 use thiserror::Error;
 
+use super::is_storable;
+
 /// The longest name of an archive policy, in characters.
 pub const ARCHIVE_POLICY_NAME_CHARACTERS_MAX: usize = 255;
 
@@ -57,6 +59,9 @@ pub enum ArchivePolicyError {
     /// The name is longer than 255 characters.
     #[error("archive policy name is longer than {ARCHIVE_POLICY_NAME_CHARACTERS_MAX} characters")]
     NameTooLong,
+    /// The name holds U+0000.
+    #[error("U+0000 is not supported in archive policy name")]
+    Nul,
     /// A change adds or drops a granularity.
     #[error("Cannot add or drop granularities")]
     GranularitiesAddedOrDropped,
@@ -234,7 +239,7 @@ impl ArchivePolicy {
     /// `back_window` counts blocks of the coarsest granularity: measures that much older than the newest one are still taken.
     ///
     /// # Errors
-    /// [`ArchivePolicyError`] when the name is too long, a granularity stands twice, or there is no definition or no method.
+    /// [`ArchivePolicyError`] when the name is too long or holds U+0000, a granularity stands twice, or there is no definition or no method.
     pub fn new(
         name: impl Into<String>,
         back_window: u32,
@@ -244,6 +249,9 @@ impl ArchivePolicy {
         let name = name.into();
         if name.chars().count() > ARCHIVE_POLICY_NAME_CHARACTERS_MAX {
             return Err(ArchivePolicyError::NameTooLong);
+        }
+        if !is_storable(&name) {
+            return Err(ArchivePolicyError::Nul);
         }
         if aggregation_methods.is_empty() {
             return Err(ArchivePolicyError::NoMethod);

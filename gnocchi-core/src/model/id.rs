@@ -6,6 +6,8 @@ use std::str::FromStr;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::is_storable;
+
 /// Identifies one metric.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MetricId(Uuid);
@@ -108,6 +110,9 @@ pub enum ResourceIdError {
     /// The id holds a slash and could not be addressed by URL.
     #[error("'/' is not supported in resource id")]
     Slash,
+    /// The id holds U+0000.
+    #[error("U+0000 is not supported in resource id")]
+    Nul,
     /// The id is longer than 289 characters.
     #[error("transformable resource id >{ORIGINAL_ID_CHARACTERS_MAX} max allowed characters")]
     TooLong,
@@ -120,10 +125,13 @@ impl ResourceId {
     /// creator (a second NUL when there is none), so two creators can use one name without meeting.
     ///
     /// # Errors
-    /// [`ResourceIdError`] when the text holds a slash or is longer than 289 characters.
+    /// [`ResourceIdError`] when the text holds a slash or U+0000, or is longer than 289 characters.
     pub fn from_original(original: &str, creator: Option<&str>) -> Result<Self, ResourceIdError> {
         if original.contains('/') {
             return Err(ResourceIdError::Slash);
+        }
+        if !is_storable(original) {
+            return Err(ResourceIdError::Nul);
         }
         if let Ok(uuid) = parse_uuid(original) {
             return Ok(Self(uuid));
@@ -197,6 +205,11 @@ mod tests {
         assert_eq!(
             ResourceId::from_original("a/b", None),
             Err(ResourceIdError::Slash)
+        );
+        // A NUL separates the id from its creator in what is hashed.
+        assert_eq!(
+            ResourceId::from_original("a\0b", None),
+            Err(ResourceIdError::Nul)
         );
         assert_eq!(
             ResourceId::from_original(&"é".repeat(290), None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{ArchivePolicy, MetricId, ResourceId};
+use super::{ArchivePolicy, MetricId, ResourceId, is_storable};
 
 /// The longest name of a metric, in characters.
 pub const METRIC_NAME_CHARACTERS_MAX: usize = 255;
@@ -66,6 +66,9 @@ pub enum MetricError {
     /// The name holds a slash and could not be addressed by URL.
     #[error("'/' is not supported in metric name")]
     SlashInName,
+    /// The name or the unit holds U+0000.
+    #[error("U+0000 is not supported in metric name or unit")]
+    Nul,
     /// The name is longer than 255 characters.
     #[error("metric name is longer than {METRIC_NAME_CHARACTERS_MAX} characters")]
     NameTooLong,
@@ -89,6 +92,13 @@ impl NewMetric {
         unit: Option<String>,
         resource_id: Option<ResourceId>,
     ) -> Result<Self, MetricError> {
+        if ![&name, &unit]
+            .into_iter()
+            .flatten()
+            .all(|text| is_storable(text))
+        {
+            return Err(MetricError::Nul);
+        }
         if let Some(name) = &name {
             if name.contains('/') {
                 return Err(MetricError::SlashInName);
@@ -142,6 +152,8 @@ mod tests {
         check(None, None, false, &Ok(()));
         check(Some("cpu"), Some("%"), true, &Ok(()));
         check(Some("a/b"), None, false, &Err(MetricError::SlashInName));
+        check(Some("a\0b"), None, true, &Err(MetricError::Nul));
+        check(None, Some("\0"), false, &Err(MetricError::Nul));
         check(Some(&"é".repeat(255)), None, false, &Ok(()));
         check(
             Some(&"é".repeat(256)),

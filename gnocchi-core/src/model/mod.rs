@@ -15,6 +15,7 @@ mod rejection;
 mod resource;
 mod resource_type;
 mod resource_type_change;
+mod text;
 
 pub use archive_policy::{
     ARCHIVE_POLICY_NAME_CHARACTERS_MAX, ArchivePolicy, ArchivePolicyError, Definition,
@@ -37,3 +38,4 @@ pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };
 pub use resource_type_change::{ResourceTypeChange, ResourceTypeChangeError};
+pub use text::is_storable;

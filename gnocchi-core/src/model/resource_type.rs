@@ -6,6 +6,8 @@ use carbonara::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::is_storable;
+
 /// The type that every store has; it has no attributes of its own.
 pub const GENERIC: &str = "generic";
 
@@ -103,7 +105,10 @@ pub enum AttributeValue {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum AttributeError {
-    /// The name is too long, reserved, or starts with something else than a letter or digit.
+    /// The name of the type holds U+0000.
+    #[error("U+0000 is not supported in resource type name")]
+    Nul,
+    /// The name is too long, reserved, holds U+0000, or starts with something else than a letter or digit.
     #[error("Resource attribute name {name} is invalid")]
     Name {
         /// The name.
@@ -135,19 +140,20 @@ impl ResourceType {
     /// Makes a type.
     ///
     /// # Errors
-    /// [`AttributeError`] when an attribute has an unusable name or an empty range.
+    /// [`AttributeError`] when the type or an attribute has an unusable name, or an attribute an empty range.
     pub fn new(
         name: impl Into<String>,
         attributes: BTreeMap<String, Attribute>,
     ) -> Result<Self, AttributeError> {
+        let name = name.into();
+        if !is_storable(&name) {
+            return Err(AttributeError::Nul);
+        }
         for (attribute, definition) in &attributes {
             check_name(attribute)?;
             check_range(definition.kind)?;
         }
-        Ok(Self {
-            name: name.into(),
-            attributes,
-        })
+        Ok(Self { name, attributes })
     }
 
     /// Returns the type that every store has.
@@ -175,6 +181,7 @@ impl ResourceType {
 fn check_name(name: &str) -> Result<(), AttributeError> {
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
     if !starts_well
+        || !is_storable(name)
         || name.chars().count() > ATTRIBUTE_NAME_CHARACTERS_MAX
         || RESERVED_NAMES.contains(&name)
     {
@@ -241,8 +248,16 @@ mod tests {
         check("_x", false);
         check("original_resource_id", false);
         check("creator", false);
+        check("a\0", false);
         check(&"a".repeat(63), true);
         check(&"a".repeat(64), false);
+    }
+
+    #[test]
+    fn names_of_types_are_checked() {
+        let made = |name: &str| ResourceType::new(name, BTreeMap::new()).map(|_| ());
+        assert_eq!(made("a b"), Ok(()));
+        assert_eq!(made("a\0b"), Err(AttributeError::Nul));
     }
 
     #[test]

@@ -12,8 +12,12 @@ use super::basic::Basic;
 use super::identity_headers;
 use super::keystone::Keystone;
 use super::remote_user::RemoteUserHeader;
-use crate::api::error::ApiError;
+use crate::api::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
+use crate::api::storable;
+
+/// The longest name of a creator, in characters.
+const CREATOR_CHARACTERS_MAX: usize = 255;
 
 /// How callers are told apart, ready to work.
 #[derive(Debug, Clone)]
@@ -52,6 +56,14 @@ impl Refusal {
         }
     }
 
+    /// Refuses a caller whose name cannot be used.
+    pub(super) fn bad_request(error: ApiError) -> Self {
+        Self {
+            error,
+            challenge: None,
+        }
+    }
+
     /// Says that nobody can tell just now who calls.
     pub(super) fn busy(text: &str) -> Self {
         Self {
@@ -74,12 +86,14 @@ impl IntoResponse for Refusal {
 impl Authenticator {
     /// Finds out who calls.
     async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
-        match self {
+        let caller = match self {
             Self::Basic(basic) => basic.caller(&parts.headers).await,
             Self::RemoteUser(header) => header.caller(parts),
             Self::Keystone(keystone) => keystone.caller(&parts.headers).await,
             Self::IdentityHeaders => identity_headers::caller(&parts.headers),
-        }
+        }?;
+        check_creator(&caller).map_err(Refusal::bad_request)?;
+        Ok(caller)
     }
 
     /// Tells whether nothing at all is answered to whom nobody knows. Where names are believed, documents that are the same
@@ -90,6 +104,18 @@ impl Authenticator {
             Self::Keystone(_) | Self::IdentityHeaders => true,
         }
     }
+}
+
+/// Checks the name under which everything is stored that a caller creates.
+fn check_creator(caller: &Caller) -> ApiResult<()> {
+    let creator = caller.creator.as_deref().unwrap_or_default();
+    storable::check("the name of the caller", creator)?;
+    if creator.chars().count() > CREATOR_CHARACTERS_MAX {
+        return Err(ApiError::bad_request(format!(
+            "The name of the caller has more than {CREATOR_CHARACTERS_MAX} characters"
+        )));
+    }
+    Ok(())
 }
 
 /// A caller who said who he is.

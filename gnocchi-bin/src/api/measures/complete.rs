@@ -12,6 +12,7 @@ use super::{
     BodyError, Columns, Context, Fault, NamedMeasures, ResourceMeasures, quote_bare_tokens,
 };
 use crate::api::schema::{Invalid, Path};
+use crate::api::storable;
 use crate::api::timestamp::{self, Style, TimestampError};
 
 pub(super) fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {
@@ -398,6 +399,9 @@ impl<'de> Shape<'de> for Names<'_> {
         while let Some(name) = members.next_key::<String>()? {
             self.reader.count_metric()?;
             let path = Path::Key(self.path, &name);
+            if let Err(invalid) = storable::check_key(&path, &name) {
+                self.reader.refuse(invalid);
+            }
             let named = members.next_value_seed(ByShape::new(Named {
                 reader: &mut *self.reader,
                 path: &path,
@@ -492,6 +496,9 @@ impl Shape<'_> for Text<'_> {
     type Value = Option<String>;
 
     fn text(self, text: &str) -> Option<String> {
+        if let Err(invalid) = storable::check_text(self.path, text) {
+            self.reader.refuse(invalid);
+        }
         Some(text.to_owned())
     }
 
