@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use carbonara::Timestamp;
 use gnocchi_core::driver::{
-    ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery,
-    ResourceTypeIndexer,
+    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, ResourceIndexer,
+    ResourceQuery, ResourceTypeIndexer,
 };
 use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
 use gnocchi_core::memory::MemoryIndexer;
@@ -216,6 +216,10 @@ impl ResourceTypeIndexer for FailingIndexer {
 impl Indexer for FailingIndexer {
     async fn upgrade(&self) -> Outcome<()> {
         self.working()?.upgrade().await
+    }
+
+    async fn counts(&self) -> Outcome<IndexerCounts> {
+        self.working()?.counts().await
     }
 
     fn is_exclusive(&self) -> bool {
