@@ -61,6 +61,7 @@ impl ServeArgs {
 /// # Errors
 /// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
 pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
+    signal::survive_hangups().map_err(Failure::Signals)?;
     let flags = arguments.flags();
     let default_policies = if arguments.no_default_policies {
         DefaultPolicies::Skip
@@ -68,17 +69,18 @@ pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
         DefaultPolicies::Create
     };
     let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;
-    telemetry::start_logs(&config.general)?;
+    let logs = telemetry::start_logs(&config.general)?;
     for warning in warnings {
         warn!("{warning}");
     }
     let metrics = telemetry::start_metrics()?;
-    let shutdown = signal::shutdown_token().map_err(Failure::Signals)?;
+    let signals = signal::watch_signals().map_err(Failure::Signals)?;
+    tokio::spawn(logs.follow(signals.hangups.clone()));
     let announce = |url: &str| {
         let mut out = io::stdout().lock();
         // A closed standard output is no reason not to serve.
         let _ = writeln!(out, "Gnocchi listens on {url}").and_then(|()| out.flush());
     };
-    runtime::serve(&config, default_policies, metrics, shutdown, announce).await?;
+    runtime::serve(&config, default_policies, metrics, signals, announce).await?;
     Ok(())
 }

@@ -9,7 +9,6 @@ use http::HeaderName;
 use thiserror::Error;
 
 use super::policy_files::{PolicyFileError, PolicyFiles, WatchedPolicy};
-use super::text_file;
 use super::watch::{Reload, Stamps, Watch};
 use crate::api::auth::keystone::Keystone;
 use crate::api::auth::passwords::{PasswordLineError, Passwords};
@@ -18,6 +17,7 @@ use crate::api::auth::{
 };
 use crate::causes::with_causes;
 use crate::config::Config;
+use crate::files;
 use crate::outgoing::OutgoingError;
 
 /// The longest file of passwords, in bytes.
@@ -129,12 +129,12 @@ impl Reload for WatchedPasswords {
 
     fn reload(&self) {
         match self.read() {
-            Ok(()) => tracing::info!("passwords have changed and are in use"),
+            Ok(()) => tracing::info!("the password file was read again and is in use"),
             Err(error) => {
                 let error = with_causes(&error);
                 tracing::error!(
                     error,
-                    "changed passwords cannot be used, the earlier ones stay in use"
+                    "the password file cannot be used, the earlier passwords stay in use"
                 );
             }
         }
@@ -142,7 +142,7 @@ impl Reload for WatchedPasswords {
 }
 
 fn read(path: &Path) -> Result<String, AccessError> {
-    text_file::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|source| AccessError::PasswordFile {
+    files::read_text(path, PASSWORD_FILE_BYTES_MAX).map_err(|source| AccessError::PasswordFile {
         path: path.to_owned(),
         source,
     })

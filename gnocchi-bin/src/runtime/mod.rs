@@ -4,12 +4,12 @@ mod access;
 mod error;
 mod impatient;
 mod listener;
+mod log_file;
 mod policy_files;
 mod serve;
 pub mod signal;
 mod store;
 pub mod telemetry;
-mod text_file;
 mod unread;
 mod watch;
 

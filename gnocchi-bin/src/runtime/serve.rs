@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::access::access_control;
 use super::error::ServeError;
 use super::listener::{Limits, Listener};
+use super::signal::Signals;
 use super::store::store_config;
 use crate::api::{self, ApiState};
 use crate::config::Config;
@@ -20,8 +21,8 @@ use crate::config::Config;
 /// start.
 const WORKERS_DRAIN: Duration = Duration::from_secs(20);
 
-/// Serves until `shutdown`: the API and processing, on the data directory of the configuration. `announce` is told the URL
-/// once requests are answered.
+/// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
+/// each hangup, files of access rules and passwords are read again. `announce` is given the URL once requests are answered.
 ///
 /// # Errors
 /// [`ServeError`] when the server cannot start, or processing ends by itself.
@@ -29,9 +30,10 @@ pub async fn serve(
     config: &Config,
     default_policies: DefaultPolicies,
     metrics: PrometheusHandle,
-    shutdown: CancellationToken,
+    signals: Signals,
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
+    let Signals { shutdown, hangups } = signals;
     let (access, watch) = access_control(config)?;
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
@@ -44,7 +46,7 @@ pub async fn serve(
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
-    let watching = tokio::spawn(watch.run(stop_workers.clone()));
+    let watching = tokio::spawn(watch.run(hangups, stop_workers.clone()));
     let state = ApiState::with_access(
         store.gnocchi().clone(),
         config.api.settings.clone(),

@@ -1,16 +1,18 @@
 //! Logs and metrics of the program itself.
 
-use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use super::log_file::LogFile;
+use super::signal::Hangups;
 use crate::config::{General, LogLevel};
 
 /// The environment variable that chooses what is logged per module; it wins over the configuration.
@@ -80,11 +82,43 @@ pub enum TelemetryError {
     Twice,
 }
 
+/// The log of this process.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// `None` is the standard error stream.
+    file: Option<Arc<LogFile>>,
+}
+
+impl Logs {
+    /// Opens the log file anew at each hangup, so that `logrotate` can rename it.
+    pub async fn follow(self, mut hangups: Hangups) {
+        let Some(file) = self.file else { return };
+        loop {
+            hangups.next().await;
+            let file = Arc::clone(&file);
+            let reopened = spawn_blocking(move || reopen(&file)).await;
+            if let Err(error) = reopened {
+                tracing::error!(%error, "cannot open the log file anew");
+            }
+        }
+    }
+}
+
+fn reopen(file: &LogFile) {
+    let path = file.path().display();
+    match file.reopen() {
+        Ok(()) => tracing::info!(%path, "opened the log file anew"),
+        Err(error) => {
+            tracing::error!(%path, %error, "cannot open the log file anew, the earlier one stays in use");
+        }
+    }
+}
+
 /// Sends the logs of this process where the configuration says.
 ///
 /// # Errors
 /// [`TelemetryError`] when the log file cannot be opened or the process has a logger.
-pub fn start_logs(general: &General) -> Result<(), TelemetryError> {
+pub fn start_logs(general: &General) -> Result<Logs, TelemetryError> {
     let level = match general.log_level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",
@@ -92,36 +126,33 @@ pub fn start_logs(general: &General) -> Result<(), TelemetryError> {
     };
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE)
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET_LIBRARIES}")));
-    let (writer, colours) = match &general.log_file {
+    let file = match &general.log_file {
+        None => None,
+        Some(path) => {
+            let opened = LogFile::open(path.clone());
+            let file = opened.map_err(|source| TelemetryError::LogFile {
+                path: path.clone(),
+                source,
+            })?;
+            Some(Arc::new(file))
+        }
+    };
+    let (writer, colours) = match &file {
         None => (
             BoxMakeWriter::new(io::stderr),
             io::IsTerminal::is_terminal(&io::stderr()),
         ),
-        Some(path) => (BoxMakeWriter::new(Arc::new(open(path)?)), false),
+        Some(file) => {
+            let file = Arc::clone(file);
+            (BoxMakeWriter::new(move || file.current()), false)
+        }
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(colours);
-    subscriber.try_init().map_err(|_| TelemetryError::Twice)
-}
-
-fn open(path: &Path) -> Result<File, TelemetryError> {
-    let failed = |source| TelemetryError::LogFile {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(failed)?;
-    }
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(failed)
+    subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
+    Ok(Logs { file })
 }
 
 /// Installs the recorder behind `/metrics` and returns what renders it. Needs a running runtime.
