@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gnocchi_drivers::embedded::StoreError;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use thiserror::Error;
 
 use crate::causes::with_causes;
@@ -70,6 +72,7 @@ pub enum Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    keep_new_files_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -84,6 +87,13 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Lets no other user of the machine read or change what this program creates: data, and logs that name users and addresses.
+fn keep_new_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    let before = umask(others);
+    umask(before | others);
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Failure;
 use super::common::{CommonArgs, ToolFlags};
 use crate::config::{Config, FlagPath, FlagValue, Loaded};
-use crate::runtime::{self, signal, telemetry};
+use crate::runtime::{self, exposure, signal, telemetry};
 
 /// Serves the HTTP API and processes measures, in one process on one data directory.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +18,7 @@ pub(super) struct ServeArgs {
     /// The port to listen on [default: 8041]; 0 takes a free one.
     #[arg(long, short, value_name = "PORT")]
     port: Option<u16>,
-    /// The address or name to listen on [default: 0.0.0.0].
+    /// The address or name to listen on [default: 0.0.0.0, but 127.0.0.1 while any password is accepted].
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// The directory that holds everything; created when it is missing [default: gnocchi-data].
@@ -68,11 +68,16 @@ pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
     } else {
         DefaultPolicies::Create
     };
-    let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;
+    let Loaded {
+        config,
+        warnings,
+        files,
+    } = Config::load(&arguments.common.sources(flags))?;
     let logs = telemetry::start_logs(&config.general)?;
     for warning in warnings {
         warn!("{warning}");
     }
+    exposure::warn_of_open_files(&files);
     let metrics = telemetry::start_metrics()?;
     let signals = signal::watch_signals().map_err(Failure::Signals)?;
     tokio::spawn(logs.follow(signals.hangups.clone()));

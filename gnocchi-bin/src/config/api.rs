@@ -12,7 +12,10 @@ use crate::api::settings::ApiSettings;
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "api",
     &[
-        OptionSpec::new("host", "address or name to listen on").or("0.0.0.0"),
+        OptionSpec::new(
+            "host",
+            "address or name to listen on; default 0.0.0.0, but 127.0.0.1 while any password is accepted",
+        ),
         OptionSpec::new("port", "port to listen on; 0 takes a free one").or("8041"),
         OptionSpec::new(
             "auth_mode",
@@ -73,6 +76,12 @@ pub struct Api {
     pub auth: AuthSettings,
 }
 
+/// Where the API listens unless the configuration says.
+const HOST_DEFAULT: &str = "0.0.0.0";
+
+/// The same while whoever can connect can be the administrator.
+const HOST_DEFAULT_OPEN: &str = "127.0.0.1";
+
 impl Api {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
@@ -97,14 +106,20 @@ impl Api {
             cors: cors::read(reader)?,
             healthcheck: healthcheck::read(reader, port)?,
         };
+        let auth = auth::read(section, reader)?;
+        let host_default = if auth.accepts_any_password() {
+            HOST_DEFAULT_OPEN
+        } else {
+            HOST_DEFAULT
+        };
         Ok(Self {
-            host: section.text("host").map(defaulted)?,
+            host: section.text("host")?.unwrap_or_else(|| host_default.into()),
             port,
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,
             settings,
-            auth: auth::read(section, reader)?,
+            auth,
         })
     }
 }

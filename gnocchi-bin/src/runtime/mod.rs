@@ -2,6 +2,7 @@
 
 mod access;
 mod error;
+pub(crate) mod exposure;
 mod impatient;
 mod listener;
 mod log_file;

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::access::access_control;
 use super::error::ServeError;
+use super::exposure;
 use super::listener::{Limits, Listener};
 use super::signal::Signals;
 use super::store::store_config;
@@ -35,6 +36,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let Signals { shutdown, hangups } = signals;
     let (access, watch) = access_control(config)?;
+    exposure::warn_of_open_files(&exposure::settings_files(config));
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
     let listener = listener.map_err(|source| ServeError::Listen {
@@ -42,7 +44,9 @@ pub async fn serve(
         port,
         source,
     })?;
+    exposure::warn_of_open_access(&config.api.auth, listener.address());
     let store = Store::open(store_config(config, default_policies)).await?;
+    exposure::warn_of_open_directory(&config.storage.data_dir);
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
