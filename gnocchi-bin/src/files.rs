@@ -1,8 +1,9 @@
 //! Files that somebody names: only regular ones are read, and logs are never waited for.
 
-use std::fs::{self, File, FileType, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::ffi::OsString;
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -46,8 +47,58 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
+/// Creates a file or replaces its content, so that whoever reads it sees the one content or the other, whole, also after a power
+/// cut. A new file is for this user alone; an existing one keeps its owner and its mode.
+///
+/// # Errors
+/// Whatever the system says. The file is then as it was.
+pub(crate) fn replace(path: &Path, content: &str) -> io::Result<()> {
+    let before = match fs::metadata(path) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    // What is replaced is what a link leads to, not the link.
+    let path = match before {
+        Some(_) => path.canonicalize()?,
+        None => path.to_owned(),
+    };
+    let directory = directory_of(&path);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut staging = OsString::from(".");
+    staging.push(name);
+    staging.push(format!(".{}.new", std::process::id()));
+    let staging = directory.join(staging);
+    let written = stage(&staging, content, before.as_ref());
+    let renamed = written.and_then(|()| fs::rename(&staging, &path));
+    if renamed.is_err() {
+        // What the caller must know is why the first step failed.
+        let _ = fs::remove_file(&staging);
+        return renamed;
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn stage(staging: &Path, content: &str, before: Option<&Metadata>) -> io::Result<()> {
+    let mut options = File::options();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(staging)?;
+    if let Some(before) = before {
+        let created = file.metadata()?;
+        if (created.uid(), created.gid()) != (before.uid(), before.gid()) {
+            fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
+        file.set_permissions(before.permissions())?;
+    }
+    file.write_all(content.as_bytes())?;
+    file.sync_all()
+}
+
 /// Returns the directory that a file is in.
-fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -94,7 +145,7 @@ fn not_regular(kind: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -139,6 +190,32 @@ mod tests {
         // Cut within a character, it is too long all the same.
         check("abcé".as_bytes(), Err(io::ErrorKind::FileTooLarge));
         check(b"\xff", Err(io::ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn files_are_replaced_whole_and_keep_their_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        replace(&path, "one").unwrap();
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        let reader = open_regular(&path).unwrap();
+        replace(&link, "two").unwrap();
+        assert_eq!(
+            (fs::read_to_string(&path).unwrap(), mode()),
+            ("two".into(), 0o640)
+        );
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(io::read_to_string(reader).unwrap(), "one");
+
+        // Nothing is left behind where it fails.
+        fs::create_dir(directory.path().join("d")).unwrap();
+        replace(&directory.path().join("d"), "x").unwrap_err();
+        replace(&directory.path().join("none/f"), "x").unwrap_err();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
 //! | [`runtime`] | a configuration becomes a running server, and ends well |
 //! | [`outgoing`] | requests to other services: TLS and limits |
-//! | [`cli`] | the tools: serve, import, verify |
+//! | [`cli`] | the tools: serve, import, verify, passwd |
 //!
 //! # Examples
 //!

@@ -2,12 +2,14 @@
 
 mod common;
 mod import;
+mod passwd;
 mod progress;
+mod secret;
 mod serve;
 mod verify;
 
 use std::error::Error as StdError;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +40,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
+    Passwd(passwd::PasswdArgs),
 }
 
 /// Why a tool ended without doing its work.
@@ -96,6 +99,11 @@ fn keep_new_files_private() {
     umask(before | others);
 }
 
+/// Prints a line of a result.
+fn print_line(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout().lock(), "{line}")?)
+}
+
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
@@ -104,5 +112,6 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Outcome::Incomplete => Ok(ExitCode::FAILURE),
         },
         Command::Verify(arguments) => verify::run(arguments).await,
+        Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
     }
 }
