@@ -40,5 +40,6 @@ mod causes;
 pub mod cli;
 pub mod config;
 mod files;
+mod log_limit;
 pub mod outgoing;
 pub mod runtime;

@@ -7,7 +7,7 @@ use gnocchi_core::Gnocchi;
 use gnocchi_core::policy::Enforcer;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::auth::{AccessControl, Authenticator, RemoteChecker};
+use super::auth::{AccessControl, Authenticator, Logins, RemoteChecker};
 use super::body_memory::BodyMemory;
 use super::settings::ApiSettings;
 
@@ -21,6 +21,7 @@ struct Inner {
     gnocchi: Gnocchi,
     settings: ApiSettings,
     access: AccessControl,
+    logins: Logins,
     prometheus: Option<PrometheusHandle>,
     body_memory: BodyMemory,
 }
@@ -50,6 +51,7 @@ impl ApiState {
                 gnocchi,
                 settings,
                 access,
+                logins: Logins::default(),
                 prometheus,
                 body_memory,
             }),
@@ -85,6 +87,11 @@ impl ApiState {
     /// Returns what tells callers apart.
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.inner.access.authenticator
+    }
+
+    /// Returns what counts logins.
+    pub(crate) fn logins(&self) -> &Logins {
+        &self.inner.logins
     }
 
     /// Returns what asks the services that rules name.
