@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
+use super::request_logs::RequestLogs;
 use super::{auth, cors};
 use crate::api::auth::AuthSettings;
 use crate::api::settings::ApiSettings;
@@ -49,6 +50,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
         OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
+        OptionSpec::new(
+            "access_log",
+            "a line for each request: combined:FILE or json:FILE, - as the file is the standard output; none: no log",
+        )
+        .or("none"),
+        OptionSpec::new(
+            "slow_request_threshold",
+            "requests that take longer are logged, in seconds (0.5) or like 1 minute; none: no such log",
+        )
+        .or("none"),
         OptionSpec::new("uwsgi_mode", "kind of listener").or("http"),
         OptionSpec::new("uwsgi_path", "program of another server").accepted(),
         OptionSpec::new("paste_config", "middleware file of another server").accepted(),
@@ -74,6 +85,8 @@ pub struct Api {
     pub settings: ApiSettings,
     /// How callers are told apart.
     pub auth: AuthSettings,
+    /// Which requests are logged, and where.
+    pub request_logs: RequestLogs,
 }
 
 /// Where the API listens unless the configuration says.
@@ -120,6 +133,7 @@ impl Api {
                 .map(defaulted)?,
             settings,
             auth,
+            request_logs: RequestLogs::read(section)?,
         })
     }
 }

@@ -66,6 +66,7 @@ fn everything_has_a_default() {
         (config.api.host.as_str(), config.api.port),
         ("127.0.0.1", 8041)
     );
+    assert_eq!(config.api.request_logs, RequestLogs::default());
     assert_eq!(
         config.api.settings,
         crate::api::settings::ApiSettings::default(),

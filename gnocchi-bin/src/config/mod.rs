@@ -21,6 +21,7 @@ mod metricd;
 mod option;
 mod policy;
 mod reader;
+mod request_logs;
 mod source;
 mod storage;
 
@@ -32,6 +33,7 @@ pub use incoming::Incoming;
 pub use metricd::Metricd;
 pub use option::{Effect, OptionSpec, SectionSpec};
 pub use policy::{Missing, PolicyPath, PolicySettings};
+pub use request_logs::{AccessLogFormat, AccessLogSettings, AccessLogTarget, RequestLogs};
 pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
 

@@ -7,6 +7,7 @@ mod impatient;
 mod listener;
 mod log_file;
 mod policy_files;
+mod request_log;
 mod serve;
 pub mod signal;
 mod store;

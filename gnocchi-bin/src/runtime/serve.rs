@@ -1,7 +1,9 @@
 //! The all-in-one server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gnocchi_core::clock::SystemClock;
 use gnocchi_core::{DefaultPolicies, Gnocchi};
 use gnocchi_drivers::embedded::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -13,7 +15,8 @@ use super::access::access_control;
 use super::error::ServeError;
 use super::exposure;
 use super::listener::{Limits, Listener};
-use super::signal::Signals;
+use super::request_log::RequestLog;
+use super::signal::{Hangups, Signals};
 use super::store::store_config;
 use crate::api::{self, ApiState};
 use crate::config::Config;
@@ -45,6 +48,7 @@ pub async fn serve(
         source,
     })?;
     exposure::warn_of_open_access(&config.api.auth, listener.address());
+    let request_log = request_log(config, hangups.clone())?;
     let store = Store::open(store_config(config, default_policies)).await?;
     exposure::warn_of_open_directory(&config.storage.data_dir);
 
@@ -57,7 +61,10 @@ pub async fn serve(
         access,
         Some(metrics),
     );
-    let router = api::router(state);
+    let mut router = api::router(state);
+    if let Some(log) = &request_log {
+        router = log.around(router);
+    }
     let limits = Limits {
         connections_max: config.api.connections_max,
         drain: config.general.graceful_shutdown_timeout,
@@ -85,10 +92,20 @@ pub async fn serve(
         finish(workers, WORKERS_DRAIN).await
     };
     watching.abort();
+    if let Some(log) = request_log {
+        log.close().await;
+    }
     store.close().await;
     processed?;
     info!("stopped");
     Ok(())
+}
+
+fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, ServeError> {
+    let settings = &config.api.request_logs;
+    let trusts_proxies = config.api.settings.proxy_headers;
+    let opened = RequestLog::open(settings, trusts_proxies, Arc::new(SystemClock), hangups);
+    opened.map_err(ServeError::AccessLog)
 }
 
 /// Waits for workers that were told to stop, and cuts them off when that takes too long. None of them runs afterwards.
@@ -117,8 +134,6 @@ fn spawn_workers(gnocchi: &Gnocchi, stop: &CancellationToken) -> Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -58,7 +58,14 @@ impl Logins {
     /// Notes how a request was authenticated. One without credentials is no login.
     pub(super) fn note(&self, parts: &Parts, outcome: &Result<Caller, Refusal>) {
         match outcome {
-            Ok(_) => self.successes.increment(1),
+            Ok(caller) => {
+                self.successes.increment(1);
+                if let (Some(slot), Some(name)) =
+                    (parts.extensions.get::<CallerName>(), &caller.creator)
+                {
+                    slot.set(name);
+                }
+            }
             Err(refusal) => {
                 if let Attempt::Failed { user } = refusal.attempt() {
                     self.failures.increment(1);
@@ -82,5 +89,21 @@ impl Logins {
         let user = user.map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect::<String>());
         let address = address.map(tracing::field::display);
         warn!(user, address, held_back, "a login failed");
+    }
+}
+
+/// Where the name of the caller of a request is put for whoever logs requests and has added this to its extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerName(Arc<OnceLock<String>>);
+
+impl CallerName {
+    fn set(&self, name: &str) {
+        // A request is authenticated once, or every time with the same outcome.
+        self.0.get_or_init(|| name.to_owned());
+    }
+
+    /// Returns the name, if the caller is known by now.
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
     }
 }
