@@ -18,7 +18,8 @@ use super::listener::{Limits, Listener};
 use super::request_log::RequestLog;
 use super::signal::{Hangups, Signals};
 use super::store::store_config;
-use crate::api::{self, ApiState};
+use super::telemetry::{ProcessCollector, StoreCollector};
+use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
 
 /// How long the turn in hand of each worker may take after the shutdown began. What is not folded then is folded at the next
@@ -59,7 +60,7 @@ pub async fn serve(
         store.gnocchi().clone(),
         config.api.settings.clone(),
         access,
-        Some(metrics),
+        Some(collected(metrics, &store, config)),
     );
     let mut router = api::router(state);
     if let Some(log) = &request_log {
@@ -99,6 +100,14 @@ pub async fn serve(
     processed?;
     info!("stopped");
     Ok(())
+}
+
+/// Adds what is looked up when monitoring asks.
+fn collected(metrics: PrometheusHandle, store: &Store, config: &Config) -> ProcessMetrics {
+    let (gnocchi, data_dir) = (store.gnocchi().clone(), config.storage.data_dir.clone());
+    ProcessMetrics::from(metrics)
+        .with(Arc::new(StoreCollector::new(gnocchi, data_dir)))
+        .with(Arc::new(ProcessCollector::new()))
 }
 
 fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, ServeError> {

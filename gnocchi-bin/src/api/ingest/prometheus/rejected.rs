@@ -23,6 +23,17 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::LabelCollapse,
+        Self::StaleMarker,
+        Self::BeforeEpoch,
+        Self::OutOfRange,
+        Self::NameTooLong,
+        Self::ResourceIdTooLong,
+        Self::Histogram,
+    ];
+
     /// Returns the name that counters and logs use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,5 +1,9 @@
 //! Logs and metrics of the program itself.
 
+mod catalogue;
+mod process;
+mod store;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +14,9 @@ use thiserror::Error;
 use tokio::task::spawn_blocking;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+pub(super) use process::ProcessCollector;
+pub(super) use store::StoreCollector;
 
 use super::log_file::LogFile;
 use super::signal::Hangups;
@@ -25,41 +32,6 @@ const QUIET_LIBRARIES: &str =
 /// Upper ends of the buckets of every histogram of durations, in seconds.
 const DURATION_BUCKETS: [f64; 14] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
-];
-
-/// What the metrics of the store mean, for those who read `/metrics`.
-const DESCRIPTIONS: [(&str, &str); 10] = [
-    (
-        "gnocchi_measures_accepted_total",
-        "Points that were folded into aggregates.",
-    ),
-    (
-        "gnocchi_measures_rejected_total",
-        "Points that were not taken, by reason.",
-    ),
-    ("gnocchi_pending_points", "Points that wait to be folded."),
-    (
-        "gnocchi_pending_oldest_seconds",
-        "Age of the oldest points that wait to be folded.",
-    ),
-    (
-        "gnocchi_fold_seconds",
-        "Time to fold what waits of one sack.",
-    ),
-    (
-        "gnocchi_commit_seconds",
-        "Time to store what one fold changed.",
-    ),
-    ("gnocchi_frames_written_total", "Frames written."),
-    (
-        "gnocchi_blocks_folded_total",
-        "Blocks whose frames became one.",
-    ),
-    ("gnocchi_damage_found_total", "Frames that did not decode."),
-    (
-        "gnocchi_http_request_seconds",
-        "Time to answer a request, by route, method and status.",
-    ),
 ];
 
 /// How often recorded durations are moved into their histograms.
@@ -167,9 +139,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Twice)?;
-    for (name, meaning) in DESCRIPTIONS {
-        describe(name, meaning);
-    }
+    catalogue::register();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -178,14 +148,4 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         }
     });
     Ok(handle)
-}
-
-fn describe(name: &'static str, meaning: &'static str) {
-    if name.ends_with("_total") {
-        metrics::describe_counter!(name, meaning);
-    } else if name.contains("_pending_") {
-        metrics::describe_gauge!(name, meaning);
-    } else {
-        metrics::describe_histogram!(name, meaning);
-    }
 }
