@@ -95,15 +95,22 @@ impl Server {
             "--data-dir",
             data_dir,
         ]);
-        let child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.args(arguments);
+        Self::spawn_program(command)
+    }
+
+    /// Starts the program that a command describes, without waiting.
+    pub(crate) fn spawn_program(mut command: Command) -> Starting {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
         Starting {
             child,
             began: Instant::now(),
         }
+    }
+
+    /// Returns the number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by its name.
