@@ -123,7 +123,7 @@ fn read_lines(body: &str) -> usize {
         context: CONTEXT,
     };
     let arrivals = influxdb::parse(black_box(body.as_bytes()), options).expect("good lines");
-    arrivals.metrics.len()
+    arrivals.arrivals.metrics.len()
 }
 
 /// What takes lines apart at punctuation, whatever is escaped or quoted, and keeps points by series and field.
@@ -213,7 +213,7 @@ fn compressed_request(series: usize) -> Vec<u8> {
 fn read_request(body: &[u8]) -> usize {
     let message = decompress(black_box(body), usize::MAX).expect("a block");
     let mapped = map(&message, Naming::AllLabels, CONTEXT).expect("a request");
-    mapped.arrivals.metrics.len()
+    mapped.arrivals.arrivals.metrics.len()
 }
 
 /// Names and values, as they come.

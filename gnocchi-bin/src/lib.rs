@@ -9,7 +9,7 @@
 //! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
 //! | [`runtime`] | a configuration becomes a running server, and ends well |
 //! | [`outgoing`] | requests to other services: TLS and limits |
-//! | [`cli`] | the tools: serve, import, verify |
+//! | [`cli`] | the tools: serve, import, verify, passwd |
 //!
 //! # Examples
 //!
@@ -18,14 +18,19 @@
 //! ```no_run
 //! use gnocchi_core::DefaultPolicies;
 //! use gnocchi_server::config::{Config, Sources};
+//! use gnocchi_server::runtime::signal::{Hangups, Signals};
 //! use gnocchi_server::runtime::{self, telemetry};
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = Config::load(&Sources::default())?.config;
 //! config.api.port = 0;
-//! let (metrics, stop) = (telemetry::start_metrics()?, CancellationToken::new());
-//! runtime::serve(&config, DefaultPolicies::Create, metrics, stop, |url| eprintln!("{url}")).await?;
+//! let metrics = telemetry::start_metrics()?;
+//! let signals = Signals {
+//!     shutdown: CancellationToken::new(),
+//!     hangups: Hangups::never(),
+//! };
+//! runtime::serve(&config, DefaultPolicies::Create, metrics, signals, |url| eprintln!("{url}")).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -34,5 +39,7 @@ pub mod api;
 mod causes;
 pub mod cli;
 pub mod config;
+mod files;
+mod log_limit;
 pub mod outgoing;
 pub mod runtime;

@@ -1,11 +1,12 @@
 //! Requests that this server sends to other services: TLS, and answers of bounded length.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use reqwest::{Certificate, ClientBuilder, Identity, Response};
 use thiserror::Error;
+
+use crate::files;
 
 /// Whether the certificate of a service is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,7 +124,7 @@ pub(crate) async fn body(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OutgoingError> {
-    fs::read(path).map_err(|source| OutgoingError::Read {
+    files::read_regular(path).map_err(|source| OutgoingError::Read {
         path: path.to_owned(),
         source,
     })

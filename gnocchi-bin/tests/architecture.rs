@@ -115,7 +115,7 @@ fn adapters_know_no_back_end() {
     forbid(
         "gnocchi-bin/src",
         &texts,
-        &["src/runtime/telemetry.rs"],
+        &["src/runtime/telemetry/mod.rs"],
         "only drivers speak to back-ends (telemetry names their logs)",
     );
 }

@@ -27,6 +27,7 @@ fn help_is_what_it_was() {
         ("serve", &["serve", "--help"]),
         ("import", &["import", "--help"]),
         ("verify", &["verify", "--help"]),
+        ("passwd", &["passwd", "--help"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success());

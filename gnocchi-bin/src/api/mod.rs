@@ -101,6 +101,7 @@ use tower_http::compression::predicate::SizeAbove;
 
 pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
+pub use probes::{Collector, ProcessMetrics};
 pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use gnocchi_core::Gnocchi;
 use gnocchi_core::policy::Enforcer;
-use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::auth::{AccessControl, Authenticator, RemoteChecker};
+use super::auth::{AccessControl, Authenticator, Logins, RemoteChecker};
 use super::body_memory::BodyMemory;
+use super::probes::ProcessMetrics;
 use super::settings::ApiSettings;
 
 /// What every handler can reach; cheap to clone.
@@ -21,19 +21,17 @@ struct Inner {
     gnocchi: Gnocchi,
     settings: ApiSettings,
     access: AccessControl,
-    prometheus: Option<PrometheusHandle>,
+    logins: Logins,
+    metrics: Option<ProcessMetrics>,
     body_memory: BodyMemory,
 }
 
 impl ApiState {
-    /// Puts the state together: names are believed without passwords, and the default rules say who may do what. Without `prometheus` there is no `/metrics`.
+    /// Puts the state together: any password is accepted, and the default rules say who may do what. Without `metrics` there is no
+    /// `/metrics`.
     #[must_use]
-    pub fn new(
-        gnocchi: Gnocchi,
-        settings: ApiSettings,
-        prometheus: Option<PrometheusHandle>,
-    ) -> Self {
-        Self::with_access(gnocchi, settings, AccessControl::default(), prometheus)
+    pub fn new(gnocchi: Gnocchi, settings: ApiSettings, metrics: Option<ProcessMetrics>) -> Self {
+        Self::with_access(gnocchi, settings, AccessControl::default(), metrics)
     }
 
     /// Puts the state together with other ways to tell callers apart, and other rules of who may do what.
@@ -42,7 +40,7 @@ impl ApiState {
         gnocchi: Gnocchi,
         settings: ApiSettings,
         access: AccessControl,
-        prometheus: Option<PrometheusHandle>,
+        metrics: Option<ProcessMetrics>,
     ) -> Self {
         let body_memory = BodyMemory::new(settings.body_bytes_max, settings.operation_timeout);
         Self {
@@ -50,7 +48,8 @@ impl ApiState {
                 gnocchi,
                 settings,
                 access,
-                prometheus,
+                logins: Logins::default(),
+                metrics,
                 body_memory,
             }),
         }
@@ -74,10 +73,10 @@ impl ApiState {
         self.inner.access.policy.current()
     }
 
-    /// Returns what renders the measurements of this process, if they are collected.
+    /// Returns the metrics of this process, if they are shown.
     #[must_use]
-    pub fn prometheus(&self) -> Option<&PrometheusHandle> {
-        self.inner.prometheus.as_ref()
+    pub fn metrics(&self) -> Option<&ProcessMetrics> {
+        self.inner.metrics.as_ref()
     }
 }
 
@@ -85,6 +84,11 @@ impl ApiState {
     /// Returns what tells callers apart.
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.inner.access.authenticator
+    }
+
+    /// Returns what counts logins.
+    pub(crate) fn logins(&self) -> &Logins {
+        &self.inner.logins
     }
 
     /// Returns what asks the services that rules name.

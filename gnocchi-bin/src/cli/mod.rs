@@ -2,16 +2,20 @@
 
 mod common;
 mod import;
+mod passwd;
 mod progress;
+mod secret;
 mod serve;
 mod verify;
 
 use std::error::Error as StdError;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gnocchi_drivers::embedded::StoreError;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use thiserror::Error;
 
 use crate::causes::with_causes;
@@ -36,6 +40,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
+    Passwd(passwd::PasswdArgs),
 }
 
 /// Why a tool ended without doing its work.
@@ -70,6 +75,7 @@ pub enum Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    keep_new_files_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -86,6 +92,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Lets no other user of the machine read or change what this program creates: data, and logs that name users and addresses.
+fn keep_new_files_private() {
+    let others = Mode::RWXG | Mode::RWXO;
+    let before = umask(others);
+    umask(before | others);
+}
+
+/// Prints a line of a result.
+fn print_line(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout().lock(), "{line}")?)
+}
+
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(arguments) => serve::run(arguments).await.map(|()| ExitCode::SUCCESS),
@@ -94,5 +112,6 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Outcome::Incomplete => Ok(ExitCode::FAILURE),
         },
         Command::Verify(arguments) => verify::run(arguments).await,
+        Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
     }
 }

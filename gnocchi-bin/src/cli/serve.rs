@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Failure;
 use super::common::{CommonArgs, ToolFlags};
 use crate::config::{Config, FlagPath, FlagValue, Loaded};
-use crate::runtime::{self, signal, telemetry};
+use crate::runtime::{self, exposure, signal, telemetry};
 
 /// Serves the HTTP API and processes measures, in one process on one data directory.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +18,7 @@ pub(super) struct ServeArgs {
     /// The port to listen on [default: 8041]; 0 takes a free one.
     #[arg(long, short, value_name = "PORT")]
     port: Option<u16>,
-    /// The address or name to listen on [default: 0.0.0.0].
+    /// The address or name to listen on [default: 0.0.0.0, but 127.0.0.1 while any password is accepted].
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
     /// The directory that holds everything; created when it is missing [default: gnocchi-data].
@@ -61,24 +61,31 @@ impl ServeArgs {
 /// # Errors
 /// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
 pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
+    signal::survive_hangups().map_err(Failure::Signals)?;
     let flags = arguments.flags();
     let default_policies = if arguments.no_default_policies {
         DefaultPolicies::Skip
     } else {
         DefaultPolicies::Create
     };
-    let Loaded { config, warnings } = Config::load(&arguments.common.sources(flags))?;
-    telemetry::start_logs(&config.general)?;
+    let Loaded {
+        config,
+        warnings,
+        files,
+    } = Config::load(&arguments.common.sources(flags))?;
+    let logs = telemetry::start_logs(&config.general)?;
     for warning in warnings {
         warn!("{warning}");
     }
+    exposure::warn_of_open_files(&files);
     let metrics = telemetry::start_metrics()?;
-    let shutdown = signal::shutdown_token().map_err(Failure::Signals)?;
+    let signals = signal::watch_signals().map_err(Failure::Signals)?;
+    tokio::spawn(logs.follow(signals.hangups.clone()));
     let announce = |url: &str| {
         let mut out = io::stdout().lock();
         // A closed standard output is no reason not to serve.
         let _ = writeln!(out, "Gnocchi listens on {url}").and_then(|()| out.flush());
     };
-    runtime::serve(&config, default_policies, metrics, shutdown, announce).await?;
+    runtime::serve(&config, default_policies, metrics, signals, announce).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::error::ConfigError;
 use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
+use super::request_logs::RequestLogs;
 use super::{auth, cors};
 use crate::api::auth::AuthSettings;
 use crate::api::settings::ApiSettings;
@@ -12,7 +13,10 @@ use crate::api::settings::ApiSettings;
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "api",
     &[
-        OptionSpec::new("host", "address or name to listen on").or("0.0.0.0"),
+        OptionSpec::new(
+            "host",
+            "address or name to listen on; default 0.0.0.0, but 127.0.0.1 while any password is accepted",
+        ),
         OptionSpec::new("port", "port to listen on; 0 takes a free one").or("8041"),
         OptionSpec::new(
             "auth_mode",
@@ -46,6 +50,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
         OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
+        OptionSpec::new(
+            "access_log",
+            "a line for each request: combined:FILE or json:FILE, - as the file is the standard output; none: no log",
+        )
+        .or("none"),
+        OptionSpec::new(
+            "slow_request_threshold",
+            "requests that take longer are logged, in seconds (0.5) or like 1 minute; none: no such log",
+        )
+        .or("none"),
         OptionSpec::new("uwsgi_mode", "kind of listener").or("http"),
         OptionSpec::new("uwsgi_path", "program of another server").accepted(),
         OptionSpec::new("paste_config", "middleware file of another server").accepted(),
@@ -71,7 +85,15 @@ pub struct Api {
     pub settings: ApiSettings,
     /// How callers are told apart.
     pub auth: AuthSettings,
+    /// Which requests are logged, and where.
+    pub request_logs: RequestLogs,
 }
+
+/// Where the API listens unless the configuration says.
+const HOST_DEFAULT: &str = "0.0.0.0";
+
+/// The same while whoever can connect can be the administrator.
+const HOST_DEFAULT_OPEN: &str = "127.0.0.1";
 
 impl Api {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
@@ -97,14 +119,21 @@ impl Api {
             cors: cors::read(reader)?,
             healthcheck: healthcheck::read(reader, port)?,
         };
+        let auth = auth::read(section, reader)?;
+        let host_default = if auth.accepts_any_password() {
+            HOST_DEFAULT_OPEN
+        } else {
+            HOST_DEFAULT
+        };
         Ok(Self {
-            host: section.text("host").map(defaulted)?,
+            host: section.text("host")?.unwrap_or_else(|| host_default.into()),
             port,
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,
             settings,
-            auth: auth::read(section, reader)?,
+            auth,
+            request_logs: RequestLogs::read(section)?,
         })
     }
 }

@@ -50,7 +50,12 @@ impl Fixture {
     }
 
     pub(super) fn error(&self) -> String {
-        Config::load(&self.sources).unwrap_err().to_string()
+        self.try_load().unwrap_err()
+    }
+
+    pub(super) fn try_load(&self) -> Result<Config, String> {
+        let loaded = Config::load(&self.sources).map_err(|error| error.to_string())?;
+        Ok(loaded.config)
     }
 }
 
@@ -59,8 +64,9 @@ fn everything_has_a_default() {
     let config = Fixture::new().load();
     assert_eq!(
         (config.api.host.as_str(), config.api.port),
-        ("0.0.0.0", 8041)
+        ("127.0.0.1", 8041)
     );
+    assert_eq!(config.api.request_logs, RequestLogs::default());
     assert_eq!(
         config.api.settings,
         crate::api::settings::ApiSettings::default(),
@@ -517,4 +523,21 @@ fn a_missing_file_is_an_error_and_debug_shows_no_environment() {
         "cannot read the configuration /nonexistent/gnocchi.conf"
     );
     assert!(!format!("{sources:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_host_is_open_only_where_callers_are_checked() {
+    let check = |text: &str, expected: &str| {
+        let config = Fixture::new().file("a.conf", text).load();
+        assert_eq!(config.api.host, expected, "{text}");
+    };
+    check("", "127.0.0.1");
+    check("[api]\nhost =\n", "127.0.0.1");
+    check("[api]\nhost = ::\n", "::");
+    check("[basic]\npassword_file = users\n", "0.0.0.0");
+    check("[api]\nauth_mode = remoteuser\n", "0.0.0.0");
+    check(
+        "[api]\nauth_mode = keystone\ntrusted_identity_headers = true\n",
+        "0.0.0.0",
+    );
 }

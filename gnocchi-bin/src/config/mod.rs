@@ -21,6 +21,7 @@ mod metricd;
 mod option;
 mod policy;
 mod reader;
+mod request_logs;
 mod source;
 mod storage;
 
@@ -32,8 +33,11 @@ pub use incoming::Incoming;
 pub use metricd::Metricd;
 pub use option::{Effect, OptionSpec, SectionSpec};
 pub use policy::{Missing, PolicyPath, PolicySettings};
+pub use request_logs::{AccessLogFormat, AccessLogSettings, AccessLogTarget, RequestLogs};
 pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
+
+use std::path::PathBuf;
 
 use reader::Reader;
 
@@ -84,6 +88,8 @@ pub struct Loaded {
     pub config: Config,
     /// Names that are ignored, in sentences for the log.
     pub warnings: Vec<String>,
+    /// The files that it was read from, in the order in which they were.
+    pub files: Vec<PathBuf>,
 }
 
 impl Config {
@@ -92,19 +98,24 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when a file cannot be read or understood, or an option doesn't take its value.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-        let reader = Reader::new(sources.layers()?, sources.paths.clone());
+        let files = sources.all_files()?;
+        let reader = Reader::new(sources.layers(&files)?, sources.paths.clone());
         let warnings = reader.check_names()?;
         indexer::check(&reader)?;
         let config = Self {
             general: General::read(&reader)?,
             api: Api::read(&reader)?,
-            policy: PolicySettings::read(&reader, sources.searched_directories()?)?,
+            policy: PolicySettings::read(&reader, sources.searched_directories(&files))?,
             storage: Storage::read(&reader)?,
             incoming: Incoming::read(&reader)?,
             metricd: Metricd::read(&reader)?,
             archive_policy: ArchivePolicyDefaults::read(&reader)?,
         };
-        Ok(Loaded { config, warnings })
+        Ok(Loaded {
+            config,
+            warnings,
+            files,
+        })
     }
 }
 

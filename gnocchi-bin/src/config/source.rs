@@ -85,18 +85,19 @@ impl fmt::Debug for Sources {
 }
 
 impl Sources {
-    /// Reads the files and returns one layer a source, the weakest first.
-    pub(super) fn layers(&self) -> Result<Vec<Layer>, ConfigError> {
+    /// Reads these files and returns one layer for each source, the weakest first.
+    pub(super) fn layers(&self, files: &[PathBuf]) -> Result<Vec<Layer>, ConfigError> {
         let mut layers = vec![self.weak_environment()];
-        for path in self.all_files()? {
-            layers.push(file_layer(&path)?);
+        for path in files {
+            layers.push(file_layer(path)?);
         }
         layers.push(self.environment_layer());
         layers.push(self.flag_layer());
         Ok(layers)
     }
 
-    fn all_files(&self) -> Result<Vec<PathBuf>, ConfigError> {
+    /// Returns the files to read, in this order.
+    pub(super) fn all_files(&self) -> Result<Vec<PathBuf>, ConfigError> {
         let mut files = self.files.clone();
         if self.files.is_empty() {
             files.extend(
@@ -119,8 +120,7 @@ impl Sources {
 
     /// Returns where files that the configuration names may stand: beside the files in use, in its directories, then where
     /// files stand when no flag names one.
-    pub(super) fn searched_directories(&self) -> Result<Vec<PathBuf>, ConfigError> {
-        let files = self.all_files()?;
+    pub(super) fn searched_directories(&self, files: &[PathBuf]) -> Vec<PathBuf> {
         let beside = files.iter().filter_map(|file| file.parent());
         // A bare file name stands in the current directory.
         let beside = beside.map(|directory| Path::new(".").join(directory));
@@ -133,7 +133,7 @@ impl Sources {
                 searched.push(directory);
             }
         }
-        Ok(searched)
+        searched
     }
 
     /// Where a file of this name may stand when no flag names one.

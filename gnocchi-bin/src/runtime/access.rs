@@ -9,19 +9,16 @@ use http::HeaderName;
 use thiserror::Error;
 
 use super::policy_files::{PolicyFileError, PolicyFiles, WatchedPolicy};
-use super::text_file;
 use super::watch::{Reload, Stamps, Watch};
 use crate::api::auth::keystone::Keystone;
-use crate::api::auth::passwords::{PasswordLineError, Passwords};
+use crate::api::auth::passwords::{BYTES_MAX, PasswordLineError, Passwords};
 use crate::api::auth::{
     AccessControl, AuthSettings, Authenticator, Basic, HttpChecks, Policy, RemoteUserHeader,
 };
 use crate::causes::with_causes;
 use crate::config::Config;
+use crate::files;
 use crate::outgoing::OutgoingError;
-
-/// The longest file of passwords, in bytes.
-const PASSWORD_FILE_BYTES_MAX: u64 = 32 << 20;
 
 /// Why nobody could be let in as the configuration wants it.
 #[derive(Debug, Error)]
@@ -34,6 +31,12 @@ pub enum AccessError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The file of passwords has no user, so nobody could log in.
+    #[error("the password file {} has no user; add one with `gnocchi passwd`", path.display())]
+    NoUsers {
+        /// The file.
+        path: PathBuf,
     },
     /// A line of the file of passwords cannot be used.
     #[error("{}:{}: {}", path.display(), error.line, error.problem)]
@@ -85,6 +88,9 @@ fn authenticator(settings: &AuthSettings, watch: &mut Watch) -> Result<Authentic
                 let stamps = Stamps::of(vec![path.clone()]);
                 let passwords = Passwords::parse(&read(path)?);
                 let passwords = Arc::new(passwords.map_err(|error| line(path, error))?);
+                if passwords.is_empty() {
+                    return Err(AccessError::NoUsers { path: path.clone() });
+                }
                 let watched = WatchedPasswords {
                     path: path.clone(),
                     passwords: Arc::clone(&passwords),
@@ -129,12 +135,16 @@ impl Reload for WatchedPasswords {
 
     fn reload(&self) {
         match self.read() {
-            Ok(()) => tracing::info!("passwords have changed and are in use"),
+            Ok(()) if self.passwords.is_empty() => {
+                let file = self.path.display();
+                tracing::error!(%file, "the password file has no user any more: nobody can log in");
+            }
+            Ok(()) => tracing::info!("the password file was read again and is in use"),
             Err(error) => {
                 let error = with_causes(&error);
                 tracing::error!(
                     error,
-                    "changed passwords cannot be used, the earlier ones stay in use"
+                    "the password file cannot be used, the earlier passwords stay in use"
                 );
             }
         }
@@ -142,7 +152,7 @@ impl Reload for WatchedPasswords {
 }
 
 fn read(path: &Path) -> Result<String, AccessError> {
-    text_file::read(path, PASSWORD_FILE_BYTES_MAX).map_err(|source| AccessError::PasswordFile {
+    files::read_text(path, BYTES_MAX).map_err(|source| AccessError::PasswordFile {
         path: path.to_owned(),
         source,
     })

@@ -24,6 +24,9 @@ pub enum ServeError {
     /// Nobody could be let in as the configuration wants it.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The access log cannot be opened.
+    #[error("cannot open the access log ([api] access_log)")]
+    AccessLog(#[source] io::Error),
     /// The store cannot be opened.
     #[error("{0} (--data-dir chooses the directory)")]
     Store(#[from] StoreError),

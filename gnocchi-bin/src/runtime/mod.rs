@@ -2,15 +2,17 @@
 
 mod access;
 mod error;
+pub(crate) mod exposure;
 mod impatient;
 mod lingering;
 mod listener;
+mod log_file;
 mod policy_files;
+mod request_log;
 mod serve;
 pub mod signal;
 mod store;
 pub mod telemetry;
-mod text_file;
 mod unfinished;
 mod unread;
 mod watch;

@@ -1,7 +1,9 @@
 //! The all-in-one server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gnocchi_core::clock::SystemClock;
 use gnocchi_core::{DefaultPolicies, Gnocchi};
 use gnocchi_drivers::embedded::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -11,17 +13,21 @@ use tracing::{info, warn};
 
 use super::access::access_control;
 use super::error::ServeError;
+use super::exposure;
 use super::listener::{Limits, Listener};
+use super::request_log::RequestLog;
+use super::signal::{Hangups, Signals};
 use super::store::store_config;
-use crate::api::{self, ApiState};
+use super::telemetry::{ProcessCollector, StoreCollector};
+use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
 
 /// How long the turn in hand of each worker may take after the shutdown began. What is not folded then is folded at the next
 /// start.
 const WORKERS_DRAIN: Duration = Duration::from_secs(20);
 
-/// Serves until `shutdown`: the API and processing, on the data directory of the configuration. `announce` is told the URL
-/// once requests are answered.
+/// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
+/// each hangup, files of access rules and passwords are read again. `announce` is given the URL once requests are answered.
 ///
 /// # Errors
 /// [`ServeError`] when the server cannot start, or processing ends by itself.
@@ -29,10 +35,12 @@ pub async fn serve(
     config: &Config,
     default_policies: DefaultPolicies,
     metrics: PrometheusHandle,
-    shutdown: CancellationToken,
+    signals: Signals,
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
+    let Signals { shutdown, hangups } = signals;
     let (access, watch) = access_control(config)?;
+    exposure::warn_of_open_files(&exposure::settings_files(config));
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
     let listener = listener.map_err(|source| ServeError::Listen {
@@ -40,18 +48,24 @@ pub async fn serve(
         port,
         source,
     })?;
+    exposure::warn_of_open_access(&config.api.auth, listener.address());
+    let request_log = request_log(config, hangups.clone())?;
     let store = Store::open(store_config(config, default_policies)).await?;
+    exposure::warn_of_open_directory(&config.storage.data_dir);
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
-    let watching = tokio::spawn(watch.run(stop_workers.clone()));
+    let watching = tokio::spawn(watch.run(hangups, stop_workers.clone()));
     let state = ApiState::with_access(
         store.gnocchi().clone(),
         config.api.settings.clone(),
         access,
-        Some(metrics),
+        Some(collected(metrics, &store, config)),
     );
-    let router = api::router(state);
+    let mut router = api::router(state);
+    if let Some(log) = &request_log {
+        router = log.around(router);
+    }
     let limits = Limits {
         connections_max: config.api.connections_max,
         drain: config.general.graceful_shutdown_timeout,
@@ -79,10 +93,28 @@ pub async fn serve(
         finish(workers, WORKERS_DRAIN).await
     };
     watching.abort();
+    if let Some(log) = request_log {
+        log.close().await;
+    }
     store.close().await;
     processed?;
     info!("stopped");
     Ok(())
+}
+
+/// Adds what is looked up when monitoring asks.
+fn collected(metrics: PrometheusHandle, store: &Store, config: &Config) -> ProcessMetrics {
+    let (gnocchi, data_dir) = (store.gnocchi().clone(), config.storage.data_dir.clone());
+    ProcessMetrics::from(metrics)
+        .with(Arc::new(StoreCollector::new(gnocchi, data_dir)))
+        .with(Arc::new(ProcessCollector::new()))
+}
+
+fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, ServeError> {
+    let settings = &config.api.request_logs;
+    let trusts_proxies = config.api.settings.proxy_headers;
+    let opened = RequestLog::open(settings, trusts_proxies, Arc::new(SystemClock), hangups);
+    opened.map_err(ServeError::AccessLog)
 }
 
 /// Waits for workers that were told to stop, and cuts them off when that takes too long. None of them runs afterwards.
@@ -111,8 +143,6 @@ fn spawn_workers(gnocchi: &Gnocchi, stop: &CancellationToken) -> Workers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[tokio::test]

@@ -1,6 +1,7 @@
-//! Files that are read again when they change.
+//! Files that are read again when they change, or when SIGHUP asks for it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+
+use super::signal::Hangups;
 
 /// How often files are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,8 +24,8 @@ pub(super) trait Reload: Send + Sync + 'static {
     fn reload(&self);
 }
 
-/// What is known of a file without reading it.
-type Stamp = Option<(SystemTime, u64)>;
+/// What is known of a file without reading it: when it was changed, its length, and which file it is.
+type Stamp = Option<(SystemTime, u64, u64)>;
 
 /// What is known of all files of one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +36,8 @@ impl Stamps {
     pub(super) fn of(paths: Vec<PathBuf>) -> Self {
         let stamp = |path: PathBuf| {
             let metadata = fs::metadata(&path).ok();
-            let stamp = metadata.and_then(|found| Some((found.modified().ok()?, found.len())));
+            let stamp =
+                metadata.and_then(|found| Some((found.modified().ok()?, found.len(), found.ino())));
             (path, stamp)
         };
         Self(paths.into_iter().map(stamp).collect())
@@ -63,23 +67,32 @@ impl Watch {
         }
     }
 
-    /// Looks at all files every second, until `stop`.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    /// Reads everything again, changed or not.
+    fn reload(&mut self) {
+        for (thing, known) in &mut self.things {
+            *known = Stamps::of(thing.paths());
+            thing.reload();
+        }
+    }
+
+    /// Looks at all files every second, and reads all of them again at each hangup, until `stop`.
+    pub(super) async fn run(mut self, mut hangups: Hangups, stop: CancellationToken) {
         if self.things.is_empty() {
             return;
         }
         let mut ticks = interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let work: fn(&mut Self) = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            let looked = spawn_blocking(move || {
-                self.look();
+                () = hangups.next() => Self::reload,
+                _ = ticks.tick() => Self::look,
+            };
+            let worked = spawn_blocking(move || {
+                work(&mut self);
                 self
             });
-            match looked.await {
+            match worked.await {
                 Ok(watch) => self = watch,
                 Err(error) => {
                     tracing::error!(%error, "changed files are not read any more");
@@ -132,7 +145,30 @@ mod tests {
         check(1);
         fs::write(&path, "longer").unwrap();
         check(2);
-        fs::remove_file(&path).unwrap();
+        let other = directory.path().join("other");
+        fs::write(&other, "letter").unwrap();
+        let changed = fs::metadata(&path).unwrap().modified().unwrap();
+        let file = fs::File::options().write(true).open(&other).unwrap();
+        file.set_modified(changed).unwrap();
+        fs::rename(&other, &path).unwrap();
         check(3);
+        fs::remove_file(&path).unwrap();
+        check(4);
+    }
+
+    #[test]
+    fn everything_is_read_again_on_request() {
+        let directory = tempfile::tempdir().unwrap();
+        let thing = Arc::new(Counted {
+            path: directory.path().join("f"),
+            reloads: AtomicUsize::new(0),
+        });
+        let mut watch = Watch::default();
+        watch.add(Arc::<Counted>::clone(&thing), Stamps::of(thing.paths()));
+        watch.reload();
+        fs::write(&thing.path, "a").unwrap();
+        watch.reload();
+        watch.look();
+        assert_eq!(thing.reloads.load(Ordering::Relaxed), 2);
     }
 }

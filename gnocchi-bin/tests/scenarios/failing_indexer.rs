@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use carbonara::Timestamp;
 use gnocchi_core::driver::{
-    ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery,
-    ResourceTypeIndexer,
+    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, ResourceIndexer,
+    ResourceQuery, ResourceTypeIndexer,
 };
 use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
 use gnocchi_core::memory::MemoryIndexer;
@@ -220,6 +220,10 @@ impl Indexer for FailingIndexer {
 
     async fn accepts_writes(&self) -> Outcome<()> {
         self.working()?.accepts_writes().await
+    }
+
+    async fn counts(&self) -> Outcome<IndexerCounts> {
+        self.working()?.counts().await
     }
 
     fn is_exclusive(&self) -> bool {

@@ -111,6 +111,11 @@ impl Server {
         }
     }
 
+    /// Returns the number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")

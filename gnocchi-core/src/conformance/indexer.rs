@@ -28,7 +28,8 @@ pub use searching::*;
 
 use async_trait::async_trait;
 
-use crate::driver::Indexer;
+use crate::driver::{Indexer, IndexerCounts};
+use crate::model::{Change, GENERIC, ResourceUpdate};
 use support::{create_metric, create_policy, create_resource, every_kind};
 
 /// A private instance of an indexer, empty and upgraded.
@@ -54,6 +55,39 @@ pub async fn an_upgrade_can_be_repeated(indexer: &dyn Indexer) {
     first.unwrap();
     second.unwrap();
     assert_eq!(indexer.metrics(&[metric.id]).await.unwrap(), [Some(metric)]);
+}
+
+/// Counts follow what is created and deleted; past revisions and deleted metrics are not in them.
+pub async fn counts_follow_what_is_there(indexer: &dyn Indexer) {
+    let check = async |metrics, resources| {
+        let expected = IndexerCounts { metrics, resources };
+        assert_eq!(indexer.counts().await.unwrap(), expected);
+    };
+    check(0, 0).await;
+    create_policy(indexer, "low").await;
+    indexer
+        .create_resource_type(&every_kind("server"))
+        .await
+        .unwrap();
+    let first = create_metric(indexer, "low").await;
+    create_metric(indexer, "low").await;
+    let generic = create_resource(indexer, GENERIC).await;
+    create_resource(indexer, "server").await;
+    check(2, 2).await;
+    let update = ResourceUpdate {
+        project_id: Change::Set(Some("p".to_owned())),
+        ..ResourceUpdate::default()
+    };
+    let now = generic.revision_start;
+    indexer
+        .update_resource(GENERIC, generic.id, &update, now)
+        .await
+        .unwrap();
+    indexer.delete_metrics(&[first.id]).await.unwrap();
+    check(1, 2).await;
+    indexer.expunge_metrics(&[first.id]).await.unwrap();
+    indexer.delete_resources(&[generic.id]).await.unwrap();
+    check(1, 1).await;
 }
 
 /// What was stored is there after the process that stored it.
@@ -101,6 +135,7 @@ macro_rules! indexer_conformance {
             $fixture,
             [
                 an_upgrade_can_be_repeated,
+                counts_follow_what_is_there,
                 an_archive_policy_comes_back_as_it_was_stored,
                 archive_policy_names_are_unique,
                 archive_policies_are_listed_by_name,

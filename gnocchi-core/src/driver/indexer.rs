@@ -73,6 +73,15 @@ impl ResourceQuery {
     }
 }
 
+/// How much an indexer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IndexerCounts {
+    /// Active metrics.
+    pub metrics: u64,
+    /// Resources of all types, without their past revisions.
+    pub resources: u64,
+}
+
 /// Keeps archive policies and the rules that choose them.
 #[async_trait]
 pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
@@ -341,6 +350,12 @@ pub trait Indexer:
     /// [`ReadOnly`](crate::error::BackendErrorKind::ReadOnly) and [`Unavailable`](crate::error::BackendErrorKind::Unavailable).
     async fn accepts_writes(&self) -> Result<(), IndexerError>;
 
-    /// Tells whether this process is the only writer, so that what it read stays true until it writes.
+    /// Returns how much there is, in one state. This may read an index from end to end: callers ask rarely.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn counts(&self) -> Result<IndexerCounts, IndexerError>;
+
+    /// Returns whether this process is the only writer, so that what it read stays true until it writes.
     fn is_exclusive(&self) -> bool;
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::driver::Indexer;
+use crate::driver::{Indexer, IndexerCounts};
 use crate::error::IndexerError;
 use crate::model::{
     ArchivePolicy, ArchivePolicyRule, GENERIC, MetricId, MetricStatus, NewMetric, Resource,
@@ -80,6 +80,17 @@ impl Indexer for MemoryIndexer {
 
     async fn accepts_writes(&self) -> Result<(), IndexerError> {
         Ok(())
+    }
+
+    async fn counts(&self) -> Result<IndexerCounts, IndexerError> {
+        let state = self.state.lock();
+        let stored = state.metrics.values();
+        let active = stored.filter(|metric| metric.status == MetricStatus::Active);
+        let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        Ok(IndexerCounts {
+            metrics: count(active.count()),
+            resources: count(state.resources.len()),
+        })
     }
 
     fn is_exclusive(&self) -> bool {

@@ -15,6 +15,9 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::TooLate, Self::TooFarAhead, Self::MetricDeleted];
+
     /// Returns the name that counters and reports use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Processor;
 use super::dispatch::Dispatch;
@@ -168,11 +168,12 @@ impl Processor {
 
     async fn report(&self) {
         match self.incoming.backlog(BacklogDetails::Summary).await {
+            Ok(backlog) if backlog.points == 0 => debug!("no measures are pending"),
             Ok(backlog) => info!(
                 batches = backlog.batches,
                 metrics = backlog.metrics,
                 points = backlog.points,
-                "measures wait to be processed"
+                "measures are pending"
             ),
             Err(failure) => warn!(
                 error = &failure as &dyn std::error::Error,
@@ -181,7 +182,7 @@ impl Processor {
         }
     }
 
-    /// Tells the monitoring how much waits.
+    /// Sets the gauges of pending measures.
     pub(crate) async fn observe_backlog(&self) -> Result<(), Error> {
         let backlog = self.incoming.backlog(BacklogDetails::Summary).await?;
         let age = backlog

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 use super::Gnocchi;
-use crate::driver::{Backlog, BacklogDetails};
+use crate::driver::{Backlog, BacklogDetails, IndexerCounts};
 use crate::error::Error;
 
 impl Gnocchi {
@@ -27,6 +27,14 @@ impl Gnocchi {
         drivers.storage.accepts_writes().await?;
         drivers.indexer.accepts_writes().await?;
         Ok(())
+    }
+
+    /// Returns how many metrics and resources there are. This may take as long as reading an index from end to end.
+    ///
+    /// # Errors
+    /// [`Error::Indexer`] when the driver fails.
+    pub async fn counts(&self) -> Result<IndexerCounts, Error> {
+        Ok(self.indexer().counts().await?)
     }
 
     /// Returns the processing workers of all processes with their counters; `None` when there is nobody, or the coordinator
@@ -60,7 +68,7 @@ impl Gnocchi {
             .await
     }
 
-    /// Tells the monitoring how much waits and for how long.
+    /// Sets the gauges of pending measures: how many there are, and the age of the oldest.
     ///
     /// # Errors
     /// [`Error::Incoming`] when the driver fails.

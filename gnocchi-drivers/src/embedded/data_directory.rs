@@ -1,6 +1,6 @@
 //! The data directory: it must exist, be writable and belong to one process.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -36,15 +36,21 @@ pub(super) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Takes a directory for this process; creates it when it is missing.
+    /// Takes a directory for this process; creates it when it is missing, closed to other users of the machine.
     ///
     /// # Errors
     /// [`DataDirectoryError`] when it cannot be written to or another process has it.
     pub(super) fn create(path: &Path) -> Result<Self, DataDirectoryError> {
-        fs::create_dir_all(path).map_err(|source| DataDirectoryError::Unwritable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .create(path)
+            .map_err(|source| DataDirectoryError::Unwritable {
+                path: path.to_owned(),
+                source,
+            })?;
         Self::take(path)
     }
 
@@ -74,6 +80,8 @@ impl DataDirectory {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -88,6 +96,23 @@ mod tests {
         );
         drop(first);
         DataDirectory::take(&path).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_new_directory_is_closed_to_others_and_an_existing_one_stays() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let root = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let new = root.path().join("new");
+        DataDirectory::create(&new).unwrap();
+        assert_eq!(mode(&new), 0o700);
+        let existing = root.path().join("existing");
+        fs::create_dir(&existing).unwrap();
+        fs::set_permissions(&existing, fs::Permissions::from_mode(0o755)).unwrap();
+        DataDirectory::create(&existing).unwrap();
+        assert_eq!(mode(&existing), 0o755);
     }
 
     #[test]

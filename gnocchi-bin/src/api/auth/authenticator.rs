@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode};
 use super::basic::Basic;
 use super::identity_headers;
 use super::keystone::Keystone;
+use super::logins::Logins;
 use super::remote_user::RemoteUserHeader;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
@@ -40,19 +41,33 @@ impl Default for Authenticator {
     }
 }
 
-/// A request whose caller is not known, and how he may say who he is.
+/// A request whose caller is not known, and how they can authenticate.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     error: ApiError,
     challenge: Option<HeaderValue>,
+    attempt: Attempt,
+}
+
+/// Whether a refused request tried to log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// It has no credentials, or they could not be checked.
+    None,
+    /// Its credentials are wrong or unreadable.
+    Failed {
+        /// The user that they name, if they name one.
+        user: Option<String>,
+    },
 }
 
 impl Refusal {
-    /// Says that the caller must say who he is, in the way of the challenge.
-    pub(super) fn unauthorized(challenge: Option<HeaderValue>) -> Self {
+    /// Refuses a request without credentials; the challenge says which are expected.
+    pub(super) fn anonymous(challenge: Option<HeaderValue>) -> Self {
         Self {
             error: ApiError::empty(StatusCode::UNAUTHORIZED),
             challenge,
+            attempt: Attempt::None,
         }
     }
 
@@ -61,15 +76,29 @@ impl Refusal {
         Self {
             error,
             challenge: None,
+            attempt: Attempt::None,
         }
     }
 
-    /// Says that nobody can tell just now who calls.
+    /// Refuses wrong or unreadable credentials, which may name a user.
+    pub(super) fn failed(challenge: Option<HeaderValue>, user: Option<String>) -> Self {
+        Self {
+            attempt: Attempt::Failed { user },
+            ..Self::anonymous(challenge)
+        }
+    }
+
+    /// Refuses a request whose credentials cannot be checked now.
     pub(super) fn busy(text: &str) -> Self {
         Self {
             error: ApiError::busy(text),
-            challenge: None,
+            ..Self::anonymous(None)
         }
+    }
+
+    /// Returns whether the request tried to log in.
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 }
 
@@ -85,13 +114,15 @@ impl IntoResponse for Refusal {
 
 impl Authenticator {
     /// Finds out who calls.
-    async fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
-        let caller = match self {
+    async fn caller(&self, parts: &Parts, logins: &Logins) -> Result<Caller, Refusal> {
+        let outcome = match self {
             Self::Basic(basic) => basic.caller(&parts.headers).await,
             Self::RemoteUser(header) => header.caller(parts),
             Self::Keystone(keystone) => keystone.caller(&parts.headers).await,
             Self::IdentityHeaders => identity_headers::caller(&parts.headers),
-        }?;
+        };
+        logins.note(parts, &outcome);
+        let caller = outcome?;
         check_creator(&caller).map_err(Refusal::bad_request)?;
         Ok(caller)
     }
@@ -130,7 +161,8 @@ impl FromRequestParts<ApiState> for Authenticated {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        state.authenticator().caller(parts).await.map(Self)
+        let caller = state.authenticator().caller(parts, state.logins()).await;
+        caller.map(Self)
     }
 }
 
@@ -140,7 +172,7 @@ pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next:
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    match state.authenticator().caller(&parts).await {
+    match state.authenticator().caller(&parts, state.logins()).await {
         Ok(caller) => {
             parts.extensions.insert(Authenticated(caller));
             next.run(Request::from_parts(parts, body)).await

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use super::authenticator::Refusal;
 use super::passwords::{Passwords, Verdict};
 
-/// How a client may say who he is.
+/// How a client can authenticate.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"gnocchi\"");
 
 /// Names, and passwords where a file has them.
@@ -29,17 +29,20 @@ impl Basic {
         }
     }
 
-    /// Reads who calls, and checks his password if any counts.
+    /// Reads who calls, and checks their password if passwords count.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let refuse = || Refusal::unauthorized(Some(CHALLENGE));
-        let (name, password) = credentials(headers).ok_or_else(refuse)?;
+        if !headers.contains_key(AUTHORIZATION) {
+            return Err(Refusal::anonymous(Some(CHALLENGE)));
+        }
+        let failed = |user| Refusal::failed(Some(CHALLENGE), user);
+        let (name, password) = credentials(headers).ok_or_else(|| failed(None))?;
         let verdict = match &self.passwords {
             None => Verdict::Right,
             Some(passwords) => passwords.verify(&name, &password).await,
         };
         match verdict {
             Verdict::Right => Ok(Caller::named(name)),
-            Verdict::Wrong => Err(refuse()),
+            Verdict::Wrong => Err(failed(Some(name))),
             Verdict::Busy => Err(Refusal::busy(
                 "Too many passwords are being checked: try again later",
             )),

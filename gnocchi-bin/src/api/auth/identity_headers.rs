@@ -9,7 +9,7 @@ use super::authenticator::Refusal;
 pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let (user, project) = (text(headers, "x-user-id")?, text(headers, "x-project-id")?);
     if user.is_none() && project.is_none() {
-        return Err(Refusal::unauthorized(None));
+        return Err(Refusal::anonymous(None));
     }
     let roles = text(headers, "x-roles")?.unwrap_or_default();
     let roles = roles.split(',').map(str::trim);
@@ -31,7 +31,7 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
         (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
         (Some(_), Some(_)) => None,
     };
-    let value = value.ok_or_else(|| Refusal::unauthorized(None))?.trim();
+    let value = value.ok_or_else(|| Refusal::failed(None, None))?.trim();
     Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
 }
 

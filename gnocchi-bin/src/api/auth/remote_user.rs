@@ -21,7 +21,7 @@ impl RemoteUserHeader {
         Self(header)
     }
 
-    /// Reads who calls. A header that stands twice was not set by the proxy alone, so it names nobody.
+    /// Reads who calls. A header that occurs twice was not set by the proxy alone, so it names nobody.
     pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
         if let Some(RemoteUser(name)) = parts.extensions.get() {
             return Ok(Caller::named(name));
@@ -29,12 +29,14 @@ impl RemoteUserHeader {
         let mut values = parts.headers.get_all(&self.0).iter();
         let name = match (values.next(), values.next()) {
             (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
-            _ => None,
+            (Some(_), Some(_)) => None,
+            (None, _) => Some(""),
         };
-        name.map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(Caller::named)
-            .ok_or_else(|| Refusal::unauthorized(None))
+        match name.map(str::trim) {
+            None => Err(Refusal::failed(None, None)),
+            Some("") => Err(Refusal::anonymous(None)),
+            Some(name) => Ok(Caller::named(name)),
+        }
     }
 }
 

@@ -19,6 +19,14 @@ pub enum AuthSettings {
     IdentityHeaders,
 }
 
+impl AuthSettings {
+    /// Returns whether whoever can connect can be anybody, the administrator included: names count without a password.
+    #[must_use]
+    pub fn accepts_any_password(&self) -> bool {
+        matches!(self, Self::Basic(basic) if basic.password_file.is_none())
+    }
+}
+
 impl Default for AuthSettings {
     fn default() -> Self {
         Self::Basic(BasicSettings::default())

@@ -51,6 +51,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason of a receiver; those of the store come with [`RejectReason::ALL`].
+    pub const OF_RECEIVERS: [Self; 19] = [
+        Self::LabelCollapse,
+        Self::StaleMarker,
+        Self::BeforeEpoch,
+        Self::OutOfRange,
+        Self::Histogram,
+        Self::UnparsableLine,
+        Self::NotUtf8,
+        Self::Nul,
+        Self::NoName,
+        Self::DuplicateLabel,
+        Self::TooManyLabels,
+        Self::LabelTooLong,
+        Self::SlashInName,
+        Self::NoResourceTag,
+        Self::UnusableResourceId,
+        Self::ResourceOfAnotherType,
+        Self::UnfitResource,
+        Self::NoArchivePolicyRule,
+        Self::Denied,
+    ];
+
     /// Returns the name that counters, logs and responses use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

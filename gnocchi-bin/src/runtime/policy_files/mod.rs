@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use gnocchi_core::policy::{Enforcer, PolicyError};
 use thiserror::Error;
 
-use super::text_file;
 use super::watch::Reload;
 use crate::api::auth::Policy;
 use crate::causes::with_causes;
 use crate::config::{Missing, PolicyPath, PolicySettings};
+use crate::files;
 use rules::RuleText;
 
 /// The longest file that is read, in bytes.
@@ -172,7 +172,8 @@ fn files_of(directory: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        if !is_hidden && entry.path().is_file() {
+        // What is neither a file nor a directory, such as a pipe, is refused when it is read.
+        if !is_hidden && !entry.path().is_dir() {
             files.push(entry.path());
         }
         if files.len() > FILES_MAX {
@@ -185,7 +186,7 @@ fn files_of(directory: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
 }
 
 fn read(path: &Path) -> Result<String, PolicyFileError> {
-    text_file::read(path, FILE_BYTES_MAX).map_err(|source| {
+    files::read_text(path, FILE_BYTES_MAX).map_err(|source| {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::FileTooLarge => PolicyFileError::TooLong { path },
@@ -210,13 +211,13 @@ impl Reload for WatchedPolicy {
         match self.files.load() {
             Ok(enforcer) => {
                 self.policy.replace(enforcer);
-                tracing::info!("access rules have changed and are in use");
+                tracing::info!("the access rules were read again and are in use");
             }
             Err(error) => {
                 let error = with_causes(&error);
                 tracing::error!(
                     error,
-                    "changed access rules cannot be used, the earlier ones stay in use"
+                    "the access rules cannot be used, the earlier ones stay in use"
                 );
             }
         }

@@ -119,6 +119,21 @@ fn what_is_wrong_is_named_with_file_and_line() {
 }
 
 #[test]
+fn pipes_are_refused_and_never_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    for name in ["policy.yaml", "policy.d/x"] {
+        let fixture = Fixture::new(&[("policy.d/a", "")]);
+        let path = fixture.0.path().join(name);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(
+            fixture.error(Missing::Fine),
+            format!("cannot read the access rules {name}: it is a named pipe, not a regular file")
+        );
+    }
+}
+
+#[test]
 fn changed_files_count_unless_they_are_broken() {
     let fixture = Fixture::new(&[("policy.yaml", "get status: user:a\n")]);
     let files = fixture.files(Missing::Fine);

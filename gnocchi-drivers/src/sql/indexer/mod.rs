@@ -13,12 +13,14 @@ mod resource_types;
 mod resources;
 
 use async_trait::async_trait;
-use gnocchi_core::driver::Indexer;
+use gnocchi_core::driver::{Indexer, IndexerCounts};
 use gnocchi_core::error::IndexerError;
 
 use super::SqlIndexer;
-use super::database::Access;
+use super::database::{Access, Session};
+use super::error::SqlError;
 use super::schema::migrate;
+use super::statement::Statement;
 
 pub(super) use archive_policies::PolicyCache;
 
@@ -39,7 +41,39 @@ impl Indexer for SqlIndexer {
         self.database.accepts_writes().await
     }
 
+    async fn counts(&self) -> Result<IndexerCounts, IndexerError> {
+        self.database
+            .call(
+                Access::Read,
+                "count metrics and resources",
+                (),
+                |session, ()| Box::pin(count(session)),
+            )
+            .await
+    }
+
     fn is_exclusive(&self) -> bool {
         true
     }
+}
+
+/// Deleted metrics have an index of their own, active ones have none.
+const COUNTS: &str = "SELECT \
+     (SELECT count(*) FROM metric) - (SELECT count(*) FROM metric WHERE status = 1), \
+     (SELECT count(*) FROM resource)";
+
+async fn count(session: &mut dyn Session) -> Result<IndexerCounts, SqlError> {
+    let rows = session.fetch(Statement::new(COUNTS)).await?;
+    let Some(mut row) = rows.into_iter().next() else {
+        return Ok(IndexerCounts::default());
+    };
+    let mut next = |column| {
+        let count = row.integer(column)?;
+        // No count is negative.
+        Ok::<_, SqlError>(u64::try_from(count).unwrap_or_default())
+    };
+    Ok(IndexerCounts {
+        metrics: next("count of metrics")?,
+        resources: next("count of resources")?,
+    })
 }

@@ -75,7 +75,8 @@ impl Keystone {
 
     /// Finds out who calls.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let token = text(headers, TOKEN).ok_or_else(|| self.refuse())?;
+        let token = text(headers, TOKEN);
+        let token = token.ok_or_else(|| Refusal::anonymous(self.challenge.clone()))?;
         let expired = match text(headers, SERVICE_TOKEN) {
             Some(service) => self.service(service).await?,
             None => Expired::Refused,
@@ -108,7 +109,7 @@ impl Keystone {
     }
 
     fn refuse(&self) -> Refusal {
-        Refusal::unauthorized(self.challenge.clone())
+        Refusal::failed(self.challenge.clone(), None)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use argon2::Argon2;
-use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use bcrypt::HashParts;
+use thiserror::Error;
 
 /// The most memory that a check may take, in KiB; usual are 19 to 64 MiB.
 const ARGON2_MEMORY_KIB_MAX: u32 = 1 << 20;
@@ -15,6 +16,62 @@ const ARGON2_PASSES_MAX: u32 = 100;
 
 /// The largest work factor of bcrypt: four seconds or so. Usual are 5 to 12.
 const BCRYPT_COST_MAX: u32 = 16;
+
+/// How a password is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HashMethod {
+    /// Argon2id with 19 MiB and two passes, as OWASP recommends.
+    #[default]
+    Argon2id,
+    /// bcrypt with work factor 12, for files that other servers read too.
+    Bcrypt,
+}
+
+/// A password that cannot be hashed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HashError {
+    /// It is empty.
+    #[error("the password is empty")]
+    Empty,
+    /// bcrypt would leave out the rest.
+    #[error(
+        "bcrypt takes no more than {BCRYPT_BYTES_MAX} bytes, and the password has {bytes}; use argon2id or a shorter one"
+    )]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The system has no randomness, or no memory.
+    #[error("cannot hash the password: {0}")]
+    Failed(String),
+}
+
+/// The longest password that bcrypt takes whole.
+const BCRYPT_BYTES_MAX: usize = 71;
+
+impl HashMethod {
+    /// Hashes a password with a random salt. Takes long on purpose.
+    ///
+    /// # Errors
+    /// [`HashError`] for a password that this method cannot hash.
+    pub fn hash(self, password: &str) -> Result<String, HashError> {
+        if password.is_empty() {
+            return Err(HashError::Empty);
+        }
+        match self {
+            Self::Argon2id => Argon2::default()
+                .hash_password(password.as_bytes())
+                .map(|hash| hash.to_string())
+                .map_err(|error| HashError::Failed(error.to_string())),
+            Self::Bcrypt if password.len() > BCRYPT_BYTES_MAX => Err(HashError::TooLong {
+                bytes: password.len(),
+            }),
+            Self::Bcrypt => bcrypt::hash(password, bcrypt::DEFAULT_COST)
+                .map_err(|error| HashError::Failed(error.to_string())),
+        }
+    }
+}
 
 /// The hash of a password.
 pub(super) enum Hash {
@@ -47,7 +104,7 @@ impl Hash {
         Err("the hash is neither bcrypt ($2b$, $2y$) nor argon2 ($argon2id$)".to_owned())
     }
 
-    /// Tells whether this is the hash of a password. Takes long on purpose.
+    /// Returns whether this is the hash of a password. Takes long on purpose.
     pub(super) fn matches(&self, password: &str) -> bool {
         match self {
             Self::Argon2(hash) => Argon2::default()

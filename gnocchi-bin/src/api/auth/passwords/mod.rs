@@ -1,8 +1,9 @@
 //! Passwords that count: the names and hashes of a file, and checking against them.
 //!
 //! The file has a line `name:hash` for each user, as the tool `htpasswd -B` writes it: bcrypt, or argon2 in the PHC form
-//! (`$argon2id$v=19$...`). Empty lines and lines that begin with `#` are left out.
+//! (`$argon2id$v=19$...`). Empty lines and lines that begin with `#` are skipped.
 
+mod edit;
 mod hash;
 mod verified;
 
@@ -17,8 +18,14 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+pub use edit::{Edited, UserName, UserNameError, remove, set};
+pub use hash::{HashError, HashMethod};
+
 use hash::Hash;
 use verified::Verified;
+
+/// The longest file, in bytes.
+pub const BYTES_MAX: u64 = 32 << 20;
 
 /// The most users of a file: their hashes take about 20 MiB.
 const USERS_MAX: usize = 100_000;
@@ -36,12 +43,12 @@ pub struct PasswordLineError {
     pub problem: String,
 }
 
-/// What a check says.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// There is such a user, and this is his password.
+    /// There is such a user, and this is their password.
     Right,
-    /// There is no such user, or he has another password.
+    /// There is no such user, or they have another password.
     Wrong,
     /// So many passwords are being checked that this one has to wait too long.
     Busy,
@@ -89,6 +96,12 @@ impl Passwords {
         *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
         self.verified.forget_all();
         Ok(())
+    }
+
+    /// Returns whether the file has no user, so that nobody can log in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users().is_empty()
     }
 
     /// Checks a password. An unknown user takes as long as one that is known, and a password that was right a moment ago takes
@@ -140,10 +153,9 @@ fn parse(text: &str) -> Result<Users, PasswordLineError> {
             line: index + 1,
             problem: problem.to_owned(),
         };
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        let Some(line) = edit::entry(line) else {
             continue;
-        }
+        };
         let (name, hash) = line
             .split_once(':')
             .ok_or_else(|| refuse("is not `name:hash`"))?;

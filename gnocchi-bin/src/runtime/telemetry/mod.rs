@@ -1,16 +1,25 @@
 //! Logs and metrics of the program itself.
 
-use std::fs::{self, File};
+mod catalogue;
+mod process;
+mod store;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+pub(super) use process::ProcessCollector;
+pub(super) use store::StoreCollector;
+
+use super::log_file::LogFile;
+use super::signal::Hangups;
 use crate::config::{General, LogLevel};
 
 /// The environment variable that chooses what is logged per module; it wins over the configuration.
@@ -23,53 +32,6 @@ const QUIET_LIBRARIES: &str =
 /// Upper ends of the buckets of every histogram of durations, in seconds.
 const DURATION_BUCKETS: [f64; 14] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
-];
-
-/// What the metrics of the store mean, for those who read `/metrics`.
-const DESCRIPTIONS: [(&str, &str); 13] = [
-    (
-        "gnocchi_measures_accepted_total",
-        "Points that were folded into aggregates.",
-    ),
-    (
-        "gnocchi_measures_rejected_total",
-        "Points that were not taken, by reason.",
-    ),
-    ("gnocchi_pending_points", "Points that wait to be folded."),
-    (
-        "gnocchi_pending_oldest_seconds",
-        "Age of the oldest points that wait to be folded.",
-    ),
-    (
-        "gnocchi_fold_seconds",
-        "Time to fold what waits of one sack.",
-    ),
-    (
-        "gnocchi_commit_seconds",
-        "Time to store what one fold changed.",
-    ),
-    ("gnocchi_frames_written_total", "Frames written."),
-    (
-        "gnocchi_blocks_folded_total",
-        "Blocks whose frames became one.",
-    ),
-    ("gnocchi_damage_found_total", "Frames that did not decode."),
-    (
-        "gnocchi_writes_refused_total",
-        "Writes that were refused because the disk has no room or is read-only, by reason.",
-    ),
-    (
-        "gnocchi_storage_failures_total",
-        "Failed writes after which the storage engine was stopped.",
-    ),
-    (
-        "gnocchi_storage_recoveries_total",
-        "Times that the storage engine was opened again after a failed write.",
-    ),
-    (
-        "gnocchi_http_request_seconds",
-        "Time to answer a request, by route, method and status.",
-    ),
 ];
 
 /// How often recorded durations are moved into their histograms.
@@ -92,11 +54,43 @@ pub enum TelemetryError {
     Twice,
 }
 
+/// The log of this process.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// `None` is the standard error stream.
+    file: Option<Arc<LogFile>>,
+}
+
+impl Logs {
+    /// Opens the log file anew at each hangup, so that `logrotate` can rename it.
+    pub async fn follow(self, mut hangups: Hangups) {
+        let Some(file) = self.file else { return };
+        loop {
+            hangups.next().await;
+            let file = Arc::clone(&file);
+            let reopened = spawn_blocking(move || reopen(&file)).await;
+            if let Err(error) = reopened {
+                tracing::error!(%error, "cannot open the log file anew");
+            }
+        }
+    }
+}
+
+fn reopen(file: &LogFile) {
+    let path = file.path().display();
+    match file.reopen() {
+        Ok(()) => tracing::info!(%path, "opened the log file anew"),
+        Err(error) => {
+            tracing::error!(%path, %error, "cannot open the log file anew, the earlier one stays in use");
+        }
+    }
+}
+
 /// Sends the logs of this process where the configuration says.
 ///
 /// # Errors
 /// [`TelemetryError`] when the log file cannot be opened or the process has a logger.
-pub fn start_logs(general: &General) -> Result<(), TelemetryError> {
+pub fn start_logs(general: &General) -> Result<Logs, TelemetryError> {
     let level = match general.log_level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",
@@ -104,36 +98,33 @@ pub fn start_logs(general: &General) -> Result<(), TelemetryError> {
     };
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE)
         .unwrap_or_else(|_| EnvFilter::new(format!("{level},{QUIET_LIBRARIES}")));
-    let (writer, colours) = match &general.log_file {
+    let file = match &general.log_file {
+        None => None,
+        Some(path) => {
+            let opened = LogFile::open(path.clone());
+            let file = opened.map_err(|source| TelemetryError::LogFile {
+                path: path.clone(),
+                source,
+            })?;
+            Some(Arc::new(file))
+        }
+    };
+    let (writer, colours) = match &file {
         None => (
             BoxMakeWriter::new(io::stderr),
             io::IsTerminal::is_terminal(&io::stderr()),
         ),
-        Some(path) => (BoxMakeWriter::new(Arc::new(open(path)?)), false),
+        Some(file) => {
+            let file = Arc::clone(file);
+            (BoxMakeWriter::new(move || file.current()), false)
+        }
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(colours);
-    subscriber.try_init().map_err(|_| TelemetryError::Twice)
-}
-
-fn open(path: &Path) -> Result<File, TelemetryError> {
-    let failed = |source| TelemetryError::LogFile {
-        path: path.to_owned(),
-        source,
-    };
-    if let Some(directory) = path
-        .parent()
-        .filter(|directory| !directory.as_os_str().is_empty())
-    {
-        fs::create_dir_all(directory).map_err(failed)?;
-    }
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(failed)
+    subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
+    Ok(Logs { file })
 }
 
 /// Installs the recorder behind `/metrics` and returns what renders it. Needs a running runtime.
@@ -148,9 +139,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Twice)?;
-    for (name, meaning) in DESCRIPTIONS {
-        describe(name, meaning);
-    }
+    catalogue::register();
     let upkeep = handle.clone();
     tokio::spawn(async move {
         loop {
@@ -159,14 +148,4 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         }
     });
     Ok(handle)
-}
-
-fn describe(name: &'static str, meaning: &'static str) {
-    if name.ends_with("_total") {
-        metrics::describe_counter!(name, meaning);
-    } else if name.contains("_pending_") {
-        metrics::describe_gauge!(name, meaning);
-    } else {
-        metrics::describe_histogram!(name, meaning);
-    }
 }

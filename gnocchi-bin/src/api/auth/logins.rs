@@ -1,0 +1,109 @@
+//! Who logs in: counted, and failures named in the log.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use gnocchi_core::policy::Caller;
+use http::request::Parts;
+use metrics::{Counter, counter};
+use quick_cache::sync::Cache;
+use tracing::warn;
+
+use super::authenticator::{Attempt, Refusal};
+use crate::log_limit::LogLimit;
+
+/// How many failures of one address are logged at once, and how long it then takes until one more is.
+const LOGGED_OF_ONE_ADDRESS: u32 = 5;
+const INTERVAL_OF_ONE_ADDRESS: Duration = Duration::from_secs(10);
+
+/// The same for all addresses together.
+const LOGGED_OF_ALL: u32 = 100;
+const INTERVAL_OF_ALL: Duration = Duration::from_millis(200);
+
+/// How many addresses with failures are remembered.
+const ADDRESSES_MAX: usize = 1024;
+
+/// How much of a name is logged, in characters.
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// Counts logins and logs those that fail.
+pub(crate) struct Logins {
+    successes: Counter,
+    failures: Counter,
+    limits: Cache<Option<IpAddr>, Arc<LogLimit>>,
+    limit_of_all: LogLimit,
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logins").finish_non_exhaustive()
+    }
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self {
+            successes: counter!("gnocchi_logins_total", "result" => "success"),
+            failures: counter!("gnocchi_logins_total", "result" => "failure"),
+            limits: Cache::new(ADDRESSES_MAX),
+            limit_of_all: LogLimit::new(LOGGED_OF_ALL, INTERVAL_OF_ALL),
+        }
+    }
+}
+
+impl Logins {
+    /// Notes how a request was authenticated. One without credentials is no login.
+    pub(super) fn note(&self, parts: &Parts, outcome: &Result<Caller, Refusal>) {
+        match outcome {
+            Ok(caller) => {
+                self.successes.increment(1);
+                if let (Some(slot), Some(name)) =
+                    (parts.extensions.get::<CallerName>(), &caller.creator)
+                {
+                    slot.set(name);
+                }
+            }
+            Err(refusal) => {
+                if let Attempt::Failed { user } = refusal.attempt() {
+                    self.failures.increment(1);
+                    self.log_failure(parts, user.as_deref());
+                }
+            }
+        }
+    }
+
+    fn log_failure(&self, parts: &Parts, user: Option<&str>) {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map(|peer| peer.0.ip());
+        let limit = self.limits.get_or_insert_with(&address, || {
+            let limit = LogLimit::new(LOGGED_OF_ONE_ADDRESS, INTERVAL_OF_ONE_ADDRESS);
+            Ok::<_, std::convert::Infallible>(Arc::new(limit))
+        });
+        let Ok(limit) = limit;
+        let (Some(held_back), Some(_)) = (limit.pass(), self.limit_of_all.pass()) else {
+            return;
+        };
+        let user = user.map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect::<String>());
+        let address = address.map(tracing::field::display);
+        warn!(user, address, held_back, "a login failed");
+    }
+}
+
+/// Where the name of the caller of a request is put for whoever logs requests and has added this to its extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerName(Arc<OnceLock<String>>);
+
+impl CallerName {
+    fn set(&self, name: &str) {
+        // A request is authenticated once, or every time with the same outcome.
+        self.0.get_or_init(|| name.to_owned());
+    }
+
+    /// Returns the name, if the caller is known by now.
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}

@@ -1,0 +1,209 @@
+//! Every metric of the program that is recorded while it runs: what it means, and that it is there with zero from the start.
+//!
+//! Why from the start? A counter that appears with its first event hides that event: an increase needs two values.
+
+use gnocchi_core::model::RejectReason;
+use metrics::{
+    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+use crate::api::ingest::Reason;
+
+/// What a metric is, as the text format of Prometheus tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// A metric.
+struct Spec {
+    kind: Kind,
+    name: &'static str,
+    help: &'static str,
+    /// The sets of labels that are there from the start; none for what is known only when monitoring asks.
+    labels: fn() -> Vec<Vec<Label>>,
+}
+
+const fn spec(kind: Kind, name: &'static str, help: &'static str) -> Spec {
+    Spec {
+        kind,
+        name,
+        help,
+        labels: || vec![Vec::new()],
+    }
+}
+
+impl Spec {
+    const fn with_labels(mut self, labels: fn() -> Vec<Vec<Label>>) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    fn register(&self) {
+        let (name, help) = (self.name, self.help);
+        match self.kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, help),
+        }
+        for labels in (self.labels)() {
+            match self.kind {
+                Kind::Counter => counter!(name, labels).increment(0),
+                Kind::Gauge => gauge!(name, labels).set(0.0),
+                // Being registered is enough.
+                Kind::Histogram => drop(histogram!(name, labels)),
+            }
+        }
+    }
+}
+
+static SPECS: [Spec; 20] = [
+    spec(
+        Kind::Gauge,
+        "gnocchi_build_info",
+        "Version of the running program; always 1.",
+    )
+    .with_labels(Vec::new),
+    spec(
+        Kind::Gauge,
+        "gnocchi_metrics",
+        "Metrics that are not deleted, counted about once a minute.",
+    )
+    .with_labels(Vec::new),
+    spec(
+        Kind::Gauge,
+        "gnocchi_resources",
+        "Resources of all types, counted about once a minute.",
+    )
+    .with_labels(Vec::new),
+    spec(
+        Kind::Gauge,
+        "gnocchi_data_directory_free_bytes",
+        "Bytes that this program can still write to the file system of the data directory.",
+    )
+    .with_labels(Vec::new),
+    spec(
+        Kind::Gauge,
+        "gnocchi_data_directory_size_bytes",
+        "Size of the file system of the data directory, in bytes.",
+    )
+    .with_labels(Vec::new),
+    spec(
+        Kind::Histogram,
+        "gnocchi_http_request_seconds",
+        "Duration of HTTP requests until the response began, by route, method and status.",
+    )
+    .with_labels(scrapes),
+    spec(
+        Kind::Counter,
+        "gnocchi_logins_total",
+        "Authenticated requests (success) and requests with wrong credentials (failure).",
+    )
+    .with_labels(login_results),
+    spec(
+        Kind::Counter,
+        "gnocchi_access_log_lost_total",
+        "Lines of the access log that could not be written, or not fast enough.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_measures_accepted_total",
+        "Points that were folded into aggregates.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_measures_rejected_total",
+        "Points that were not stored, by reason.",
+    )
+    .with_labels(reject_reasons),
+    spec(
+        Kind::Gauge,
+        "gnocchi_pending_points",
+        "Points that are stored and not folded yet.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_pending_oldest_seconds",
+        "Age of the oldest pending points.",
+    ),
+    spec(
+        Kind::Histogram,
+        "gnocchi_fold_seconds",
+        "Duration of folding the pending points of one sack.",
+    ),
+    spec(
+        Kind::Histogram,
+        "gnocchi_commit_seconds",
+        "Duration of storing what one fold has changed.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_frames_written_total",
+        "Frames of aggregates that were written.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_blocks_folded_total",
+        "Blocks whose frames were merged into one.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_damage_found_total",
+        "Stored frames that could not be decoded.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_writes_refused_total",
+        "Writes that were refused because the disk is full or read-only, by reason.",
+    )
+    .with_labels(refused_writes),
+    spec(
+        Kind::Counter,
+        "gnocchi_storage_failures_total",
+        "Failed writes after which the storage engine was stopped.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_storage_recoveries_total",
+        "Times that the storage engine was opened again after a failed write.",
+    ),
+];
+
+/// Registers every metric with the global recorder.
+pub(super) fn register() {
+    for spec in &SPECS {
+        spec.register();
+    }
+    gauge!("gnocchi_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+fn refused_writes() -> Vec<Vec<Label>> {
+    one_label("reason", ["disk_full", "read_only"])
+}
+
+fn login_results() -> Vec<Vec<Label>> {
+    one_label("result", ["success", "failure"])
+}
+
+/// Returns why points are rejected: by the store, and by what other senders can send and measures cannot hold.
+fn reject_reasons() -> Vec<Vec<Label>> {
+    let of_store = RejectReason::ALL.map(RejectReason::as_str);
+    let of_receivers = Reason::OF_RECEIVERS.map(Reason::as_str);
+    one_label("reason", of_store.into_iter().chain(of_receivers))
+}
+
+/// Returns the labels of the one request that is certain to come: that for the metrics themselves.
+fn scrapes() -> Vec<Vec<Label>> {
+    let labels = [("route", "/metrics"), ("method", "GET"), ("status", "200")];
+    vec![labels.iter().map(Label::from).collect()]
+}
+
+fn one_label(
+    name: &'static str,
+    values: impl IntoIterator<Item = &'static str>,
+) -> Vec<Vec<Label>> {
+    let label = |value| vec![Label::from_static_parts(name, value)];
+    values.into_iter().map(label).collect()
+}
