@@ -6,6 +6,8 @@ use carbonara::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::number_limit::NumberLimit;
+
 /// The type that every store has; it has no attributes of its own.
 pub const GENERIC: &str = "generic";
 
@@ -48,9 +50,9 @@ pub enum AttributeKind {
     /// A real number in a range.
     Number {
         /// The smallest allowed number.
-        min: Option<f64>,
+        min: Option<NumberLimit>,
         /// The largest allowed number.
-        max: Option<f64>,
+        max: Option<NumberLimit>,
     },
     /// A UUID.
     Uuid,
@@ -204,7 +206,7 @@ fn check_range(kind: AttributeKind) -> Result<(), AttributeError> {
         AttributeKind::Number {
             min: Some(min),
             max: Some(max),
-        } if min > max => {
+        } if min.value() > max.value() => {
             return Err(AttributeError::Range {
                 min: min.to_string(),
                 max: max.to_string(),
@@ -293,14 +295,14 @@ mod tests {
         );
         check(
             AttributeKind::Number {
-                min: Some(6.5),
-                max: Some(5.0),
+                min: Some(6.5.into()),
+                max: Some(NumberLimit::Whole(5)),
             },
             range("6.5", "5"),
         );
         check(
             AttributeKind::Number {
-                min: Some(6.5),
+                min: Some(6.5.into()),
                 max: None,
             },
             Ok(()),
