@@ -44,10 +44,10 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// Says that the caller must say who he is, in the way of the challenge.
-    pub(super) fn unauthorized(challenge: Option<HeaderValue>) -> Self {
+    /// Makes a refusal for a caller that is not known; the text says what is missing, the challenge how to send it.
+    pub(super) fn unauthorized(challenge: Option<HeaderValue>, text: impl Into<String>) -> Self {
         Self {
-            error: ApiError::empty(StatusCode::UNAUTHORIZED),
+            error: ApiError::text(StatusCode::UNAUTHORIZED, text),
             challenge,
         }
     }

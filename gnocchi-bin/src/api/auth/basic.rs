@@ -31,15 +31,21 @@ impl Basic {
 
     /// Reads who calls, and checks his password if any counts.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let refuse = || Refusal::unauthorized(Some(CHALLENGE));
-        let (name, password) = credentials(headers).ok_or_else(refuse)?;
+        let refuse = |text: &str| Refusal::unauthorized(Some(CHALLENGE), text);
+        let needed = match self.passwords {
+            None => "Send a user name in an Authorization header of the scheme Basic",
+            Some(_) => {
+                "Send a user name and its password in an Authorization header of the scheme Basic"
+            }
+        };
+        let (name, password) = credentials(headers).ok_or_else(|| refuse(needed))?;
         let verdict = match &self.passwords {
             None => Verdict::Right,
             Some(passwords) => passwords.verify(&name, &password).await,
         };
         match verdict {
             Verdict::Right => Ok(Caller::named(name)),
-            Verdict::Wrong => Err(refuse()),
+            Verdict::Wrong => Err(refuse("The user name or the password is wrong")),
             Verdict::Busy => Err(Refusal::busy(
                 "Too many passwords are being checked: try again later",
             )),

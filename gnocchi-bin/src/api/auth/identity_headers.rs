@@ -9,7 +9,7 @@ use super::authenticator::Refusal;
 pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let (user, project) = (text(headers, "x-user-id")?, text(headers, "x-project-id")?);
     if user.is_none() && project.is_none() {
-        return Err(Refusal::unauthorized(None));
+        return Err(refusal());
     }
     let roles = text(headers, "x-roles")?.unwrap_or_default();
     let roles = roles.split(',').map(str::trim);
@@ -22,6 +22,13 @@ pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     ))
 }
 
+fn refusal() -> Refusal {
+    Refusal::unauthorized(
+        None,
+        "The proxy in front of the server must name the caller in one X-User-Id and one X-Project-Id header",
+    )
+}
+
 /// Reads one header; `None` when it is not there, or empty. A header that stands twice was not set by the token layer alone, and one
 /// that cannot be read not by it at all.
 fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
@@ -31,7 +38,7 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
         (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
         (Some(_), Some(_)) => None,
     };
-    let value = value.ok_or_else(|| Refusal::unauthorized(None))?.trim();
+    let value = value.ok_or_else(refusal)?.trim();
     Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
 }
 

@@ -34,7 +34,13 @@ impl RemoteUserHeader {
         name.map(str::trim)
             .filter(|name| !name.is_empty())
             .map(Caller::named)
-            .ok_or_else(|| Refusal::unauthorized(None))
+            .ok_or_else(|| {
+                let text = format!(
+                    "The proxy in front of the server must name the caller in one {} header",
+                    self.0
+                );
+                Refusal::unauthorized(None, text)
+            })
     }
 }
 
