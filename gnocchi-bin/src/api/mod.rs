@@ -46,6 +46,7 @@
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
 //! | `auth/` | who calls, and what he may |
 //! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
+//! | `request_head` | what the head of every request must look like |
 //! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
@@ -82,6 +83,7 @@ mod probes;
 mod python;
 mod query;
 pub mod render;
+mod request_head;
 mod request_id;
 mod routes;
 pub mod schema;
