@@ -55,6 +55,7 @@
 //! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
 //! | `render/` | JSON and times as clients expect them |
 //! | `time_zone` | zones as clients name them |
+//! | `compression` | responses in gzip |
 //! | `routes` | the router and the list of what is in it |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
@@ -69,6 +70,7 @@ pub mod auth;
 mod body;
 mod body_memory;
 mod body_pieces;
+mod compression;
 mod conditions;
 mod cors;
 mod edge;
@@ -95,9 +97,6 @@ mod v1;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
@@ -106,9 +105,6 @@ pub use state::ApiState;
 
 use error::ApiError;
 use routes::Routes;
-
-/// The shortest body that is compressed, in bytes: shorter ones travel in one packet anyway.
-const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`. It needs a runtime with timers.
 pub fn router(state: ApiState) -> Router {
@@ -125,18 +121,11 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), edge::edge))
         .with_state(state);
     // The router adds `Allow` outside of its own layers.
-    Router::new()
+    let routes = Router::new()
         .fallback_service(routes)
         .layer(from_fn(edge::tell_allowed))
-        .layer(from_fn(edge::merge_slashes))
-        .layer(compression())
-}
-
-/// Compresses what is long enough to be worth it, for clients that want that.
-fn compression() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN))
+        .layer(from_fn(edge::merge_slashes));
+    compression::compressed(routes)
 }
 
 /// Returns the description of version 1 for machines, an OpenAPI document in JSON.
