@@ -2,8 +2,8 @@
 
 CARGO ?= cargo
 
-# Services that tests must not be skipped for want of.
-TEST_SERVICES ?= keystone,prometheus,mount
+# Services and clients that tests must not be skipped for want of.
+TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,mount
 
 .PHONY: run services test bench lint
 

@@ -213,7 +213,7 @@ fn compressed_request(series: usize) -> Vec<u8> {
 fn read_request(body: &[u8]) -> usize {
     let message = decompress(black_box(body), usize::MAX).expect("a block");
     let mapped = map(&message, Naming::AllLabels, CONTEXT).expect("a request");
-    mapped.arrivals.arrivals.metrics.len()
+    mapped.arrivals.metrics.len()
 }
 
 /// Names and values, as they come.

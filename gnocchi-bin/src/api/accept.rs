@@ -43,11 +43,12 @@ pub(crate) fn admits_json(accept: Option<&HeaderValue>) -> bool {
     }
 }
 
-/// Chooses how an error is written for a client; plain text unless it prefers something else.
+/// Chooses how an error is written for a client: plain text unless it accepts something else, JSON where it accepts anything. Browsers
+/// name HTML.
 #[must_use]
 pub(crate) fn error_format(accept: Option<&HeaderValue>) -> ErrorFormat {
     // Of equally liked ones the later wins, so this is the order of preference, from the end.
-    let offers = [ErrorFormat::Plain, ErrorFormat::Json, ErrorFormat::Html];
+    let offers = [ErrorFormat::Plain, ErrorFormat::Html, ErrorFormat::Json];
     choose(accept, offers, ErrorFormat::Plain)
 }
 
@@ -159,7 +160,10 @@ mod tests {
         check(Some("application/json"), ErrorFormat::Json);
         check(Some("application/*"), ErrorFormat::Json);
         check(Some("application/json, text/plain, */*"), ErrorFormat::Json);
-        check(Some("*/*"), ErrorFormat::Html);
+        check(Some("*/*"), ErrorFormat::Json);
+        check(Some("text/html, */*"), ErrorFormat::Html);
+        check(Some("text/*"), ErrorFormat::Html);
+        check(Some("text/plain, */*; q=0.1"), ErrorFormat::Plain);
         check(
             Some("text/html,application/xhtml+xml,*/*;q=0.8"),
             ErrorFormat::Html,

@@ -192,10 +192,16 @@ impl RequestBody {
             .unwrap_or_default();
         let essence = announced.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case(expected) {
-            Ok(())
-        } else {
-            Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+            return Ok(());
         }
+        let sent = match essence {
+            "" => "no Content-Type header".to_owned(),
+            other => format!("the content type {other}"),
+        };
+        Err(ApiError::text(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("The request has {sent}; its body must be announced as {expected}"),
+        ))
     }
 }
 

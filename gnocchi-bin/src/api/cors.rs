@@ -16,6 +16,10 @@ use super::settings::CorsSettings;
 /// What allows every origin.
 const ANY: &str = "*";
 
+/// Response headers that pages may always read: without them they cannot page, follow what they created, change it only if it is
+/// unchanged, or report an error. Browsers show them none of these by themselves.
+const EXPOSED: [&str; 4] = ["Link", "Location", "ETag", "X-Request-Id"];
+
 /// Answers an `OPTIONS` request: always with success, and with CORS headers if the page may do what it asks for.
 pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Response {
     let mut response = StatusCode::OK.into_response();
@@ -35,7 +39,7 @@ pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Respons
         return response;
     }
     let headers = response.headers_mut();
-    mark(settings, &origin, headers);
+    allow(settings, &origin, headers);
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
     if let Some(wanted) = wanted {
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
@@ -81,8 +85,18 @@ pub(super) fn vary(settings: &CorsSettings, response: &mut HeaderMap) {
     }
 }
 
-/// Tells a browser that the page may read the response.
+/// Tells a browser that the page may read the response, and which of its headers.
 pub(super) fn mark(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
+    allow(settings, readers, response);
+    let configured = settings.expose_headers.iter().map(String::as_str);
+    let exposed: Vec<&str> = EXPOSED.into_iter().chain(configured).collect();
+    if let Ok(exposed) = HeaderValue::try_from(exposed.join(",")) {
+        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+/// Tells a browser which page may call.
+fn allow(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
     match readers {
         Readers::All => {
             response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static(ANY));
@@ -96,11 +110,6 @@ pub(super) fn mark(settings: &CorsSettings, readers: &Readers, response: &mut He
                 );
             }
         }
-    }
-    if let Ok(exposed) = HeaderValue::from_str(&settings.expose_headers.join(","))
-        && !exposed.is_empty()
-    {
-        response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }
 
@@ -197,6 +206,22 @@ mod tests {
             );
             assert_eq!(headers[VARY], "Origin");
         }
+    }
+
+    #[test]
+    fn pages_may_read_the_headers_that_they_need() {
+        let mut settings = CorsSettings::default();
+        let exposed = |settings: &CorsSettings| {
+            let mut headers = HeaderMap::new();
+            mark(settings, &Readers::All, &mut headers);
+            headers[ACCESS_CONTROL_EXPOSE_HEADERS].clone()
+        };
+        assert_eq!(exposed(&settings), "Link,Location,ETag,X-Request-Id");
+        settings.expose_headers = vec!["Retry-After".to_owned(), "Server".to_owned()];
+        assert_eq!(
+            exposed(&settings),
+            "Link,Location,ETag,X-Request-Id,Retry-After,Server"
+        );
     }
 
     #[test]

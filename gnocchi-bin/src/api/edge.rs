@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, StatusCode};
 use tracing::Instrument;
 
@@ -16,7 +16,14 @@ use super::error::ApiError;
 use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
-use super::{accept, address, cors, ingest};
+use super::{accept, address, cors, ingest, request_head};
+
+/// The name and version of this server; the root document has the version of the API, which clients compare.
+const SERVER_NAME: HeaderValue =
+    HeaderValue::from_static(concat!("gnocchi-rs/", env!("CARGO_PKG_VERSION")));
+
+/// Keeps browsers from taking a response for something else than its content type says.
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Surrounds every route.
 pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -35,6 +42,8 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
 
     let mut response = if method == Method::OPTIONS {
         cors::preflight(cors, request.headers())
+    } else if let Err(error) = request_head::check(state.settings(), &request) {
+        error.into_response()
     } else if let Err(error) = address::check(request.uri()) {
         error.into_response()
     } else {
@@ -60,7 +69,10 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
             cors::mark(cors, &readers, response.headers_mut());
         }
     }
-    id.mark(response.headers_mut());
+    let headers = response.headers_mut();
+    headers.insert(SERVER, SERVER_NAME);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    id.mark(headers);
     observe(route.as_ref(), &method, response.status(), started);
     response
 }

@@ -137,7 +137,8 @@ fn body(
     findings: &[Finding],
     headers: &HeaderMap,
 ) -> (Vec<u8>, &'static str) {
-    let accept = headers.get(ACCEPT);
+    // Load balancers that take anything expect a line.
+    let accept = headers.get(ACCEPT).filter(|accept| *accept != "*/*");
     let line = |finding: &Finding| {
         if settings.detailed {
             format!(
@@ -159,7 +160,7 @@ fn body(
             let document = json!({"detailed": settings.detailed, "reasons": reasons});
             (render::to_bytes(&document), "application/json")
         }
-        Some(ErrorFormat::Html) if accept.is_some_and(|accept| accept != "*/*") => {
+        Some(ErrorFormat::Html) => {
             let mut items = String::new();
             for line in lines() {
                 items.push_str("  <p>");

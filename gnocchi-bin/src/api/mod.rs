@@ -46,6 +46,7 @@
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
 //! | `auth/` | who calls, and what he may |
 //! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
+//! | `request_head` | what the head of every request must look like |
 //! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
 //! | `schema` | checks of bodies, with the messages that clients know |
@@ -55,6 +56,7 @@
 //! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
 //! | `render/` | JSON and times as clients expect them |
 //! | `time_zone` | zones as clients name them |
+//! | `compression` | responses in gzip |
 //! | `routes` | the router and the list of what is in it |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
@@ -69,6 +71,7 @@ pub mod auth;
 mod body;
 mod body_memory;
 mod body_pieces;
+mod compression;
 mod conditions;
 mod cors;
 mod edge;
@@ -83,6 +86,7 @@ mod probes;
 mod python;
 mod query;
 pub mod render;
+mod request_head;
 mod request_id;
 mod routes;
 pub mod schema;
@@ -95,9 +99,6 @@ mod v1;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
@@ -107,9 +108,6 @@ pub use state::ApiState;
 
 use error::ApiError;
 use routes::Routes;
-
-/// The shortest body that is compressed, in bytes: shorter ones travel in one packet anyway.
-const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`. It needs a runtime with timers.
 pub fn router(state: ApiState) -> Router {
@@ -126,18 +124,11 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), edge::edge))
         .with_state(state);
     // The router adds `Allow` outside of its own layers.
-    Router::new()
+    let routes = Router::new()
         .fallback_service(routes)
         .layer(from_fn(edge::tell_allowed))
-        .layer(from_fn(edge::merge_slashes))
-        .layer(compression())
-}
-
-/// Compresses what is long enough to be worth it, for clients that want that.
-fn compression() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(COMPRESSED_BYTES_MIN))
+        .layer(from_fn(edge::merge_slashes));
+    compression::compressed(routes)
 }
 
 /// Returns the description of version 1 for machines, an OpenAPI document in JSON.

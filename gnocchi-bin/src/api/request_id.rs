@@ -3,43 +3,53 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-/// Where a client or a proxy may have put a name, and where the answer has it. The first one that is usable counts.
-static HEADERS: [HeaderName; 2] = [
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("x-openstack-request-id"),
-];
+/// Where a client or a proxy may have put a name, and where the response has it.
+static HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Where services of OpenStack put it. The response has it only when the request had it: gnocchiclient shows what it finds there in
+/// every error, and programs compare those.
+static OPENSTACK_HEADER: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
 /// The longest name that is taken over, in bytes: it goes into every line of the log.
 const LENGTH_MAX: usize = 128;
 
 /// The name of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RequestId(HeaderValue);
+pub(super) struct RequestId {
+    name: HeaderValue,
+    /// Whether the request had the other header.
+    for_openstack: bool,
+}
 
 impl RequestId {
-    /// Takes over the name that the request has, or makes one.
+    /// Takes over the first usable name that the request has, or makes one.
     pub(super) fn of(request: &HeaderMap) -> Self {
-        let mut given = HEADERS.iter().filter_map(|header| request.get(header));
+        let headers = [&HEADER, &OPENSTACK_HEADER];
+        let mut given = headers.iter().filter_map(|header| request.get(*header));
         let usable = given.find(|value| is_usable(value));
-        usable.map_or_else(Self::random, |value| Self(value.clone()))
-    }
-
-    fn random() -> Self {
-        let text = format!("req-{}", Uuid::new_v4());
-        Self(HeaderValue::try_from(text).expect("letters, digits and hyphens are a header"))
+        Self {
+            name: usable.cloned().unwrap_or_else(random),
+            for_openstack: request.contains_key(&OPENSTACK_HEADER),
+        }
     }
 
     /// Returns the name for the log.
     pub(super) fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        self.name.to_str().unwrap_or_default()
     }
 
     /// Tells the client.
     pub(super) fn mark(self, response: &mut HeaderMap) {
-        for header in &HEADERS {
-            response.insert(header.clone(), self.0.clone());
+        if self.for_openstack {
+            response.insert(OPENSTACK_HEADER.clone(), self.name.clone());
         }
+        response.insert(HEADER.clone(), self.name);
     }
+}
+
+fn random() -> HeaderValue {
+    let text = format!("req-{}", Uuid::new_v4());
+    HeaderValue::try_from(text).expect("letters, digits and hyphens are a header")
 }
 
 /// A name must not be able to look like something else in a log.
@@ -67,6 +77,18 @@ mod tests {
         assert_eq!(named(&[(long, "req-1")]), "req-1");
         assert_eq!(named(&[(long, "req-1"), (short, "a-1")]), "a-1");
         assert_eq!(named(&[(long, "req-1"), (short, "a b")]), "req-1");
+    }
+
+    #[test]
+    fn services_of_openstack_get_their_header_back() {
+        for header in ["x-request-id", "x-openstack-request-id"] {
+            let request = HeaderMap::from_iter([(header.parse().unwrap(), "a-1".parse().unwrap())]);
+            let mut response = HeaderMap::new();
+            RequestId::of(&request).mark(&mut response);
+            assert_eq!(response[&HEADER], "a-1");
+            let has_both = response.contains_key(&OPENSTACK_HEADER);
+            assert_eq!(has_both, header != "x-request-id");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .or("true"),
         OptionSpec::new(
             "expose_headers",
-            "response headers that such a page may read",
+            "response headers that such a page may read beside Link, Location, ETag and X-Request-Id",
         ),
         OptionSpec::new(
             "max_age",

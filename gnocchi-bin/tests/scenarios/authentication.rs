@@ -35,7 +35,11 @@ async fn basic_mode_believes_names_and_asks_for_one() {
     let bearer = app
         .call("GET", "/v1/metric")
         .header("authorization", "Bearer x");
-    bearer.send().await.is(401);
+    bearer
+        .send()
+        .await
+        .is(401)
+        .says("Send a user name in an Authorization header of the scheme Basic");
     // Headers of another mode count for nothing.
     let forged = app.call("GET", "/v1/status").user("jd");
     forged.identity("root", "p", "admin").send().await.is(403);
@@ -60,7 +64,8 @@ async fn passwords_count_when_a_file_has_them() {
             .user(name)
             .send()
             .await
-            .is(401);
+            .is(401)
+            .says("The user name or the password is wrong");
         assert_eq!(wrong.header("www-authenticate"), CHALLENGE);
     }
 }
@@ -72,7 +77,11 @@ async fn a_proxy_names_the_caller() {
     for path in OPEN {
         app.call("GET", path).send().await.is(200);
     }
-    app.call("GET", "/v1/metric").send().await.is(401);
+    app.call("GET", "/v1/metric")
+        .send()
+        .await
+        .is(401)
+        .says("must name the caller in one x-remote-user header");
     // The name of basic authentication counts for nothing here.
     app.call("GET", "/v1/metric")
         .user("admin")

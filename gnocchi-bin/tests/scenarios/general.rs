@@ -138,10 +138,13 @@ async fn errors_are_written_as_the_client_likes_them() {
         json!({"code": 404, "title": "Not Found", "description": text})
     );
     assert_eq!(json.header("content-type"), "application/json");
+    // Programs that take anything read JSON; browsers name HTML.
     assert_eq!(
         check("*/*").await.header("content-type"),
-        "text/html; charset=UTF-8"
+        "application/json"
     );
+    let html = check("text/html, */*; q=0.8").await;
+    assert_eq!(html.header("content-type"), "text/html; charset=UTF-8");
     let plain = check("").await;
     assert_eq!(plain.header("content-type"), "text/plain; charset=UTF-8");
     assert!(

@@ -148,16 +148,89 @@ async fn every_request_has_a_name() {
     let given = app.call("GET", "/v1/none").header("x-request-id", "abc-1");
     let answer = given.send().await.is(404);
     assert_eq!(answer.header("x-request-id"), "abc-1");
-    assert_eq!(answer.header("x-openstack-request-id"), "abc-1");
-    for (method, path) in [
-        ("GET", "/"),
-        ("OPTIONS", "/"),
-        ("GET", "/healthcheck"),
-        ("PUT", "/v1/metric"),
-    ] {
+    assert!(!answer.headers.contains_key("x-openstack-request-id"));
+    let given = app
+        .call("GET", "/v1/none")
+        .header("x-openstack-request-id", "req-1");
+    let answer = given.send().await.is(404);
+    assert_eq!(answer.header("x-request-id"), "req-1");
+    assert_eq!(answer.header("x-openstack-request-id"), "req-1");
+    for (method, path) in EVERYWHERE {
         let answer = app.call(method, path).send().await;
-        assert!(answer.header("x-openstack-request-id").starts_with("req-"));
+        assert!(answer.header("x-request-id").starts_with("req-"));
+        assert!(!answer.headers.contains_key("x-openstack-request-id"));
     }
+}
+
+/// Responses of every layer: a document, the one to a preflight request, a probe, errors of handlers and of the router.
+const EVERYWHERE: [(&str, &str); 6] = [
+    ("GET", "/"),
+    ("OPTIONS", "/"),
+    ("GET", "/healthcheck"),
+    ("GET", "/v1/metric"),
+    ("PUT", "/v1/metric"),
+    ("GET", "/nowhere"),
+];
+
+#[tokio::test]
+async fn every_response_says_who_sent_it_and_is_what_it_says() {
+    let app = App::new();
+    for (method, path) in EVERYWHERE {
+        let answer = app.call(method, path).send().await;
+        let server = concat!("gnocchi-rs/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(answer.header("server"), server, "{method} {path}");
+        let options = answer.header("x-content-type-options");
+        assert_eq!(options, "nosniff", "{method} {path}");
+    }
+    let versions = app.call("GET", "/").send().await.is(200).json();
+    // What ceilometer and the data source of Grafana compare.
+    assert_eq!(versions["build"], "4.7.1");
+    assert_eq!(versions["server"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn a_header_that_must_be_unique_is_not_repeated() {
+    let app = App::new();
+    let twice = app.call("GET", "/v1/metric").user("foobar").user("admin");
+    twice
+        .send()
+        .await
+        .is(400)
+        .says("more than one authorization header");
+    let twice = app.call("GET", "/v1/metric").header("host", "example.com");
+    let twice = twice.user("foobar").wants_json().send().await.is(400);
+    assert_eq!(
+        twice.description(),
+        "The request has more than one host header"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_act_for_its_visitor() {
+    let app = App::new();
+    let create = async |origin: &str, site: Option<&str>| {
+        let call = app.call("POST", "/v1/influxdb/query?q=create+database+pages");
+        let mut call = call.user("admin").header("origin", origin);
+        if let Some(site) = site {
+            call = call.header("sec-fetch-site", site);
+        }
+        let form = "application/x-www-form-urlencoded";
+        call.header("content-type", form).send().await
+    };
+    create("http://evil.example", None)
+        .await
+        .is(403)
+        .says("[cors] allowed_origin");
+    create("http://example.org", Some("same-site"))
+        .await
+        .is(403);
+    let exists = async || app.get("/v1/resource_type/pages").await.status.as_u16();
+    assert_eq!(exists().await, 404);
+    // Allowed by the configuration.
+    create("http://foobar.com", Some("cross-site"))
+        .await
+        .is(204);
+    assert_eq!(exists().await, 200);
 }
 
 #[tokio::test]

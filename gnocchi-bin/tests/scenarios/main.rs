@@ -27,6 +27,7 @@ mod resource_type_changes;
 mod resource_types;
 mod resources;
 mod rights;
+mod schemas;
 mod search_metric;
 mod searches;
 mod support;

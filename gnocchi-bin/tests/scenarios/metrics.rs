@@ -52,6 +52,31 @@ async fn the_three_forms_of_a_metric() {
 }
 
 #[tokio::test]
+async fn the_resource_of_a_metric_has_what_all_types_share() {
+    let app = App::with_policy().await;
+    let host = json!({"name": "host", "attributes": {"rack": {"type": "string"}}});
+    app.admin("POST", "/v1/resource_type", host).await.is(201);
+    let cpu = json!({"cpu": {"archive_policy_name": "second"}});
+    let body = json!({"id": "web", "rack": "r1", "project_id": "shop", "metrics": cpu});
+    let created = app.post("/v1/resource/host", body).await.is(201).json();
+    let id = created["metrics"]["cpu"].as_str().unwrap();
+    let mut expected = created.clone();
+    let expected = expected.as_object_mut().unwrap();
+    assert!(expected.remove("rack").is_some() && expected.remove("metrics").is_some());
+    for path in [
+        format!("/v1/metric/{id}"),
+        "/v1/resource/host/web/metric/cpu".to_owned(),
+    ] {
+        let shown = app.get(&path).await.is(200).json();
+        assert_eq!(shown["resource"].as_object(), Some(&*expected), "{path}");
+    }
+    let operations = json!({"operations": ["metric", id, "mean"]});
+    let aggregates = app.post("/v1/aggregates?details=true", operations).await;
+    let references = &aggregates.is(200).json()["references"];
+    assert_eq!(references[0]["resource"].as_object(), Some(&*expected));
+}
+
+#[tokio::test]
 async fn metrics_that_cannot_be_created() {
     let app = App::with_policy().await;
     app.post("/v1/resource/generic", json!({"id": "web"}))

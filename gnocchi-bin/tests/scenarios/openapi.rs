@@ -13,10 +13,13 @@ use gnocchi_core::policy::{Action, Enforcer};
 use gnocchi_core::{Drivers, Gnocchi, Settings};
 use gnocchi_server::api::auth::{AccessControl, Authenticator, Policy};
 use gnocchi_server::api::{self, ApiSettings, ApiState, HealthcheckSettings};
+use http::HeaderValue;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::failing_indexer::FailingIndexer;
 use crate::failures::{Append, Refusing};
+use crate::schemas::Schemas;
 use crate::support::{Answer, App, drivers, settings};
 use crate::tenants::{self, RESOURCE, Valid};
 
@@ -25,11 +28,13 @@ const TABLE: &str = include_str!("openapi.txt");
 /// Method, path with names in braces, and status.
 type Answered = (String, String, u16);
 
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_slice(api::openapi()).unwrap());
+
 /// Every answer that the description names.
 static DESCRIBED: LazyLock<BTreeSet<Answered>> = LazyLock::new(|| {
-    let document: Value = serde_json::from_slice(api::openapi()).unwrap();
     let mut described = BTreeSet::new();
-    for (path, methods) in document["paths"].as_object().unwrap() {
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             for status in operation["responses"].as_object().unwrap().keys() {
                 let status = status.parse().unwrap();
@@ -43,10 +48,9 @@ static DESCRIBED: LazyLock<BTreeSet<Answered>> = LazyLock::new(|| {
 /// Finds the path of the description that an address belongs to; the one with the fewest names in braces wins.
 fn template(method: &str, address: &str) -> Option<String> {
     let path = address.split('?').next()?;
-    let path = if path == "/v1/" {
-        path
-    } else {
-        path.trim_end_matches('/')
+    let path = match path {
+        "/" | "/v1/" => path,
+        _ => path.trim_end_matches('/'),
     };
     let segments: Vec<&str> = path.split('/').collect();
     let fits = |template: &&String| {
@@ -61,10 +65,14 @@ fn template(method: &str, address: &str) -> Option<String> {
         .cloned()
 }
 
-/// Insists that the description names an answer; whatever is no operation of it is not looked at.
+/// Insists that the description names an answer, and that its body is as described; whatever is no operation of it is not looked at.
 #[track_caller]
-pub(crate) fn check_described(method: &str, address: &str, status: u16) {
-    let method = if method == "HEAD" { "GET" } else { method };
+pub(crate) fn check_described(method: &str, address: &str, answer: &Answer) {
+    let status = answer.status.as_u16();
+    let (method, is_head) = match method {
+        "HEAD" => ("GET", true),
+        other => (other, false),
+    };
     // A handler that panics on purpose is no operation.
     if status == 405 || status == 500 {
         return;
@@ -73,13 +81,50 @@ pub(crate) fn check_described(method: &str, address: &str, status: u16) {
     if status == 400 && address.contains("%00") {
         return;
     }
-    if let Some(path) = template(method, address) {
-        // An address without names is not found when the whole API stands elsewhere.
-        if status == 404 && !path.contains('{') {
+    let Some(path) = template(method, address) else {
+        return;
+    };
+    // An address without names is not found when the whole API stands elsewhere.
+    if status == 404 && !path.contains('{') {
+        return;
+    }
+    let answered = (method.to_owned(), path, status);
+    assert!(DESCRIBED.contains(&answered), "not described: {answered:?}");
+    if !is_head {
+        check_body(&answered, answer);
+    }
+}
+
+/// Insists that a body is as described.
+#[track_caller]
+fn check_body((method, path, status): &Answered, answer: &Answer) {
+    let response = &DOCUMENT["paths"][path][method.to_lowercase()]["responses"][status.to_string()];
+    let schema = match &response["content"]["application/json"]["schema"] {
+        Value::Null if *status == 202 && !answer.body.is_empty() => {
+            &json!({"$ref": "#/components/schemas/MeasuresReport"})
+        }
+        Value::Null => {
+            assert_eq!(answer.text(), "", "{method} {path} {status}: no body");
             return;
         }
-        let answered = (method.to_owned(), path, status);
-        assert!(DESCRIBED.contains(&answered), "not described: {answered:?}");
+        schema => schema,
+    };
+    let is_json = |value: &HeaderValue| value == "application/json";
+    // Clients choose the format of errors, and may want bodies compressed.
+    if !answer.headers.get(CONTENT_TYPE).is_some_and(is_json)
+        || answer.headers.contains_key(CONTENT_ENCODING)
+    {
+        return;
+    }
+    // Numbers that JSON does not have are sent as words.
+    let mut text = answer.text();
+    for word in [", -Infinity]", ", Infinity]", ", NaN]"] {
+        text = text.replace(word, ", 0.0]");
+    }
+    let value = serde_json::from_str(&text).unwrap();
+    let schemas = Schemas(DOCUMENT["components"]["schemas"].as_object().unwrap());
+    if let Err(why) = schemas.check(schema, &value) {
+        panic!("{method} {path} {status}: {why}");
     }
 }
 
@@ -216,6 +261,9 @@ impl Place {
             406 => call.header("accept", "text/plain"),
             _ => call.wants_json(),
         };
+        if status == 400 && valid.body(&self.metric).is_none() {
+            call = call.header("host", "example.com");
+        }
         call = match status {
             401 => call,
             // Who has only a name sees everything.
@@ -327,9 +375,31 @@ fn every_line_is_about_a_described_answer() {
 fn every_route_is_described() {
     let described: BTreeSet<&str> = DESCRIBED.iter().map(|(_, path, _)| path.as_str()).collect();
     for path in api::paths() {
-        // These lead to version 1 and stand beside it.
-        if path != "/" && path != "/v1" {
+        // This leads to version 1 and stands beside it.
+        if path != "/v1" {
             assert!(described.contains(path), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn valid_requests_are_as_described() {
+    let metric = Place::new().await.metric;
+    let schemas = Schemas(DOCUMENT["components"]["schemas"].as_object().unwrap());
+    let mut checked = 0;
+    for valid in tenants::valid_requests() {
+        let Some(("application/json" | "application/json-patch+json", body)) = valid.body(&metric)
+        else {
+            continue;
+        };
+        let operation = &DOCUMENT["paths"][valid.path()][valid.method.to_lowercase()];
+        let content = operation["requestBody"]["content"].as_object().unwrap();
+        let content = content.values().next().unwrap();
+        for value in [&serde_json::from_slice(&body).unwrap(), &content["example"]] {
+            let checked = schemas.check(&content["schema"], value);
+            checked.unwrap_or_else(|why| panic!("{} {}: {why}", valid.method, valid.path()));
+        }
+        checked += 1;
+    }
+    assert!(checked > 15, "{checked} bodies");
 }

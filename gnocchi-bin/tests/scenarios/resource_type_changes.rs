@@ -194,7 +194,8 @@ async fn all_attributes_can_go() {
 async fn what_is_refused_before_the_patch_is_read() {
     let app = prepared().await;
     let refused = app.call("PATCH", TYPE).user("admin").raw_json("[]").await;
-    refused.is(415);
+    let text = "the content type application/json; its body must be announced as application/json-patch+json";
+    refused.is(415).says(text);
     let refused = app.call("PATCH", TYPE).user("foobar").raw_json("[]").await;
     refused.is(403);
     patch(&app, "/v1/resource_type/none", &json!([]))

@@ -46,7 +46,7 @@ async fn the_life_of_a_resource_type() {
     );
     assert_eq!(
         attributes["cores"],
-        json!({"type": "number", "required": false, "min": 1.0, "max": 64.5})
+        json!({"type": "number", "required": false, "min": 1, "max": 64.5})
     );
     app.admin("POST", "/v1/resource_type", instance())
         .await

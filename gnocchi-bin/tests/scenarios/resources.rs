@@ -256,7 +256,8 @@ async fn changes_that_are_refused() {
         .body("{}")
         .send()
         .await
-        .is(415);
+        .is(415)
+        .says("no Content-Type header; its body must be announced as application/json");
     let text = "Value 2000-01-01 00:00:00+00:00 for attribute ended_at on resource type generic is invalid";
     app.patch(PATH, json!({"ended_at": "2000-01-01"}))
         .await

@@ -205,12 +205,13 @@ impl Call<'_> {
             .unwrap()
             .into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        crate::openapi::check_described(method.as_str(), &address, parts.status.as_u16());
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body,
-        }
+        };
+        crate::openapi::check_described(method.as_str(), &address, &answer);
+        answer
     }
 }
 

@@ -13,8 +13,8 @@ const TABLE: &str = include_str!("tenants.txt");
 
 pub(crate) const RESOURCE: &str = "f93450f2-d8a5-4d67-9985-02511241e7d1";
 
-/// The documents that lead to version 1 stand beside it, not in its description.
-const BESIDE_VERSION_1: [&str; 2] = ["/", "/v1"];
+/// The redirection to version 1 stands beside it, not in its description.
+const BESIDE_VERSION_1: [&str; 1] = ["/v1"];
 
 /// A body that a line of the table names.
 struct Body {

@@ -40,7 +40,7 @@ pub(crate) fn succeed(mut command: Command) {
 }
 
 /// Returns the folder with the packages of a list, unless they are not installed.
-fn installed(name: &str, service: &str) -> Option<PathBuf> {
+pub(crate) fn installed(name: &str, service: &str) -> Option<PathBuf> {
     let folder = root()?.join(name);
     // Written last.
     if folder.join("installed").exists() {

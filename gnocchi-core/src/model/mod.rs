@@ -10,6 +10,7 @@ mod id;
 mod measures;
 mod metric;
 mod metric_assignment;
+mod number_limit;
 mod page;
 mod rejection;
 mod resource;
@@ -29,6 +30,7 @@ pub use metric::{
     METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX,
 };
 pub use metric_assignment::MetricAssignment;
+pub use number_limit::NumberLimit;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{

@@ -7,6 +7,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::is_storable;
+use super::number_limit::NumberLimit;
 
 /// The type that every store has; it has no attributes of its own.
 pub const GENERIC: &str = "generic";
@@ -50,9 +51,9 @@ pub enum AttributeKind {
     /// A real number in a range.
     Number {
         /// The smallest allowed number.
-        min: Option<f64>,
+        min: Option<NumberLimit>,
         /// The largest allowed number.
-        max: Option<f64>,
+        max: Option<NumberLimit>,
     },
     /// A UUID.
     Uuid,
@@ -211,7 +212,7 @@ fn check_range(kind: AttributeKind) -> Result<(), AttributeError> {
         AttributeKind::Number {
             min: Some(min),
             max: Some(max),
-        } if min > max => {
+        } if min.value() > max.value() => {
             return Err(AttributeError::Range {
                 min: min.to_string(),
                 max: max.to_string(),
@@ -308,14 +309,14 @@ mod tests {
         );
         check(
             AttributeKind::Number {
-                min: Some(6.5),
-                max: Some(5.0),
+                min: Some(6.5.into()),
+                max: Some(NumberLimit::Whole(5)),
             },
             range("6.5", "5"),
         );
         check(
             AttributeKind::Number {
-                min: Some(6.5),
+                min: Some(6.5.into()),
                 max: None,
             },
             Ok(()),

@@ -65,8 +65,8 @@ impl Properties {
                     "string"
                 }
                 AttributeKind::Number { min, max } => {
-                    add("min", min.map(|min| format!("{min:?}")));
-                    add("max", max.map(|max| format!("{max:?}")));
+                    add("min", min.map(|min| min.to_string()));
+                    add("max", max.map(|max| max.to_string()));
                     "number"
                 }
                 AttributeKind::Uuid => "uuid",
@@ -132,7 +132,7 @@ mod tests {
     fn attributes_of_types_are_flattened() {
         let host = Attribute {
             kind: AttributeKind::Number {
-                min: Some(1.0),
+                min: Some(1.into()),
                 max: None,
             },
             required: true,
@@ -147,7 +147,7 @@ mod tests {
         check("state", Some("active"));
         check("attributes.host.type", Some("number"));
         check("attributes.host.required", Some("True"));
-        check("attributes.host.min", Some("1.0"));
+        check("attributes.host.min", Some("1"));
         check("attributes.host.max", None);
         assert!(target.is_null("attributes.host.max"));
         assert!(!target.is_null("attributes.host.length"));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use carbonara::{AggregationMethod, Timespan};
 use gnocchi_core::model::{
-    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, MetricId, ResourceType,
-    ResourceTypeChange,
+    ArchivePolicy, Attribute, AttributeKind, AttributeValue, Definition, MetricId, NumberLimit,
+    ResourceType, ResourceTypeChange,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -138,7 +138,7 @@ pub(super) fn encode_type(resource_type: &ResourceType) -> Result<String, SqlErr
                 (stored.min_length, stored.max_length) = (Some(min_length), Some(max_length));
             }
             AttributeKind::Number { min, max } => {
-                (stored.min, stored.max) = (min.map(encode_number), max.map(encode_number));
+                (stored.min, stored.max) = (min.map(encode_limit), max.map(encode_limit));
             }
             _ => {}
         }
@@ -158,9 +158,9 @@ pub(super) fn decode_type(name: String, attributes: &str) -> Result<ResourceType
                 format!("an incomplete attribute {attribute}"),
             )
         };
-        let number = |bound: Option<Json>| match bound {
+        let limit = |limit: Option<Json>| match limit {
             None => Ok(None),
-            Some(bound) => decode_number(&bound).map(Some).ok_or_else(odd),
+            Some(limit) => decode_limit(&limit).map(Some).ok_or_else(odd),
         };
         let kind = match stored.kind {
             StoredKind::String => AttributeKind::String {
@@ -168,8 +168,8 @@ pub(super) fn decode_type(name: String, attributes: &str) -> Result<ResourceType
                 max_length: stored.max_length.ok_or_else(odd)?,
             },
             StoredKind::Number => AttributeKind::Number {
-                min: number(stored.min)?,
-                max: number(stored.max)?,
+                min: limit(stored.min)?,
+                max: limit(stored.max)?,
             },
             StoredKind::Uuid => AttributeKind::Uuid,
             StoredKind::Bool => AttributeKind::Bool,
@@ -185,6 +185,20 @@ pub(super) fn decode_type(name: String, attributes: &str) -> Result<ResourceType
     }
     ResourceType::new(name, attributes)
         .map_err(|error| SqlError::corrupt(TYPE_ATTRIBUTES, format!("an impossible type: {error}")))
+}
+
+fn encode_limit(limit: NumberLimit) -> Json {
+    match limit {
+        NumberLimit::Whole(number) => number.into(),
+        NumberLimit::Real(number) => encode_number(number),
+    }
+}
+
+fn decode_limit(stored: &Json) -> Option<NumberLimit> {
+    match stored.as_i64() {
+        Some(number) => Some(number.into()),
+        None => decode_number(stored).map(NumberLimit::from),
+    }
 }
 
 fn encode_number(number: f64) -> Json {

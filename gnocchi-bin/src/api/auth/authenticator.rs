@@ -62,10 +62,10 @@ pub(super) enum Attempt {
 }
 
 impl Refusal {
-    /// Refuses a request without credentials; the challenge says which are expected.
-    pub(super) fn anonymous(challenge: Option<HeaderValue>) -> Self {
+    /// Makes a refusal for a caller that is not known; the text says what is missing, the challenge how to send it.
+    pub(super) fn unauthorized(challenge: Option<HeaderValue>, text: impl Into<String>) -> Self {
         Self {
-            error: ApiError::empty(StatusCode::UNAUTHORIZED),
+            error: ApiError::text(StatusCode::UNAUTHORIZED, text),
             challenge,
             attempt: Attempt::None,
         }
@@ -80,11 +80,15 @@ impl Refusal {
         }
     }
 
-    /// Refuses wrong or unreadable credentials, which may name a user.
-    pub(super) fn failed(challenge: Option<HeaderValue>, user: Option<String>) -> Self {
+    /// Refuses wrong or unreadable credentials, which may name a user; the text says what is wrong with them.
+    pub(super) fn failed(
+        challenge: Option<HeaderValue>,
+        user: Option<String>,
+        text: impl Into<String>,
+    ) -> Self {
         Self {
             attempt: Attempt::Failed { user },
-            ..Self::anonymous(challenge)
+            ..Self::unauthorized(challenge, text)
         }
     }
 
@@ -92,7 +96,8 @@ impl Refusal {
     pub(super) fn busy(text: &str) -> Self {
         Self {
             error: ApiError::busy(text),
-            ..Self::anonymous(None)
+            challenge: None,
+            attempt: Attempt::None,
         }
     }
 

@@ -31,18 +31,24 @@ impl Basic {
 
     /// Reads who calls, and checks their password if passwords count.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let needed = match self.passwords {
+            None => "Send a user name in an Authorization header of the scheme Basic",
+            Some(_) => {
+                "Send a user name and its password in an Authorization header of the scheme Basic"
+            }
+        };
         if !headers.contains_key(AUTHORIZATION) {
-            return Err(Refusal::anonymous(Some(CHALLENGE)));
+            return Err(Refusal::unauthorized(Some(CHALLENGE), needed));
         }
-        let failed = |user| Refusal::failed(Some(CHALLENGE), user);
-        let (name, password) = credentials(headers).ok_or_else(|| failed(None))?;
+        let failed = |user, text: &str| Refusal::failed(Some(CHALLENGE), user, text);
+        let (name, password) = credentials(headers).ok_or_else(|| failed(None, needed))?;
         let verdict = match &self.passwords {
             None => Verdict::Right,
             Some(passwords) => passwords.verify(&name, &password).await,
         };
         match verdict {
             Verdict::Right => Ok(Caller::named(name)),
-            Verdict::Wrong => Err(failed(Some(name))),
+            Verdict::Wrong => Err(failed(Some(name), "The user name or the password is wrong")),
             Verdict::Busy => Err(Refusal::busy(
                 "Too many passwords are being checked: try again later",
             )),

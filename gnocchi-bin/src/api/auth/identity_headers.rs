@@ -5,11 +5,14 @@ use http::HeaderMap;
 
 use super::authenticator::Refusal;
 
+/// What callers are told that are not known.
+const NEEDED: &str = "The proxy in front of the server must name the caller in one X-User-Id and one X-Project-Id header";
+
 /// Reads who calls; a request without user and project has not passed the token layer.
 pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let (user, project) = (text(headers, "x-user-id")?, text(headers, "x-project-id")?);
     if user.is_none() && project.is_none() {
-        return Err(Refusal::anonymous(None));
+        return Err(Refusal::unauthorized(None, NEEDED));
     }
     let roles = text(headers, "x-roles")?.unwrap_or_default();
     let roles = roles.split(',').map(str::trim);
@@ -31,7 +34,9 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
         (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
         (Some(_), Some(_)) => None,
     };
-    let value = value.ok_or_else(|| Refusal::failed(None, None))?.trim();
+    let value = value
+        .ok_or_else(|| Refusal::failed(None, None, NEEDED))?
+        .trim();
     Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
 }
 

@@ -32,9 +32,13 @@ impl RemoteUserHeader {
             (Some(_), Some(_)) => None,
             (None, _) => Some(""),
         };
+        let needed = || {
+            let header = &self.0;
+            format!("The proxy in front of the server must name the caller in one {header} header")
+        };
         match name.map(str::trim) {
-            None => Err(Refusal::failed(None, None)),
-            Some("") => Err(Refusal::anonymous(None)),
+            None => Err(Refusal::failed(None, None, needed())),
+            Some("") => Err(Refusal::unauthorized(None, needed())),
             Some(name) => Ok(Caller::named(name)),
         }
     }

@@ -208,12 +208,12 @@ pub(super) fn listed(metric: &Metric) -> Value {
     view
 }
 
-/// Returns the wire form with the resource of the metric.
+/// Returns the wire form with the resource of the metric, which has only what all types share.
 pub(super) fn detailed(metric: &Metric, resource: Option<&Resource>) -> Value {
     let mut view = base(metric);
     view["archive_policy"] = archive_policy::view(&metric.archive_policy);
     view["resource"] = resource.map_or(Value::Null, |found| {
-        let mut resource = resource::view(found, Attributes::Shown);
+        let mut resource = resource::view(found, Attributes::Hidden);
         resource.remove("metrics");
         Value::Object(resource)
     });

@@ -11,6 +11,8 @@ mod measures;
 mod metric;
 mod one_by_one;
 mod openapi;
+mod openapi_names;
+mod openapi_parameters;
 mod openapi_schemas;
 mod operations;
 pub(super) mod parameters;
@@ -25,6 +27,7 @@ mod search_metric;
 mod status;
 mod value_predicate;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CONTENT_TYPE, LOCATION};
@@ -42,6 +45,9 @@ const LISTED_AT_ONCE: usize = 50;
 /// How many points are rendered at once, and sent with their length: it takes about half a millisecond. More are rendered while they
 /// are sent.
 const RENDERED_AT_ONCE_POINTS: usize = 16_384;
+
+/// The path of the document that leads to version 1.
+const ROOT: &str = "/";
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -159,7 +165,7 @@ pub(super) fn open_routes() -> Routes {
 
 /// Returns the route of the document that leads here, which everybody may read.
 pub(super) fn root_routes() -> Routes {
-    Routes::new().route("/", get(root::versions))
+    Routes::new().route(ROOT, get(root::versions))
 }
 
 /// Answers with JSON.
@@ -207,6 +213,6 @@ fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
-    (status, [(CONTENT_TYPE, JSON)], body).into_response()
+fn json_bytes(status: StatusCode, body: impl Into<Body>) -> Response {
+    (status, [(CONTENT_TYPE, JSON)], body.into()).into_response()
 }

@@ -3,27 +3,31 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use axum::response::Response as HttpResponse;
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use utoipa::openapi::path::{
-    HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
-};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, Paths,
-    Ref, Required, Response, ResponseBuilder, Type,
+    ComponentsBuilder, Content, ContentBuilder, Header, InfoBuilder, ObjectBuilder, OpenApi,
+    OpenApiBuilder, Paths, Ref, Required, Response, ResponseBuilder, Type,
 };
 
 use super::json_bytes;
+use super::openapi_names::{operation_id, tag, tags};
 use super::openapi_schemas::{self, BodyOf};
 use super::operations::{OPERATIONS, Operation};
+use super::{ROOT, openapi_parameters};
 use crate::api::render;
 
 /// Operations that ask no rules and touch nothing.
-const OPEN: [&str; 6] = [
+const OPEN: [&str; 7] = [
+    ROOT,
     "/v1/",
     "/v1/openapi.json",
     "/v1/capabilities",
@@ -33,7 +37,7 @@ const OPEN: [&str; 6] = [
 ];
 
 /// Operations that answer whatever the client accepts.
-const ANY_FORMAT: [&str; 2] = ["/v1/", "/v1/openapi.json"];
+const ANY_FORMAT: [&str; 3] = [ROOT, "/v1/", "/v1/openapi.json"];
 
 /// Where senders of other systems come, which get no JSON.
 const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
@@ -41,21 +45,25 @@ const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
 
+/// The content type of bytes that senders give no name to, or for which a generated client knows none.
+const OCTET_STREAM: &str = "application/octet-stream";
+
 /// Names and passwords.
 const BASIC: &str = "basic";
 
 /// Tokens, in Keystone mode.
 const TOKEN: &str = "token";
 
-static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+/// Every response shares these bytes: it is long, and everybody may ask for it.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     let mut document = json!(describe());
     document["components"]["schemas"] = openapi_schemas::components();
-    render::to_bytes(&document)
+    render::to_bytes(&document).into()
 });
 
 /// `GET /v1/openapi.json`
-pub(super) async fn document() -> axum::response::Response {
-    json_bytes(StatusCode::OK, bytes().to_vec())
+pub(super) async fn document() -> HttpResponse {
+    json_bytes(StatusCode::OK, DOCUMENT.clone())
 }
 
 /// Returns the description as JSON.
@@ -82,6 +90,7 @@ fn describe() -> OpenApi {
     let token = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Token")));
     OpenApiBuilder::new()
         .info(info.build())
+        .tags(Some(tags()))
         .paths(paths)
         .components(Some(
             ComponentsBuilder::new()
@@ -93,24 +102,24 @@ fn describe() -> OpenApi {
 }
 
 fn describe_operation(operation: &Operation) -> OperationBuilder {
-    let mut description = OperationBuilder::new().summary(Some(operation.summary));
-    let tag = operation
-        .path
-        .split('/')
-        .nth(2)
-        .filter(|tag| !tag.is_empty())
-        .unwrap_or("root");
-    description = description.tag(tag);
+    let mut description = OperationBuilder::new()
+        .operation_id(Some(operation_id(&operation.method, operation.path)))
+        .summary(Some(operation.summary))
+        .tag(tag(operation.path));
+    if OPEN.contains(&operation.path) {
+        description = description.security(SecurityRequirement::default());
+    }
     // Any one of these is enough.
     for scheme in [BASIC, TOKEN] {
         let no_scopes: [String; 0] = [];
         description = description.security(SecurityRequirement::new(scheme, no_scopes));
     }
-    for name in path_parameters(operation.path) {
-        description = description.parameter(parameter(name, None));
+    for parameter in openapi_parameters::in_path(operation.path) {
+        description = description.parameter(parameter);
     }
     for (name, meaning) in operation.query {
-        description = description.parameter(parameter(name, Some(meaning)));
+        let parameter = openapi_parameters::in_query(operation.path, name, meaning);
+        description = description.parameter(parameter);
     }
     if !operation.body.is_empty() {
         description = description.request_body(Some(body(operation)));
@@ -125,8 +134,12 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
 fn statuses(operation: &Operation) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::from([operation.success]);
     statuses.extend(operation.failures);
-    // Where callers have tokens, nothing is for those without one.
-    statuses.insert(401);
+    // A head that is malformed.
+    statuses.insert(400);
+    // Where callers have tokens, nothing but the root is for those without one.
+    if operation.path != ROOT {
+        statuses.insert(401);
+    }
     if !OPEN.contains(&operation.path) {
         statuses.extend([403, 503]);
     }
@@ -139,7 +152,7 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
         statuses.insert(406);
     }
     if !operation.body.is_empty() {
-        statuses.extend([400, 408, 413, 415]);
+        statuses.extend([408, 413, 415]);
     }
     if operation.method != HttpMethod::Get && !begins(&QUESTIONS) {
         statuses.insert(507);
@@ -160,43 +173,81 @@ fn response(operation: &Operation, status: u16) -> Response {
         _ => None,
     };
     let mut response = ResponseBuilder::new().description(reason);
+    if status == 202 && operation.takes("report") {
+        response =
+            response.description("Accepted; with `report=true` the body is a MeasuresReport");
+    }
     if let Some(schema) = schema {
         let content = ContentBuilder::new().schema(Some(schema)).build();
         response = response.content("application/json", content);
     }
+    for (name, meaning) in headers(operation, status) {
+        response = response.header(name, header(meaning));
+    }
     response.build()
 }
 
-/// Returns the names in braces.
-fn path_parameters(path: &'static str) -> impl Iterator<Item = &'static str> {
-    path.split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+/// Returns the headers of a response that clients act on.
+fn headers(operation: &Operation, status: u16) -> Vec<(&'static str, &'static str)> {
+    let mut headers = Vec::new();
+    if status == 201 {
+        headers.push(("Location", "the address of what was created"));
+    }
+    if status == operation.success && operation.takes("limit") {
+        headers.push((
+            "Link",
+            "the address of the next page, with `rel=\"next\"`; absent on the last page",
+        ));
+    }
+    let shows_a_resource = match operation.method {
+        HttpMethod::Get | HttpMethod::Patch => operation.path == "/v1/resource/{type}/{id}",
+        HttpMethod::Post => operation.path == "/v1/resource/{type}",
+        _ => false,
+    };
+    if shows_a_resource && (status == operation.success || status == 304) {
+        headers.push(("ETag", "the revision, for `If-Match` and `If-None-Match`"));
+        headers.push(("Last-Modified", "when the revision began"));
+    }
+    headers
 }
 
-/// Describes a parameter; one with a meaning stands in the query, one without in the path.
-fn parameter(name: &str, meaning: Option<&&str>) -> Parameter {
+fn header(meaning: &str) -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String).build();
-    let (place, required) = match meaning {
-        Some(_) => (ParameterIn::Query, Required::False),
-        None => (ParameterIn::Path, Required::True),
-    };
-    let described = ParameterBuilder::new()
-        .name(name)
-        .parameter_in(place)
-        .required(required)
-        .schema(Some(text));
-    described.description(meaning.copied()).build()
+    let header = HeaderBuilder::new().schema(text);
+    header.description(Some(meaning)).build()
 }
 
 fn body(operation: &Operation) -> RequestBody {
-    let text = || Value::String(operation.body.to_owned());
-    let example = serde_json::from_str(operation.body).unwrap_or_else(|_| text());
     let schema = openapi_schemas::component(&operation.method, operation.path, BodyOf::Request);
-    let content = ContentBuilder::new().schema(schema).example(Some(example));
-    RequestBodyBuilder::new()
+    let mut content = ContentBuilder::new().schema(schema);
+    if let Some(example) = example(operation) {
+        content = content.example(Some(example));
+    }
+    let mut body = RequestBodyBuilder::new()
         .content(operation.content_type, content.build())
-        .required(Some(Required::True))
-        .build()
+        .required(Some(Required::True));
+    // What senders of other systems announce is not looked at.
+    if matches!(
+        operation.content_type,
+        "text/plain" | "application/x-protobuf"
+    ) {
+        let bytes = Content::new(Some(Ref::from_schema_name(openapi_schemas::BYTES)));
+        body = body.content(OCTET_STREAM, bytes);
+    }
+    body.build()
+}
+
+/// Returns the example of a body as its content type has it; there is none of bytes.
+fn example(operation: &Operation) -> Option<Value> {
+    match operation.content_type {
+        "application/x-protobuf" => None,
+        "application/x-www-form-urlencoded" => {
+            let (name, value) = operation.body.split_once('=')?;
+            Some(json!({ name: value }))
+        }
+        "text/plain" => Some(Value::String(operation.body.to_owned())),
+        _ => serde_json::from_str(operation.body).ok(),
+    }
 }
 
 #[cfg(test)]
@@ -232,8 +283,32 @@ mod tests {
         let operation = &document["paths"]["/v1/metric"]["get"];
         let either = serde_json::json!([{"basic": []}, {"token": []}]);
         assert_eq!(operation["security"], either);
+        let open = &document["paths"]["/v1/capabilities"]["get"]["security"];
+        assert_eq!(*open, serde_json::json!([{}, {"basic": []}, {"token": []}]));
         let token = &document["components"]["securitySchemes"]["token"];
         assert_eq!(token["name"], "X-Auth-Token");
+    }
+
+    #[test]
+    fn every_operation_has_a_name_and_every_body_a_schema() {
+        let document: Value = serde_json::from_slice(bytes()).unwrap();
+        let refers = |content: &Value| content["schema"]["$ref"].is_string();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = operation["operationId"].as_str();
+                assert!(name.is_some(), "{method} {path}");
+                assert_eq!(operation["tags"].as_array().unwrap().len(), 1);
+                if let Some(body) = operation.get("requestBody") {
+                    let content = body["content"].as_object().unwrap();
+                    assert!(content.values().all(refers), "{method} {path}");
+                }
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    let has_body = !["202", "204", "304"].contains(&status.as_str());
+                    let schema = refers(&response["content"]["application/json"]);
+                    assert_eq!(schema, has_body, "{method} {path} {status}");
+                }
+            }
+        }
     }
 
     #[test]

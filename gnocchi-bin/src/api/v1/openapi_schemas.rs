@@ -10,6 +10,13 @@ const COMPONENTS: &str = include_str!("openapi_schemas.json");
 /// The component of every failure.
 pub(super) const ERROR: &str = "Error";
 
+/// The component of a body that senders may announce as bytes of no named type.
+pub(super) const BYTES: &str = "Bytes";
+
+/// The component of the response to measures when a report is asked for.
+#[cfg(test)]
+const REPORT: &str = "MeasuresReport";
+
 /// What an operation takes and answers with on success; empty where there is no body or one of no certain form.
 struct Bodies {
     method: HttpMethod,
@@ -35,7 +42,9 @@ const fn bodies(
 use HttpMethod::{Delete, Get, Patch, Post};
 
 const BODIES: &[Bodies] = &[
+    bodies(Get, "/", "", "Versions"),
     bodies(Get, "/v1/", "", "Links"),
+    bodies(Get, "/v1/openapi.json", "", "OpenApiDocument"),
     bodies(Get, "/v1/capabilities", "", "Capabilities"),
     bodies(Get, "/v1/status", "", "Status"),
     bodies(Get, "/v1/archive_policy", "", "ArchivePolicies"),
@@ -83,6 +92,30 @@ const BODIES: &[Bodies] = &[
         "MeasuresByResource",
         "",
     ),
+    bodies(
+        Post,
+        "/v1/aggregates",
+        "AggregatesRequest",
+        "AggregatesResponse",
+    ),
+    bodies(Get, "/v1/aggregation/metric", "", "AggregationResponse"),
+    bodies(
+        Post,
+        "/v1/aggregation/metric",
+        "MetricIds",
+        "AggregationResponse",
+    ),
+    bodies(
+        Post,
+        "/v1/aggregation/resource/{type}/metric/{name}",
+        "ResourceFilter",
+        "AggregationResponse",
+    ),
+    bodies(Post, "/v1/search/metric", "ValueFilter", "MeasuresFound"),
+    bodies(Post, "/v1/influxdb/query", "InfluxQuery", ""),
+    bodies(Post, "/v1/influxdb/write", "LineProtocol", ""),
+    bodies(Post, "/v1/prometheus/write", "RemoteWrite", ""),
+    bodies(Post, "/api/v1/write", "RemoteWrite", ""),
     bodies(Get, "/v1/resource_type", "", "ResourceTypes"),
     bodies(
         Post,
@@ -176,10 +209,23 @@ mod tests {
             .flat_map(|bodies| [bodies.takes, bodies.answers]);
         for name in referred
             .chain(used)
-            .chain([ERROR])
+            .chain([ERROR, BYTES, REPORT])
             .filter(|name| !name.is_empty())
         {
             assert!(components.get(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_component_is_used() {
+        let referred = COMPONENTS.split("#/components/schemas/").skip(1);
+        let referred = referred.filter_map(|rest| rest.split('"').next());
+        let own = BODIES
+            .iter()
+            .flat_map(|bodies| [bodies.takes, bodies.answers]);
+        let used: Vec<&str> = own.chain(referred).chain([ERROR, BYTES, REPORT]).collect();
+        for name in components().as_object().unwrap().keys() {
+            assert!(used.contains(&name.as_str()), "{name}");
         }
     }
 

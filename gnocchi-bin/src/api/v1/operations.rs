@@ -60,6 +60,11 @@ const fn delete(path: &'static str, failures: &'static [u16], summary: &'static 
 }
 
 impl Operation {
+    /// Returns whether it has a query parameter.
+    pub(super) fn takes(&self, parameter: &str) -> bool {
+        self.query.iter().any(|(name, _)| *name == parameter)
+    }
+
     const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
         self.query = query;
         self
@@ -196,6 +201,7 @@ const NAMED_BATCH: &str =
 
 /// Every operation of version 1.
 pub(super) const OPERATIONS: &[Operation] = &[
+    get("/", &[], "Lists the versions of the API"),
     get("/v1/", &[], "Links to everything else"),
     get("/v1/openapi.json", &[], "This document"),
     get("/v1/capabilities", &[], "The aggregation methods"),

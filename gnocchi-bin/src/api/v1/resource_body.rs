@@ -297,10 +297,10 @@ pub(super) fn attribute_value(
             let number = value
                 .as_f64()
                 .ok_or_else(|| path.invalid("expected Real"))?;
-            if let Some(min) = min.filter(|min| number < *min) {
+            if let Some(min) = min.filter(|min| number < min.value()) {
                 return Err(path.invalid(format!("value must be at least {min}")));
             }
-            if let Some(max) = max.filter(|max| number > *max) {
+            if let Some(max) = max.filter(|max| number > max.value()) {
                 return Err(path.invalid(format!("value must be at most {max}")));
             }
             Ok(AttributeValue::Number(number))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use gnocchi_core::model::{Attribute, AttributeKind, ResourceType};
+use gnocchi_core::model::{Attribute, AttributeKind, NumberLimit, ResourceType};
 use gnocchi_core::policy::{Action, NoTarget, Properties};
 use serde_json::{Map, Value, json};
 
@@ -114,7 +114,10 @@ fn attribute_view(attribute: Attribute) -> Value {
         } => {
             json!({"type": "string", "min_length": min_length, "max_length": max_length})
         }
-        AttributeKind::Number { min, max } => json!({"type": "number", "min": min, "max": max}),
+        AttributeKind::Number { min, max } => {
+            let limit = |limit: Option<NumberLimit>| limit.map(limit_view);
+            json!({"type": "number", "min": limit(min), "max": limit(max)})
+        }
         AttributeKind::Uuid => json!({"type": "uuid"}),
         AttributeKind::Bool => json!({"type": "bool"}),
         AttributeKind::Datetime => json!({"type": "datetime"}),
@@ -122,6 +125,19 @@ fn attribute_view(attribute: Attribute) -> Value {
     };
     view["required"] = attribute.required.into();
     view
+}
+
+fn limit_view(limit: NumberLimit) -> Value {
+    match limit {
+        NumberLimit::Whole(number) => number.into(),
+        NumberLimit::Real(number) => number.into(),
+    }
+}
+
+/// Reads an end of a range; it is shown the way it was given.
+fn number_limit(value: &Value) -> Option<NumberLimit> {
+    let whole = value.as_i64().map(NumberLimit::from);
+    whole.or_else(|| value.as_f64().map(NumberLimit::from))
 }
 
 fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
@@ -179,7 +195,7 @@ pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribu
     };
     let limit = |key: &str| match definition.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or_else(refuse),
+        Some(value) => number_limit(value).map(Some).ok_or_else(refuse),
     };
     let kind = match kind_name {
         "string" => AttributeKind::String {

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::ok;
 use crate::api::address::BaseUrl;
 
+/// The version of the Gnocchi whose API this is. Clients compare it: ceilometer wants at least 4.2.0 and less than 5, and the data
+/// source of Grafana chooses addresses by it.
+const API_VERSION: &str = "4.7.1";
+
 /// What the index of version 1 links to.
 const CHILDREN: [&str; 12] = [
     "aggregates",
@@ -27,7 +31,8 @@ const CHILDREN: [&str; 12] = [
 /// `GET /`
 pub(super) async fn versions(base: BaseUrl) -> Response {
     ok(&json!({
-        "build": env!("CARGO_PKG_VERSION"),
+        "build": API_VERSION,
+        "server": env!("CARGO_PKG_VERSION"),
         "versions": [{
             "id": "v1.0",
             "status": "CURRENT",

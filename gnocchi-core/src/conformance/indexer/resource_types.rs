@@ -18,15 +18,22 @@ pub async fn a_resource_type_comes_back_as_it_was_stored(indexer: &dyn Indexer) 
         (
             "ratio",
             AttributeKind::Number {
-                min: Some(0.1),
-                max: Some(1e300),
+                min: Some(0.1.into()),
+                max: Some(1e300.into()),
             },
         ),
         (
             "below",
             AttributeKind::Number {
-                min: Some(f64::NEG_INFINITY),
-                max: Some(-0.3),
+                min: Some(f64::NEG_INFINITY.into()),
+                max: Some((-0.3).into()),
+            },
+        ),
+        (
+            "written",
+            AttributeKind::Number {
+                min: Some(1.into()),
+                max: Some(16.0.into()),
             },
         ),
         (

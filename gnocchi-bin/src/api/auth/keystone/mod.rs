@@ -75,41 +75,47 @@ impl Keystone {
 
     /// Finds out who calls.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let token = text(headers, TOKEN);
-        let token = token.ok_or_else(|| Refusal::anonymous(self.challenge.clone()))?;
+        let token = text(headers, TOKEN).ok_or_else(|| {
+            let needed = "Send a token of the identity service in an X-Auth-Token header";
+            Refusal::unauthorized(self.challenge.clone(), needed)
+        })?;
         let expired = match text(headers, SERVICE_TOKEN) {
             Some(service) => self.service(service).await?,
             None => Expired::Refused,
         };
         let identity = self.validator.validate(token, expired).await;
-        let identity = identity.map_err(|error| self.answer(error))?;
+        let invalid = "The token in X-Auth-Token is not valid, or has expired";
+        let identity = identity.map_err(|error| self.answer(error, invalid))?;
         Ok(identity.caller())
     }
 
     /// Checks the token of the service that passes a user's token on.
     async fn service(&self, token: &str) -> Result<Expired, Refusal> {
         let identity = self.validator.validate(token, Expired::Refused).await;
-        let identity = identity.map_err(|error| self.answer(error))?;
+        let invalid = "The token in X-Service-Token is not valid, or has expired";
+        let identity = identity.map_err(|error| self.answer(error, invalid))?;
         if identity.has_any_role(&self.service_token_roles) {
             return Ok(Expired::Accepted);
         }
         match self.service_roles {
-            ServiceRoles::Required => Err(self.refuse()),
+            ServiceRoles::Required => Err(self.refuse(
+                "The token in X-Service-Token has no role that lets services pass tokens on",
+            )),
             ServiceRoles::Optional => Ok(Expired::Refused),
         }
     }
 
-    fn answer(&self, error: TokenError) -> Refusal {
+    fn answer(&self, error: TokenError, invalid: &str) -> Refusal {
         match error {
-            TokenError::Invalid => self.refuse(),
+            TokenError::Invalid => self.refuse(invalid),
             TokenError::Unavailable => {
                 Refusal::busy("The identity service does not answer: try again later")
             }
         }
     }
 
-    fn refuse(&self) -> Refusal {
-        Refusal::failed(self.challenge.clone(), None)
+    fn refuse(&self, text: &str) -> Refusal {
+        Refusal::failed(self.challenge.clone(), None, text)
     }
 }
 
