@@ -337,6 +337,25 @@ async fn times_and_their_units() {
     assert_eq!(answer.description()["detail"], "timestamp");
 }
 
+/// What clients send beside what counts.
+#[tokio::test]
+async fn other_parameters_do_no_harm() {
+    let app = prepared().await;
+    let write = async |path: &str| write_as(&app, "admin", path, "m,host=h f=1").await;
+    write(&format!(
+        "{WRITE}&rp=&consistency=all&precision=ns&epoch=ns"
+    ))
+    .await
+    .is(204);
+    write("/v1/influxdb/api/v2/write?org=o&orgID=1&bucket=influxdbtest&precision=ns")
+        .await
+        .is(204);
+    let path = "/v1/influxdb/query?chunked=true&db=&epoch=ns&pretty=true&q=show+databases";
+    for method in ["GET", "POST"] {
+        app.call(method, path).user("admin").send().await.is(200);
+    }
+}
+
 #[tokio::test]
 async fn good_lines_are_stored_and_the_others_named() {
     let app = prepared().await;

@@ -44,7 +44,8 @@ pub(super) async fn write(
     body: RequestBody,
 ) -> ApiResult {
     let database = query.single("db")?.unwrap_or(DATABASE).to_owned();
-    store(&state, &caller, database, &query, &headers, body).await
+    let precision = precision(&query, &["precision", "epoch"])?;
+    store(&state, &caller, database, precision, &headers, body).await
 }
 
 /// `POST /v1/influxdb/api/v2/write`: a bucket is a database, or a database and a retention policy.
@@ -57,18 +58,20 @@ pub(super) async fn write_to_bucket(
 ) -> ApiResult {
     let bucket = query.single("bucket")?.unwrap_or(DATABASE);
     let (database, _) = bucket.split_once('/').unwrap_or((bucket, ""));
-    store(&state, &caller, database.to_owned(), &query, &headers, body).await
+    let database = database.to_owned();
+    let precision = precision(&query, &["precision"])?;
+    store(&state, &caller, database, precision, &headers, body).await
 }
 
 async fn store(
     state: &ApiState,
     caller: &Caller,
     database: String,
-    query: &Query,
+    precision: Precision,
     headers: &HeaderMap,
     body: RequestBody,
 ) -> ApiResult {
-    let (batch, mut rejected) = parse(state, caller, query, headers, body).await?;
+    let (batch, mut rejected) = parse(state, caller, precision, headers, body).await?;
     let kind = ResourceKind::Database(database);
     let receiver = Receiver {
         state,
@@ -91,11 +94,10 @@ async fn store(
 async fn parse(
     state: &ApiState,
     caller: &Caller,
-    query: &Query,
+    precision: Precision,
     headers: &HeaderMap,
     body: RequestBody,
 ) -> ApiResult<(NamedBatch, Rejected<ApiError>)> {
-    let precision = precision(query)?;
     let resource_tag = resource_tag(headers)?;
     let body = body.bytes().await?;
     let context = context(state);
@@ -115,8 +117,9 @@ async fn parse(
     parsed.await?
 }
 
-fn precision(query: &Query) -> ApiResult<Precision> {
-    for name in ["precision", "epoch"] {
+/// Reads the unit of timestamps from the first of some parameters that is there.
+fn precision(query: &Query, names: &[&'static str]) -> ApiResult<Precision> {
+    for name in names {
         if let Some(unit) = query.single(name)? {
             return Precision::from_name(unit).ok_or_else(|| {
                 ApiError::argument(name, format!("must be one of {}", Precision::NAMES))
