@@ -13,6 +13,16 @@ pub(crate) enum ErrorFormat {
     Json,
 }
 
+impl ErrorFormat {
+    fn media_type(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Plain => ("text", "plain"),
+            Self::Html => ("text", "html"),
+            Self::Json => ("application", "json"),
+        }
+    }
+}
+
 /// How well a client likes one media type.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 struct Liking {
@@ -36,24 +46,37 @@ pub(crate) fn admits_json(accept: Option<&HeaderValue>) -> bool {
 /// Chooses how an error is written for a client; plain text unless it prefers something else.
 #[must_use]
 pub(crate) fn error_format(accept: Option<&HeaderValue>) -> ErrorFormat {
+    // Of equally liked ones the later wins, so this is the order of preference, from the end.
+    let offers = [ErrorFormat::Plain, ErrorFormat::Json, ErrorFormat::Html];
+    choose(accept, offers, ErrorFormat::Plain)
+}
+
+/// Chooses how an error is written for a sender of measures; JSON unless it prefers something else.
+#[must_use]
+pub(crate) fn error_format_of_sender(accept: Option<&HeaderValue>) -> ErrorFormat {
+    let offers = [ErrorFormat::Html, ErrorFormat::Plain, ErrorFormat::Json];
+    choose(accept, offers, ErrorFormat::Json)
+}
+
+/// Returns the offer that a client likes best, the last of several.
+fn choose(
+    accept: Option<&HeaderValue>,
+    offers: [ErrorFormat; 3],
+    otherwise: ErrorFormat,
+) -> ErrorFormat {
     let text = accept
         .and_then(|accept| accept.to_str().ok())
         .unwrap_or_default();
-    // Of equally liked ones the later wins, so this is the order of preference, from the end.
-    let offers = [
-        (ErrorFormat::Plain, liking(text, "text", "plain")),
-        (ErrorFormat::Json, liking(text, "application", "json")),
-        (ErrorFormat::Html, liking(text, "text", "html")),
-    ];
     let mut best = (
-        ErrorFormat::Plain,
+        otherwise,
         Liking {
             quality: 0.0,
             specificity: 0,
         },
     );
-    for (format, liked) in offers {
-        if let Some(liked) = liked
+    for format in offers {
+        let (kind, subtype) = format.media_type();
+        if let Some(liked) = liking(text, kind, subtype)
             && liked.quality > 0.0
             && liked >= best.1
         {
@@ -146,5 +169,24 @@ mod tests {
             ErrorFormat::Plain,
         );
         check(Some("application/json; q=0"), ErrorFormat::Plain);
+    }
+
+    #[test]
+    fn formats_of_errors_for_senders() {
+        let check = |accept: Option<&'static str>, expected: ErrorFormat| {
+            let accept = accept.map(HeaderValue::from_static);
+            assert_eq!(
+                error_format_of_sender(accept.as_ref()),
+                expected,
+                "{accept:?}"
+            );
+        };
+        check(None, ErrorFormat::Json);
+        check(Some(""), ErrorFormat::Json);
+        check(Some("*/*"), ErrorFormat::Json);
+        check(Some("application/json"), ErrorFormat::Json);
+        check(Some("application/x-msgpack"), ErrorFormat::Json);
+        check(Some("text/plain"), ErrorFormat::Plain);
+        check(Some("text/html,*/*;q=0.8"), ErrorFormat::Html);
     }
 }

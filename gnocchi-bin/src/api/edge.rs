@@ -13,9 +13,10 @@ use http::{HeaderValue, Method, StatusCode};
 use tracing::Instrument;
 
 use super::error::ApiError;
+use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
-use super::{accept, address, cors, error_body};
+use super::{accept, address, cors, ingest};
 
 /// Surrounds every route.
 pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -26,6 +27,11 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = RequestId::of(request.headers());
+    let audience = if ingest::is_for_senders(request.uri().path()) {
+        Audience::Sender
+    } else {
+        Audience::Client
+    };
 
     let mut response = if method == Method::OPTIONS {
         cors::preflight(cors, request.headers())
@@ -38,7 +44,11 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
         answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        let written = error_body::response(&error, accept::error_format(accepts.as_ref()));
+        let written = match audience {
+            Audience::Client => accept::error_format(accepts.as_ref()),
+            Audience::Sender => accept::error_format_of_sender(accepts.as_ref()),
+        };
+        let written = error_body::response(&error, written, audience);
         response = with_headers_of(written, response);
     }
     if method == Method::HEAD {

@@ -10,11 +10,20 @@ use super::accept::ErrorFormat;
 use super::error::{ApiError, Detail};
 use super::{python, render};
 
+/// Whom an error is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A client of this API.
+    Client,
+    /// A sender of another system, which looks for the text under the key `error`.
+    Sender,
+}
+
 /// Writes an error in a format.
 #[must_use]
-pub(crate) fn response(error: &ApiError, format: ErrorFormat) -> Response {
+pub(crate) fn response(error: &ApiError, format: ErrorFormat, audience: Audience) -> Response {
     let (body, content_type) = match format {
-        ErrorFormat::Json => (json_body(error), "application/json"),
+        ErrorFormat::Json => (json_body(error, audience), "application/json"),
         ErrorFormat::Html => (html_body(error).into_bytes(), "text/html; charset=UTF-8"),
         ErrorFormat::Plain => (plain_body(error).into_bytes(), "text/plain; charset=UTF-8"),
     };
@@ -35,18 +44,39 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-fn json_body(error: &ApiError) -> Vec<u8> {
+fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
     let description = match &error.detail {
         Detail::Nothing => Value::Null,
         Detail::Empty => json!(""),
         Detail::Text(text) => json!(text),
         Detail::Data(data) => data.clone(),
     };
-    render::to_bytes(&json!({
+    let mut body = json!({
         "code": error.status.as_u16(),
         "title": title(error.status),
         "description": description,
-    }))
+    });
+    if audience == Audience::Sender {
+        body["error"] = Value::String(sentence(error));
+    }
+    render::to_bytes(&body)
+}
+
+/// Says in one sentence what is wrong.
+pub(crate) fn sentence(error: &ApiError) -> String {
+    let data = match &error.detail {
+        Detail::Nothing | Detail::Empty => return explanation(error.status).to_owned(),
+        Detail::Text(text) => return text.clone(),
+        Detail::Data(data) => data,
+    };
+    let part = |key: &str| data[key].as_str().unwrap_or_default();
+    let parts = match part("cause") {
+        // The reason says it all.
+        "Value error" => vec![part("reason")],
+        cause => vec![cause, part("detail"), part("reason")],
+    };
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(": ")
 }
 
 /// Returns the detail as text; data looks as Python prints it, because clients match parts of that.
@@ -130,7 +160,7 @@ mod tests {
 
     fn text(error: &ApiError, format: ErrorFormat) -> String {
         match format {
-            ErrorFormat::Json => String::from_utf8(json_body(error)).unwrap(),
+            ErrorFormat::Json => String::from_utf8(json_body(error, Audience::Client)).unwrap(),
             ErrorFormat::Html => html_body(error),
             ErrorFormat::Plain => plain_body(error),
         }
@@ -170,13 +200,34 @@ mod tests {
     }
 
     #[test]
+    fn senders_find_a_sentence() {
+        let check = |error: &ApiError, expected: &str| {
+            let body: Value = serde_json::from_slice(&json_body(error, Audience::Sender)).unwrap();
+            assert_eq!(body["error"], expected);
+            assert_eq!(body["code"], error.status.as_u16());
+        };
+        let forbidden = ApiError::empty(StatusCode::FORBIDDEN);
+        check(&forbidden, "Access was denied to this resource.");
+        check(&ApiError::not_found("no x"), "no x");
+        let argument = ApiError::argument("precision", "must be one of s, ms");
+        check(
+            &argument,
+            "Argument value error: precision: must be one of s, ms",
+        );
+        let malformed = ApiError::malformed_body("it is empty");
+        check(&malformed, "Unable to decode body: it is empty");
+        let data = json!({"cause": "Value error", "detail": "line", "reason": "Unable to parse"});
+        check(&ApiError::bad_data(data), "Unable to parse");
+    }
+
+    #[test]
     fn headers_that_belong_to_a_status() {
         let busy = ApiError {
             retry_after_seconds: Some(3),
             ..ApiError::empty(StatusCode::SERVICE_UNAVAILABLE)
         };
         assert_eq!(
-            response(&busy, ErrorFormat::Plain).headers()[RETRY_AFTER],
+            response(&busy, ErrorFormat::Plain, Audience::Client).headers()[RETRY_AFTER],
             "3"
         );
     }

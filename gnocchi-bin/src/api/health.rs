@@ -56,6 +56,12 @@ pub(super) async fn health(State(state): State<ApiState>, request: Request) -> R
     (status, [(CONTENT_TYPE, content_type)], body).into_response()
 }
 
+/// Returns why the server should get no requests; empty when it should.
+pub(super) async fn reasons(state: &ApiState) -> Vec<&'static str> {
+    let findings = examine(&state.settings().healthcheck).await;
+    findings.iter().map(|finding| finding.reason).collect()
+}
+
 /// Tells whether a client gets an answer; for others nothing is here.
 fn answers(settings: &HealthcheckSettings, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
     let ranges = &settings.allowed_source_ranges;

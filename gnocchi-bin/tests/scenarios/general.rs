@@ -339,7 +339,8 @@ async fn every_described_operation_is_there() {
         .json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3."));
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{type}", "generic").replace(['{', '}'], "");
+        // One of them is asked for nothing without a statement.
+        let path = path.replace("{type}", "generic").replace(['{', '}'], "") + "?q=show+databases";
         for method in methods.as_object().unwrap().keys() {
             let answer = app
                 .call(&method.to_uppercase(), &path)

@@ -1,5 +1,6 @@
 //! Measures in the line protocol of InfluxDB.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App, NOW_SECONDS};
@@ -15,13 +16,21 @@ async fn prepared() -> App {
         .is(201);
     query(&app, "admin", "create database influxdbtest")
         .await
-        .is(204);
+        .is(200);
     app
 }
 
 async fn query(app: &App, user: &str, statement: &str) -> Answer {
-    let path = format!("/v1/influxdb/query?q={}", statement.replace(' ', "+"));
+    let statement = utf8_percent_encode(statement, NON_ALPHANUMERIC);
+    let path = format!("/v1/influxdb/query?q={statement}");
     app.call("POST", &path).user(user).wants_json().send().await
+}
+
+/// Reads what a sender is told of a request that is stored in part: the text, which must be on one line of JSON.
+fn error(answer: &Answer) -> String {
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.text().lines().count(), 1);
+    answer.json()["error"].as_str().unwrap().to_owned()
 }
 
 async fn write_as(app: &App, user: &str, path: &str, lines: &str) -> Answer {
@@ -69,25 +78,23 @@ async fn senders_recognise_a_server() {
             assert_eq!(answer.header("x-influxdb-version"), version);
         }
     }
-    app.call("GET", "/v1/influxdb/query")
-        .user("admin")
-        .send()
-        .await
-        .is(405);
+    let health = app.call("GET", "/v1/influxdb/health").send().await.is(200);
+    assert_eq!(health.json()["status"], "pass");
 }
 
 #[tokio::test]
 async fn a_database_is_a_resource_type() {
     let app = App::new();
-    query(&app, "admin", "create database influxdbtest")
-        .await
-        .is(204);
-    query(&app, "admin", "CREATE DATABASE influxdbtest;")
-        .await
-        .is(204);
-    query(&app, "admin", "create database generic")
-        .await
-        .is(204);
+    for statement in [
+        "create database influxdbtest",
+        "CREATE DATABASE influxdbtest;",
+        "create database if not exists influxdbtest",
+        "CREATE DATABASE influxdbtest WITH DURATION 30d REPLICATION 1 NAME \"x\"",
+        "create database generic",
+    ] {
+        let answer = query(&app, "admin", statement).await.is(200);
+        assert_eq!(answer.json(), json!({"results": [{"statement_id": 0}]}));
+    }
     let expected = json!({"name": "influxdbtest", "attributes": {}, "state": "active"});
     assert_eq!(read(&app, "/v1/resource_type/influxdbtest").await, expected);
     let form = app.call("POST", "/v1/influxdb/query").user("admin");
@@ -95,21 +102,65 @@ async fn a_database_is_a_resource_type() {
     form.body("q=CREATE+DATABASE+%22my%20db%22")
         .send()
         .await
-        .is(204);
+        .is(200);
     read(&app, "/v1/resource_type/my%20db").await;
     query(&app, "foobar", "create database other").await.is(403);
-    query(
-        &app,
-        "admin",
-        &format!("create database {}", "a".repeat(256)),
-    )
-    .await
-    .is(400);
+    let long = format!("create database {}", "a".repeat(256));
+    query(&app, "admin", &long).await.is(400);
+    for form in ["q=%00", "q=%ff"] {
+        let call = app.call("POST", "/v1/influxdb/query").user("admin");
+        call.body(form).send().await.is(400);
+    }
     app.call("POST", "/v1/influxdb/query")
         .user("admin")
         .send()
         .await
         .is(204);
+}
+
+/// Clients of the Python Gnocchi expect no body, and say that theirs is JSON.
+#[tokio::test]
+async fn who_announces_json_gets_no_body() {
+    let app = App::new();
+    let create = async |accept: &str| {
+        let call = app
+            .call("POST", "/v1/influxdb/query?q=create+database+a")
+            .user("admin");
+        let call = call.header("content-type", "application/json");
+        call.header("accept", accept).send().await.status.as_u16()
+    };
+    assert_eq!(create("*/*").await, 204);
+    assert_eq!(create("application/json").await, 204);
+    assert_eq!(create("application/x-msgpack").await, 200);
+}
+
+#[tokio::test]
+async fn databases_are_listed() {
+    let app = App::new();
+    query(&app, "admin", "create database \"b a\"")
+        .await
+        .is(200);
+    let expected = json!({"results": [{"statement_id": 0, "series": [
+        {"name": "databases", "columns": ["name"], "values": [["b a"], ["generic"]]}
+    ]}]});
+    for method in ["GET", "POST"] {
+        let call = app
+            .call(method, "/v1/influxdb/query?q=SHOW+DATABASES")
+            .user("foobar");
+        assert_eq!(call.send().await.is(200).json(), expected, "{method}");
+    }
+    // Nothing else is asked by GET.
+    for (address, status) in [
+        ("/v1/influxdb/query", 405),
+        ("/v1/influxdb/query?q=create+database+x", 405),
+        ("/v1/influxdb/query?q=select+*+from+x", 501),
+    ] {
+        let answer = app.call("GET", address).user("admin").send().await;
+        assert_eq!(answer.status, status, "{address}");
+        if status == 405 {
+            assert_eq!(answer.header("allow"), "POST");
+        }
+    }
 }
 
 #[tokio::test]
@@ -120,6 +171,73 @@ async fn other_statements_are_not_implemented() {
     let expected =
         json!({"cause": "Not implemented error", "detail": "q", "reason": "Query not implemented"});
     assert_eq!(answer.description(), expected);
+    assert_eq!(
+        error(&answer),
+        "Not implemented error: q: Query not implemented"
+    );
+}
+
+#[tokio::test]
+async fn callers_in_the_ways_of_the_protocol() {
+    let app = prepared().await;
+    let write = async |path: &str, header: Option<&str>| {
+        let mut call = app.call("POST", path);
+        if let Some(header) = header {
+            call = call.header("authorization", header);
+        }
+        call.body("m,host=h f=1").send().await
+    };
+    write(WRITE, None).await.is(401);
+    write(&format!("{WRITE}&u=admin&p=secret"), None)
+        .await
+        .is(204);
+    write(WRITE, Some("Token admin:secret")).await.is(204);
+    let refused = write(WRITE, Some("Token secret")).await.is(401);
+    assert!(refused.headers.contains_key("www-authenticate"));
+    assert!(
+        error(&refused).contains("could not verify"),
+        "{}",
+        refused.text()
+    );
+    write(&format!("{WRITE}&u=a%00"), None).await.is(400);
+    write(&format!("{WRITE}&u=a&u=b"), None).await.is(400);
+    // Elsewhere they mean nothing.
+    app.call("GET", "/v1/metric?u=admin&p=x")
+        .send()
+        .await
+        .is(401);
+}
+
+#[tokio::test]
+async fn buckets_of_the_second_version_are_databases() {
+    let app = prepared().await;
+    let write = async |parameters: &str, lines: &str| {
+        let path = format!("/v1/influxdb/api/v2/write?org=o&{parameters}");
+        write_as(&app, "admin", &path, lines).await
+    };
+    write("bucket=influxdbtest&precision=s", "m,host=h f=1 1510581804")
+        .await
+        .is(204);
+    write(
+        "bucket=influxdbtest/autogen&precision=ms",
+        "m,host=h f=2 1510581805000",
+    )
+    .await
+    .is(204);
+    assert_eq!(
+        values(&app, "h", "m.f").await,
+        [at("24", 1.0), at("25", 2.0)]
+    );
+    let missing = write("bucket=none", "m,host=h f=1").await.is(404);
+    assert_eq!(error(&missing), "database not found: \"none\"");
+    let partial = write("bucket=influxdbtest", "m,host=h f=1\nbroken")
+        .await
+        .is(400);
+    assert!(
+        error(&partial).starts_with("partial write: "),
+        "{}",
+        partial.text()
+    );
 }
 
 #[tokio::test]
@@ -208,7 +326,7 @@ async fn times_and_their_units() {
     write_as(&app, "admin", &format!("{WRITE}&precision=d"), "")
         .await
         .is(400)
-        .says("must be one of n, u, ms, s, m, h");
+        .says("must be one of n, ns, u, us, ms, s, m, h");
     // Lines that tell no time get that of the request.
     write(&app, "n,host=h f=1\nn,host=h f=2").await.is(204);
     let now = jiff::Timestamp::from_second(NOW_SECONDS)
@@ -219,31 +337,161 @@ async fn times_and_their_units() {
     assert_eq!(answer.description()["detail"], "timestamp");
 }
 
+/// What clients send beside what counts.
 #[tokio::test]
-async fn nothing_is_stored_of_a_body_with_a_bad_line() {
+async fn other_parameters_do_no_harm() {
     let app = prepared().await;
-    let answer = write(&app, "m,host=h f=1\n\nm,host=h f=oops").await.is(400);
-    let expected =
-        json!({"cause": "Value error", "detail": "line", "reason": "Unable to parse line 3"});
-    assert_eq!(answer.description(), expected);
-    let answer = write(&app, "m,host=h f=1\nm,server=h f=1").await.is(400);
-    let expected = json!({"cause": "Value error", "detail": "key", "reason": "Unable to find key `host' in tags"});
-    assert_eq!(answer.description(), expected);
-    write(&app, "m,host=h f=1\nm,host=a/b f=1")
+    let write = async |path: &str| write_as(&app, "admin", path, "m,host=h f=1").await;
+    write(&format!(
+        "{WRITE}&rp=&consistency=all&precision=ns&epoch=ns"
+    ))
+    .await
+    .is(204);
+    write("/v1/influxdb/api/v2/write?org=o&orgID=1&bucket=influxdbtest&precision=ns")
+        .await
+        .is(204);
+    let path = "/v1/influxdb/query?chunked=true&db=&epoch=ns&pretty=true&q=show+databases";
+    for method in ["GET", "POST"] {
+        app.call(method, path).user("admin").send().await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn good_lines_are_stored_and_the_others_named() {
+    let app = prepared().await;
+    let check = async |bad: &str, expected: &str| {
+        let lines = format!("m,host=h f=1\n\n{bad}");
+        let answer = write(&app, &lines).await.is(400);
+        assert_eq!(error(&answer), expected);
+        assert_eq!(answer.description(), expected);
+        assert_eq!(values(&app, "h", "m.f").await.len(), 1, "{bad}");
+        app.admin("DELETE", "/v1/resource/influxdbtest/h", Value::Null)
+            .await
+            .is(204);
+    };
+    check(
+        "m,host=h f=oops",
+        "partial write: line 3: Unable to parse line 3; dropped=1 of 2 (1 unparsable_line)",
+    )
+    .await;
+    check(
+        "m,server=h f=1,g=2\nbroken",
+        "partial write: line 3: Unable to find key `host' in tags; dropped=3 of 4 (1 unparsable_line, 2 no_resource_tag)",
+    )
+    .await;
+    check(
+        "m,host=a/b f=1",
+        "partial write: line 3: Unable to use line 3: '/' is not supported in resource id: a/b; dropped=1 of 2 (1 unusable_resource_id)",
+    )
+    .await;
+    let long = format!("m,host={} f=1", "a".repeat(290));
+    write(&app, &format!("m,host=h f=1\n\n{long}"))
         .await
         .is(400)
-        .says("'/' is not supported in resource id: a/b");
-    write(&app, &format!("m,host={} f=1", "a".repeat(290)))
-        .await
-        .is(400)
-        .says("transformable resource id >289");
-    write(&app, &format!("m,host=h {}=1", "a".repeat(254)))
-        .await
-        .is(400)
-        .says("line 1: the name of its metric is too long");
+        .says("resource id >289");
+}
+
+#[tokio::test]
+async fn when_no_line_is_good_the_first_reason_is_the_answer() {
+    let app = prepared().await;
+    let check = async |lines: &str, detail: &str, reason: &str| {
+        let answer = write(&app, lines).await.is(400);
+        let expected = json!({"cause": "Value error", "detail": detail, "reason": reason});
+        assert_eq!(answer.description(), expected);
+        assert_eq!(error(&answer), reason);
+    };
+    check("\n\nm,host=h f=oops\nx", "line", "Unable to parse line 3").await;
+    check(
+        "m,server=h f=1\nx",
+        "key",
+        "Unable to find key `host' in tags",
+    )
+    .await;
+    check(
+        "m,host=h f=1 -1",
+        "timestamp",
+        "Unable to use line 1: timestamp lies before the epoch",
+    )
+    .await;
     assert_eq!(read(&app, "/v1/resource/influxdbtest").await, json!([]));
-    for lines in ["", "\n\n", "# nothing", "m,host=h f=\"text\""] {
+    for lines in [
+        "",
+        "\n\n",
+        "# nothing",
+        "m,host=h f=\"text\"",
+        "\u{feff}",
+        "\r",
+    ] {
         write(&app, lines).await.is(204);
+    }
+}
+
+#[tokio::test]
+async fn a_metric_that_cannot_be_created_costs_no_other() {
+    let app = App::with_policy().await;
+    query(&app, "admin", "create database influxdbtest")
+        .await
+        .is(200);
+    let rule = json!({"name": "cpu", "metric_pattern": "cpu*", "archive_policy_name": "second"});
+    app.admin("POST", "/v1/archive_policy_rule", rule)
+        .await
+        .is(201);
+    let generic = json!({"id": "taken"});
+    app.admin("POST", "/v1/resource/generic", generic)
+        .await
+        .is(201);
+    let lines = "cpu,host=h f=1\nmem,host=h f=1,g=2\ncpu,host=taken f=1\ndisk,host=other f=1";
+    let no_rule = "No archive policy name specified and no archive policy rule found matching the metric name mem.f";
+    let expected = format!(
+        "partial write: line 2: {no_rule}; dropped=4 of 5 (1 resource_of_another_type, 3 no_archive_policy_rule)"
+    );
+    // The second time everything that can be there is.
+    for _ in 0..2 {
+        assert_eq!(error(&write(&app, lines).await.is(400)), expected);
+    }
+    let resources = read(&app, "/v1/resource/influxdbtest").await;
+    assert_eq!(resources.as_array().unwrap().len(), 1);
+    let metrics: Vec<&String> = resources[0]["metrics"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .collect();
+    assert_eq!(metrics, ["cpu.f"]);
+}
+
+#[tokio::test]
+async fn what_a_caller_may_not_do_costs_him_nothing_else() {
+    let app = prepared().await;
+    let id = "f93450f2-d8a5-4d67-9985-02511241e7d1";
+    write_as(&app, "foobar", WRITE, &format!("m,host={id} f=1"))
+        .await
+        .is(204);
+    let lines = format!("m,host=mine f=1\nm,host={id} f=1\nm,host={id} g=1");
+    let answer = write_as(&app, "foobaz", WRITE, &lines).await.is(400);
+    let text = error(&answer);
+    assert!(text.ends_with("dropped=2 of 3 (2 denied)"), "{text}");
+    let resources = read(&app, "/v1/resource/influxdbtest").await;
+    assert_eq!(resources.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn long_names_end_with_a_digest() {
+    let app = prepared().await;
+    let tags: Vec<String> = (0..30)
+        .map(|tag| format!("label_{tag}=value-{tag}"))
+        .collect();
+    let tags = tags.join(",");
+    let lines = format!("m,host=h,{tags} f=1\nm,host=h,{tags},z=1 f=2");
+    write(&app, &lines).await.is(204);
+    let resource = read(&app, "/v1/resource/influxdbtest/h").await;
+    let metrics: Vec<&String> = resource["metrics"].as_object().unwrap().keys().collect();
+    assert_eq!(metrics.len(), 2);
+    for name in metrics {
+        assert!(
+            name.starts_with("m.f@label_0=value-0,label_1=value-1,"),
+            "{name}"
+        );
+        assert_eq!(name.len(), 255);
     }
 }
 
@@ -252,11 +500,9 @@ async fn a_database_must_exist_and_hold_the_resource() {
     let app = prepared().await;
     let lines = "mymetric,host=conflict,mytag=myvalue field=123 1510581804179554816";
     let missing = write_as(&app, "admin", "/v1/influxdb/write?db=zz", lines).await;
-    missing.is(404).says("Resource type zz does not exist");
+    assert_eq!(error(&missing.is(404)), "database not found: \"zz\"");
     let missing = write_as(&app, "admin", "/v1/influxdb/write", lines).await;
-    missing
-        .is(404)
-        .says("Resource type influxdb does not exist");
+    assert_eq!(error(&missing.is(404)), "database not found: \"influxdb\"");
     app.admin("POST", "/v1/resource/generic", json!({"id": "conflict"}))
         .await
         .is(201);
@@ -287,7 +533,7 @@ async fn policies_and_rights_are_asked() {
     let app = App::with_policy().await;
     query(&app, "admin", "create database influxdbtest")
         .await
-        .is(204);
+        .is(200);
     let no_rule = write(&app, "m,host=h f=1").await.is(400);
     no_rule.says("no archive policy rule found matching the metric name m.f");
     assert_eq!(read(&app, "/v1/resource/influxdbtest").await, json!([]));
@@ -364,7 +610,7 @@ async fn an_unknown_database_is_the_better_reason() {
         .call("POST", "/v1/influxdb/write?db=nodb")
         .user("foobar");
     let answer = unknown.body("m,host=h f=1").send().await;
-    answer.is(404).says("Resource type nodb does not exist");
+    assert_eq!(error(&answer.is(404)), "database not found: \"nodb\"");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use gnocchi_core::error::BackendErrorKind;
 use gnocchi_core::policy::{Action, Enforcer};
 use gnocchi_core::{Drivers, Gnocchi, Settings};
 use gnocchi_server::api::auth::{AccessControl, Authenticator, Policy};
-use gnocchi_server::api::{self, ApiSettings, ApiState};
+use gnocchi_server::api::{self, ApiSettings, ApiState, HealthcheckSettings};
 use serde_json::{Value, json};
 
 use crate::failing_indexer::FailingIndexer;
@@ -172,7 +172,15 @@ impl Place {
             ..drivers()
         };
         let gnocchi = Gnocchi::new(drivers, Settings::default());
-        let state = ApiState::new(gnocchi.clone(), settings(), None);
+        let healthcheck = HealthcheckSettings {
+            enabled_by: vec!["/nonexistent".into()],
+            ..HealthcheckSettings::default()
+        };
+        let settings = ApiSettings {
+            healthcheck,
+            ..settings()
+        };
+        let state = ApiState::new(gnocchi.clone(), settings, None);
         App {
             gnocchi,
             router: api::router(state),

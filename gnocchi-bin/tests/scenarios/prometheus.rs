@@ -153,6 +153,7 @@ async fn every_label_set_is_a_metric_at_the_path_of_every_receiver() {
         series("cpu cpu=0 instance=h:9100 job=node mode=idle", 1.0),
         series("cpu cpu=1 instance=h:9100 job=node mode=idle", 2.0),
         series("free device=/dev/sda instance=h:9100 job=node", 3.0),
+        series("free device=_dev_sda instance=h:9100 job=node", 3.5),
         series("up instance=h:9100 job=node", 4.0),
         series("up instance=h:9100 job=team/node", 5.0),
     ];
@@ -163,11 +164,12 @@ async fn every_label_set_is_a_metric_at_the_path_of_every_receiver() {
         [
             "cpu@cpu=0,mode=idle",
             "cpu@cpu=1,mode=idle",
+            "free@device=\\_dev\\_sda",
             "free@device=_dev_sda",
             "up"
         ]
     );
-    let other = read(&app, "/v1/resource/prometheus/team_node@h:9100").await;
+    let other = read(&app, "/v1/resource/prometheus/team%5C_node@h:9100").await;
     assert_eq!(other["job"], "team/node");
     let path = "/v1/resource/prometheus/node@h:9100/metric/cpu@cpu=1,mode=idle/measures";
     assert_eq!(read(&app, path).await[0][2], 2.0);
@@ -216,6 +218,12 @@ async fn series_that_collapse_are_counted() {
     assert_eq!(counts.await, []);
 }
 
+/// Reads what a sender is told: a text on one line of JSON.
+fn error(answer: &Answer) -> String {
+    assert_eq!(answer.text().lines().count(), 1);
+    answer.json()["error"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn what_cannot_be_stored_is_counted_and_the_rest_is_stored() {
     let app = prepared().await;
@@ -235,13 +243,22 @@ async fn what_cannot_be_stored_is_counted_and_the_rest_is_stored() {
             timestamp: i64::MAX,
         },
     ]);
-    let long = series(&format!("up job=node text={}", "a".repeat(250)), 1.0);
+    let nameless = series(" job=node", 1.0);
+    let twice = series("m job=node zone=a zone=b", 1.0);
     let counts = rejected(async || {
-        write(&app, BY_LABELS, &[odd, long]).await.is(204);
+        let answer = write(&app, BY_LABELS, &[odd, nameless, twice])
+            .await
+            .is(400);
+        assert_eq!(
+            error(&answer),
+            "samples not stored: 4 of 5 (1 before_epoch, 1 out_of_range, 1 no_name, 1 duplicate_label); \
+             the first is of series 1: a timestamp lies before 1970: {__name__=\"up\", job=\"node\"}"
+        );
     });
     let expected = [
         ("before_epoch", 1),
-        ("name_too_long", 1),
+        ("duplicate_label", 1),
+        ("no_name", 1),
         ("out_of_range", 1),
         ("stale_marker", 1),
     ];
@@ -251,6 +268,90 @@ async fn what_cannot_be_stored_is_counted_and_the_rest_is_stored() {
     );
     let path = "/v1/resource/prometheus/node@none/metric/up/measures";
     assert_eq!(read(&app, path).await.as_array().unwrap().len(), 1);
+}
+
+/// A series that only ends is no failure, and a sender need not be told of it.
+#[tokio::test]
+async fn stale_markers_are_no_failure() {
+    let app = prepared().await;
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    write(&app, BY_LABELS, &[series("up job=node", stale)])
+        .await
+        .is(204);
+    assert_eq!(read(&app, "/v1/resource").await.get("prometheus"), None);
+}
+
+/// The series of a container as a kubelet shows it, twice.
+#[tokio::test]
+async fn long_label_sets_are_stored() {
+    let app = prepared().await;
+    let container = |digest: &str| {
+        let labels = [
+            "container_memory_working_set_bytes container=db endpoint=https-metrics instance=w:10250 job=kubelet",
+            "id=/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0f3c1d2e_aaaa_bbbb_cccc_1234567890ab.slice",
+            "image=registry.example.com/library/db@sha256:0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d0a1b2c3d",
+            "name=4f8b0f8b4f8b0f8b4f8b0f8b4f8b0f8b4f8b0f8b4f8b0f8b4f8b0f8b4f8b0f8b namespace=shop node=worker-1",
+        ];
+        series(&format!("{} pod={digest}", labels.join(" ")), 1.0)
+    };
+    let request = [
+        container("db-0"),
+        container("db-1"),
+        series("up instance=w:10250 job=kubelet", 1.0),
+    ];
+    write(&app, BY_LABELS, &request).await.is(204);
+    let names = metric_names(&app, "kubelet@w:10250").await;
+    assert_eq!(names.len(), 3);
+    let beginning = r"container_memory_working_set_bytes@container=db,endpoint=https-metrics,id=_kubepods.slice_";
+    for name in &names[..2] {
+        assert!(name.starts_with(beginning), "{name}");
+        assert_eq!(name.len(), 255);
+        let (_, digest) = name.rsplit_once('~').unwrap();
+        assert_eq!(digest.len(), 32);
+    }
+    // The same series again is the same metric.
+    write(&app, BY_LABELS, &request).await.is(204);
+    assert_eq!(metric_names(&app, "kubelet@w:10250").await, names);
+}
+
+#[tokio::test]
+async fn a_series_without_a_rule_costs_no_other() {
+    let app = App::with_policy().await;
+    let rule = json!({"name": "node", "metric_pattern": "node_*", "archive_policy_name": "second"});
+    app.admin("POST", "/v1/archive_policy_rule", rule)
+        .await
+        .is(201);
+    for path in [BY_NAME, BY_LABELS] {
+        let request = [
+            series("go_threads job=j", 1.0),
+            series("node_load1 job=j", 1.0),
+            series("go_gc job=k", 1.0),
+        ];
+        // Once the metric is there, too.
+        for _ in 0..2 {
+            let answer = write(&app, path, &request).await.is(400);
+            assert_eq!(
+                error(&answer),
+                "samples not stored: 2 of 3 (2 no_archive_policy_rule); the first is of series 1: No archive policy name \
+                 specified and no archive policy rule found matching the metric name go_threads"
+            );
+        }
+    }
+    assert_eq!(metric_names(&app, "j@none").await, ["node_load1"]);
+    let resources = read(&app, "/v1/resource/prometheus").await;
+    assert_eq!(resources.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn texts_that_cannot_be_stored_are_refused_at_once() {
+    let app = prepared().await;
+    for path in [BY_NAME, BY_LABELS] {
+        for labels in ["a\0b job=j", "a job=\0", "a job=j instance=\0"] {
+            let answer = write(&app, path, &[series(labels, 1.0)]).await.is(400);
+            let text = error(&answer);
+            assert!(text.contains("U+0000 is not supported"), "{text}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -272,16 +373,12 @@ async fn what_is_no_request() {
         write(&app, path, &[series(" job=node", 1.0)])
             .await
             .is(400)
-            .says("has no label __name__");
+            .says("it has no label __name__");
     }
     write(&app, BY_NAME, &[series("a/b", 1.0)])
         .await
         .is(400)
-        .says("'/' is not supported in metric name: a/b");
-    let slash = write(&app, BY_NAME, &[series("a job=b/c", 1.0)])
-        .await
-        .is(400);
-    slash.says("'/' is not supported in resource id: b/c@none");
+        .says("'/' is not supported in metric name: {__name__=\\\"a/b\\\"}");
     // Nothing to store is fine.
     write(&app, BY_NAME, &[]).await.is(202);
     write(&app, BY_LABELS, &[]).await.is(204);

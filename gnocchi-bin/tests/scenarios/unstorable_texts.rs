@@ -26,133 +26,134 @@ async fn prepared() -> App {
     app
 }
 
+/// Method, path, body, and the place that the response names.
+const BODIES: [(&str, &str, &str, &str); 21] = [
+    (
+        "POST",
+        "/v1/archive_policy",
+        r#"{"name": "a\u0000b", "definition": [{"granularity": 1, "points": 10}]}"#,
+        "['name']",
+    ),
+    (
+        "POST",
+        "/v1/archive_policy_rule",
+        r#"{"name": "a\u0000", "metric_pattern": "*", "archive_policy_name": "second"}"#,
+        "['name']",
+    ),
+    (
+        "POST",
+        "/v1/archive_policy_rule",
+        r#"{"name": "a", "metric_pattern": "\u0000*", "archive_policy_name": "second"}"#,
+        "['metric_pattern']",
+    ),
+    (
+        "PATCH",
+        "/v1/archive_policy_rule/all",
+        r#"{"name": "a\u0000"}"#,
+        "['name']",
+    ),
+    ("POST", "/v1/metric", r#"{"name": "a\u0000b"}"#, "['name']"),
+    ("POST", "/v1/metric", r#"{"unit": "\u0000"}"#, "['unit']"),
+    (
+        "POST",
+        "/v1/metric",
+        r#"{"name": "a", "resource_id": "r\u0000"}"#,
+        "['resource_id']",
+    ),
+    (
+        "POST",
+        "/v1/resource/generic",
+        r#"{"id": "r\u0000s"}"#,
+        "['id']",
+    ),
+    (
+        "POST",
+        "/v1/resource/generic",
+        r#"{"id": "r", "user_id": "u\u0000"}"#,
+        "['user_id']",
+    ),
+    (
+        "POST",
+        "/v1/resource/machine",
+        r#"{"id": "r", "text": "x\u0000y"}"#,
+        "['text']",
+    ),
+    (
+        "POST",
+        "/v1/resource/machine",
+        r#"{"id": "r", "metrics": {"a\u0000": {}}}"#,
+        "['metrics']",
+    ),
+    (
+        "PATCH",
+        "/v1/resource/machine/one",
+        r#"{"project_id": "\u0000"}"#,
+        "['project_id']",
+    ),
+    (
+        "POST",
+        "/v1/resource/machine/one/metric",
+        r#"{"a\u0000": {}}"#,
+        r"['a\\x00']",
+    ),
+    (
+        "POST",
+        "/v1/resource_type",
+        r#"{"name": "t\u0000"}"#,
+        "['name']",
+    ),
+    (
+        "POST",
+        "/v1/resource_type",
+        r#"{"name": "t", "attributes": {"a\u0000": {"type": "string"}}}"#,
+        "['attributes']",
+    ),
+    (
+        "POST",
+        "/v1/search/resource/generic",
+        r#"{"=": {"user_id": "a\u0000"}}"#,
+        "['user_id']",
+    ),
+    (
+        "POST",
+        "/v1/search/resource/generic",
+        r#"{"=": {"a\u0000": 1}}"#,
+        r"['a\\x00']",
+    ),
+    (
+        "POST",
+        "/v1/aggregates",
+        r#"{"operations": "(metric a\u0000 mean)", "resource_type": "generic", "search": {}}"#,
+        "['operations']",
+    ),
+    (
+        "POST",
+        "/v1/batch/resources/metrics/measures?create_metrics=true",
+        r#"{"r\u0000": {"a": [{"timestamp": 1, "value": 1}]}}"#,
+        r"['r\\x00']",
+    ),
+    (
+        "POST",
+        "/v1/batch/resources/metrics/measures?create_metrics=true",
+        r#"{"one": {"a\u0000": [{"timestamp": 1, "value": 1}]}}"#,
+        r"['a\\x00']",
+    ),
+    (
+        "POST",
+        "/v1/batch/resources/metrics/measures?create_metrics=true",
+        r#"{"one": {"a": {"measures": [], "unit": "\u0000"}}}"#,
+        "['unit']",
+    ),
+];
+
 #[tokio::test]
 async fn bodies_are_refused_with_the_place() {
     let app = prepared().await;
-    let definition = json!([{"granularity": 1, "points": 10}]);
-    let measures = json!([{"timestamp": 1, "value": 1}]);
-    let batch = "/v1/batch/resources/metrics/measures?create_metrics=true";
-    let cases = [
-        (
-            "POST",
-            "/v1/archive_policy",
-            json!({"name": "a\0b", "definition": definition}),
-            "['name']",
-        ),
-        (
-            "POST",
-            "/v1/archive_policy_rule",
-            json!({"name": "a\0", "metric_pattern": "*", "archive_policy_name": "second"}),
-            "['name']",
-        ),
-        (
-            "POST",
-            "/v1/archive_policy_rule",
-            json!({"name": "a", "metric_pattern": "\0*", "archive_policy_name": "second"}),
-            "['metric_pattern']",
-        ),
-        (
-            "PATCH",
-            "/v1/archive_policy_rule/all",
-            json!({"name": "a\0"}),
-            "['name']",
-        ),
-        ("POST", "/v1/metric", json!({"name": "a\0b"}), "['name']"),
-        ("POST", "/v1/metric", json!({"unit": "\0"}), "['unit']"),
-        (
-            "POST",
-            "/v1/metric",
-            json!({"name": "a", "resource_id": "r\0"}),
-            "['resource_id']",
-        ),
-        (
-            "POST",
-            "/v1/resource/generic",
-            json!({"id": "r\0s"}),
-            "['id']",
-        ),
-        (
-            "POST",
-            "/v1/resource/generic",
-            json!({"id": "r", "user_id": "u\0"}),
-            "['user_id']",
-        ),
-        (
-            "POST",
-            "/v1/resource/machine",
-            json!({"id": "r", "text": "x\0y"}),
-            "['text']",
-        ),
-        (
-            "POST",
-            "/v1/resource/machine",
-            json!({"id": "r", "metrics": {"a\0": {}}}),
-            "['metrics']",
-        ),
-        (
-            "PATCH",
-            "/v1/resource/machine/one",
-            json!({"project_id": "\0"}),
-            "['project_id']",
-        ),
-        (
-            "POST",
-            "/v1/resource/machine/one/metric",
-            json!({"a\0": {}}),
-            r"['a\x00']",
-        ),
-        (
-            "POST",
-            "/v1/resource_type",
-            json!({"name": "t\0"}),
-            "['name']",
-        ),
-        (
-            "POST",
-            "/v1/resource_type",
-            json!({"name": "t", "attributes": {"a\0": {"type": "string"}}}),
-            "['attributes']",
-        ),
-        (
-            "POST",
-            "/v1/search/resource/generic",
-            json!({"=": {"user_id": "a\0"}}),
-            "['user_id']",
-        ),
-        (
-            "POST",
-            "/v1/search/resource/generic",
-            json!({"=": {"a\0": 1}}),
-            r"['a\x00']",
-        ),
-        (
-            "POST",
-            "/v1/aggregates",
-            json!({"operations": "(metric a\0 mean)", "resource_type": "generic", "search": {}}),
-            "['operations']",
-        ),
-        ("POST", batch, json!({"r\0": {"a": measures}}), r"['r\x00']"),
-        (
-            "POST",
-            batch,
-            json!({"one": {"a\0": measures}}),
-            r"['a\x00']",
-        ),
-        (
-            "POST",
-            batch,
-            json!({"one": {"a": {"measures": measures, "unit": "\0"}}}),
-            "['unit']",
-        ),
-    ];
-    for (method, path, body, place) in cases {
+    for (method, path, body, place) in BODIES {
         let call = app.call(method, path).user("admin").wants_json();
-        let answer = call.json(&body).await;
+        let answer = call.raw_json(body).await;
         assert_eq!(answer.status, 400, "{method} {path} {body}");
-        answer.says("U+0000 is not supported").says(
-            // In a response the backslash of a place is written twice.
-            &place.replace('\\', "\\\\"),
-        );
+        answer.says("U+0000 is not supported").says(place);
     }
     let patch = json!([{"op": "add", "path": "/attributes/a\0", "value": {"type": "bool"}}]);
     let call = app.call("PATCH", "/v1/resource_type/machine").user("admin");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use carbonara::{Series, Timestamp};
 
+use super::identity::Name;
 use crate::api::measures::{Columns, Context};
 
 /// What a request brings, each metric once.
@@ -15,6 +16,8 @@ pub struct Arrivals {
     pub resources: Vec<String>,
     /// The metrics of these resources.
     pub metrics: Vec<Arrival>,
+    /// How many measures came for them. Of several at one timestamp the last one is in the series.
+    pub measures: usize,
 }
 
 /// What a request brings for one metric.
@@ -24,6 +27,10 @@ pub struct Arrival {
     pub resource: usize,
     /// Its name.
     pub name: Arc<str>,
+    /// Its whole name when `name` ends with a digest.
+    pub full_name: Option<String>,
+    /// Where in the request it stands first: a number of a line or series, counted from one.
+    pub place: usize,
     /// Its measures.
     pub series: Series,
 }
@@ -45,6 +52,7 @@ pub(super) struct Collector {
     metrics: Vec<Pending>,
     metric_places: HashMap<(usize, Arc<str>), usize>,
     points: usize,
+    drained: usize,
     points_max: usize,
     metrics_max: usize,
 }
@@ -53,6 +61,8 @@ pub(super) struct Collector {
 struct Pending {
     resource: usize,
     name: Arc<str>,
+    full_name: Option<String>,
+    place: usize,
     columns: Columns,
 }
 
@@ -65,15 +75,21 @@ impl Collector {
             metrics: Vec::new(),
             metric_places: HashMap::new(),
             points: 0,
+            drained: 0,
             points_max: context.points_max,
             metrics_max: context.metrics_max,
         }
     }
 
+    /// Returns the place of a resource that came before.
+    pub(super) fn known_resource(&self, original_id: &str) -> Option<usize> {
+        self.resource_places.get(original_id).copied()
+    }
+
     /// Returns the place of a resource.
     pub(super) fn resource(&mut self, original_id: &str) -> usize {
-        if let Some(place) = self.resource_places.get(original_id) {
-            return *place;
+        if let Some(place) = self.known_resource(original_id) {
+            return place;
         }
         let place = self.resources.len();
         self.resources.push(original_id.to_owned());
@@ -81,12 +97,18 @@ impl Collector {
         place
     }
 
-    /// Returns the place of a metric.
+    /// Returns the place of a metric, which is named at `place` of the request.
     ///
     /// # Errors
     /// [`Exceeded::Metrics`] when it is one too many.
-    pub(super) fn metric(&mut self, resource: usize, name: String) -> Result<usize, Exceeded> {
-        let name: Arc<str> = name.into();
+    pub(super) fn metric(
+        &mut self,
+        resource: usize,
+        name: Name,
+        place: usize,
+    ) -> Result<usize, Exceeded> {
+        let full_name = name.full;
+        let name: Arc<str> = name.text.into();
         match self.metric_places.entry((resource, Arc::clone(&name))) {
             Entry::Occupied(place) => Ok(*place.get()),
             Entry::Vacant(vacant) => {
@@ -97,6 +119,8 @@ impl Collector {
                 self.metrics.push(Pending {
                     resource,
                     name,
+                    full_name,
+                    place,
                     columns: Columns::default(),
                 });
                 Ok(self.metrics.len() - 1)
@@ -124,7 +148,9 @@ impl Collector {
 
     /// Takes the points of a metric away and returns how many there were. They still count towards the limit.
     pub(super) fn drain(&mut self, metric: usize) -> usize {
-        std::mem::take(&mut self.metrics[metric].columns).len()
+        let drained = std::mem::take(&mut self.metrics[metric].columns).len();
+        self.drained += drained;
+        drained
     }
 
     /// Sorts the points of each metric; a metric without points is left out.
@@ -135,12 +161,15 @@ impl Collector {
             .map(|pending| Arrival {
                 resource: pending.resource,
                 name: pending.name,
+                full_name: pending.full_name,
+                place: pending.place,
                 series: pending.columns.into_series(),
             })
             .filter(|arrival| !arrival.series.is_empty());
         Arrivals {
             metrics: metrics.collect(),
             resources: self.resources,
+            measures: self.points - self.drained,
         }
     }
 }
@@ -157,6 +186,13 @@ mod tests {
         }
     }
 
+    fn name(text: &str) -> Name {
+        Name {
+            text: text.to_owned(),
+            full: None,
+        }
+    }
+
     fn second(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -166,10 +202,10 @@ mod tests {
         let mut collector = Collector::new(context(10, 10));
         let (web, db) = (collector.resource("web"), collector.resource("db"));
         assert_eq!(collector.resource("web"), web);
-        let cpu = collector.metric(web, "cpu".to_owned()).unwrap();
-        let other = collector.metric(db, "cpu".to_owned()).unwrap();
+        let cpu = collector.metric(web, name("cpu"), 1).unwrap();
+        let other = collector.metric(db, name("cpu"), 2).unwrap();
         assert_ne!(cpu, other);
-        assert_eq!(collector.metric(web, "cpu".to_owned()), Ok(cpu));
+        assert_eq!(collector.metric(web, name("cpu"), 3), Ok(cpu));
         for (at, value) in [(2, 1.0), (1, 2.0), (2, 3.0)] {
             collector.push(cpu, second(at), value).unwrap();
         }
@@ -178,15 +214,17 @@ mod tests {
         // Nothing came for the other one.
         assert_eq!(arrivals.metrics.len(), 1);
         assert_eq!(arrivals.metrics[0].series.values(), [2.0, 3.0]);
+        assert_eq!(arrivals.metrics[0].place, 1);
+        assert_eq!(arrivals.measures, 3);
     }
 
     #[test]
     fn both_numbers_are_limited() {
         let mut collector = Collector::new(context(2, 1));
         let resource = collector.resource("r");
-        let metric = collector.metric(resource, "a".to_owned()).unwrap();
+        let metric = collector.metric(resource, name("a"), 1).unwrap();
         assert_eq!(
-            collector.metric(resource, "b".to_owned()),
+            collector.metric(resource, name("b"), 2),
             Err(Exceeded::Metrics)
         );
         collector.push(metric, second(1), 1.0).unwrap();
@@ -196,5 +234,6 @@ mod tests {
             collector.push(metric, second(1), 1.0),
             Err(Exceeded::Points)
         );
+        assert_eq!(collector.finish().measures, 1);
     }
 }

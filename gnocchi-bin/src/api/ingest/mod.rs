@@ -5,16 +5,22 @@
 //! |---|---|
 //! | `influxdb/` | the line protocol of InfluxDB |
 //! | `prometheus/` | remote write of Prometheus |
-//! | `collector` | measures by metric while a request is read |
-//! | `named`, `on_demand`, `resource_kind` | metrics by resource and name, found or created |
+//! | `collector`, `identity` | measures by metric while a request is read, and the names that metrics get |
+//! | `named`, `on_demand` | the metrics of a batch by resource and name, all of them or none |
+//! | `receiver/`, `resource_kind` | those that other systems send to, found or created one by one |
+//! | `rejected`, `outcome` | what is not stored, and what the sender is told |
 //!
-//! What reads bytes is a pure function; what answers requests is in the `endpoint` of each protocol.
+//! What reads bytes is a pure function; handlers are in the endpoints of each protocol.
 
 mod collector;
+mod identity;
 pub mod influxdb;
 mod named;
 mod on_demand;
+mod outcome;
 pub mod prometheus;
+mod receiver;
+mod rejected;
 mod resource_kind;
 
 use std::borrow::Cow;
@@ -22,8 +28,9 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 pub use collector::{Arrival, Arrivals, Exceeded};
-pub(crate) use named::{NamedBatch, UnusableId};
+pub(crate) use named::NamedBatch;
 pub(crate) use on_demand::{Missing, OnDemand, require_posts, unknown};
+pub use rejected::{First, Reason, Rejected};
 
 use super::error::ApiError;
 use super::measures::Context;
@@ -33,6 +40,13 @@ use super::state::ApiState;
 /// Returns the routes. Their answers have no body, so they are for clients that take anything.
 pub(super) fn routes() -> Routes {
     prometheus::routes(influxdb::routes(Routes::new()))
+}
+
+/// Returns whether a path is one that other systems send to, whether there is a route or not.
+pub(super) fn is_for_senders(path: &str) -> bool {
+    ["/v1/influxdb/", "/v1/prometheus/", "/api/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 /// How much of a text that a sender made is repeated in errors and logs, in characters: enough for every id and name that is stored.
@@ -66,17 +80,6 @@ fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(REPEATED_CHARACTERS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
         None => Cow::Borrowed(text),
-    }
-}
-
-/// Replaces what cannot stand in a name.
-///
-/// Why? Names stand in addresses, where a slash separates them.
-fn without_slashes(name: String) -> String {
-    if name.contains('/') {
-        name.replace('/', "_")
-    } else {
-        name
     }
 }
 

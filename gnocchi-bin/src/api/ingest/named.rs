@@ -25,6 +25,10 @@ pub(crate) struct Destination {
 pub(crate) struct Named {
     pub(crate) destination: Arc<Destination>,
     pub(crate) measures: NamedMeasures,
+    /// The whole name when that of the measures ends with a digest.
+    pub(super) full_name: Option<String>,
+    /// Where in the request they stand first.
+    pub(super) place: usize,
 }
 
 /// Measures by resource and name, each pair once.
@@ -78,6 +82,8 @@ impl NamedBatch {
             all.extend(metrics.into_iter().map(|measures| Named {
                 destination: Arc::clone(&destination),
                 measures,
+                full_name: None,
+                place: 0,
             }));
         }
         Ok(Self::of(all))
@@ -93,6 +99,8 @@ impl NamedBatch {
                 series: arrival.series,
                 ..NamedMeasures::default()
             },
+            full_name: arrival.full_name,
+            place: arrival.place,
         });
         Self::of(named.collect())
     }

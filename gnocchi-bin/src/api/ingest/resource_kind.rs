@@ -13,8 +13,8 @@ use crate::api::state::ApiState;
 /// The type of resources that are created on demand.
 #[derive(Debug, Clone)]
 pub(crate) enum ResourceKind {
-    /// A type of this name that must exist.
-    Existing(String),
+    /// A type of this name that must exist; its senders call it a database.
+    Database(String),
     /// A type that is created when it does not exist.
     Created(ResourceType),
 }
@@ -22,12 +22,12 @@ pub(crate) enum ResourceKind {
 impl ResourceKind {
     fn name(&self) -> &str {
         match self {
-            Self::Existing(name) => name,
+            Self::Database(name) => name,
             Self::Created(resource_type) => resource_type.name(),
         }
     }
 
-    /// Tells whether a resource counts as one of this type. The generic type holds all.
+    /// Returns whether a resource counts as one of this type. The generic type holds all.
     pub(super) fn holds(&self, resource: &Resource) -> bool {
         [GENERIC, resource.resource_type.as_str()].contains(&self.name())
     }
@@ -51,7 +51,14 @@ impl ResourceKind {
                 // Somebody else may have created it in another way.
                 Ok(state.gnocchi().resource_type(self.name()).await?)
             }
-            (_, found) => Ok(found?),
+            // Senders look for these words, and create it then.
+            (
+                Self::Database(name),
+                Err(Error::Indexer(IndexerError::NoSuchResourceType { .. })),
+            ) => Err(ApiError::not_found(format!(
+                "database not found: \"{name}\""
+            ))),
+            (Self::Created(_) | Self::Database(_), found) => Ok(found?),
         }
     }
 }

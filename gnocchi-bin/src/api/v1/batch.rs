@@ -38,7 +38,7 @@ pub(super) async fn by_metric(
         .into_iter()
         .map(|(metric, series)| Measures { metric, series })
         .collect();
-    append(&state, measures, report).await
+    append(&state, measures, report, |id| unknown(vec![id.to_string()])).await
 }
 
 /// `POST /v1/batch/resources/metrics/measures`
@@ -68,5 +68,12 @@ pub(super) async fn by_resource(
         caller: &caller,
         missing,
     };
-    append(&state, on_demand.measures(batch).await?, report).await
+    let (measures, names) = on_demand.measures(batch).await?;
+    let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
+    let unknown_by_name = |id| {
+        let place = ids.iter().position(|known| *known == id);
+        let name = place.map(|place| format!("{}/{}", names[place].0, names[place].1));
+        unknown(name.into_iter().collect())
+    };
+    append(&state, measures, report, unknown_by_name).await
 }

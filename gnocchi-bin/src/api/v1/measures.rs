@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use carbonara::{CalendarUnit, Granularity, Timespan, Timestamp};
+use gnocchi_core::Error;
+use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Resample};
@@ -96,6 +98,7 @@ pub(super) async fn send(
             series,
         }],
         report,
+        |id| ApiError::no_such_metric(&id.to_string()),
     )
     .await
 }
@@ -117,11 +120,13 @@ pub(super) async fn parse<T: Send + 'static>(
     })
 }
 
-/// Stores measures and answers when they are durable, with a report of what becomes of them if that is wanted.
+/// Stores measures and responds when they are durable, with a report of what becomes of them if that is wanted. `unknown` makes
+/// the error for a metric that was deleted after it was found.
 pub(super) async fn append(
     state: &ApiState,
     mut measures: Vec<Measures>,
     report: bool,
+    unknown: impl FnOnce(MetricId) -> ApiError,
 ) -> ApiResult {
     let mut report = report.then(|| Report::new(&measures));
     measures.retain(|measures| !measures.series.is_empty());
@@ -129,7 +134,11 @@ pub(super) async fn append(
         if let Some(report) = &mut report {
             report.reject(&state.gnocchi().preview(&measures).await?);
         }
-        state.gnocchi().append(measures).await?;
+        match state.gnocchi().append(measures).await {
+            Ok(_) => {}
+            Err(Error::Indexer(IndexerError::NoSuchMetric { id })) => return Err(unknown(id)),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(report.map_or_else(accepted, |report| report.response()))
 }

@@ -23,18 +23,20 @@ use super::operations::{OPERATIONS, Operation};
 use crate::api::render;
 
 /// Operations that ask no rules and touch nothing.
-const OPEN: [&str; 4] = [
+const OPEN: [&str; 6] = [
     "/v1/",
     "/v1/openapi.json",
     "/v1/capabilities",
+    "/ping",
     "/v1/influxdb/ping",
+    "/v1/influxdb/health",
 ];
 
 /// Operations that answer whatever the client accepts.
 const ANY_FORMAT: [&str; 2] = ["/v1/", "/v1/openapi.json"];
 
 /// Where senders of other systems come, which get no JSON.
-const SENDERS: [&str; 3] = ["/v1/influxdb/", "/v1/prometheus/", "/api/"];
+const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
 
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];

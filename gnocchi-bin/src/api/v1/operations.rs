@@ -188,6 +188,12 @@ const RESOURCE: &str =
     r#"{"id": "web-1", "project_id": "shop", "metrics": {"cpu": {"archive_policy_name": "low"}}}"#;
 const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"type": "string", "required": true, "max_length": 255}}}"#;
 const RESOURCE_TYPE_CHANGE: &str = r#"[{"op": "add", "path": "/attributes/flavor", "value": {"type": "string", "required": true, "options": {"fill": "small"}}}]"#;
+const USER: (&str, &str) = ("u", "the name of the user, without an Authorization header");
+const PASSWORD: (&str, &str) = ("p", "the password of the user");
+const IGNORED_DB: (&str, &str) = ("db", "ignored: no statement needs it");
+const IGNORED_EPOCH: (&str, &str) = ("epoch", "ignored: no result has a timestamp");
+const IGNORED_CHUNKED: (&str, &str) = ("chunked", "ignored: results are short");
+const LINE: &str = "cpu,host=web-1,core=0 user=43.1 1767225600000000000";
 const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed by snappy";
 const BATCH: &str = r#"{"f93450f2-d8a5-4d67-9985-02511241e7d1": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}"#;
 const NAMED_BATCH: &str =
@@ -318,13 +324,38 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[],
         "Tells senders for InfluxDB that somebody is here",
     ),
+    operation(
+        HttpMethod::Get,
+        "/ping",
+        204,
+        &[],
+        "The same, for senders that forget the path of the server",
+    ),
+    get(
+        "/v1/influxdb/health",
+        &[503],
+        "Returns whether this server should get requests, as InfluxDB 2 does",
+    ),
+    get(
+        "/v1/influxdb/query",
+        &[400, 501],
+        "Lists the resource types: `show databases`",
+    )
+    .query(&[("q", "the statement"), USER, PASSWORD, IGNORED_DB, IGNORED_EPOCH, IGNORED_CHUNKED]),
     post(
         "/v1/influxdb/query",
-        204,
-        &[400, 413, 501],
-        "Creates a resource type: `create database NAME`",
+        200,
+        &[204, 400, 413, 501],
+        "Creates a resource type, `create database NAME`, or lists them, `show databases`",
     )
-    .query(&[("q", "the statement; a form in the body may hold it as well")])
+    .query(&[
+        ("q", "the statement; a form in the body may hold it as well"),
+        USER,
+        PASSWORD,
+        IGNORED_DB,
+        IGNORED_EPOCH,
+        IGNORED_CHUNKED,
+    ])
     .body("q=create database shop")
     .content_type("application/x-www-form-urlencoded"),
     post(
@@ -340,8 +371,28 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "the unit of timestamps: n, u, ms, s, m or h; n by default",
         ),
         ("epoch", "the same, if there is no `precision`"),
+        USER,
+        PASSWORD,
+        ("rp", "ignored: archive policies say what is kept"),
+        ("consistency", "ignored: what is accepted is on the disk"),
     ])
-    .body("cpu,host=web-1,core=0 user=43.1 1767225600000000000")
+    .body(LINE)
+    .content_type("text/plain"),
+    post(
+        "/v1/influxdb/api/v2/write",
+        204,
+        &[400, 404, 409, 413, 507],
+        "Takes measures in the line protocol, as InfluxDB 2 does",
+    )
+    .query(&[
+        ("bucket", "the resource type; `influxdb` by default"),
+        ("precision", "the unit of timestamps: ns, us, ms or s; ns by default"),
+        USER,
+        PASSWORD,
+        ("org", "ignored: the caller says who they are"),
+        ("orgID", "ignored: the caller says who they are"),
+    ])
+    .body(LINE)
     .content_type("text/plain"),
     post(
         "/v1/prometheus/write",

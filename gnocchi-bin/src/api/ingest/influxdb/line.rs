@@ -2,7 +2,7 @@
 
 use winnow::Parser;
 use winnow::ascii::{digit1, line_ending, space0, space1};
-use winnow::combinator::{alt, eof, opt, preceded, repeat};
+use winnow::combinator::{alt, eof, opt, preceded, repeat, terminated};
 use winnow::error::EmptyError;
 use winnow::stream::Stream;
 use winnow::token::take_till;
@@ -79,8 +79,9 @@ fn timestamp(input: &mut &str) -> Result<i64, EmptyError> {
     (opt('-'), digit1).take().parse_to().parse_next(input)
 }
 
+/// Takes a line break, or the end of the body, before which a shell may have taken one half of a line break away.
 fn end<'a>(input: &mut &'a str) -> Result<&'a str, EmptyError> {
-    alt((line_ending, eof)).parse_next(input)
+    alt((line_ending, eof, terminated("\r", eof))).parse_next(input)
 }
 
 #[cfg(test)]
@@ -121,6 +122,7 @@ mod tests {
         check("m,host=h f=1", "m,host=h", &[("f", 1.0)], None, "");
         check("m f=1 5\nn", "m", &[("f", 1.0)], Some(5), "n");
         check("m f=1\r\nn", "m", &[("f", 1.0)], None, "n");
+        check("m f=1 5\r", "m", &[("f", 1.0)], Some(5), "");
         check(
             "  m  f=1i,g=-2i,h=3u,i=T  -7  \n",
             "m",
@@ -150,6 +152,7 @@ mod tests {
             (" \t ", ""),
             ("# a b\nm", "m"),
             ("#", ""),
+            ("\r", ""),
             (" # x\r\n", ""),
         ] {
             let mut left = text;
@@ -183,6 +186,7 @@ mod tests {
             "m f=\"open",
             "m f=\"a\"b",
             "m f=1\tx",
+            "m f=1\rx",
             "m,host=h\\ f=1",
             "m,a=b=c f=1",
         ] {

@@ -3,36 +3,24 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use carbonara::{TimeError, Timestamp};
-use gnocchi_core::model::METRIC_NAME_CHARACTERS_MAX;
+use carbonara::TimeError;
+use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ResourceId, ResourceIdError, is_storable};
 
 use super::line::{self, Line};
+use super::lines::{Lines, Piece};
 use super::name::Name;
+use super::precision::Precision;
 use crate::api::ingest::collector::Collector;
-use crate::api::ingest::{Arrivals, Exceeded, without_slashes};
+use crate::api::ingest::identity::{self, Room, push_text, push_value};
+use crate::api::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
 use crate::api::measures::Context;
 
 /// How many fields of a series are compared one by one. The names of further ones are put together and looked up, since lines may
 /// have any number of fields, in any order.
 const FIELDS_COMPARED_MAX: usize = 32;
 
-/// The unit that timestamps count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// Nanoseconds.
-    #[default]
-    Nanosecond,
-    /// Microseconds.
-    Microsecond,
-    /// Milliseconds.
-    Millisecond,
-    /// Seconds.
-    Second,
-    /// Minutes.
-    Minute,
-    /// Hours.
-    Hour,
-}
+/// The longest name of a metric. Names of existing deployments were limited in characters.
+const ROOM: Room = Room::Characters(METRIC_NAME_CHARACTERS_MAX);
 
 /// How a body is read.
 #[derive(Debug, Clone, Copy)]
@@ -41,79 +29,81 @@ pub struct WriteOptions<'a> {
     pub resource_tag: &'a str,
     /// The unit of timestamps.
     pub precision: Precision,
-    /// The time of lines that tell none, and limits.
+    /// The timestamp of lines without one, and limits.
     pub context: Context,
 }
 
-/// Why a body cannot be taken. Lines are counted from one.
+/// What a body brings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Written {
+    /// What is to be stored.
+    pub arrivals: Arrivals,
+    /// What is not. A line that cannot be read counts as one measure, any other as many as it has.
+    pub rejected: Rejected<LineError>,
+}
+
+/// Why a line is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteError {
-    /// A line is none of this protocol.
-    Line {
-        /// Which one.
-        number: usize,
+pub struct LineError {
+    /// Which line, counted from one.
+    pub number: usize,
+    /// What is wrong with it.
+    pub fault: LineFault,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// It is none of this protocol.
+    Unparsable,
+    /// It is no UTF-8.
+    NotUtf8,
+    /// It holds U+0000.
+    Nul,
+    /// A tag stands twice.
+    DuplicateTag {
+        /// Its name.
+        tag: String,
     },
-    /// The time of a line cannot be stored.
-    Time {
-        /// Which one.
-        number: usize,
-        /// Why not.
-        error: TimeError,
-    },
-    /// A line would make a name that is too long.
-    NameTooLong {
-        /// Which one.
-        number: usize,
-    },
-    /// A line does not say which resource it belongs to.
+    /// Its timestamp cannot be stored.
+    Time(TimeError),
+    /// No tag says which resource it belongs to.
     NoResource {
         /// The tag that would.
         tag: String,
     },
-    /// There is too much.
-    Exceeded(Exceeded),
+    /// The resource cannot have this id.
+    Resource {
+        /// The value of the tag.
+        id: String,
+        /// What is wrong with it.
+        error: ResourceIdError,
+    },
 }
 
-impl Precision {
-    /// Finds a unit by the name that senders use.
+impl LineFault {
+    /// Returns what it is counted as.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "" | "n" | "ns" => Some(Self::Nanosecond),
-            "u" | "us" | "µ" | "µs" => Some(Self::Microsecond),
-            "ms" => Some(Self::Millisecond),
-            "s" => Some(Self::Second),
-            "m" => Some(Self::Minute),
-            "h" => Some(Self::Hour),
-            _ => None,
-        }
-    }
-
-    fn timestamp(self, units: i64) -> Result<Timestamp, TimeError> {
-        let nanoseconds = match self {
-            Self::Nanosecond => 1,
-            Self::Microsecond => 1_000,
-            Self::Millisecond => 1_000_000,
-            Self::Second => 1_000_000_000,
-            Self::Minute => 60_000_000_000,
-            Self::Hour => 3_600_000_000_000,
-        };
-        match units.checked_mul(nanoseconds) {
-            Some(nanosecond) => Timestamp::from_nanosecond(nanosecond),
-            None if units < 0 => Err(TimeError::BeforeEpoch),
-            None => Err(TimeError::OutOfRange),
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Unparsable => Reason::UnparsableLine,
+            Self::NotUtf8 => Reason::NotUtf8,
+            Self::Nul => Reason::Nul,
+            Self::DuplicateTag { .. } => Reason::DuplicateLabel,
+            Self::Time(TimeError::BeforeEpoch) => Reason::BeforeEpoch,
+            Self::Time(_) => Reason::OutOfRange,
+            Self::NoResource { .. } => Reason::NoResourceTag,
+            Self::Resource { .. } => Reason::UnusableResourceId,
         }
     }
 }
 
-/// Reads a body. Lines without a number and strings bring nothing, and the last value at a time wins.
+/// Reads a body. Strings are no measures, and the last value at a timestamp wins. A line that cannot be stored is left out.
 ///
 /// # Errors
-/// [`WriteError`] for the first line that cannot be taken.
-pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Arrivals, WriteError> {
-    let text = std::str::from_utf8(body).map_err(|error| WriteError::Line {
-        number: line_number(&body[..error.valid_up_to()]),
-    })?;
+/// [`Exceeded`] when there is too much.
+pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Written, Exceeded> {
     let mut reader = Reader {
         options,
         collector: Collector::new(options.context),
@@ -121,46 +111,47 @@ pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Arrivals, WriteEr
         series: Vec::new(),
         newest: None,
     };
-    let mut rest = text;
+    let mut rejected = Rejected::default();
     let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let read = &text[..text.len() - rest.len()];
-        let line = line::line(&mut rest, &mut fields).map_err(|_| Fault::Line);
-        let taken = line.and_then(|line| match line {
-            Some(line) => reader.take(line, &fields),
-            None => Ok(()),
-        });
-        taken.map_err(|fault| fault.at(read.as_bytes(), options))?;
+    let mut lines = Lines::of(body);
+    let may_hold_nul = body.contains(&0);
+    while let Some(piece) = lines.next(&mut fields) {
+        let taken = match piece {
+            Piece::Line { text, .. } if may_hold_nul && !is_storable(text) => {
+                Err(Fault::Line(LineFault::Nul))
+            }
+            Piece::Line { line, .. } => reader.take(line, &fields, &mut lines),
+            Piece::Unparsable => Err(LineFault::Unparsable.into()),
+            Piece::NotUtf8 => Err(LineFault::NotUtf8.into()),
+        };
+        match taken {
+            Ok(()) => {}
+            Err(Fault::Line(fault)) => {
+                let number = lines.number();
+                let measures = fields.len().max(1);
+                rejected.add(fault.reason(), measures, number, || LineError {
+                    number,
+                    fault,
+                });
+            }
+            Err(Fault::Exceeded(exceeded)) => return Err(exceeded),
+        }
     }
-    Ok(reader.collector.finish())
+    Ok(Written {
+        arrivals: reader.collector.finish(),
+        rejected,
+    })
 }
 
-/// Returns the number of the line that begins after some text.
-fn line_number(text: &[u8]) -> usize {
-    text.split(|byte| *byte == b'\n').count()
-}
-
-/// What is wrong with a line.
+/// What ends a line, or all of them.
 enum Fault {
-    Line,
-    Time(TimeError),
-    NameTooLong,
-    NoResource,
+    Line(LineFault),
     Exceeded(Exceeded),
 }
 
-impl Fault {
-    fn at(self, text_before: &[u8], options: WriteOptions<'_>) -> WriteError {
-        let number = line_number(text_before);
-        match self {
-            Self::Line => WriteError::Line { number },
-            Self::Time(error) => WriteError::Time { number, error },
-            Self::NameTooLong => WriteError::NameTooLong { number },
-            Self::NoResource => WriteError::NoResource {
-                tag: options.resource_tag.to_owned(),
-            },
-            Self::Exceeded(exceeded) => WriteError::Exceeded(exceeded),
-        }
+impl From<LineFault> for Fault {
+    fn from(fault: LineFault) -> Self {
+        Self::Line(fault)
     }
 }
 
@@ -170,7 +161,7 @@ impl From<Exceeded> for Fault {
     }
 }
 
-/// Reads lines. What says which series a line belongs to is looked at once for each spelling of it.
+/// Takes lines. What says which series a line belongs to is looked at once for each spelling of it.
 struct Reader<'a> {
     options: WriteOptions<'a>,
     collector: Collector,
@@ -192,16 +183,24 @@ struct Series<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, line: Line<'a>, fields: &[(Name<'a>, f64)]) -> Result<(), Fault> {
-        let place = self.place(line.series)?;
+    fn take(
+        &mut self,
+        line: Line<'a>,
+        fields: &[(Name<'a>, f64)],
+        lines: &mut Lines<'_>,
+    ) -> Result<(), Fault> {
+        if fields.is_empty() {
+            return Ok(());
+        }
         let precision = self.options.precision;
         let timestamp = match line.timestamp {
-            Some(units) => precision.timestamp(units).map_err(Fault::Time)?,
+            Some(units) => precision.timestamp(units).map_err(LineFault::Time)?,
             None => self.options.context.now,
         };
+        let place = self.place(line.series)?;
         let series = &mut self.series[place];
         for (index, (field, value)) in fields.iter().enumerate() {
-            let metric = series.metric(index, *field, &mut self.collector)?;
+            let metric = series.metric(index, *field, &mut self.collector, lines)?;
             self.collector.push(metric, timestamp, *value)?;
         }
         Ok(())
@@ -222,37 +221,59 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, written: &'a str) -> Result<usize, Fault> {
-        // A series takes memory even when its fields are all strings, and each spelling of it is one.
+        // A series takes memory, and each spelling of it is one.
         if self.series.len() >= self.options.context.metrics_max {
             return Err(Exceeded::Metrics.into());
         }
-        let (measurement, tags) = line::series(&mut &*written).map_err(|_| Fault::Line)?;
+        let (measurement, tags) =
+            line::series(&mut &*written).map_err(|_| LineFault::Unparsable)?;
         let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = tags
             .into_iter()
             .map(|(name, value)| (name.text(), value.text()))
             .collect();
         tags.sort_unstable();
-        if tags.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-            return Err(Fault::Line);
+        if let Some(twice) = tags.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let tag = shortened(&twice[0].0).into_owned();
+            return Err(LineFault::DuplicateTag { tag }.into());
         }
         let mut resource = None;
         let mut suffix = String::new();
         for (name, value) in tags {
             if name == self.options.resource_tag {
-                resource = Some(self.collector.resource(&value));
+                resource = Some(self.resource(&value)?);
                 continue;
             }
             suffix.push(if suffix.is_empty() { '@' } else { ',' });
-            suffix.extend([&name, "=", &value]);
+            push_text(&mut suffix, &name, &[',', '=']);
+            suffix.push('=');
+            push_value(&mut suffix, &value, &[',']);
         }
+        let resource = resource.ok_or_else(|| LineFault::NoResource {
+            tag: self.options.resource_tag.to_owned(),
+        })?;
+        let mut prefix = String::new();
+        push_text(&mut prefix, &measurement.text(), &['@']);
+        prefix.push('.');
         self.places.insert(written, self.series.len());
         self.series.push(Series {
-            resource: resource.ok_or(Fault::NoResource)?,
-            prefix: measurement.text().into_owned() + ".",
+            resource,
+            prefix,
             suffix,
             fields: Vec::new(),
         });
         Ok(self.series.len() - 1)
+    }
+
+    fn resource(&mut self, id: &str) -> Result<usize, LineFault> {
+        if let Some(known) = self.collector.known_resource(id) {
+            return Ok(known);
+        }
+        // Whether the id can be used doesn't depend on who sends.
+        if let Err(error) = ResourceId::from_original(id, None) {
+            let id = shortened(id).into_owned();
+            return Err(LineFault::Resource { id, error });
+        }
+        Ok(self.collector.resource(id))
     }
 }
 
@@ -263,7 +284,8 @@ impl<'a> Series<'a> {
         index: usize,
         field: Name<'a>,
         collector: &mut Collector,
-    ) -> Result<usize, Fault> {
+        lines: &mut Lines<'_>,
+    ) -> Result<usize, Exceeded> {
         if let Some((known, metric)) = self.fields.get(index)
             && *known == field
         {
@@ -273,14 +295,11 @@ impl<'a> Series<'a> {
         if let Some((_, metric)) = compared.find(|(known, _)| *known == field) {
             return Ok(*metric);
         }
-        let name = [&self.prefix, &*field.text(), &self.suffix].concat();
-        // A text has at least as many bytes as characters.
-        if name.len() > METRIC_NAME_CHARACTERS_MAX
-            && name.chars().count() > METRIC_NAME_CHARACTERS_MAX
-        {
-            return Err(Fault::NameTooLong);
-        }
-        let metric = collector.metric(self.resource, without_slashes(name))?;
+        let mut name = self.prefix.clone();
+        push_text(&mut name, &field.text(), &['.', '@']);
+        name.push_str(&self.suffix);
+        let name = identity::Name::fit(name, ROOM);
+        let metric = collector.metric(self.resource, name, lines.number())?;
         if self.fields.len() < FIELDS_COMPARED_MAX || index >= self.fields.len() {
             self.fields.push((field, metric));
         } else if index >= FIELDS_COMPARED_MAX {

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use carbonara::Series;
+use carbonara::{Series, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -25,13 +25,30 @@ fn points(series: &Series) -> Vec<(i64, f64)> {
     timestamps.zip(series.values().iter().copied()).collect()
 }
 
-fn read(body: &str, options: WriteOptions<'_>) -> Result<Read, WriteError> {
-    let arrivals = parse(body.as_bytes(), options)?;
-    let metrics = arrivals.metrics.iter().map(|arrival| {
-        let resource = arrivals.resources[arrival.resource].clone();
+fn metrics(written: &Written) -> Read {
+    let metrics = written.arrivals.metrics.iter().map(|arrival| {
+        let resource = written.arrivals.resources[arrival.resource].clone();
         (resource, arrival.name.to_string(), points(&arrival.series))
     });
-    Ok(metrics.collect())
+    metrics.collect()
+}
+
+/// Reads a body of good lines.
+#[track_caller]
+fn read(body: &str, options: WriteOptions<'_>) -> Result<Read, Exceeded> {
+    let written = parse(body.as_bytes(), options)?;
+    assert_eq!(written.rejected, Rejected::default(), "{body}");
+    Ok(metrics(&written))
+}
+
+/// Reads a body and returns the first bad line, and how many measures are not stored.
+#[track_caller]
+fn first_fault(body: &[u8]) -> (LineError, usize) {
+    let written = parse(body, options("host")).unwrap();
+    let first = written.rejected.first().unwrap();
+    assert_eq!(first.place, first.error.number);
+    assert_eq!(first.reason, first.error.fault.reason());
+    (first.error.clone(), written.rejected.failures())
 }
 
 /// What [`Read`] is of, borrowed.
@@ -76,6 +93,53 @@ fn measurement_field_and_tags_name_a_metric() {
     check("", &[]);
     check("\n\r\n# nothing\n", &[]);
     check("m,host=h f=\"text\"", &[]);
+    // Nor is it looked at whose text that is.
+    check("m f=\"text\"", &[]);
+}
+
+#[test]
+fn what_differs_is_another_metric() {
+    let body = r"a.b,host=h c=1 1
+a,host=h b.c=2 1
+m,host=h,a=1\,b\=2 v=3 1
+m,host=h,a=1,b=2 v=4 1
+";
+    check(
+        body,
+        &[
+            ("h", "a.b.c", &[(1, 1.0)]),
+            ("h", r"a.b\.c", &[(1, 2.0)]),
+            ("h", r"m.v@a=1\,b=2", &[(1, 3.0)]),
+            ("h", "m.v@a=1,b=2", &[(1, 4.0)]),
+        ],
+    );
+    check(
+        "n,host=h,p=/x v=1 1\nn,host=h,p=_x v=2 1\nn@p=/x,host=h v=3 1\nn/o,host=h v=4 1\nn_o,host=h v=5 1",
+        &[
+            ("h", "n.v@p=_x", &[(1, 1.0)]),
+            ("h", r"n.v@p=\_x", &[(1, 2.0)]),
+            ("h", r"n\@p=\_x.v", &[(1, 3.0)]),
+            ("h", r"n\_o.v", &[(1, 4.0)]),
+            ("h", "n_o.v", &[(1, 5.0)]),
+        ],
+    );
+}
+
+#[test]
+fn long_names_end_with_a_digest() {
+    let written = |field: usize| {
+        let body = format!("m,host=h {}=1", "é".repeat(field));
+        let written = parse(body.as_bytes(), options("host")).unwrap();
+        written.arrivals.metrics[0].clone()
+    };
+    // So many characters were possible before.
+    let fits = written(253);
+    assert_eq!(fits.name.chars().count(), 255);
+    assert_eq!(fits.full_name, None);
+    let long = written(254);
+    assert_eq!(long.name.chars().count(), 255);
+    assert_eq!(long.full_name, Some(format!("m.{}", "é".repeat(254))));
+    assert_ne!(long.name, written(255).name);
 }
 
 #[test]
@@ -88,11 +152,6 @@ fn lines_of_one_metric_are_put_together() {
             ("h", "m.f@a=1", &[(2, 2.0), (3, 3.0)]),
             ("g", "m.f@a=1", &[(1, 9.0)]),
         ],
-    );
-    // A slash and what replaces it.
-    check(
-        "m/n,host=h f=1 1\nm_n,host=h f=2 1",
-        &[("h", "m_n.f", &[(1, 2.0)])],
     );
     // Fields in another order, and one twice.
     check(
@@ -108,55 +167,78 @@ fn lines_of_one_metric_are_put_together() {
 fn another_tag_can_name_the_resource() {
     let expected = vec![("v".to_owned(), "m.f@host=h".to_owned(), vec![(NOW, 1.0)])];
     assert_eq!(read("m,host=h,t=v f=1", options("t")), Ok(expected));
-    let missing = WriteError::NoResource {
+    let written = parse(b"m,host=h f=1", options("t")).unwrap();
+    let fault = LineFault::NoResource {
         tag: "t".to_owned(),
     };
-    assert_eq!(read("m,host=h f=1", options("t")), Err(missing));
+    assert_eq!(written.rejected.first().unwrap().error.fault, fault);
 }
 
 #[test]
 fn timestamps_count_units() {
-    let check = |precision: &str, timestamp: &str, expected: Result<i64, WriteError>| {
-        let options = WriteOptions {
-            precision: Precision::from_name(precision).unwrap(),
-            ..options("host")
-        };
-        let body = format!("m,host=h f=1 {timestamp}");
-        let read = read(&body, options).map(|read| read[0].2[0].0);
-        assert_eq!(read, expected, "{timestamp} {precision}");
+    let options = WriteOptions {
+        precision: Precision::Second,
+        ..options("host")
     };
-    check("", "7", Ok(7));
-    check("ns", "7", Ok(7));
-    check("u", "7", Ok(7_000));
-    check("ms", "7", Ok(7_000_000));
-    check("s", "7", Ok(7_000_000_000));
-    check("m", "7", Ok(420_000_000_000));
-    check("h", "1", Ok(3_600_000_000_000));
-    let time = |error| Err(WriteError::Time { number: 1, error });
-    check("ns", "-1", time(TimeError::BeforeEpoch));
-    check("s", "-9223372036854775808", time(TimeError::BeforeEpoch));
-    check("s", "9223372036854775807", time(TimeError::OutOfRange));
-    assert_eq!(Precision::from_name("d"), None);
+    let read = read("m,host=h f=1 7", options).unwrap();
+    assert_eq!(read[0].2, [(7_000_000_000, 1.0)]);
 }
 
 #[test]
-fn the_first_bad_line_is_named() {
-    let check = |body: &[u8], number: usize| {
-        assert_eq!(
-            parse(body, options("host")),
-            Err(WriteError::Line { number })
-        );
+fn bad_lines_are_left_out_and_named() {
+    let check = |body: &[u8], number: usize, fault: LineFault, measures: usize| {
+        let body_text = String::from_utf8_lossy(body);
+        let expected = (LineError { number, fault }, measures);
+        assert_eq!(first_fault(body), expected, "{body_text}");
     };
-    check(b"x", 1);
-    check(b"m,host=h f=1\nx\ny", 2);
-    check(b"m,host=h f=1 5 6\n", 1);
-    check(b"\n# c\nm,host=h f=\"a\nb\"\nx", 5);
-    check(b"m,host=h f=1\nm,host=h f=1\nm,host=\xff f=1", 3);
-    check(b"m,host=h,a=1,a=2 f=1", 1);
-    let long = format!("m,host=h f=1\nm,host=h {}=1", "é".repeat(254));
-    let too_long = WriteError::NameTooLong { number: 2 };
-    assert_eq!(read(&long, options("host")), Err(too_long));
-    assert!(read(&format!("m,host=h {}=1", "é".repeat(253)), options("host")).is_ok());
+    check(b"x", 1, LineFault::Unparsable, 1);
+    check(b"m,host=h f=1\nx\ny", 2, LineFault::Unparsable, 2);
+    check(b"m,host=h f=1 5 6\n", 1, LineFault::Unparsable, 1);
+    check(
+        b"\n# c\nm,host=h f=\"a\nb\"\nx",
+        5,
+        LineFault::Unparsable,
+        1,
+    );
+    check(
+        b"m,host=h f=1\nm,host=h f=1\nm,host=\xff f=1",
+        3,
+        LineFault::NotUtf8,
+        1,
+    );
+    check(b"m,host=h,a=\0 f=1,g=2", 1, LineFault::Nul, 2);
+    let twice = LineFault::DuplicateTag {
+        tag: "a".to_owned(),
+    };
+    check(b"m,host=h,a=1,a=2 f=1", 1, twice, 1);
+    let time = LineFault::Time;
+    check(b"m,host=h f=1 -1", 1, time(TimeError::BeforeEpoch), 1);
+    let slash = LineFault::Resource {
+        id: "a/b".to_owned(),
+        error: ResourceIdError::Slash,
+    };
+    check(b"\nm,host=a/b f=1,g=2,h=3", 2, slash, 3);
+    let nobody = LineFault::NoResource {
+        tag: "host".to_owned(),
+    };
+    check(b"m f=1\nm f=2", 1, nobody, 2);
+}
+
+#[test]
+fn good_lines_do_not_suffer_from_bad_ones() {
+    let body =
+        b"m,host=h f=1 1\nbroken\nm,host=h f=2 2\nm f=9 3\nm,host=a/b f=9 3\nm,host=h f=9 -3\n\
+        m,host=h,t=\xff f=9 3\nm,host=h,t=\0 f=9 3\nm,host=h f=3 3";
+    let written = parse(body, options("host")).unwrap();
+    let expected = vec![(
+        "h".to_owned(),
+        "m.f".to_owned(),
+        vec![(1, 1.0), (2, 2.0), (3, 3.0)],
+    )];
+    assert_eq!(metrics(&written), expected);
+    assert_eq!(written.arrivals.measures, 3);
+    assert_eq!(written.rejected.failures(), 6);
+    assert_eq!(written.rejected.counts().count(), 6);
 }
 
 #[test]
@@ -190,66 +272,104 @@ fn lines_of_many_fields_may_change_their_order() {
 }
 
 #[test]
-fn series_without_a_number_are_limited_too() {
-    let lines = |count: usize| {
-        let lines: Vec<String> = (0..count)
-            .map(|at| format!("m,host=h{at} f=\"\""))
-            .collect();
-        read(&lines.join("\n"), options("host"))
-    };
-    assert_eq!(lines(5), Ok(Vec::new()));
-    assert_eq!(lines(6), Err(WriteError::Exceeded(Exceeded::Metrics)));
-}
-
-#[test]
 fn there_are_limits() {
-    let lines = |range: std::ops::Range<i64>, field: &dyn Fn(i64) -> String| {
-        let lines: Vec<String> = range
-            .map(|at| format!("m,host=h {}=1 {at}", field(at)))
-            .collect();
+    let lines = |range: std::ops::Range<i64>, line: &dyn Fn(i64) -> String| {
+        let lines: Vec<String> = range.map(line).collect();
         read(&lines.join("\n"), options("host")).map(|read| read.len())
     };
-    assert_eq!(lines(0..10, &|_| "f".to_owned()), Ok(1));
-    assert_eq!(
-        lines(0..11, &|_| "f".to_owned()),
-        Err(WriteError::Exceeded(Exceeded::Points))
-    );
-    assert_eq!(lines(0..5, &|at| format!("f{at}")), Ok(5));
-    assert_eq!(
-        lines(0..6, &|at| format!("f{at}")),
-        Err(WriteError::Exceeded(Exceeded::Metrics))
-    );
+    let one = |at: i64| format!("m,host=h f=1 {at}");
+    assert_eq!(lines(0..10, &one), Ok(1));
+    assert_eq!(lines(0..11, &one), Err(Exceeded::Points));
+    let fields = |at: i64| format!("m,host=h f{at}=1 {at}");
+    assert_eq!(lines(0..5, &fields), Ok(5));
+    assert_eq!(lines(0..6, &fields), Err(Exceeded::Metrics));
+    // A series takes memory in each of its spellings.
+    let spellings = |at: i64| {
+        let tags: Vec<String> = (0..6).map(|tag| format!("t{}=1", (tag + at) % 6)).collect();
+        format!("m,host=h,{} f=1 {at}", tags.join(","))
+    };
+    assert_eq!(lines(0..5, &spellings), Ok(1));
+    assert_eq!(lines(0..6, &spellings), Err(Exceeded::Metrics));
 }
 
 /// Names that can be written.
-fn name() -> impl Strategy<Value = String> {
-    r#"[a-zA-Z ,="\\é☃#]{1,6}[a-z]"#
+const NAME: &str = r#"[a-zA-Z ,="\\é☃#./@_]{0,5}[a-z]"#;
+
+/// Names of which many are nearly the same as another.
+const SIMILAR_NAME: &str = r"[a/_.@,=\\]{0,3}a";
+
+/// Measurement, tags and field: what names a metric of one resource.
+type Identity = (String, std::collections::BTreeMap<String, String>, String);
+
+fn identity(name: &'static str) -> impl Strategy<Value = Identity> {
+    // The tag that names the resource is another one.
+    let tag = name.prop_map(|name| format!("t{name}"));
+    let tags = proptest::collection::btree_map(tag, name, 0..3);
+    (name.prop_map(|name| format!("m{name}")), tags, name)
+}
+
+/// Writes a line of one measure.
+fn line((measurement, tags, field): &Identity, resource: &str, value: f64, at: i64) -> String {
+    let print = |text: &str| Name::print(text).unwrap();
+    let mut line = format!("{},host={}", print(measurement), print(resource));
+    for (tag, value) in tags {
+        write!(line, ",{}={}", print(tag), print(value)).unwrap();
+    }
+    write!(line, " {}={value:?} {at}", print(field)).unwrap();
+    line
 }
 
 proptest! {
     #[test]
-    fn what_is_printed_reads_back(
-        measurement in name(),
-        resource in name(),
-        tags in proptest::collection::btree_map(name(), name(), 0..4),
-        fields in proptest::collection::btree_map(name(), -1e300..1e300_f64, 1..4),
+    fn every_measure_is_under_its_own_name(
+        resource in NAME.prop_map(|name| name.replace('/', "")),
+        one in identity(NAME),
+        value in -1e300..1e300_f64,
         at in 0..i64::MAX,
     ) {
-        let print = |text: &String| Name::print(text).unwrap();
-        // A leading number sign begins a comment.
-        let mut line = print(&format!("m{measurement}"));
-        for (tag, value) in [(&"host".to_owned(), &resource)].into_iter().chain(&tags) {
-            write!(line, ",{}={}", print(tag), print(value)).unwrap();
+        let body = line(&one, &resource, value, at);
+        let written = read(&body, options("host"));
+        let Ok([(stored_resource, name, points)]) = written.as_deref() else {
+            return Err(TestCaseError::fail(format!("{body}: {written:?}")));
+        };
+        prop_assert_eq!((stored_resource, points), (&resource, &vec![(at, value)]));
+        prop_assert!(!name.contains('/'));
+        let (measurement, tags, field) = &one;
+        let is_plain = |text: &String| !text.contains(['\\', '/', '@', ',', '=', '.']) && !text.starts_with('_');
+        if [measurement, field].into_iter().chain(tags.keys()).chain(tags.values()).all(is_plain) {
+            let tags: Vec<String> = tags.iter().map(|(tag, value)| format!("{tag}={value}")).collect();
+            let separator = if tags.is_empty() { "" } else { "@" };
+            prop_assert_eq!(name, &format!("{measurement}.{field}{separator}{}", tags.join(",")));
         }
-        let printed: Vec<String> = fields.iter().map(|(field, value)| format!("{}={value:?}", print(field))).collect();
-        write!(line, " {} {at}", printed.join(",")).unwrap();
-        let suffix: Vec<String> = tags.iter().map(|(tag, value)| format!("{tag}={value}")).collect();
-        let suffix = if suffix.is_empty() { String::new() } else { format!("@{}", suffix.join(",")) };
-        let expected: Read = fields.iter().map(|(field, value)| {
-            (resource.clone(), format!("m{measurement}.{field}{suffix}"), vec![(at, *value)])
-        }).collect();
-        let read = read(&line, options("host"));
-        prop_assert_eq!(read, Ok(expected), "{}", line);
+    }
+
+    #[test]
+    fn two_identities_are_two_metrics(
+        one in identity(SIMILAR_NAME),
+        other in identity(SIMILAR_NAME),
+    ) {
+        let body = format!("{}\n{}", line(&one, "h", 1.0, 1), line(&other, "h", 2.0, 2));
+        let read = read(&body, options("host")).unwrap();
+        prop_assert_eq!(read.len(), if one == other { 1 } else { 2 }, "{:?}", read);
+    }
+
+    #[test]
+    fn bad_lines_cost_only_themselves(lines in proptest::collection::vec(0..7_usize, 0..10)) {
+        const BAD: [&[u8]; 6] = [
+            b"x", b"m f=1", b"m,host=a/b f=1", b"m,host=h f=1 -1", b"m,host=h\xff f=1", b"m,host=h,a=1,a=2 f=1",
+        ];
+        let mut body = Vec::new();
+        for (at, kind) in lines.iter().enumerate() {
+            match BAD.get(*kind) {
+                Some(bad) => body.extend_from_slice(bad),
+                None => body.extend_from_slice(format!("m,host=h f=1 {at}").as_bytes()),
+            }
+            body.push(b'\n');
+        }
+        let written = parse(&body, options("host")).unwrap();
+        let good = lines.iter().filter(|kind| **kind >= BAD.len()).count();
+        prop_assert_eq!(written.arrivals.measures, good);
+        prop_assert_eq!(written.rejected.failures(), lines.len() - good);
     }
 
     #[test]

@@ -5,33 +5,29 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::post;
-use gnocchi_core::model::{
-    Attribute, AttributeKind, AttributeValue, ResourceIdError, ResourceType,
-};
+use gnocchi_core::model::{Attribute, AttributeKind, AttributeValue, ResourceType};
 use gnocchi_core::policy::Caller;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-use super::mapping::{Mapped, MappingError, Naming, Origin, map};
-use super::rejected::Rejected;
+use super::mapping::{LABEL_CHARACTERS_MAX, Mapped, MappingError, Naming, Origin, map};
 use super::snappy::{self, SnappyError};
 use crate::api::aside::{self, Length};
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
 use crate::api::body_memory;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::ingest::named::Destination;
+use crate::api::ingest::named::{Destination, NamedBatch};
+use crate::api::ingest::outcome::Outcome;
+use crate::api::ingest::receiver::Receiver;
 use crate::api::ingest::resource_kind::ResourceKind;
-use crate::api::ingest::{Missing, NamedBatch, OnDemand, UnusableId, context, shortened, too_many};
+use crate::api::ingest::{Rejected, context, too_many};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;
 
 /// The type of all resources that send in this protocol.
 const RESOURCE_TYPE: &str = "prometheus";
-
-/// The longest job and instance that the type allows, in characters: more than types made by clients may.
-const LABEL_CHARACTERS_MAX: u32 = 512;
 
 /// How bodies are announced to be compressed; ours are whether they say so or not.
 const CODING: &str = "snappy";
@@ -79,17 +75,27 @@ async fn write(
     naming: Naming,
 ) -> ApiResult<()> {
     refuse_version_2(headers)?;
-    let (batch, rejected) = parse(state, caller, body, naming).await?;
+    let (batch, mut rejected) = parse(state, caller, body, naming).await?;
     let kind = ResourceKind::Created(resource_type()?);
-    let on_demand = OnDemand {
+    let receiver = Receiver {
         state,
         caller,
-        missing: Missing::CreateResources(&kind),
+        kind: &kind,
     };
-    on_demand.store(batch).await?;
+    let stored = receiver.store(batch, &mut rejected).await?;
     // What is sent again because the store failed is not counted twice.
-    report(state, &rejected);
-    Ok(())
+    let outcome = Outcome { stored, rejected };
+    outcome.report(state, "remote write");
+    match outcome.failure() {
+        None => Ok(()),
+        Some(failure) if stored == 0 && failure.first.status != StatusCode::BAD_REQUEST => {
+            Err(failure.first.clone())
+        }
+        Some(failure) => Err(ApiError::bad_request(format!(
+            "samples not stored: {}; the first is of series {}: {}",
+            failure.numbers, failure.place, failure.reason
+        ))),
+    }
 }
 
 /// A sender falls back to the first version when the second one is refused like this.
@@ -109,7 +115,7 @@ async fn parse(
     caller: &Caller,
     body: RequestBody,
     naming: Naming,
-) -> ApiResult<(NamedBatch, Rejected)> {
+) -> ApiResult<(NamedBatch, Rejected<ApiError>)> {
     let body = body.coded_as(CODING).bytes().await?;
     let bytes_max = state.settings().body_bytes_max;
     let refuse = move |error| refuse_body(error, bytes_max);
@@ -126,13 +132,6 @@ async fn parse(
         drop(body);
         let mapped = map(&message, naming, context).map_err(|error| match error {
             MappingError::Wire(error) => ApiError::malformed_body(error.to_string()),
-            MappingError::NoName { series } => {
-                ApiError::bad_request(format!("The series {series} has no label __name__"))
-            }
-            MappingError::SlashInName { name } => {
-                let name = shortened(&name);
-                ApiError::bad_request(format!("'/' is not supported in metric name: {name}"))
-            }
             MappingError::Exceeded(exceeded) => too_many(exceeded, context),
         })?;
         drop(held);
@@ -142,7 +141,10 @@ async fn parse(
 }
 
 /// Turns the ids of resources into those of their sender.
-fn name_resources(mapped: Mapped, creator: Option<&str>) -> ApiResult<(NamedBatch, Rejected)> {
+fn name_resources(
+    mapped: Mapped,
+    creator: Option<&str>,
+) -> ApiResult<(NamedBatch, Rejected<ApiError>)> {
     let Mapped {
         arrivals,
         origins,
@@ -150,7 +152,8 @@ fn name_resources(mapped: Mapped, creator: Option<&str>) -> ApiResult<(NamedBatc
     } = mapped;
     let mut destinations = Vec::with_capacity(origins.len());
     for (id, Origin { job, instance }) in arrivals.resources.iter().zip(origins) {
-        let mut destination = Destination::of(id.clone(), creator).map_err(unusable)?;
+        let mut destination = Destination::of(id.clone(), creator)
+            .map_err(|unusable| ApiError::bad_request(unusable.error.to_string()))?;
         let text = |value| Some(AttributeValue::String(value));
         destination.attributes = BTreeMap::from([
             ("job".to_owned(), text(job)),
@@ -158,12 +161,8 @@ fn name_resources(mapped: Mapped, creator: Option<&str>) -> ApiResult<(NamedBatc
         ]);
         destinations.push(destination);
     }
+    let rejected = rejected.map(|error| ApiError::bad_request(error.to_string()));
     Ok((NamedBatch::of_arrivals(arrivals, destinations), rejected))
-}
-
-fn unusable(UnusableId { original_id, error }: UnusableId) -> ApiError {
-    debug_assert_eq!(error, ResourceIdError::Slash, "the length was checked");
-    ApiError::bad_request(format!("{error}: {}", shortened(&original_id)))
 }
 
 fn refuse_body(error: SnappyError, bytes_max: usize) -> ApiError {
@@ -189,23 +188,4 @@ fn resource_type() -> ApiResult<ResourceType> {
     let attributes = ["job", "instance"].map(|name| (name.to_owned(), text));
     ResourceType::new(RESOURCE_TYPE, attributes.into())
         .map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
-/// Counts what was left out of a request, and logs it once.
-fn report(state: &ApiState, rejected: &Rejected) {
-    for (reason, samples) in rejected.counts() {
-        state.gnocchi().count_rejected(reason.as_str(), samples);
-    }
-    if let Some((series, reason)) = rejected.first() {
-        let all: Vec<String> = rejected
-            .counts()
-            .map(|(reason, samples)| format!("{} {}", samples, reason.as_str()))
-            .collect();
-        tracing::warn!(
-            series,
-            reason = reason.as_str(),
-            rejected = all.join(", "),
-            "samples of a remote write request are not stored; the first of them is of this series"
-        );
-    }
 }

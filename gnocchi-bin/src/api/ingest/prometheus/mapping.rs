@@ -1,15 +1,16 @@
 //! Which metric of which resource a series of Prometheus is.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use carbonara::{TimeError, Timestamp};
-use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ORIGINAL_ID_CHARACTERS_MAX};
+use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ORIGINAL_ID_CHARACTERS_MAX, is_storable};
 
-use super::message::{Label, Sample, TimeSeries, WriteRequest};
-use super::rejected::{Reason, Rejected};
+use super::message::{Label, LabelFault, Sample, TimeSeries, WriteRequest};
 use super::wire::WireError;
 use crate::api::ingest::collector::Collector;
-use crate::api::ingest::{Arrivals, Exceeded, shortened, without_slashes};
+use crate::api::ingest::identity::{Name, Room, push_text, push_value};
+use crate::api::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
 use crate::api::measures::Context;
 
 const NAME: &str = "__name__";
@@ -18,6 +19,15 @@ const INSTANCE: &str = "instance";
 
 /// What stands for a job or an instance that a series does not have.
 const ABSENT: &str = "none";
+
+/// The longest job and instance that the resource type allows, in characters: more than types made by clients may.
+pub(super) const LABEL_CHARACTERS_MAX: u32 = 512;
+
+/// The longest name of a metric.
+const NAME_ROOM: Room = Room::Bytes(METRIC_NAME_CHARACTERS_MAX);
+
+/// The longest id of a resource.
+const ID_ROOM: Room = Room::Characters(ORIGINAL_ID_CHARACTERS_MAX);
 
 /// How many labels of a series are repeated in errors and logs.
 const REPEATED_LABELS_MAX: usize = 32;
@@ -30,8 +40,8 @@ const STALE_MARKER_BITS: u64 = 0x7ff0_0000_0000_0002;
 pub enum Naming {
     /// `__name__` alone. Of series of one request that differ in other labels only, the last one is stored.
     NameOnly,
-    /// `__name__` and all other labels but job and instance, sorted: `name@label=value,label=value`. A backslash stands before
-    /// what would be taken for punctuation, and `_` for a slash.
+    /// `__name__` and all other labels but job and instance, sorted: `name@label=value,label=value`, escaped so that no two
+    /// sets of labels have one name.
     AllLabels,
 }
 
@@ -43,7 +53,7 @@ pub struct Mapped {
     /// Job and instance of each resource.
     pub origins: Vec<Origin>,
     /// What is not.
-    pub rejected: Rejected,
+    pub rejected: Rejected<SeriesError>,
 }
 
 /// Where a series comes from.
@@ -55,22 +65,41 @@ pub struct Origin {
     pub instance: String,
 }
 
+/// A series that is not stored, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesError {
+    /// Its labels as Prometheus writes them; what is too long is cut off.
+    pub series: String,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl fmt::Display for SeriesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.reason {
+            Reason::NoName => "it has no label __name__",
+            Reason::DuplicateLabel => "a label stands twice",
+            Reason::TooManyLabels => "it has too many labels",
+            Reason::LabelTooLong => "the label job or instance is too long",
+            Reason::NotUtf8 => "a label is not UTF-8",
+            Reason::Nul => "U+0000 is not supported in a label",
+            Reason::SlashInName => "'/' is not supported in metric name",
+            Reason::Histogram => "native histograms are not supported",
+            Reason::BeforeEpoch => "a timestamp lies before 1970",
+            Reason::OutOfRange => "a timestamp lies after 2262",
+            Reason::LabelCollapse => "a later series of the request has the same name",
+            other => other.as_str(),
+        };
+        write!(f, "{what}: {}", self.series)
+    }
+}
+
 /// Why a request cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MappingError {
     /// It is no message of the protocol.
     Wire(WireError),
-    /// A series has no name.
-    NoName {
-        /// Its labels.
-        series: String,
-    },
-    /// A name holds a slash, which only [`Naming::AllLabels`] replaces.
-    SlashInName {
-        /// The name.
-        name: String,
-    },
     /// There is too much.
     Exceeded(Exceeded),
 }
@@ -90,10 +119,10 @@ impl From<Exceeded> for MappingError {
     }
 }
 
-/// Turns a message into measures.
+/// Turns a message into measures. A series that cannot be stored is left out.
 ///
 /// # Errors
-/// [`MappingError`] when the message is none, or not as its definition wants it.
+/// [`MappingError`] when the message is none, or holds too much.
 pub fn map(message: &[u8], naming: Naming, context: Context) -> Result<Mapped, MappingError> {
     let mut mapper = Mapper {
         naming,
@@ -104,8 +133,10 @@ pub fn map(message: &[u8], naming: Naming, context: Context) -> Result<Mapped, M
     };
     let mut request = WriteRequest::of(message, context.points_max);
     let mut series = TimeSeries::default();
+    let mut number = 0;
     while request.read(&mut series)? {
-        mapper.take(&series)?;
+        number += 1;
+        mapper.take(number, &series)?;
     }
     Ok(Mapped {
         arrivals: mapper.collector.finish(),
@@ -118,107 +149,146 @@ struct Mapper<'a> {
     naming: Naming,
     collector: Collector,
     origins: Vec<Origin>,
-    /// The message of the series that each metric stands for.
+    /// The message of the series that each metric stands for, where other series may have its name.
     series: HashMap<usize, &'a [u8]>,
-    rejected: Rejected,
+    rejected: Rejected<SeriesError>,
 }
 
 impl<'a> Mapper<'a> {
-    fn take(&mut self, series: &TimeSeries<'a>) -> Result<(), MappingError> {
-        if series.samples.is_empty() && series.histograms == 0 {
-            return Ok(());
-        }
-        let Some(name) = series.label(NAME) else {
-            let series = describe(&series.labels);
-            return Err(MappingError::NoName { series });
+    /// Takes the series with a number, counted from one.
+    fn take(&mut self, number: usize, series: &TimeSeries<'a>) -> Result<(), MappingError> {
+        let error = |reason| SeriesError {
+            series: describe(&series.labels),
+            reason,
         };
-        if self.naming == Naming::NameOnly && name.contains('/') {
-            let name = name.to_owned();
-            return Err(MappingError::SlashInName { name });
-        }
-        let describe = || describe(&series.labels);
-        (self.rejected).add(Reason::Histogram, series.histograms, describe);
-        if series.samples.is_empty() {
-            // Nor does such a series need its resource.
-            return Ok(());
-        }
-        let name = self.metric_name(name, &series.labels);
-        let resource = if name.chars().count() > METRIC_NAME_CHARACTERS_MAX {
-            Err(Reason::NameTooLong)
-        } else {
-            self.resource(series)
-        };
-        match resource {
-            Ok(resource) => self.store(resource, name, series),
+        match self.metric_name(series) {
             Err(reason) => {
-                self.rejected.add(reason, series.samples.len(), describe);
-                Ok(())
+                let sent = series.samples.len() + series.histograms;
+                self.rejected.add(reason, sent, number, || error(reason));
+                return Ok(());
             }
+            // Without a sample neither the metric nor its resource is needed.
+            Ok(name) if !series.samples.is_empty() => {
+                let resource = self.resource(series);
+                let metric = self.collector.metric(resource, name, number)?;
+                self.store(number, metric, series)?;
+            }
+            Ok(_) => {}
         }
+        let reason = Reason::Histogram;
+        (self.rejected).add(reason, series.histograms, number, || error(reason));
+        Ok(())
     }
 
-    fn metric_name(&self, name: &str, labels: &[Label<'_>]) -> String {
-        if self.naming == Naming::NameOnly {
-            return name.to_owned();
+    /// Returns the name of the metric of a series whose labels can be used.
+    fn metric_name(&self, series: &TimeSeries<'_>) -> Result<Name, Reason> {
+        if let Some(fault) = series.fault {
+            return Err(match fault {
+                LabelFault::NotUtf8 => Reason::NotUtf8,
+                LabelFault::TooMany => Reason::TooManyLabels,
+                LabelFault::Duplicate => Reason::DuplicateLabel,
+            });
         }
-        let mut full = String::new();
-        push_escaped(&mut full, name, &['\\', '@']);
-        let mut separator = '@';
-        for label in labels {
-            if [NAME, JOB, INSTANCE].contains(&label.name) {
-                continue;
+        let name = series.label(NAME).ok_or(Reason::NoName)?;
+        let full = match self.naming {
+            Naming::NameOnly if name.contains('/') => return Err(Reason::SlashInName),
+            Naming::NameOnly => name.to_owned(),
+            Naming::AllLabels => full_name(name, &series.labels),
+        };
+        for origin in [JOB, INSTANCE] {
+            let text = series.label(origin).unwrap_or_default();
+            if !is_storable(text) {
+                return Err(Reason::Nul);
             }
-            full.push(separator);
-            push_escaped(&mut full, label.name, &['\\', ',', '=']);
-            full.push('=');
-            push_escaped(&mut full, label.value, &['\\', ',']);
-            separator = ',';
+            let characters_max = LABEL_CHARACTERS_MAX as usize;
+            if text.len() > characters_max && text.chars().count() > characters_max {
+                return Err(Reason::LabelTooLong);
+            }
         }
-        without_slashes(full)
+        if !is_storable(&full) {
+            return Err(Reason::Nul);
+        }
+        Ok(Name::fit(full, NAME_ROOM))
     }
 
-    fn resource(&mut self, series: &TimeSeries<'_>) -> Result<usize, Reason> {
-        let job = series.label(JOB).unwrap_or(ABSENT);
-        let instance = series.label(INSTANCE).unwrap_or(ABSENT);
-        let mut id = format!("{job}@{instance}");
-        if id.chars().count() > ORIGINAL_ID_CHARACTERS_MAX {
-            return Err(Reason::ResourceIdTooLong);
-        }
-        if self.naming == Naming::AllLabels {
-            id = without_slashes(id);
-        }
+    /// Returns the place of the resource of a series. Job and instance are kept whole in its attributes.
+    fn resource(&mut self, series: &TimeSeries<'_>) -> usize {
+        let (job, instance) = (series.label(JOB), series.label(INSTANCE));
+        let mut id = String::new();
+        push_origin(&mut id, job, &['@']);
+        id.push('@');
+        push_origin(&mut id, instance, &[]);
+        let id = Name::fit(id, ID_ROOM).text;
         let resource = self.collector.resource(&id);
         if resource == self.origins.len() {
             self.origins.push(Origin {
-                job: job.to_owned(),
-                instance: instance.to_owned(),
+                job: job.unwrap_or(ABSENT).to_owned(),
+                instance: instance.unwrap_or(ABSENT).to_owned(),
             });
         }
-        Ok(resource)
+        resource
     }
 
     fn store(
         &mut self,
-        resource: usize,
-        name: String,
+        number: usize,
+        metric: usize,
         series: &TimeSeries<'a>,
     ) -> Result<(), MappingError> {
-        let describe = || describe(&series.labels);
-        let metric = self.collector.metric(resource, name)?;
-        if let Some(earlier) = self.series.insert(metric, series.message) {
+        if self.naming == Naming::NameOnly
+            && let Some(earlier) = self.series.insert(metric, series.message)
+        {
             let earlier = TimeSeries::labels_of(earlier)?;
             if earlier != series.labels {
                 let lost = self.collector.drain(metric);
-                (self.rejected).add(Reason::LabelCollapse, lost, || self::describe(&earlier));
+                let reason = Reason::LabelCollapse;
+                self.rejected.add(reason, lost, number, || SeriesError {
+                    series: describe(&earlier),
+                    reason,
+                });
             }
         }
         for sample in &series.samples {
             match usable(*sample) {
                 Ok(timestamp) => self.collector.push(metric, timestamp, sample.value)?,
-                Err(reason) => self.rejected.add(reason, 1, describe),
+                Err(reason) => self.rejected.add(reason, 1, number, || SeriesError {
+                    series: describe(&series.labels),
+                    reason,
+                }),
             }
         }
         Ok(())
+    }
+}
+
+/// Puts `__name__` and the labels together that do not name the resource.
+fn full_name(name: &str, labels: &[Label<'_>]) -> String {
+    let mut full = String::new();
+    push_text(&mut full, name, &['@']);
+    let mut separator = '@';
+    for label in labels {
+        if [NAME, JOB, INSTANCE].contains(&label.name) {
+            continue;
+        }
+        full.push(separator);
+        push_text(&mut full, label.name, &[',', '=']);
+        full.push('=');
+        push_value(&mut full, label.value, &[',']);
+        separator = ',';
+    }
+    full
+}
+
+/// Appends a job or instance to the id of a resource. One that really has the name of an absent one is escaped.
+fn push_origin(id: &mut String, label: Option<&str>, special: &[char]) {
+    match label {
+        None => id.push_str(ABSENT),
+        Some(text) => {
+            if text == ABSENT {
+                id.push('\\');
+            }
+            push_text(id, text, special);
+        }
     }
 }
 
@@ -231,15 +301,6 @@ fn usable(sample: Sample) -> Result<Timestamp, Reason> {
         TimeError::BeforeEpoch => Reason::BeforeEpoch,
         _ => Reason::OutOfRange,
     })
-}
-
-fn push_escaped(text: &mut String, part: &str, special: &[char]) {
-    for c in part.chars() {
-        if special.contains(&c) {
-            text.push('\\');
-        }
-        text.push(c);
-    }
 }
 
 /// Writes labels as Prometheus does, and cuts off what is too long.

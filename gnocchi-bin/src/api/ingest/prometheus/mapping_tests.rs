@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use prost::Message;
 
 use super::*;
@@ -117,6 +118,13 @@ fn what_a_series_does_not_say_is_none() {
     assert_eq!(stored(&mapped), [("none@none", "up", vec![(1, 1.0)])]);
 }
 
+/// The first series that is not stored, and why.
+fn first(mapped: &Mapped) -> (&str, Reason) {
+    let first = mapped.rejected.first().unwrap();
+    assert_eq!(first.reason, first.error.reason);
+    (&first.error.series, first.reason)
+}
+
 #[test]
 fn the_last_series_of_a_name_wins() {
     let request = vec![
@@ -126,11 +134,9 @@ fn the_last_series_of_a_name_wins() {
     let mapped = mapped(Naming::NameOnly, request.clone()).unwrap();
     assert_eq!(stored(&mapped), [("none@none", "cpu", vec![(1, 3.0)])]);
     assert_eq!(mapped.rejected.count(Reason::LabelCollapse), 2);
-    let first = "{__name__=\"cpu\", core=\"0\"}";
-    assert_eq!(
-        mapped.rejected.first(),
-        Some((first, Reason::LabelCollapse))
-    );
+    let collapsed = "{__name__=\"cpu\", core=\"0\"}";
+    assert_eq!(first(&mapped), (collapsed, Reason::LabelCollapse));
+    assert_eq!(mapped.rejected.failures(), 0);
 
     let mapped = self::mapped(Naming::AllLabels, request).unwrap();
     assert_eq!(
@@ -176,23 +182,46 @@ fn all_labels_name_a_metric() {
 }
 
 #[test]
-fn slashes() {
+fn slashes_and_underscores_stay_different() {
     let request = || vec![series(&[("__name__", "a/b"), ("job", "c/d")], &[(1, 1.0)])];
     let mapped = mapped(Naming::AllLabels, request()).unwrap();
-    assert_eq!(stored(&mapped), [("c_d@none", "a_b", vec![(1, 1.0)])]);
+    assert_eq!(stored(&mapped), [(r"c\_d@none", r"a\_b", vec![(1, 1.0)])]);
     assert_eq!(mapped.origins[0].job, "c/d");
-    let name = "a/b".to_owned();
-    assert_eq!(
-        self::mapped(Naming::NameOnly, request()),
-        Err(MappingError::SlashInName { name })
-    );
-    // Two series that become one are noticed.
+    let mapped = self::mapped(Naming::NameOnly, request()).unwrap();
+    assert_eq!(mapped.arrivals, Arrivals::default());
+    assert_eq!(first(&mapped).1, Reason::SlashInName);
+
     let request = vec![
         series(&[("__name__", "m"), ("p", "/a")], &[(1, 1.0)]),
         series(&[("__name__", "m"), ("p", "_a")], &[(1, 2.0)]),
     ];
     let mapped = self::mapped(Naming::AllLabels, request).unwrap();
-    assert_eq!(mapped.rejected.count(Reason::LabelCollapse), 1);
+    assert_eq!(
+        stored(&mapped),
+        [
+            ("none@none", "m@p=_a", vec![(1, 1.0)]),
+            ("none@none", r"m@p=\_a", vec![(1, 2.0)]),
+        ]
+    );
+    assert_eq!(mapped.rejected, Rejected::default());
+}
+
+#[test]
+fn job_and_instance_stay_apart() {
+    let id = |labels: &[(&str, &str)]| {
+        let labels = [&[("__name__", "up")], labels].concat();
+        let mapped = mapped(Naming::NameOnly, vec![series(&labels, &[(1, 1.0)])]).unwrap();
+        mapped.arrivals.resources[0].clone()
+    };
+    assert_eq!(id(&[("job", "a"), ("instance", "b@c")]), "a@b@c");
+    assert_eq!(id(&[("job", "a@b"), ("instance", "c")]), r"a\@b@c");
+    assert_eq!(id(&[("job", "a/b"), ("instance", "c_d")]), r"a\_b@c_d");
+    assert_eq!(id(&[]), "none@none");
+    assert_eq!(id(&[("job", "none")]), r"\none@none");
+    let long = "a".repeat(300);
+    let shortened = id(&[("job", &long), ("instance", "b")]);
+    assert_eq!(shortened.chars().count(), 289);
+    assert_ne!(shortened, id(&[("job", &long), ("instance", "c")]));
 }
 
 #[test]
@@ -214,33 +243,83 @@ fn samples_that_cannot_be_stored_are_counted() {
         (Reason::OutOfRange, 1),
     ];
     assert_eq!(counts, expected);
-    assert_eq!(mapped.rejected.first().unwrap().1, Reason::BeforeEpoch);
+    assert_eq!(first(&mapped).1, Reason::BeforeEpoch);
+    assert_eq!(mapped.rejected.failures(), 2);
+    assert_eq!(mapped.arrivals.measures, 2);
 }
 
 #[test]
 fn series_that_cannot_be_stored_are_counted() {
-    let long = "é".repeat(256);
+    let long = "é".repeat(513);
+    let fits = "é".repeat(512);
+    let two = [(1, 1.0), (2, 1.0)];
+    let many: Vec<String> = (0..1001).map(|index| format!("l{index}")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "x")).collect();
     let request = vec![
-        series(&[("__name__", &long)], &[(1, 1.0), (2, 1.0)]),
-        series(
-            &[("__name__", "m"), ("job", &long), ("instance", &long)],
-            &[(1, 1.0)],
-        ),
+        series(UP, &[(1, 1.0)]),
+        series(&[("job", "a")], &two),
+        series(&[("__name__", "m"), ("a", "1"), ("a", "2")], &two),
+        series(&[("__name__", "m"), ("a", "\0")], &[(1, 1.0)]),
+        series(&[("__name__", "m"), ("job", "\0")], &[(1, 1.0)]),
+        series(&many, &[(1, 1.0)]),
+        series(&[("__name__", "m"), ("job", &long)], &[(1, 1.0)]),
         oracle::TimeSeries {
             histograms: vec![oracle::Histogram {}; 3],
             ..series(UP, &[])
         },
-        series(UP, &[(1, 1.0)]),
+        series(
+            &[("__name__", "m"), ("job", &fits), ("instance", &fits)],
+            &[(1, 1.0)],
+        ),
     ];
     let mapped = mapped(Naming::AllLabels, request).unwrap();
-    assert_eq!(stored(&mapped).len(), 1);
+    assert_eq!(stored(&mapped).len(), 2);
+    assert_eq!(mapped.origins[1].job, fits);
     let counts: Vec<_> = mapped.rejected.counts().collect();
     let expected = [
-        (Reason::NameTooLong, 2),
-        (Reason::ResourceIdTooLong, 1),
         (Reason::Histogram, 3),
+        (Reason::Nul, 2),
+        (Reason::NoName, 2),
+        (Reason::DuplicateLabel, 2),
+        (Reason::TooManyLabels, 1),
+        (Reason::LabelTooLong, 1),
     ];
     assert_eq!(counts, expected);
+    assert_eq!(first(&mapped), ("{job=\"a\"}", Reason::NoName));
+    assert_eq!(mapped.rejected.first().unwrap().place, 2);
+}
+
+#[test]
+fn a_label_that_is_no_text_costs_its_series_only() {
+    let good = series(UP, &[(1, 1.0)]);
+    let bad = series(&[("__name__", "m"), ("a", "xyz")], &[(1, 1.0)]);
+    let request = oracle::WriteRequest {
+        series: vec![bad, good],
+    };
+    let mut message = request.encode_to_vec();
+    let at = message
+        .windows(3)
+        .position(|piece| piece == b"xyz")
+        .unwrap();
+    message[at] = 0xff;
+    let mapped = map(&message, Naming::AllLabels, CONTEXT).unwrap();
+    assert_eq!(stored(&mapped).len(), 1);
+    assert_eq!(first(&mapped), ("{__name__=\"m\"}", Reason::NotUtf8));
+}
+
+#[test]
+fn long_names_end_with_a_digest() {
+    let value = "x".repeat(300);
+    let name = |core: &str| {
+        let labels = [("__name__", "cpu"), ("core", core), ("text", &value)];
+        let mapped = mapped(Naming::AllLabels, vec![series(&labels, &[(1, 1.0)])]).unwrap();
+        mapped.arrivals.metrics[0].clone()
+    };
+    let one = name("0");
+    assert_eq!(one.name.len(), 255);
+    assert!(one.name.starts_with("cpu@core=0,text=xxx"), "{}", one.name);
+    assert_eq!(one.full_name, Some(format!("cpu@core=0,text={value}")));
+    assert_ne!(one.name, name("1").name);
 }
 
 #[test]
@@ -259,23 +338,14 @@ fn histograms_alone_need_no_resource() {
 fn what_is_told_of_a_series_is_limited() {
     let long = "x".repeat(1000);
     let labels = vec![("job", long.as_str()); 1000];
-    let error = mapped(Naming::NameOnly, vec![series(&labels, &[(1, 1.0)])]).unwrap_err();
-    let MappingError::NoName { series } = error else {
-        panic!("{error:?}");
-    };
+    let mapped = mapped(Naming::NameOnly, vec![series(&labels, &[(1, 1.0)])]).unwrap();
+    let (series, _) = first(&mapped);
     assert!(series.len() < 11_000, "{}", series.len());
     assert!(series.ends_with("xx...\", ...}"), "{series}");
 }
 
 #[test]
-fn a_series_has_a_name() {
-    let request = vec![series(&[("job", "a")], &[(1, 1.0)])];
-    let series_text = "{job=\"a\"}".to_owned();
-    let expected = Err(MappingError::NoName {
-        series: series_text,
-    });
-    assert_eq!(mapped(Naming::NameOnly, request), expected);
-    // Without samples there is nothing to name.
+fn a_series_without_samples_needs_no_name() {
     let mapped = mapped(Naming::NameOnly, vec![series(&[], &[])]).unwrap();
     assert_eq!(mapped, Mapped::default());
 }
@@ -340,5 +410,34 @@ fn the_reader_agrees_with_the_oracle() {
         };
         let decoded = oracle::WriteRequest::decode(&message[..end]);
         assert_eq!(ours, decoded.is_ok(), "{end}");
+    }
+}
+
+/// A set of labels of which many are nearly the same as another.
+fn labels() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+    let name = prop_oneof![
+        Just("job"),
+        Just("instance"),
+        Just("a"),
+        Just("a="),
+        Just("b,a")
+    ];
+    let value = r"[a/_@,=\\]{1,4}|none|a,b=c";
+    proptest::collection::btree_map(name.prop_map(str::to_owned), value, 0..4)
+}
+
+proptest! {
+    #[test]
+    fn two_label_sets_are_two_metrics(one in labels(), other in labels(), names in ("m[@/_]?", "m[@/_]?")) {
+        let labelled = |name: &str, labels: &std::collections::BTreeMap<String, String>, value| {
+            let mut all: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+            all.push(("__name__", name));
+            series(&all, &[(1, value)])
+        };
+        let request = vec![labelled(&names.0, &one, 1.0), labelled(&names.1, &other, 2.0)];
+        let mapped = mapped(Naming::AllLabels, request).unwrap();
+        prop_assert_eq!(mapped.rejected.failures(), 0);
+        let same = one == other && names.0 == names.1;
+        prop_assert_eq!(stored(&mapped).len(), if same { 1 } else { 2 }, "{:?}", stored(&mapped));
     }
 }

@@ -21,8 +21,21 @@ pub struct TimeSeries<'a> {
     pub samples: Vec<Sample>,
     /// How many histograms came; they are no measures.
     pub histograms: usize,
+    /// What is wrong with the labels.
+    pub fault: Option<LabelFault>,
     /// The message of the series, from which it can be read again.
     pub(super) message: &'a [u8],
+}
+
+/// Why the labels of a series name no series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelFault {
+    /// One of them is no UTF-8.
+    NotUtf8,
+    /// There are more of them than anybody needs.
+    TooMany,
+    /// Two have the same name.
+    Duplicate,
 }
 
 /// A label. Labels are ordered by name.
@@ -74,14 +87,14 @@ impl<'a> TimeSeries<'a> {
         self.labels.clear();
         self.samples.clear();
         self.histograms = 0;
+        self.fault = None;
         self.message = message;
         for field in Fields::of(message) {
             match field? {
-                (1, _) if self.labels.len() == LABELS_MAX => return Err(WireError::TooManyLabels),
+                (1, content) => self.read_label(content.bytes()?)?,
                 (2, _) if self.samples.len() == samples_max => {
                     return Err(WireError::TooManySamples);
                 }
-                (1, content) => self.labels.push(Label::read(content.bytes()?)?),
                 (2, content) => self.samples.push(Sample::read(content.bytes()?)?),
                 (4, content) => {
                     content.bytes()?;
@@ -90,10 +103,29 @@ impl<'a> TimeSeries<'a> {
                 _ => {}
             }
         }
-        // A label without a value is none, as everywhere in Prometheus.
-        self.labels.retain(|label| !label.value.is_empty());
         if !self.labels.is_sorted() {
             self.labels.sort_unstable();
+        }
+        let mut pairs = self.labels.windows(2);
+        if pairs.any(|pair| pair[0].name == pair[1].name) {
+            self.fault.get_or_insert(LabelFault::Duplicate);
+        }
+        // A label without a value is none, as everywhere in Prometheus.
+        self.labels.retain(|label| !label.value.is_empty());
+        Ok(())
+    }
+
+    /// Reads a label. What is wrong with its text is wrong with this series only.
+    fn read_label(&mut self, message: &'a [u8]) -> Result<(), WireError> {
+        match Label::read(message) {
+            Ok(_) if self.labels.len() == LABELS_MAX => {
+                self.fault.get_or_insert(LabelFault::TooMany);
+            }
+            Ok(label) => self.labels.push(label),
+            Err(WireError::Utf8) => {
+                self.fault.get_or_insert(LabelFault::NotUtf8);
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -179,25 +211,58 @@ mod tests {
         let read = |message: &[u8]| WriteRequest::of(message, 1).read(&mut TimeSeries::default());
         assert_eq!(read(&[0x08, 1]), Err(WireError::Kind));
         assert_eq!(read(&[0x0a, 2, 0x08, 1]), Err(WireError::Kind));
-        assert_eq!(
-            read(&[0x0a, 5, 0x0a, 3, 0x0a, 1, 0xff]),
-            Err(WireError::Utf8)
-        );
         assert_eq!(read(&[0x0a, 4, 0x12, 2, 0x08, 1]), Err(WireError::Kind));
+    }
+
+    /// Reads a series.
+    fn read_series(series: &[u8]) -> Result<(usize, Option<LabelFault>), WireError> {
+        let mut message = vec![0x0a];
+        message.extend([0x80 | u8::try_from(series.len() & 0x7f).unwrap()]);
+        message.extend([u8::try_from(series.len() >> 7).unwrap()]);
+        message.extend(series);
+        let mut read = TimeSeries::default();
+        WriteRequest::of(&message, 2).read(&mut read)?;
+        Ok((read.labels.len(), read.fault))
     }
 
     #[test]
     fn labels_and_samples_are_limited() {
-        let read = |series: &[u8]| {
-            let mut message = vec![0x0a];
-            message.extend([0x80 | u8::try_from(series.len() & 0x7f).unwrap()]);
-            message.extend([u8::try_from(series.len() >> 7).unwrap()]);
-            message.extend(series);
-            WriteRequest::of(&message, 2).read(&mut TimeSeries::default())
+        let labels = |count: usize| {
+            let label = |index: usize| {
+                let name = u16::try_from(index).unwrap() + 0x100;
+                let [high, low] = name.to_be_bytes();
+                [0x0a, 7, 0x0a, 2, b'a' + high, low & 0x7f, 0x12, 1, b'x']
+            };
+            (0..count).flat_map(label).collect::<Vec<u8>>()
         };
-        assert_eq!(read(&[0x0a, 0].repeat(1000)), Ok(true));
-        assert_eq!(read(&[0x0a, 0].repeat(1001)), Err(WireError::TooManyLabels));
-        assert_eq!(read(&[0x12, 0].repeat(2)), Ok(true));
-        assert_eq!(read(&[0x12, 0].repeat(3)), Err(WireError::TooManySamples));
+        assert_eq!(read_series(&labels(100)), Ok((100, None)));
+        let empty = [0x0a, 0];
+        let (_, fault) = read_series(&empty.repeat(1001)).unwrap();
+        assert_eq!(fault, Some(LabelFault::TooMany));
+        assert_eq!(read_series(&[0x12, 0].repeat(2)), Ok((0, None)));
+        assert_eq!(
+            read_series(&[0x12, 0].repeat(3)),
+            Err(WireError::TooManySamples)
+        );
+    }
+
+    #[test]
+    fn bad_labels_are_told() {
+        let a = [0x0a, 6, 0x0a, 1, b'a', 0x12, 1, b'x'];
+        let empty_a = [0x0a, 3, 0x0a, 1, b'a'];
+        let not_utf8 = [0x0a, 3, 0x0a, 1, 0xff];
+        assert_eq!(
+            read_series(&[&a[..], &empty_a].concat()),
+            Ok((1, Some(LabelFault::Duplicate)))
+        );
+        assert_eq!(
+            read_series(&[&a[..], &a].concat()),
+            Ok((2, Some(LabelFault::Duplicate)))
+        );
+        assert_eq!(
+            read_series(&[&not_utf8[..], &a].concat()),
+            Ok((1, Some(LabelFault::NotUtf8)))
+        );
+        assert_eq!(read_series(&a), Ok((1, None)));
     }
 }

@@ -6,18 +6,18 @@
 //! count, and nothing is lost.
 //!
 //! A request that is refused is not sent again, unless the server is busy. So what cannot be stored of a good request is left
-//! out, counted by reason in `gnocchi_measures_rejected_total`, and named in the log; the rest is stored.
+//! out, counted by reason in `gnocchi_measures_rejected_total`, and named in the log and in the response, which is 400; the rest
+//! is stored. Only what the protocol or the mapping means to happen is no failure: stale markers, and at
+//! `/v1/prometheus/write` series that share a name.
 
 mod endpoint;
 mod mapping;
 mod message;
-mod rejected;
 mod snappy;
 mod wire;
 
-pub use mapping::{Mapped, MappingError, Naming, map};
-pub use message::{Label, Sample, TimeSeries, WriteRequest};
-pub use rejected::{Reason, Rejected};
+pub use mapping::{Mapped, MappingError, Naming, Origin, SeriesError, map};
+pub use message::{Label, LabelFault, Sample, TimeSeries, WriteRequest};
 pub use snappy::{SnappyError, decompress};
 pub use wire::WireError;
 

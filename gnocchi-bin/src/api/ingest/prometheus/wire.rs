@@ -19,8 +19,6 @@ pub enum WireError {
     Kind,
     /// A text is no UTF-8.
     Utf8,
-    /// A series has more labels than anybody needs.
-    TooManyLabels,
     /// A series has more samples than a request may hold.
     TooManySamples,
 }
@@ -33,7 +31,6 @@ impl fmt::Display for WireError {
             Self::Tag => "a field of the message has a number or kind that does not exist",
             Self::Kind => "a field of the message is of another kind than its definition says",
             Self::Utf8 => "a text of the message is no UTF-8",
-            Self::TooManyLabels => "a series of the message has more than 1000 labels",
             Self::TooManySamples => "a series of the message has too many samples",
         })
     }

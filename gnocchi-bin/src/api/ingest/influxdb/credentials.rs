@@ -1,0 +1,73 @@
+//! Callers in the ways of this protocol, translated to basic authentication.
+//!
+//! Clients of version 1 put user and password into the query (`u`, `p`), those of version 2 into a
+//! token: `Authorization: Token user:password`.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+
+use crate::api::error::ApiError;
+use crate::api::query::Query;
+
+/// The scheme of version 2.
+const SCHEME: &str = "Token";
+
+/// Puts a header for basic authentication into a request that says in another way who calls.
+pub(super) async fn translate(mut request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    match credentials(request.headers(), &Query::parse(query)) {
+        Ok(Some(credentials)) => {
+            let mut value =
+                HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
+                    .expect("base64 is ASCII without control characters");
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(None) => {}
+        Err(error) => return error.into_response(),
+    }
+    next.run(request).await
+}
+
+/// Returns user and password with a colon between them. A header goes before the query.
+fn credentials(headers: &HeaderMap, query: &Query) -> Result<Option<String>, ApiError> {
+    if let Some(header) = headers.get(AUTHORIZATION) {
+        let token = header.to_str().ok().and_then(|header| {
+            let (scheme, token) = header.split_once(' ')?;
+            scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
+        });
+        return Ok(token.map(ToOwned::to_owned));
+    }
+    let user = query.single("u")?;
+    let password = query.single("p")?.unwrap_or_default();
+    Ok(user.map(|user| format!("{user}:{password}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_go_before_the_query() {
+        let check = |header: Option<&'static str>, query: &str, expected: Option<&str>| {
+            let header = header.map(|value| (AUTHORIZATION, HeaderValue::from_static(value)));
+            let headers = HeaderMap::from_iter(header.clone());
+            let found = credentials(&headers, &Query::parse(query)).unwrap();
+            assert_eq!(found.as_deref(), expected, "{header:?} {query}");
+        };
+        check(None, "db=x&u=me&p=a%3Ab", Some("me:a:b"));
+        check(None, "u=me", Some("me:"));
+        check(None, "p=secret", None);
+        check(Some("Token me:secret"), "u=other&p=x", Some("me:secret"));
+        check(Some("token me:"), "", Some("me:"));
+        // Without a user it is no name for anybody.
+        check(Some("Token secret"), "", Some("secret"));
+        check(Some("Basic bWU6"), "u=other&p=x", None);
+        assert!(credentials(&HeaderMap::new(), &Query::parse("u=a&u=b")).is_err());
+    }
+}

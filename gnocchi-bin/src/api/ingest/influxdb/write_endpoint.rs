@@ -1,0 +1,184 @@
+//! Measures in the line protocol.
+
+use std::fmt;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use gnocchi_core::policy::Caller;
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::json;
+
+use super::precision::Precision;
+use super::write::{self, LineError, LineFault, WriteOptions};
+use crate::api::aside::{self, Length};
+use crate::api::auth::Authenticated;
+use crate::api::body::RequestBody;
+use crate::api::error::{ApiError, ApiResult};
+use crate::api::ingest::named::{Destination, NamedBatch};
+use crate::api::ingest::outcome::Outcome;
+use crate::api::ingest::receiver::Receiver;
+use crate::api::ingest::resource_kind::ResourceKind;
+use crate::api::ingest::{Arrivals, Rejected, context, too_many};
+use crate::api::query::Query;
+use crate::api::state::ApiState;
+
+/// The header that names the tag with the id of the resource.
+const RESOURCE_TAG_HEADER: HeaderName =
+    HeaderName::from_static("x-gnocchi-influxdb-tag-resource-id");
+
+/// The tag with the id of the resource unless the header names another.
+const RESOURCE_TAG: &str = "host";
+
+/// The database of a request that names none.
+const DATABASE: &str = "influxdb";
+
+/// How many bytes are parsed at once: it takes about half a millisecond.
+const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
+
+/// `POST /v1/influxdb/write`
+pub(super) async fn write(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> ApiResult {
+    let database = query.single("db")?.unwrap_or(DATABASE).to_owned();
+    let precision = precision(&query, &["precision", "epoch"])?;
+    store(&state, &caller, database, precision, &headers, body).await
+}
+
+/// `POST /v1/influxdb/api/v2/write`: a bucket is a database, or a database and a retention policy.
+pub(super) async fn write_to_bucket(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    query: Query,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> ApiResult {
+    let bucket = query.single("bucket")?.unwrap_or(DATABASE);
+    let (database, _) = bucket.split_once('/').unwrap_or((bucket, ""));
+    let database = database.to_owned();
+    let precision = precision(&query, &["precision"])?;
+    store(&state, &caller, database, precision, &headers, body).await
+}
+
+async fn store(
+    state: &ApiState,
+    caller: &Caller,
+    database: String,
+    precision: Precision,
+    headers: &HeaderMap,
+    body: RequestBody,
+) -> ApiResult {
+    let (batch, mut rejected) = parse(state, caller, precision, headers, body).await?;
+    let kind = ResourceKind::Database(database);
+    let receiver = Receiver {
+        state,
+        caller,
+        kind: &kind,
+    };
+    let stored = receiver.store(batch, &mut rejected).await?;
+    let outcome = Outcome { stored, rejected };
+    outcome.report(state, "line protocol");
+    match outcome.failure() {
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+        Some(failure) if stored == 0 => Err(failure.first.clone()),
+        Some(failure) => Err(ApiError::bad_request(format!(
+            "partial write: line {}: {}; dropped={}",
+            failure.place, failure.reason, failure.numbers
+        ))),
+    }
+}
+
+async fn parse(
+    state: &ApiState,
+    caller: &Caller,
+    precision: Precision,
+    headers: &HeaderMap,
+    body: RequestBody,
+) -> ApiResult<(NamedBatch, Rejected<ApiError>)> {
+    let resource_tag = resource_tag(headers)?;
+    let body = body.bytes().await?;
+    let context = context(state);
+    let creator = caller.creator.clone();
+    let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
+    let parsed = aside::work(length, move || {
+        let options = WriteOptions {
+            resource_tag: &resource_tag,
+            precision,
+            context,
+        };
+        let written = write::parse(&body, options);
+        let written = written.map_err(|exceeded| too_many(exceeded, context))?;
+        let batch = name_resources(written.arrivals, creator.as_deref())?;
+        Ok((batch, written.rejected.map(ApiError::from)))
+    });
+    parsed.await?
+}
+
+/// Reads the unit of timestamps from the first of some parameters that is there.
+fn precision(query: &Query, names: &[&'static str]) -> ApiResult<Precision> {
+    for name in names {
+        if let Some(unit) = query.single(name)? {
+            return Precision::from_name(unit).ok_or_else(|| {
+                ApiError::argument(name, format!("must be one of {}", Precision::NAMES))
+            });
+        }
+    }
+    Ok(Precision::default())
+}
+
+fn resource_tag(headers: &HeaderMap) -> ApiResult<String> {
+    let Some(tag) = headers.get(RESOURCE_TAG_HEADER) else {
+        return Ok(RESOURCE_TAG.to_owned());
+    };
+    let tag = std::str::from_utf8(tag.as_bytes());
+    tag.map(ToOwned::to_owned)
+        .map_err(|_| ApiError::bad_request(format!("Header {RESOURCE_TAG_HEADER} is no UTF-8")))
+}
+
+/// Turns the ids of resources into those of their sender.
+fn name_resources(arrivals: Arrivals, creator: Option<&str>) -> ApiResult<NamedBatch> {
+    let ids = arrivals.resources.iter().cloned();
+    let destinations: Result<Vec<_>, _> = ids.map(|id| Destination::of(id, creator)).collect();
+    match destinations {
+        Ok(destinations) => Ok(NamedBatch::of_arrivals(arrivals, destinations)),
+        Err(unusable) => Err(ApiError::bad_request(unusable.error.to_string())),
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = self.number;
+        match &self.fault {
+            LineFault::Unparsable => write!(f, "Unable to parse line {number}"),
+            LineFault::NotUtf8 => write!(f, "Unable to parse line {number}: it is not UTF-8"),
+            LineFault::Nul => write!(f, "Unable to parse line {number}: it holds U+0000"),
+            LineFault::DuplicateTag { tag } => {
+                write!(
+                    f,
+                    "Unable to parse line {number}: the tag {tag} stands twice"
+                )
+            }
+            LineFault::Time(error) => write!(f, "Unable to use line {number}: {error}"),
+            // The wording of the Python Gnocchi, which names no line.
+            LineFault::NoResource { tag } => write!(f, "Unable to find key `{tag}' in tags"),
+            LineFault::Resource { id, error } => {
+                write!(f, "Unable to use line {number}: {error}: {id}")
+            }
+        }
+    }
+}
+
+impl From<LineError> for ApiError {
+    fn from(error: LineError) -> Self {
+        let detail = match error.fault {
+            LineFault::NoResource { .. } | LineFault::Resource { .. } => "key",
+            LineFault::Time(_) => "timestamp",
+            _ => "line",
+        };
+        let reason = error.to_string();
+        Self::bad_data(json!({"cause": "Value error", "detail": detail, "reason": reason}))
+    }
+}
