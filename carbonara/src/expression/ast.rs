@@ -34,6 +34,8 @@ pub enum Expression {
     },
     /// Differences between neighbouring rows.
     RateOfChange(RateUnit, Box<Expression>),
+    /// The columns of several operands, at least two, one after the other.
+    Columns(Vec<Expression>),
     /// A statistic of each row, across its columns.
     Aggregate(CellMethod, Box<Expression>),
     /// A statistic of consecutive rows, column by column.
@@ -139,6 +141,11 @@ impl Expression {
                     highest.change_references(change);
                 }
             }
+            Self::Columns(operands) => {
+                for operand in operands {
+                    operand.change_references(change);
+                }
+            }
         }
     }
 
@@ -165,6 +172,11 @@ impl Expression {
                 lowest.visit_metrics(visit);
                 if let Some(highest) = highest {
                     highest.visit_metrics(visit);
+                }
+            }
+            Self::Columns(operands) => {
+                for operand in operands {
+                    operand.visit_metrics(visit);
                 }
             }
         }

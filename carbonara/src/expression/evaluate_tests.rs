@@ -343,6 +343,58 @@ fn columns_that_cannot_be_paired() {
 }
 
 #[test]
+fn what_no_series_stands_for_leaves_the_others() {
+    let check = |text: &str, expected: &[f64]| {
+        let expression: Expression = spell(text).parse().expect("an expression");
+        let input = Input {
+            granularity: Timespan::from_second(60).expect("positive"),
+            columns: vec![InputColumn {
+                reference: 0,
+                series: minutes(&[1.0, 2.0]),
+            }],
+            alignment: Alignment::Fill(Fill::Null),
+            time_zone: &TimeZone::UTC,
+        };
+        let outcome = evaluate(&expression, input).expect("a result");
+        assert_eq!(outcome.shape, Shape::Aggregated, "{text}");
+        assert_eq!(
+            bits(&outcome.columns[0].values),
+            bits(expected),
+            "{text}: {outcome:?}"
+        );
+    };
+    check("(aggregate sum $all)", &[1.0, 2.0]);
+    check("(+ (aggregate sum $a) (aggregate sum $b))", &[1.0, 2.0]);
+    check("(+ (aggregate max $a) (aggregate count $b))", &[1.0, 2.0]);
+    check("(+ (aggregate max $a) (aggregate mean $b))", &[GAP, GAP]);
+    check("(max (aggregate max $a) (aggregate max $b))", &[1.0, 2.0]);
+    check("(aggregate sum $a (* 2 $b))", &[1.0, 2.0]);
+    check(
+        "(- (aggregate rate:sum $a) (aggregate rate:sum $b))",
+        &[1.0],
+    );
+}
+
+#[test]
+fn several_operands_of_an_aggregate_count_together() {
+    check_combined("(aggregate mean $a $b)", &[5.5, 4.5, 4.5, 19.0, 9.0, 20.5]);
+    check_combined("(aggregate count $a $b $a)", &[2.0; 6]);
+    check_combined("(aggregate count $a (abs $b) $a)", &[3.0; 6]);
+    check_combined(
+        "(aggregate sum (* 2 $a) (aggregate max $all))",
+        &[12.0, 11.0, 13.0, 46.0, 48.0, 96.0],
+    );
+    assert_eq!(
+        error("(aggregate sum (abs $a) 2)"),
+        EvaluateError::NotASeries
+    );
+    assert!(matches!(
+        error("(aggregate sum $a (rateofchange $b))"),
+        EvaluateError::RowsDiffer { .. }
+    ));
+}
+
+#[test]
 fn nothing_gives_nothing() {
     let none = Series::new();
     let nothing = [none.clone(), none];

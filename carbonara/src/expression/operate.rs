@@ -203,14 +203,19 @@ fn seconds_between(earlier_ns: i64, later_ns: i64) -> f64 {
 /// Takes a statistic across the columns of each row.
 pub(super) fn aggregate(method: CellMethod, matrix: &mut Matrix) {
     matrix.is_combined = true;
-    if matrix.columns.is_empty() {
-        return;
-    }
-    let columns: Vec<&[f64]> = matrix
-        .columns
-        .iter()
-        .map(|column| column.cells.as_slice())
-        .collect();
+    // Without any column each row lacks its only cell.
+    let missing = if matrix.columns.is_empty() {
+        vec![f64::NAN; matrix.rows()]
+    } else {
+        Vec::new()
+    };
+    let columns: Vec<&[f64]> = match matrix.columns.as_slice() {
+        [] => vec![&missing],
+        columns => columns
+            .iter()
+            .map(|column| column.cells.as_slice())
+            .collect(),
+    };
     let cells = Rc::new(across(&columns, method.statistic));
     matrix.columns = vec![MatrixColumn {
         source: None,
