@@ -156,9 +156,9 @@ impl<'a> Evaluator<'a> {
             }
             Expression::Resample { method, to, of } => {
                 let zone = self.time_zone;
+                let to = to.counted_in(zone)?;
                 self.rows(of, |matrix| {
-                    operate::resample(*method, *to, to.in_zone(zone), matrix);
-                    Ok(())
+                    operate::resample(*method, to.in_zone(zone), matrix)
                 })
             }
         }

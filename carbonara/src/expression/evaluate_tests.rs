@@ -448,6 +448,64 @@ fn what_is_shown_depends_on_the_fill_mode() {
 }
 
 #[test]
+fn spans_follow_the_clocks_of_a_time_zone() {
+    let brussels = TimeZone::get("Europe/Brussels").expect("a zone of the bundled database");
+    let run = |text: &str, granularity_second: i64, zone: &TimeZone| {
+        let granularity = Timespan::from_second(granularity_second).expect("positive");
+        // From midnight in Brussels on, 29 March 2025; clocks went forward a day later.
+        let timestamps_ns: Vec<i64> = (0..48 * 3600 / granularity_second)
+            .map(|row| (1_743_202_800 + row * granularity_second) * 1_000_000_000)
+            .collect();
+        let values = vec![1.0; timestamps_ns.len()];
+        let expression: Expression = text.parse().expect("an expression");
+        let input = Input {
+            granularity,
+            columns: vec![InputColumn {
+                reference: 0,
+                series: Series::from_points(timestamps_ns, values).expect("valid points"),
+            }],
+            alignment: Alignment::Fill(Fill::DropMissing),
+            time_zone: zone,
+        };
+        evaluate(&expression, input)
+    };
+    let values = |text: &str| {
+        run(text, 3600, &brussels).expect("a result").columns[0]
+            .values
+            .clone()
+    };
+    assert_eq!(
+        values("(resample sum 86400 (metric a mean))"),
+        [24.0, 23.0, 1.0]
+    );
+    assert_eq!(
+        values("(resample sum 21600 (metric a mean))"),
+        [6.0, 6.0, 6.0, 6.0, 5.0, 6.0, 6.0, 6.0, 1.0]
+    );
+    assert_eq!(
+        values("(resample sum D (resample sum 21600 (metric a mean)))"),
+        [24.0, 23.0, 1.0]
+    );
+    let outcome = run("(resample sum 86400 (metric a mean))", 3600, &brussels).expect("a result");
+    assert_eq!(outcome.granularity.to_string(), "86400.0");
+    assert_eq!(outcome.timestamps_ns[0], 1_743_202_800_000_000_000);
+
+    let refused = |text: &str, second| run(text, second, &brussels).expect_err("no result");
+    assert!(matches!(
+        refused("(resample sum 25200 (metric a mean))", 3600),
+        EvaluateError::NotLocal(_)
+    ));
+    assert!(matches!(
+        refused(
+            "(resample sum D (resample sum 43200 (metric a mean)))",
+            21600
+        ),
+        EvaluateError::DividedRow(_)
+    ));
+    assert!(run("(resample sum 25200 (metric a mean))", 3600, &TimeZone::UTC).is_ok());
+}
+
+#[test]
 fn too_little_overlap() {
     let overlap = Alignment::Overlap(Overlap {
         needed_percent: 100.0,

@@ -15,7 +15,7 @@
 //! | `(rateofchange X)`, `(rateofchangesec X)` | differences between neighbouring rows |
 //! | `(aggregate METHOD X ...)`, a [`CellMethod`] | one column: a statistic across the columns of each row, those of all operands |
 //! | `(rolling METHOD ROWS X)`, a [`CellMethod`] | a statistic of each window of rows, stamped with its last row |
-//! | `(resample METHOD SPAN X)`, a [`ResampleMethod`] | a statistic of the rows of each bucket; a span in seconds or a letter of a [`CalendarUnit`](crate::CalendarUnit) |
+//! | `(resample METHOD SPAN X)`, a [`ResampleMethod`] | a statistic of the rows of each bucket; a span in seconds or a letter of a [`CalendarUnit`](crate::CalendarUnit), in the time zone of the evaluation |
 //!
 //! An operand `X` is an operation or a number. Missing cells are NaN: `aggregate` and `rolling` ignore them, `resample` does not (its rules are those of
 //! [`kernel`](crate::kernel)), and in functions they give NaN.

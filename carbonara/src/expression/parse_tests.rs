@@ -86,6 +86,10 @@ fn each_operation() {
         "(resample mean M (metric a mean))",
     );
     check(
+        "(resample mean D (metric a mean))",
+        "(resample mean D (metric a mean))",
+    );
+    check(
         "(aggregate mean (metric a mean) (metric (b max) (a mean)))",
         "(aggregate mean (metric (a mean) (b max) (a mean)))",
     );

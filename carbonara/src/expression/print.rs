@@ -40,6 +40,9 @@ impl fmt::Display for Expression {
                 Granularity::Span(span) => {
                     write!(f, "(resample {method} {} {of})", seconds::text(*span))
                 }
+                Granularity::Local(span) => {
+                    write!(f, "(resample {method} {} {of})", seconds::text(span.span()))
+                }
                 Granularity::Calendar(unit) => write!(f, "(resample {method} {unit} {of})"),
             },
         }

@@ -15,6 +15,7 @@ mod general;
 mod http;
 mod influxdb;
 mod inputs;
+mod local_time;
 #[path = "../support/matrix.rs"]
 mod matrix;
 mod measures;

@@ -90,7 +90,7 @@ impl Call<'_> {
         let admitted = Admitted::of(self.state, self.caller, resource_type.name()).await?;
         let selection = self.selection(&admitted, &resource_type, search)?;
         let references = expression.references();
-        let query = self.parameters.query(Arc::clone(&expression));
+        let query = self.parameters.query(Arc::clone(&expression))?;
         let (start, stop) = (self.parameters.start, self.parameters.stop);
         let view = View {
             references: &references,
