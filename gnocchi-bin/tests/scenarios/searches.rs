@@ -139,6 +139,22 @@ async fn filters_on_properties_find_the_same_in_both_notations() {
         &["r3"],
     )
     .await;
+    // Those that have not ended differ from every length, and are neither longer nor shorter.
+    check(
+        TYPED,
+        json!({"!=": {"lifespan": "30 min"}}),
+        "lifespan != \"30 min\"",
+        &["r1", "r2", "r4"],
+    )
+    .await;
+    check(TYPED, json!({"≠": {"lifespan": 5}}), "lifespan ≠ 5", &all).await;
+    check(
+        TYPED,
+        json!({"not": {"=": {"lifespan": 5}}}),
+        "not lifespan = 5",
+        &["r3"],
+    )
+    .await;
     check(
         TYPED,
         json!({"or": [{"<": {"cpus": 5}}, {"=": {"id": "r4"}}]}),

@@ -107,7 +107,8 @@ pub enum Condition {
     },
     /// The column is null.
     IsNull(Column),
-    /// The time between start and end compares like this; unknown as long as there is no end.
+    /// The time between start and end compares like this. As long as there is no end, it differs from every length and is unknown
+    /// otherwise.
     Lifespan {
         /// How.
         comparison: Comparison,

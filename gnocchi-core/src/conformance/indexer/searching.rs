@@ -81,6 +81,9 @@ const FILTERS: &[&str] = &[
     "lifespan > 800",
     "lifespan = \"13 min 20 s\"",
     "lifespan != 800",
+    "not lifespan != 800",
+    "not lifespan = 800",
+    "lifespan != 800 and ended_at = null",
     "not lifespan > 1 and not lifespan <= 1",
     "string = a or number = 1 and bool = true",
     "(string = a or number = 1) and bool = true",
@@ -194,6 +197,10 @@ pub async fn null_is_unknown_but_different(indexer: &dyn Indexer) {
     check("number = null", &[0, 3, 6]).await;
     check("not number = null", &[1, 2, 4, 5, 7, 8]).await;
     check("not (number = 1 or string = a)", &[5]).await;
+    check("lifespan != 800", &[1, 2, 3, 4, 5, 6, 7, 8]).await;
+    check("not lifespan != 800", &[0]).await;
+    check("not lifespan = 800", &[2, 4, 6, 8]).await;
+    check("lifespan > 1", &[0, 2, 4, 6, 8]).await;
     check("created_by_user_id = a", &[0, 1, 4, 5, 8]).await;
     check("created_by_project_id = \"p:q\"", &[2, 6]).await;
 }
