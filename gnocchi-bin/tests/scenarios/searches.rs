@@ -80,6 +80,28 @@ async fn filters_on_attributes_find_the_same_in_both_notations() {
         &["r1", "r2"],
     )
     .await;
+    // A backslash makes the wildcard behind it an ordinary character.
+    check(
+        TYPED,
+        json!({"like": {"host": r"%\%%"}}),
+        r"host like '%\%%'",
+        &["r4"],
+    )
+    .await;
+    check(
+        TYPED,
+        json!({"like": {"host": r"web\_%"}}),
+        r"host like 'web\_%'",
+        &[],
+    )
+    .await;
+    check(
+        TYPED,
+        json!({"like": {"host": r"web\-_"}}),
+        r"host like 'web\-_'",
+        &["r1", "r2"],
+    )
+    .await;
     check(
         TYPED,
         json!({"=": {"cpus": "6"}}),

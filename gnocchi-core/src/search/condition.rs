@@ -98,7 +98,7 @@ pub enum Condition {
         /// The values.
         operands: Vec<Operand>,
     },
-    /// The column, a text, fits a pattern, in which `%` stands for any text and `_` for any character. Case counts.
+    /// The column, a text, fits a pattern, whose parts are those of [`like_parts`](super::like_parts). Case counts.
     Like {
         /// The column.
         column: Column,
