@@ -9,6 +9,7 @@ mod archive_policies;
 mod authentication;
 mod batches;
 mod conditions;
+mod endings;
 mod failing_indexer;
 mod failures;
 mod general;

@@ -31,7 +31,8 @@ pub use metric_assignment::MetricAssignment;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{
-    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, whole_microseconds,
+    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, next_revision_start,
+    whole_microseconds,
 };
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
