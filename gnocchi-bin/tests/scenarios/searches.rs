@@ -351,6 +351,12 @@ async fn wrong_filters_are_named() {
     .await;
     text(SEARCH, "5 = n", "expected str @ data['='][5.0]").await;
     text(
+        SEARCH,
+        "id = 'a/b'",
+        "'/' is not supported in resource id for dictionary value @ data['=']['id']",
+    )
+    .await;
+    text(
         TYPED,
         "cpus = many",
         "Invalid value: `many' for field `cpus'",
@@ -388,6 +394,16 @@ async fn wrong_filters_are_named() {
     body(
         json!({"like": {"launched": "2%"}}),
         "Invalid value: `2%' for field `launched'",
+    )
+    .await;
+    body(
+        json!({"in": {"id": ["r1", "a/b"]}}),
+        "'/' is not supported in resource id @ data['in']['id'][1]",
+    )
+    .await;
+    body(
+        json!({"and": [5]}),
+        "invalid value or type @ data['and'][0]",
     )
     .await;
     body(

@@ -92,12 +92,13 @@ fn invalid(misuse: Misuse, path: Vec<MisuseStep>) -> Invalid {
         MisuseStep::Index(index) => Step::Index(index),
         MisuseStep::Literal(literal) => Step::Literal(literal),
     });
-    let (message, subject) = match misuse {
+    let (message, subject) = match &misuse {
         Misuse::NoName => ("expected str", Subject::Key),
         Misuse::List => ("expected str", Subject::Value),
         Misuse::NoList => ("expected a list", Subject::Value),
         Misuse::EmptyList => ("length of value must be at least 1", Subject::Value),
         Misuse::PatternOfId => ("value must not be one of ['id']", Subject::Key),
+        Misuse::ResourceId(error) => (&*error.to_string(), Subject::Value),
         _ => ("not a valid value", Subject::Value),
     };
     Invalid::at(message, steps.collect(), subject)
