@@ -50,12 +50,19 @@ pub(crate) async fn of_request(body: RequestBody, query: &Query) -> ApiResult<Op
     }
 }
 
-/// Reads a filter inside of a body: a JSON object, or a text; `None` lets everything through.
+/// Reads a filter inside of a body: a JSON object, a text that holds one, or a text of the other grammar; `None` lets everything through.
 ///
 /// # Errors
 /// A bad request when it is no filter.
 pub(crate) fn of_value(value: &Value, path: &Path<'_>) -> ApiResult<Option<Filter>> {
     match value {
+        // No text of the other grammar begins like that.
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            let object = serde_json::from_str(text).map_err(|error| {
+                ApiError::bad_request(format!("Invalid filter: Expected a JSON object: {error}"))
+            })?;
+            Ok(from_json(&object, path)?)
+        }
         Value::String(text) => parse_text(text).map(Some),
         other => Ok(from_json(other, path)?),
     }
