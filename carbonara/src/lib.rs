@@ -33,7 +33,7 @@
 //! - A [`block`] is the part of all frames of a granularity that falls into one aligned span of 3600 buckets; [`codec`] turns frames, points and
 //!   batches of measures into bytes.
 //! - [`aggregate()`] is the pass underneath: points in, a frame for each level out. The rules for NaN, infinities and zeros are those of [`kernel`].
-//! - [`resample()`] groups a series anew, by a span or by a [`CalendarUnit`].
+//! - [`resample()`] groups a series anew, by a span or by a [`CalendarUnit`], in UTC or in a time zone (see [`calendar`]).
 //! - [`align`] puts the series of many metrics on one grid, and an [`expression`] computes with them:
 //!   `(rolling mean 60 (aggregate max (metric cpu.util mean)))`.
 //!
@@ -82,14 +82,14 @@ pub mod time;
 pub mod window;
 
 pub use aggregate::aggregate;
-pub use calendar::{CalendarUnit, CalendarUnitError};
+pub use calendar::{CalendarUnit, CalendarUnitError, LocalSpan, LocalSpanError};
 pub use fold::{Folded, PointsRequired, RejectReason, Rejected, Retention};
 pub use frame::{Frame, FrameError};
 pub use method::{
     AggregationMethod, Component, ComponentKind, ComponentSet, MethodError, Percentile, Statistic,
 };
 pub use plan::{AggregationPlan, Level, PlanError};
-pub use resample::{Granularity, ResampleTo, resample};
+pub use resample::{DividedRow, Granularity, ResampleTo, resample, resample_rows};
 pub use series::{Point, Series, SeriesError, SeriesSlice};
 pub use time::{TimeError, Timespan, Timestamp};
 pub use window::Window;

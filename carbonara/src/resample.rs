@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 
 use crate::bucket::{runs, start_of_bucket};
-use crate::calendar::{self, CalendarUnit};
+use crate::calendar::{CalendarUnit, Clock, LocalSpan, LocalSpanError};
 use crate::kernel::{RankScratch, statistic};
 use crate::method::Statistic;
 use crate::series::Series;
@@ -17,26 +17,66 @@ use crate::time::{Timespan, Timestamp};
 pub enum ResampleTo<'a> {
     /// Buckets of one length, counted from the epoch.
     Span(Timespan),
+    /// Parts and multiples of a day in a time zone.
+    Local(LocalSpan, &'a TimeZone),
     /// Units of the calendar in a time zone.
     Calendar(CalendarUnit, &'a TimeZone),
 }
 
-/// How long buckets are: all the same, or a unit of the calendar.
+/// How long buckets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Granularity {
-    /// All the same.
+    /// All the same, counted from the epoch.
     Span(Timespan),
+    /// A part or a multiple of a day, as clocks show it.
+    Local(LocalSpan),
     /// A unit of the calendar.
     Calendar(CalendarUnit),
 }
 
+/// Rows whose buckets reach over the border of the buckets that they are grouped into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DividedRow {
+    /// How long the buckets of the rows are.
+    pub rows: Granularity,
+    /// How long the buckets are that they are grouped into.
+    pub into: Granularity,
+    /// The border.
+    pub border: Timestamp,
+}
+
+/// How many times as long as a row a bucket is at least, if rows may reach over its borders.
+const ROWS_PER_BUCKET_MIN: i64 = 24;
+
 impl Granularity {
-    /// Says in which time zone the calendar hangs.
+    /// Returns the granularity as it is counted in a time zone: spans follow its clocks, unless they always show UTC.
+    ///
+    /// # Errors
+    /// [`LocalSpanError`] for a span that no clock counts.
+    pub fn counted_in(self, zone: &TimeZone) -> Result<Self, LocalSpanError> {
+        match self {
+            Self::Span(span) if !is_utc(zone) => LocalSpan::new(span).map(Self::Local),
+            other => Ok(other),
+        }
+    }
+
+    /// Returns what points are grouped by, given the time zone of the clocks and of the calendar.
     #[must_use]
     pub const fn in_zone(self, zone: &TimeZone) -> ResampleTo<'_> {
         match self {
             Self::Span(span) => ResampleTo::Span(span),
+            Self::Local(span) => ResampleTo::Local(span, zone),
             Self::Calendar(unit) => ResampleTo::Calendar(unit, zone),
+        }
+    }
+}
+
+impl From<ResampleTo<'_>> for Granularity {
+    fn from(to: ResampleTo<'_>) -> Self {
+        match to {
+            ResampleTo::Span(span) => Self::Span(span),
+            ResampleTo::Local(span, _) => Self::Local(span),
+            ResampleTo::Calendar(unit, _) => Self::Calendar(unit),
         }
     }
 }
@@ -46,9 +86,90 @@ impl fmt::Display for Granularity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Span(span) => span.fmt(f),
+            Self::Local(span) => span.fmt(f),
             Self::Calendar(unit) => unit.fmt(f),
         }
     }
+}
+
+/// Names both granularities and the border, as in RFC 3339.
+impl fmt::Display for DividedRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let border_ns = i128::from(self.border.as_nanosecond());
+        let border = jiff::Timestamp::from_nanosecond(border_ns).unwrap_or(jiff::Timestamp::MAX);
+        let length = |granularity| match granularity {
+            Granularity::Calendar(unit) => format!("{unit}"),
+            span => format!("{span} seconds"),
+        };
+        write!(
+            f,
+            "aggregates of {} cannot be divided at {border}, where a bucket of {} begins in this time zone: \
+             a finer granularity is needed",
+            length(self.rows),
+            length(self.into),
+        )
+    }
+}
+
+impl std::error::Error for DividedRow {}
+
+impl<'a> ResampleTo<'a> {
+    /// Returns the bucket that holds a timestamp. It ends where the next one starts, or at [`Timestamp::MAX`] when that cannot be
+    /// represented.
+    #[must_use]
+    pub fn bucket(self, at: Timestamp) -> Range<Timestamp> {
+        self.buckets().bucket(at)
+    }
+
+    fn buckets(self) -> Buckets<'a> {
+        match self {
+            Self::Span(span) => Buckets::Span(span),
+            Self::Local(span, zone) => Buckets::Local(span, Clock::new(zone)),
+            Self::Calendar(unit, zone) => Buckets::Calendar(unit, Clock::new(zone)),
+        }
+    }
+
+    /// Returns the time zone that buckets follow; `None` when they follow UTC.
+    fn zone(self) -> Option<&'a TimeZone> {
+        match self {
+            Self::Span(_) => None,
+            Self::Local(_, zone) | Self::Calendar(_, zone) => (!is_utc(zone)).then_some(zone),
+        }
+    }
+}
+
+/// Finds buckets; who asks for one after the other seldom looks the time zone up.
+#[derive(Debug)]
+enum Buckets<'a> {
+    Span(Timespan),
+    Local(LocalSpan, Clock<'a>),
+    Calendar(CalendarUnit, Clock<'a>),
+}
+
+impl Buckets<'_> {
+    fn bucket(&mut self, at: Timestamp) -> Range<Timestamp> {
+        match self {
+            Self::Span(span) => {
+                let start = at.floor(*span);
+                start..end_of_span(start, *span)
+            }
+            Self::Local(span, clock) => span.bucket(at, clock),
+            Self::Calendar(unit, clock) => unit.bucket(at, clock),
+        }
+    }
+}
+
+fn end_of_span(start: Timestamp, span: Timespan) -> Timestamp {
+    start.checked_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns whether the clocks of a time zone always show UTC.
+fn is_utc(zone: &TimeZone) -> bool {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    *zone == TimeZone::UTC
+        || (zone.to_offset(at).is_zero()
+            && zone.preceding(at).next().is_none()
+            && zone.following(at).next().is_none())
 }
 
 /// Groups the points of a series and takes one statistic of each group, stamped with its start.
@@ -67,8 +188,31 @@ impl fmt::Display for Granularity {
 /// ```
 #[must_use]
 pub fn resample(series: &Series, to: ResampleTo<'_>, wanted: Statistic) -> Series {
+    of_groups(series, groups(series.timestamps_ns(), to), wanted)
+}
+
+/// Does what [`resample`] does for points that are aggregates themselves: rows of buckets that are so long.
+///
+/// Rows are grouped by the start of their buckets. In a time zone a row must not reach over the end of the bucket that it falls into,
+/// because its value cannot be divided: days of UTC are not the days of any other zone. Only a row that begins with the bucket may be longer
+/// than it, and rows that are short enough count where they begin: at most a 24th of the bucket, as hours of UTC in a zone that is half an
+/// hour off.
+///
+/// # Errors
+/// [`DividedRow`] for the first row that would have to be divided.
+pub fn resample_rows(
+    series: &Series,
+    rows: Granularity,
+    to: ResampleTo<'_>,
+    wanted: Statistic,
+) -> Result<Series, DividedRow> {
+    let groups = groups_of_rows(series.timestamps_ns(), rows, to)?;
+    Ok(of_groups(series, groups, wanted))
+}
+
+fn of_groups(series: &Series, groups: Vec<Group>, wanted: Statistic) -> Series {
     let mut scratch = RankScratch::new();
-    let (timestamps_ns, results) = groups(series.timestamps_ns(), to)
+    let (timestamps_ns, results) = groups
         .into_iter()
         .filter_map(|group| {
             let result = statistic(&series.values()[group.points], wanted, &mut scratch)?;
@@ -83,38 +227,74 @@ pub fn resample(series: &Series, to: ResampleTo<'_>, wanted: Statistic) -> Serie
 pub(crate) struct Group {
     /// Where the bucket starts.
     pub(crate) start: Timestamp,
+    /// Where the next bucket starts; [`Timestamp::MAX`] when that cannot be represented.
+    end: Timestamp,
     /// Indices of its points, at least one.
     pub(crate) points: Range<usize>,
 }
 
-/// Returns the buckets that hold a point, oldest first.
-pub(crate) fn groups(timestamps_ns: &[i64], to: ResampleTo<'_>) -> Vec<Group> {
-    match to {
-        ResampleTo::Span(granularity) => runs(timestamps_ns, granularity)
-            .map(|run| Group {
-                start: start_of_bucket(run.bucket, granularity),
-                points: run.points,
-            })
-            .collect(),
-        ResampleTo::Calendar(unit, zone) => calendar_groups(timestamps_ns, unit, zone),
+/// Returns the buckets that hold a row, oldest first, unless a row would have to be divided.
+pub(crate) fn groups_of_rows(
+    timestamps_ns: &[i64],
+    rows: Granularity,
+    to: ResampleTo<'_>,
+) -> Result<Vec<Group>, DividedRow> {
+    let groups = groups(timestamps_ns, to);
+    let Some(zone) = to.zone() else {
+        return Ok(groups);
+    };
+    let mut buckets_of_rows = rows.in_zone(zone).buckets();
+    for group in &groups {
+        // Only the last row of a bucket can reach over its end.
+        let last = Timestamp::from_valid_ns(timestamps_ns[group.points.end - 1]);
+        let row = buckets_of_rows.bucket(last);
+        let row_ns = row.end.since(row.start);
+        let reaches_over = group.end.since(last) < row_ns && last != group.start;
+        let is_long = group.end.since(group.start) / ROWS_PER_BUCKET_MIN < row_ns;
+        if reaches_over && is_long {
+            return Err(DividedRow {
+                rows,
+                into: to.into(),
+                border: group.end,
+            });
+        }
     }
+    Ok(groups)
 }
 
-fn calendar_groups(timestamps_ns: &[i64], unit: CalendarUnit, zone: &TimeZone) -> Vec<Group> {
+/// Returns the buckets that hold a point, oldest first.
+pub(crate) fn groups(timestamps_ns: &[i64], to: ResampleTo<'_>) -> Vec<Group> {
+    let ResampleTo::Span(granularity) = to else {
+        return groups_of_buckets(timestamps_ns, to.buckets());
+    };
+    runs(timestamps_ns, granularity)
+        .map(|run| {
+            let start = start_of_bucket(run.bucket, granularity);
+            Group {
+                start,
+                end: end_of_span(start, granularity),
+                points: run.points,
+            }
+        })
+        .collect()
+}
+
+fn groups_of_buckets(timestamps_ns: &[i64], mut buckets: Buckets<'_>) -> Vec<Group> {
     let mut groups = Vec::new();
     let mut from = 0;
     while let Some(first_ns) = timestamps_ns.get(from) {
-        let first = Timestamp::from_valid_ns(*first_ns);
-        let next = calendar::next(first, unit, zone);
-        let before = timestamps_ns.partition_point(|at_ns| *at_ns < next.as_nanosecond());
-        // The last unit of all time has no end; it holds what is left.
-        let to = if before > from && next < Timestamp::MAX {
-            before
+        let bucket = buckets.bucket(Timestamp::from_valid_ns(*first_ns));
+        let rest = &timestamps_ns[from..];
+        // The last bucket of all time has no end; it holds what is left.
+        let length = if bucket.end < Timestamp::MAX {
+            rest.partition_point(|at_ns| *at_ns < bucket.end.as_nanosecond())
         } else {
-            timestamps_ns.len()
+            rest.len()
         };
+        let to = from + length;
         groups.push(Group {
-            start: calendar::floor(first, unit, zone),
+            start: bucket.start,
+            end: bucket.end,
             points: from..to,
         });
         from = to;
@@ -195,6 +375,109 @@ mod tests {
                 ("2015-07-31T22:00:00Z", 16.0),
             ],
         );
+    }
+
+    #[test]
+    fn by_span_in_a_time_zone() {
+        let points = [
+            ("2025-03-29T22:59:00Z", 1.0),
+            ("2025-03-29T23:00:00Z", 2.0),
+            ("2025-03-30T03:59:59Z", 4.0),
+            ("2025-03-30T04:00:00Z", 8.0),
+            ("2025-03-30T22:00:00Z", 16.0),
+        ];
+        let zone = |name: &str| TimeZone::get(name).expect("a zone of the bundled database");
+        let check = |second: i64, name: &str, expected: &[(&str, f64)]| {
+            let span = Timespan::from_second(second).expect("positive");
+            let zone = zone(name);
+            let to = Granularity::Span(span)
+                .counted_in(&zone)
+                .expect("counted by clocks");
+            check(&points, to.in_zone(&zone), "sum", expected);
+        };
+        check(
+            86_400,
+            "Europe/Brussels",
+            &[
+                ("2025-03-28T23:00:00Z", 1.0),
+                ("2025-03-29T23:00:00Z", 14.0),
+                ("2025-03-30T22:00:00Z", 16.0),
+            ],
+        );
+        // From midnight to six o'clock are five hours.
+        check(
+            21_600,
+            "Europe/Brussels",
+            &[
+                ("2025-03-29T17:00:00Z", 1.0),
+                ("2025-03-29T23:00:00Z", 6.0),
+                ("2025-03-30T04:00:00Z", 8.0),
+                ("2025-03-30T22:00:00Z", 16.0),
+            ],
+        );
+        for name in ["UTC", "Etc/UTC", "Africa/Abidjan"] {
+            check(
+                86_400,
+                name,
+                &[
+                    ("2025-03-29T00:00:00Z", 3.0),
+                    ("2025-03-30T00:00:00Z", 28.0),
+                ],
+            );
+        }
+        let seven_hours = Granularity::Span(Timespan::from_second(25_200).expect("positive"));
+        assert_eq!(seven_hours.counted_in(&zone("Etc/UTC")), Ok(seven_hours));
+        let error = seven_hours
+            .counted_in(&zone("Europe/Brussels"))
+            .expect_err("no local span");
+        assert_eq!(
+            error.to_string(),
+            "25200.0 seconds neither divide a day nor are a whole number of days"
+        );
+    }
+
+    #[test]
+    fn rows_are_not_divided() {
+        let rows = |second: i64, name: &str, to: Granularity, starts: &[&str]| {
+            let zone = TimeZone::get(name).expect("a zone of the bundled database");
+            let stored = Granularity::Span(Timespan::from_second(second).expect("positive"));
+            let points: Vec<(&str, f64)> = starts.iter().map(|start| (*start, 1.0)).collect();
+            let to = to.counted_in(&zone).expect("counted by clocks");
+            resample_rows(&series(&points), stored, to.in_zone(&zone), Statistic::Sum)
+        };
+        let day = Granularity::Calendar(CalendarUnit::Day);
+        let span = |second| Granularity::Span(Timespan::from_second(second).expect("positive"));
+        // Days of UTC are those of London in winter only.
+        assert!(rows(86_400, "Europe/London", day, &["2025-01-01T00:00:00Z"]).is_ok());
+        let summer = rows(
+            86_400,
+            "Europe/London",
+            span(86_400),
+            &["2025-07-01T00:00:00Z"],
+        );
+        let error = summer.expect_err("one hour is of the next day");
+        assert_eq!(
+            error.to_string(),
+            "aggregates of 86400.0 seconds cannot be divided at 2025-07-01T23:00:00Z, where a bucket of 86400.0 seconds begins in \
+             this time zone: a finer granularity is needed"
+        );
+        // The hour that holds midnight is short enough to belong to the day in which it begins.
+        let night = [
+            "2025-07-01T17:00:00Z",
+            "2025-07-01T18:00:00Z",
+            "2025-07-01T19:00:00Z",
+        ];
+        let by_day = rows(3600, "Asia/Kolkata", day, &night).expect("short rows");
+        assert_eq!(by_day.values(), [2.0, 1.0]);
+        assert!(rows(3600, "Asia/Kolkata", span(3600), &night).is_err());
+        assert!(rows(1800, "Asia/Kolkata", span(3600), &night).is_ok());
+        let month = Granularity::Calendar(CalendarUnit::Month);
+        assert!(rows(86_400, "Europe/Paris", month, &["2025-06-30T00:00:00Z"]).is_ok());
+        assert!(rows(86_400 * 7, "Europe/Paris", month, &["2025-06-26T00:00:00Z"]).is_err());
+        // Finer buckets than rows get those that begin with them.
+        assert!(rows(3600, "Europe/Paris", span(900), &night).is_ok());
+        // In UTC everything goes, as it always did.
+        assert!(rows(86_400, "UTC", span(3600 * 36), &["2025-01-02T00:00:00Z"]).is_ok());
     }
 
     #[test]

@@ -129,6 +129,16 @@ fn window() -> impl Strategy<Value = NonZeroUsize> {
         .prop_map(|rows| NonZeroUsize::new(rows).expect("not zero"))
 }
 
+/// Several operands; references alone are read as one list.
+fn several(operand: impl Strategy<Value = Expression>) -> impl Strategy<Value = Expression> {
+    let is_metric = |operand: &Expression| matches!(operand, Expression::Metric(_));
+    vec(operand, 2..4)
+        .prop_filter("one list of references", move |operands| {
+            !operands.iter().all(is_metric)
+        })
+        .prop_map(Expression::Columns)
+}
+
 fn expression() -> impl Strategy<Value = Expression> {
     let leaf = prop_oneof![4 => metric(), 1 => value().prop_map(Expression::Number)];
     leaf.prop_recursive(4, 24, 3, |inner| {
@@ -144,6 +154,8 @@ fn expression() -> impl Strategy<Value = Expression> {
             1 => (select(vec![RateUnit::Row, RateUnit::Second]), of())
                 .prop_map(|(unit, of)| Expression::RateOfChange(unit, of)),
             2 => (method(false), of()).prop_map(|(method, of)| Expression::Aggregate(method, of)),
+            1 => (method(false), several(inner.clone()))
+                .prop_map(|(method, of)| Expression::Aggregate(method, Box::new(of))),
             1 => (method(true), window(), of())
                 .prop_map(|(method, window, of)| Expression::Rolling { method, window, of }),
             1 => (resample_method(), span(), of())

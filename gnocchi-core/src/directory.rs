@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use carbonara::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::driver::Indexer;
-use crate::error::Error;
+use crate::driver::{Indexer, MetricWithEnd};
+use crate::error::{Error, IndexerError};
 use crate::model::{Metric, MetricId};
 
 /// How many metrics are remembered; about 300 bytes each.
@@ -18,7 +19,11 @@ const METRICS_MAX: usize = 100_000;
 /// How long an answer may be reused when other processes write to the same indexer.
 const SHARED_LIFETIME: Duration = Duration::from_secs(5);
 
-/// Answers which active metric an id is, mostly from memory.
+/// How many metrics are handed to the indexer at once when their resources go on: about as many revisions are then made in one
+/// transaction.
+const REOPENED_AT_ONCE: usize = 1000;
+
+/// Answers which active metric an id is and whether its resource has ended, mostly from memory.
 ///
 /// With an exclusive indexer what is remembered stays true until this process changes it and says so; otherwise it is
 /// believed for [`SHARED_LIFETIME`].
@@ -36,8 +41,16 @@ pub(crate) struct Ticket(u64);
 
 #[derive(Clone)]
 struct Known {
-    metric: Arc<Metric>,
+    metric: KnownMetric,
     since: Instant,
+}
+
+/// What measures meet.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownMetric {
+    pub(crate) metric: Arc<Metric>,
+    /// When the life of its resource ended, if it did.
+    pub(crate) resource_ended_at: Option<Timestamp>,
 }
 
 impl fmt::Debug for MetricDirectory {
@@ -64,7 +77,24 @@ impl MetricDirectory {
         &self,
         ids: &[MetricId],
     ) -> Result<Vec<Option<Arc<Metric>>>, Error> {
-        let mut found: Vec<Option<Arc<Metric>>> = ids.iter().map(|id| self.recall(*id)).collect();
+        self.find(ids, |known| known.metric).await
+    }
+
+    /// Returns what [`metrics`](Self::metrics) does, with the ends of their resources.
+    pub(crate) async fn metrics_with_ends(
+        &self,
+        ids: &[MetricId],
+    ) -> Result<Vec<Option<KnownMetric>>, Error> {
+        self.find(ids, |known| known).await
+    }
+
+    async fn find<T>(
+        &self,
+        ids: &[MetricId],
+        part: impl Fn(KnownMetric) -> T,
+    ) -> Result<Vec<Option<T>>, Error> {
+        let recall = |id: &MetricId| self.recall(*id).map(&part);
+        let mut found: Vec<Option<T>> = ids.iter().map(recall).collect();
         let missing: Vec<usize> = (0..ids.len())
             .filter(|index| found[*index].is_none())
             .collect();
@@ -73,16 +103,32 @@ impl MetricDirectory {
         }
         let ticket = self.ticket();
         let wanted: Vec<MetricId> = missing.iter().map(|index| ids[*index]).collect();
-        for (index, metric) in missing
-            .into_iter()
-            .zip(self.indexer.metrics(&wanted).await?)
-        {
-            found[index] = metric.map(|metric| self.remember(metric, ticket));
+        let answers = self.indexer.metrics_with_ends(&wanted).await?;
+        for (index, answer) in missing.into_iter().zip(answers) {
+            found[index] = answer.map(|answer| part(self.remember(answer, ticket)));
         }
         Ok(found)
     }
 
-    fn recall(&self, id: MetricId) -> Option<Arc<Metric>> {
+    /// Lets the life of resources go on that had ended when their metrics were measured, the newest measure of each metric being
+    /// given; returns how many resources these were.
+    pub(crate) async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<usize, IndexerError> {
+        let mut reopened = 0;
+        for measured in measured.chunks(REOPENED_AT_ONCE) {
+            let outcome = self.indexer.reopen_resources(measured, now).await;
+            // Whatever came of it: what is remembered of these is not so any more.
+            let metrics: Vec<MetricId> = measured.iter().map(|(metric, _)| *metric).collect();
+            self.forget(&metrics);
+            reopened += outcome?.len();
+        }
+        Ok(reopened)
+    }
+
+    fn recall(&self, id: MetricId) -> Option<KnownMetric> {
         let known = self.known.get(&id)?;
         (self.exclusive || known.since.elapsed() < SHARED_LIFETIME).then_some(known.metric)
     }
@@ -93,20 +139,37 @@ impl MetricDirectory {
     }
 
     /// Remembers what the indexer answered, unless something has changed since the ticket was taken.
-    pub(crate) fn remember(&self, metric: Metric, ticket: Ticket) -> Arc<Metric> {
-        let metric = Arc::new(metric);
+    fn remember(&self, answer: MetricWithEnd, ticket: Ticket) -> KnownMetric {
+        let id = answer.metric.id;
+        let known = KnownMetric {
+            metric: Arc::new(answer.metric),
+            resource_ended_at: answer.resource_ended_at,
+        };
         self.known.insert(
-            metric.id,
+            id,
             Known {
-                metric: Arc::clone(&metric),
+                metric: known.clone(),
                 since: Instant::now(),
             },
         );
         // Looked at after the insertion: a change from now on removes what was inserted, an earlier one is seen here.
         if self.changes.load(Ordering::Acquire) != ticket.0 {
-            self.known.remove(&metric.id);
+            self.known.remove(&id);
         }
-        metric
+        known
+    }
+
+    /// Remembers metrics that were just created, unless something has changed since the ticket was taken. Of those with a resource it is
+    /// not known here whether that has ended, so the indexer is asked when they are measured.
+    pub(crate) fn remember_created(&self, metric: Metric, ticket: Ticket) -> Arc<Metric> {
+        if metric.resource_id.is_some() {
+            return Arc::new(metric);
+        }
+        let created = MetricWithEnd {
+            metric,
+            resource_ended_at: None,
+        };
+        self.remember(created, ticket).metric
     }
 
     /// Forgets metrics that changed.

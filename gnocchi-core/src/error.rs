@@ -9,7 +9,7 @@ use std::fmt;
 use thiserror::Error;
 
 use carbonara::codec::DecodeError;
-use carbonara::{AggregationMethod, Timespan};
+use carbonara::{AggregationMethod, DividedRow, Timespan};
 
 use crate::model::{ArchivePolicyError, MetricId, ResourceId};
 
@@ -370,6 +370,9 @@ pub enum Error {
     /// Resampling starts from one granularity and none is given.
     #[error("a granularity must be specified to resample")]
     ResampleWithoutGranularity,
+    /// Aggregates would have to be divided to resample them in a time zone.
+    #[error(transparent)]
+    DividedRow(#[from] DividedRow),
     /// More points would be held at once than a query may hold.
     #[error("the query needs more than {limit} points at once")]
     TooManyPoints {

@@ -141,7 +141,8 @@ fn points_after(series: &Series, limit: Timestamp) -> usize {
             .partition_point(|ns| *ns <= limit.as_nanosecond())
 }
 
-fn newest_of(batches: &[Arc<Series>]) -> Option<Timestamp> {
+/// Returns the timestamp of the newest point of batches.
+pub(crate) fn newest_of(batches: &[Arc<Series>]) -> Option<Timestamp> {
     batches
         .iter()
         .filter_map(|batch| batch.last())

@@ -21,7 +21,9 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 const NUMBERS: [f64; 6] = [-1e300, -1.5, 0.0, 1.0, 1.5, 1e300];
-const TEXTS: [&str; 9] = ["", "a", "A", "ab", "é", "a%", "_", "[a]*?", "true"];
+const TEXTS: [&str; 12] = [
+    "", "a", "A", "ab", "é", "a%", "_", "[a]*?", "true", r"\", r"a\%", "^a-]",
+];
 const SECONDS: [f64; 3] = [1.0, 1.000_001, 2_000_000_000.0];
 
 fn kinds() -> [(&'static str, AttributeKind); 5] {
@@ -55,6 +57,13 @@ fn seconds(seconds: f64) -> Timestamp {
 
 fn text() -> impl Strategy<Value = String> {
     select(TEXTS.to_vec()).prop_map(ToOwned::to_owned)
+}
+
+/// What may mean something in a pattern, to SQL or to the database.
+fn pattern() -> impl Strategy<Value = Scalar> {
+    let character = select(r"\\%%__aAé[]*?^-".chars().collect::<Vec<_>>());
+    proptest::collection::vec(character, 0..6)
+        .prop_map(|characters| Scalar::Text(characters.into_iter().collect()))
 }
 
 fn attribute(kind: AttributeKind) -> BoxedStrategy<AttributeValue> {
@@ -149,23 +158,26 @@ fn comparison() -> impl Strategy<Value = Filter> {
             0..4_u8,
             comparisons.clone(),
             null_or,
-            proptest::collection::vec(values, 1..4),
+            proptest::collection::vec(values.clone(), 1..4),
+            prop_oneof![1 => values, 2 => pattern()],
         )
-            .prop_map(move |(form, comparison, value, values)| match form {
-                0 => Filter::In {
-                    attribute: attribute.clone(),
-                    values,
+            .prop_map(
+                move |(form, comparison, value, values, pattern)| match form {
+                    0 => Filter::In {
+                        attribute: attribute.clone(),
+                        values,
+                    },
+                    1 => Filter::Like {
+                        attribute: attribute.clone(),
+                        pattern,
+                    },
+                    _ => Filter::Compare {
+                        comparison,
+                        attribute: attribute.clone(),
+                        value,
+                    },
                 },
-                1 => Filter::Like {
-                    attribute: attribute.clone(),
-                    pattern: value,
-                },
-                _ => Filter::Compare {
-                    comparison,
-                    attribute: attribute.clone(),
-                    value,
-                },
-            })
+            )
     })
 }
 

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 
+use jiff::tz::TimeZone;
+
 use super::functions::{BinaryFunction, CellMethod, ResampleMethod, UnaryFunction};
+use crate::calendar::LocalSpanError;
 use crate::resample::Granularity;
 
 /// An operation over series, or a number.
@@ -34,6 +37,8 @@ pub enum Expression {
     },
     /// Differences between neighbouring rows.
     RateOfChange(RateUnit, Box<Expression>),
+    /// The columns of several operands, at least two, one after the other.
+    Columns(Vec<Expression>),
     /// A statistic of each row, across its columns.
     Aggregate(CellMethod, Box<Expression>),
     /// A statistic of consecutive rows, column by column.
@@ -139,32 +144,76 @@ impl Expression {
                     highest.change_references(change);
                 }
             }
+            Self::Columns(operands) => {
+                for operand in operands {
+                    operand.change_references(change);
+                }
+            }
         }
+    }
+
+    /// Checks that the clocks of a time zone count every span that the expression resamples by.
+    ///
+    /// # Errors
+    /// [`LocalSpanError`] for the first span that they do not count.
+    ///
+    /// # Examples
+    /// ```
+    /// use carbonara::expression::Expression;
+    /// use jiff::tz::{TimeZone, offset};
+    ///
+    /// let expression: Expression = "(resample sum 25200 (metric a mean))".parse()?;
+    /// assert!(expression.check_time_zone(&TimeZone::UTC).is_ok());
+    /// assert!(expression.check_time_zone(&offset(1).to_time_zone()).is_err());
+    /// # Ok::<(), carbonara::expression::ParseError>(())
+    /// ```
+    pub fn check_time_zone(&self, zone: &TimeZone) -> Result<(), LocalSpanError> {
+        let mut checked = Ok(());
+        self.visit(&mut |expression| {
+            if let (Self::Resample { to, .. }, Ok(())) = (expression, checked) {
+                checked = to.counted_in(zone).map(|_| ());
+            }
+        });
+        checked
     }
 
     /// Calls a function with the references of each metric operation, in the order of appearance.
     pub(super) fn visit_metrics<'a>(&'a self, visit: &mut impl FnMut(&'a [Reference])) {
+        self.visit(&mut |expression| {
+            if let Self::Metric(references) = expression {
+                visit(references);
+            }
+        });
+    }
+
+    /// Calls a function with each part of the expression, in the order of appearance.
+    fn visit<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
+        visit(self);
         match self {
-            Self::Number(_) => {}
-            Self::Metric(references) => visit(references),
+            Self::Number(_) | Self::Metric(_) => {}
             Self::Unary(_, of)
             | Self::RateOfChange(_, of)
             | Self::Aggregate(_, of)
             | Self::Rolling { of, .. }
-            | Self::Resample { of, .. } => of.visit_metrics(visit),
+            | Self::Resample { of, .. } => of.visit(visit),
             Self::Binary(_, left, right) => {
-                left.visit_metrics(visit);
-                right.visit_metrics(visit);
+                left.visit(visit);
+                right.visit(visit);
             }
             Self::Clip {
                 of,
                 lowest,
                 highest,
             } => {
-                of.visit_metrics(visit);
-                lowest.visit_metrics(visit);
+                of.visit(visit);
+                lowest.visit(visit);
                 if let Some(highest) = highest {
-                    highest.visit_metrics(visit);
+                    highest.visit(visit);
+                }
+            }
+            Self::Columns(operands) => {
+                for operand in operands {
+                    operand.visit(visit);
                 }
             }
         }

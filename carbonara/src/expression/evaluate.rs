@@ -150,14 +150,15 @@ impl<'a> Evaluator<'a> {
                 operate::aggregate(*method, matrix);
                 Ok(())
             }),
+            Expression::Columns(operands) => self.columns(operands),
             Expression::Rolling { method, window, of } => {
                 self.rows(of, |matrix| operate::roll(*method, *window, matrix))
             }
             Expression::Resample { method, to, of } => {
                 let zone = self.time_zone;
+                let to = to.counted_in(zone)?;
                 self.rows(of, |matrix| {
-                    operate::resample(*method, *to, to.in_zone(zone), matrix);
-                    Ok(())
+                    operate::resample(*method, to.in_zone(zone), matrix)
                 })
             }
         }
@@ -176,6 +177,27 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::Matrix(matrix))
             }
         }
+    }
+
+    /// Computes operands that must have the same rows, and puts their columns one after the other.
+    fn columns(&mut self, operands: &'a [Expression]) -> Result<Value, EvaluateError> {
+        let mut all: Option<Matrix> = None;
+        for operand in operands {
+            let Value::Matrix(matrix) = self.value(operand)? else {
+                return Err(EvaluateError::NotASeries);
+            };
+            match &mut all {
+                None => all = Some(matrix),
+                Some(all) if all.has_rows_of(&matrix) => all.columns.extend(matrix.columns),
+                Some(all) => {
+                    return Err(EvaluateError::RowsDiffer {
+                        left: all.granularity,
+                        right: matrix.granularity,
+                    });
+                }
+            }
+        }
+        all.map(Value::Matrix).ok_or(EvaluateError::NotASeries)
     }
 
     fn metric(&mut self, listed: &[Reference]) -> Matrix {

@@ -343,6 +343,58 @@ fn columns_that_cannot_be_paired() {
 }
 
 #[test]
+fn what_no_series_stands_for_leaves_the_others() {
+    let check = |text: &str, expected: &[f64]| {
+        let expression: Expression = spell(text).parse().expect("an expression");
+        let input = Input {
+            granularity: Timespan::from_second(60).expect("positive"),
+            columns: vec![InputColumn {
+                reference: 0,
+                series: minutes(&[1.0, 2.0]),
+            }],
+            alignment: Alignment::Fill(Fill::Null),
+            time_zone: &TimeZone::UTC,
+        };
+        let outcome = evaluate(&expression, input).expect("a result");
+        assert_eq!(outcome.shape, Shape::Aggregated, "{text}");
+        assert_eq!(
+            bits(&outcome.columns[0].values),
+            bits(expected),
+            "{text}: {outcome:?}"
+        );
+    };
+    check("(aggregate sum $all)", &[1.0, 2.0]);
+    check("(+ (aggregate sum $a) (aggregate sum $b))", &[1.0, 2.0]);
+    check("(+ (aggregate max $a) (aggregate count $b))", &[1.0, 2.0]);
+    check("(+ (aggregate max $a) (aggregate mean $b))", &[GAP, GAP]);
+    check("(max (aggregate max $a) (aggregate max $b))", &[1.0, 2.0]);
+    check("(aggregate sum $a (* 2 $b))", &[1.0, 2.0]);
+    check(
+        "(- (aggregate rate:sum $a) (aggregate rate:sum $b))",
+        &[1.0],
+    );
+}
+
+#[test]
+fn several_operands_of_an_aggregate_count_together() {
+    check_combined("(aggregate mean $a $b)", &[5.5, 4.5, 4.5, 19.0, 9.0, 20.5]);
+    check_combined("(aggregate count $a $b $a)", &[2.0; 6]);
+    check_combined("(aggregate count $a (abs $b) $a)", &[3.0; 6]);
+    check_combined(
+        "(aggregate sum (* 2 $a) (aggregate max $all))",
+        &[12.0, 11.0, 13.0, 46.0, 48.0, 96.0],
+    );
+    assert_eq!(
+        error("(aggregate sum (abs $a) 2)"),
+        EvaluateError::NotASeries
+    );
+    assert!(matches!(
+        error("(aggregate sum $a (rateofchange $b))"),
+        EvaluateError::RowsDiffer { .. }
+    ));
+}
+
+#[test]
 fn nothing_gives_nothing() {
     let none = Series::new();
     let nothing = [none.clone(), none];
@@ -393,6 +445,64 @@ fn what_is_shown_depends_on_the_fill_mode() {
     assert_eq!(values, [0.0, 0.0]);
     assert_eq!(compared.points(9).count(), 0);
     assert_eq!(compared.keep, Keep::Finite);
+}
+
+#[test]
+fn spans_follow_the_clocks_of_a_time_zone() {
+    let brussels = TimeZone::get("Europe/Brussels").expect("a zone of the bundled database");
+    let run = |text: &str, granularity_second: i64, zone: &TimeZone| {
+        let granularity = Timespan::from_second(granularity_second).expect("positive");
+        // From midnight in Brussels on, 29 March 2025; clocks went forward a day later.
+        let timestamps_ns: Vec<i64> = (0..48 * 3600 / granularity_second)
+            .map(|row| (1_743_202_800 + row * granularity_second) * 1_000_000_000)
+            .collect();
+        let values = vec![1.0; timestamps_ns.len()];
+        let expression: Expression = text.parse().expect("an expression");
+        let input = Input {
+            granularity,
+            columns: vec![InputColumn {
+                reference: 0,
+                series: Series::from_points(timestamps_ns, values).expect("valid points"),
+            }],
+            alignment: Alignment::Fill(Fill::DropMissing),
+            time_zone: zone,
+        };
+        evaluate(&expression, input)
+    };
+    let values = |text: &str| {
+        run(text, 3600, &brussels).expect("a result").columns[0]
+            .values
+            .clone()
+    };
+    assert_eq!(
+        values("(resample sum 86400 (metric a mean))"),
+        [24.0, 23.0, 1.0]
+    );
+    assert_eq!(
+        values("(resample sum 21600 (metric a mean))"),
+        [6.0, 6.0, 6.0, 6.0, 5.0, 6.0, 6.0, 6.0, 1.0]
+    );
+    assert_eq!(
+        values("(resample sum D (resample sum 21600 (metric a mean)))"),
+        [24.0, 23.0, 1.0]
+    );
+    let outcome = run("(resample sum 86400 (metric a mean))", 3600, &brussels).expect("a result");
+    assert_eq!(outcome.granularity.to_string(), "86400.0");
+    assert_eq!(outcome.timestamps_ns[0], 1_743_202_800_000_000_000);
+
+    let refused = |text: &str, second| run(text, second, &brussels).expect_err("no result");
+    assert!(matches!(
+        refused("(resample sum 25200 (metric a mean))", 3600),
+        EvaluateError::NotLocal(_)
+    ));
+    assert!(matches!(
+        refused(
+            "(resample sum D (resample sum 43200 (metric a mean)))",
+            21600
+        ),
+        EvaluateError::DividedRow(_)
+    ));
+    assert!(run("(resample sum 25200 (metric a mean))", 3600, &TimeZone::UTC).is_ok());
 }
 
 #[test]

@@ -47,6 +47,10 @@ impl Expression {
             | Self::Rolling { of, .. }
             | Self::Resample { of, .. } => of.copies().changed(),
             Self::Binary(_, left, right) => left.copies().beside(right.copies()).changed(),
+            Self::Columns(operands) => operands
+                .iter()
+                .map(Self::copies)
+                .fold(Copies::default(), Copies::beside),
             Self::Clip {
                 of,
                 lowest,
@@ -106,6 +110,8 @@ mod tests {
         check("(+ (abs $m) (abs $m))", 3);
         check("(+ (+ (abs $m) (abs $m)) (abs $m))", 3);
         check("(+ (abs $m) (+ (abs $m) (abs $m)))", 4);
+        check("(aggregate sum $m (abs $m))", 2);
+        check("(aggregate sum (abs $m) (abs $m) $m)", 3);
         check("(clip (abs $m) 0 1)", 2);
         check("(clip (abs $m) (abs $m) (abs $m))", 3);
         check("(rolling sum 2 (clip $m 0 (abs $m)))", 3);

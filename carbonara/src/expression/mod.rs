@@ -13,9 +13,9 @@
 //! | `(F X Y)`, a [`BinaryFunction`] | cells of both, row by row |
 //! | `(clip X LOWEST)`, `(clip X LOWEST HIGHEST)` | cells kept between bounds |
 //! | `(rateofchange X)`, `(rateofchangesec X)` | differences between neighbouring rows |
-//! | `(aggregate METHOD X)`, a [`CellMethod`] | one column: a statistic across the columns of each row |
+//! | `(aggregate METHOD X ...)`, a [`CellMethod`] | one column: a statistic across the columns of each row, those of all operands |
 //! | `(rolling METHOD ROWS X)`, a [`CellMethod`] | a statistic of each window of rows, stamped with its last row |
-//! | `(resample METHOD SPAN X)`, a [`ResampleMethod`] | a statistic of the rows of each bucket; a span in seconds or a letter of a [`CalendarUnit`](crate::CalendarUnit) |
+//! | `(resample METHOD SPAN X)`, a [`ResampleMethod`] | a statistic of the rows of each bucket; a span in seconds or a letter of a [`CalendarUnit`](crate::CalendarUnit), in the time zone of the evaluation |
 //!
 //! An operand `X` is an operation or a number. Missing cells are NaN: `aggregate` and `rolling` ignore them, `resample` does not (its rules are those of
 //! [`kernel`](crate::kernel)), and in functions they give NaN.
@@ -26,6 +26,8 @@
 //! of them has a single column, which then goes with each column of the other. A result with one column is *aggregated*: it belongs to no
 //! series in particular. Where a result has several columns, each one belongs to the series of its column in the wider operand, in the left one
 //! when both are equally wide; so no column is lost and each has a name. Without any column on one side there is none in the result.
+//! `aggregate` makes a column even of none, as of one whose cells are all missing: of a reference that no series stands for, the sum and the
+//! number of values are zero, and all else is missing.
 //!
 //! # Limits
 //!

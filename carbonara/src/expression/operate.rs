@@ -11,7 +11,7 @@ use super::matrix::{Matrix, MatrixColumn, Value};
 use super::outcome::EvaluateError;
 use crate::kernel::{Accumulator, RankScratch, across, rolling, statistic};
 use crate::method::Statistic;
-use crate::resample::{Granularity, Group, ResampleTo, groups};
+use crate::resample::{Group, ResampleTo, groups_of_rows};
 use crate::time::{Timespan, Timestamp};
 
 /// Applies a function of one number.
@@ -203,14 +203,19 @@ fn seconds_between(earlier_ns: i64, later_ns: i64) -> f64 {
 /// Takes a statistic across the columns of each row.
 pub(super) fn aggregate(method: CellMethod, matrix: &mut Matrix) {
     matrix.is_combined = true;
-    if matrix.columns.is_empty() {
-        return;
-    }
-    let columns: Vec<&[f64]> = matrix
-        .columns
-        .iter()
-        .map(|column| column.cells.as_slice())
-        .collect();
+    // Without any column each row lacks its only cell.
+    let missing = if matrix.columns.is_empty() {
+        vec![f64::NAN; matrix.rows()]
+    } else {
+        Vec::new()
+    };
+    let columns: Vec<&[f64]> = match matrix.columns.as_slice() {
+        [] => vec![&missing],
+        columns => columns
+            .iter()
+            .map(|column| column.cells.as_slice())
+            .collect(),
+    };
     let cells = Rc::new(across(&columns, method.statistic));
     matrix.columns = vec![MatrixColumn {
         source: None,
@@ -244,14 +249,13 @@ pub(super) fn roll(
 /// Takes a statistic of the rows of each bucket.
 pub(super) fn resample(
     method: ResampleMethod,
-    granularity: Granularity,
     to: ResampleTo<'_>,
     matrix: &mut Matrix,
-) {
+) -> Result<(), EvaluateError> {
     if method.of_rate {
         difference(matrix);
     }
-    let mut groups = groups(&matrix.timestamps_ns, to);
+    let mut groups = groups_of_rows(&matrix.timestamps_ns, matrix.granularity, to)?;
     groups.retain(|group| method.statistic.exists_for(group.points.len()));
     let mut scratch = RankScratch::new();
     matrix.replace(|cells| {
@@ -268,7 +272,8 @@ pub(super) fn resample(
         .iter()
         .map(|group: &Group| Timestamp::as_nanosecond(group.start));
     matrix.timestamps_ns = Rc::new(starts.collect());
-    matrix.granularity = granularity;
+    matrix.granularity = to.into();
+    Ok(())
 }
 
 impl ResampleStatistic {

@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::tz::TimeZone;
 
 use crate::align::{AlignError, Alignment, Keep};
-use crate::resample::Granularity;
+use crate::calendar::LocalSpanError;
+use crate::resample::{DividedRow, Granularity};
 use crate::series::{Point, Series};
 use crate::time::{Timespan, Timestamp};
 
@@ -18,7 +19,7 @@ pub struct Input<'a> {
     pub columns: Vec<InputColumn>,
     /// What becomes of missing cells.
     pub alignment: Alignment,
-    /// Where the calendar hangs, for buckets that are units of it.
+    /// Whose clocks and calendar `resample` follows.
     pub time_zone: &'a TimeZone,
 }
 
@@ -102,6 +103,10 @@ pub enum EvaluateError {
     },
     /// A number stands where rows are needed.
     NotASeries,
+    /// A span is to be counted in a time zone, and no clock counts it.
+    NotLocal(LocalSpanError),
+    /// Rows would have to be divided between two buckets of a time zone.
+    DividedRow(DividedRow),
     /// The grids that are held at once would have more than [`EVALUATION_CELLS_MAX`](super::EVALUATION_CELLS_MAX) cells.
     TooManyCells {
         /// Rows of the grid.
@@ -134,6 +139,18 @@ impl From<AlignError> for EvaluateError {
     }
 }
 
+impl From<LocalSpanError> for EvaluateError {
+    fn from(error: LocalSpanError) -> Self {
+        Self::NotLocal(error)
+    }
+}
+
+impl From<DividedRow> for EvaluateError {
+    fn from(divided: DividedRow) -> Self {
+        Self::DividedRow(divided)
+    }
+}
+
 impl fmt::Display for EvaluateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,6 +167,8 @@ impl fmt::Display for EvaluateError {
                 "rolling window '{window}' is greater than serie length '{rows}'"
             ),
             Self::NotASeries => f.write_str("a number has no rows"),
+            Self::NotLocal(error) => error.fmt(f),
+            Self::DividedRow(divided) => divided.fmt(f),
             Self::TooManyCells {
                 rows,
                 columns,

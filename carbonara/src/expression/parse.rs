@@ -133,9 +133,9 @@ impl Reader<'_> {
         };
         match (name.as_str(), arguments) {
             ("metric", _) => self.metric(arguments).map(Expression::Metric),
-            ("aggregate", [method, of]) => {
+            ("aggregate", [method, of @ ..]) if !of.is_empty() => {
                 let method = self.at(1, |_| aggregation(method))?;
-                Ok(Expression::Aggregate(method, self.operand(2, of)?))
+                Ok(Expression::Aggregate(method, self.columns(2, of)?))
             }
             ("rolling", [method, window, of]) => Ok(Expression::Rolling {
                 method: self.at(1, |_| aggregation(method))?,
@@ -194,6 +194,26 @@ impl Reader<'_> {
         .map(Box::new)
     }
 
+    /// Reads operands, the first of them at an index, whose columns count together.
+    fn columns(&mut self, index: usize, items: &[Item]) -> Result<Box<Expression>, Wrong> {
+        if let [of] = items {
+            return self.operand(index, of);
+        }
+        let mut operands = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            operands.push(*self.operand(index + place, item)?);
+        }
+        let mut listed = Vec::new();
+        for operand in &operands {
+            match operand {
+                Expression::Metric(references) => listed.extend(references.iter().cloned()),
+                _ => return Ok(Box::new(Expression::Columns(operands))),
+            }
+        }
+        // The same as one list of all references, in which each counts once.
+        Ok(Box::new(Expression::Metric(listed)))
+    }
+
     /// Reads a name and an aggregation, or a list of such pairs.
     fn metric(&mut self, arguments: &[Item]) -> Result<Vec<Reference>, Wrong> {
         if let [Item::Word(name), Item::Word(method)] = arguments {
@@ -236,16 +256,17 @@ fn aggregation<M: FromStr>(item: &Item) -> Result<M, Wrong> {
     .ok_or(InvalidOperation::UnknownAggregation.into())
 }
 
-/// Reads a number of rows; a fraction is cut.
+/// Reads a number of rows. The fraction of a number is cut; a word must be a whole number.
 fn rows(item: &Item) -> Result<NonZeroUsize, Wrong> {
-    let rows = match number(item) {
+    let rows = match item {
         // A cast cuts, and stops at the largest number: no series is that long.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "cut on purpose; not negative"
         )]
-        Some(rows) if rows >= 1.0 => NonZeroUsize::new(rows as usize),
+        Item::Number(rows) if *rows >= 1.0 => NonZeroUsize::new(*rows as usize),
+        Item::Word(word) => word.trim().parse().ok(),
         _ => None,
     };
     rows.ok_or(InvalidOperation::Window.into())

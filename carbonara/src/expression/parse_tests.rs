@@ -70,7 +70,7 @@ fn each_operation() {
         "(aggregate rate:var (metric a mean))",
     );
     check(
-        "(rolling mean 2.7 (metric a mean))",
+        "(rolling mean 2 (metric a mean))",
         "(rolling mean 2 (metric a mean))",
     );
     check(
@@ -85,6 +85,18 @@ fn each_operation() {
         "(resample mean M (metric a mean))",
         "(resample mean M (metric a mean))",
     );
+    check(
+        "(resample mean D (metric a mean))",
+        "(resample mean D (metric a mean))",
+    );
+    check(
+        "(aggregate mean (metric a mean) (metric (b max) (a mean)))",
+        "(aggregate mean (metric (a mean) (b max) (a mean)))",
+    );
+    check(
+        "(aggregate mean (metric a mean) (abs (metric b max)) (metric c mean))",
+        "(aggregate mean (metric a mean) (abs (metric b max)) (metric c mean))",
+    );
     check("(+ 1 2) trailing )(", "(+ 1.0 2.0)");
 }
 
@@ -93,7 +105,7 @@ fn lists_give_the_same_as_text() {
     let list = Item::List(vec![
         word("rolling"),
         word("max"),
-        Item::Number(3.0),
+        Item::Number(3.9),
         Item::List(vec![
             word("+"),
             Item::List(vec![word("metric"), word("a b"), word("mean")]),
@@ -202,6 +214,12 @@ fn errors_name_the_outermost_operation_and_the_innermost_place() {
         15,
     );
     refuse(
+        "(rolling mean 2.7 (metric a mean))",
+        "rolling",
+        Why::Window,
+        15,
+    );
+    refuse(
         "(rolling mean nan (metric a mean))",
         "rolling",
         Why::Window,
@@ -212,6 +230,13 @@ fn errors_name_the_outermost_operation_and_the_innermost_place() {
         "aggregate",
         Why::UnknownAggregation,
         12,
+    );
+    refuse("(aggregate mean)", "aggregate", Why::ArgumentCount, 1);
+    refuse(
+        "(aggregate mean (metric a mean) foo)",
+        "aggregate",
+        Why::NotAnOperand,
+        33,
     );
     refuse("(neg (resample mean invalid 1))", "neg", Why::Timespan, 21);
     refuse(

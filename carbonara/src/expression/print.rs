@@ -27,10 +27,21 @@ impl fmt::Display for Expression {
             Self::RateOfChange(RateUnit::Row, of) => write!(f, "(rateofchange {of})"),
             Self::RateOfChange(RateUnit::Second, of) => write!(f, "(rateofchangesec {of})"),
             Self::Aggregate(method, of) => write!(f, "(aggregate {method} {of})"),
+            // Only `aggregate` has several operands.
+            Self::Columns(operands) => {
+                for (index, operand) in operands.iter().enumerate() {
+                    let space = if index == 0 { "" } else { " " };
+                    write!(f, "{space}{operand}")?;
+                }
+                Ok(())
+            }
             Self::Rolling { method, window, of } => write!(f, "(rolling {method} {window} {of})"),
             Self::Resample { method, to, of } => match to {
                 Granularity::Span(span) => {
                     write!(f, "(resample {method} {} {of})", seconds::text(*span))
+                }
+                Granularity::Local(span) => {
+                    write!(f, "(resample {method} {} {of})", seconds::text(span.span()))
                 }
                 Granularity::Calendar(unit) => write!(f, "(resample {method} {unit} {of})"),
             },

@@ -168,6 +168,15 @@ pub(crate) fn evaluate(
         Expression::RateOfChange(RateUnit::Row, of) => Ok(Value::Table(table(of)?.differences())),
         Expression::RateOfChange(RateUnit::Second, of) => Ok(Value::Table(table(of)?.per_second())),
         Expression::Aggregate(method, of) => Ok(Value::Table(across(*method, &table(of)?))),
+        Expression::Columns(operands) => {
+            // An operand that is wrong comes before one that does not fit.
+            let mut tables: Vec<Table> = Vec::new();
+            for operand in operands {
+                tables.push(table(operand)?);
+                beside(tables.clone())?;
+            }
+            beside(tables).map(Value::Table)
+        }
         Expression::Rolling { method, window, of } => {
             rolling(*method, window.get(), &table(of)?).map(Value::Table)
         }
@@ -282,25 +291,44 @@ fn tables(function: BinaryFunction, left: Table, right: Table) -> Result<Table, 
 }
 
 fn across(method: CellMethod, table: &Table) -> Table {
-    let is_empty = table.sources.is_empty();
     let rows = each_row(&table.rows, |row| {
-        if is_empty {
-            vec![]
+        let cells = if row.is_empty() {
+            &[f64::NAN]
         } else {
-            vec![of_cells(row, method.statistic)]
-        }
+            &row[..]
+        };
+        vec![of_cells(cells, method.statistic)]
     });
     let combined = Table {
         rows,
-        sources: if is_empty { vec![] } else { vec![usize::MAX] },
+        sources: vec![usize::MAX],
         combined: true,
         granularity: table.granularity,
     };
-    if method.of_rate && !is_empty {
+    if method.of_rate {
         combined.differences()
     } else {
         combined
     }
+}
+
+/// Puts the columns of tables with the same rows one after the other.
+fn beside(tables: Vec<Table>) -> Result<Table, EvaluateError> {
+    let mut tables = tables.into_iter();
+    let mut all = tables.next().expect("at least two operands");
+    for table in tables {
+        if all.granularity != table.granularity || !all.rows.keys().eq(table.rows.keys()) {
+            return Err(EvaluateError::RowsDiffer {
+                left: all.granularity,
+                right: table.granularity,
+            });
+        }
+        for (row, cells) in all.rows.values_mut().zip(table.rows.into_values()) {
+            row.extend(cells);
+        }
+        all.sources.extend(table.sources);
+    }
+    Ok(all)
 }
 
 fn rolling(method: CellMethod, window: usize, table: &Table) -> Result<Table, EvaluateError> {

@@ -28,6 +28,10 @@ const BYTES_RESERVED_MAX: usize = 1 << 20;
 /// that are really large, measures, never become one.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 
+/// U+FEFF as UTF-8, and as UTF-16 in both byte orders.
+const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
+const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
 /// How much JSON is decoded at once, in bytes.
 const DECODED_AT_ONCE_BYTES: usize = 64 << 10;
 
@@ -56,6 +60,23 @@ impl Deref for Body {
     }
 }
 
+impl Body {
+    /// Drops the byte order mark that Windows shells and editors put before UTF-8.
+    ///
+    /// # Errors
+    /// 400 when there is one of UTF-16: JSON is always UTF-8.
+    fn without_mark(mut self) -> Result<Self, ApiError> {
+        if self.bytes.starts_with(UTF_8_MARK) {
+            self.bytes = self.bytes.slice(UTF_8_MARK.len()..);
+        } else if UTF_16_MARKS.iter().any(|mark| self.bytes.starts_with(mark)) {
+            return Err(ApiError::malformed_body(
+                "The body begins with a byte order mark of UTF-16, but JSON is sent as UTF-8",
+            ));
+        }
+        Ok(self)
+    }
+}
+
 impl RequestBody {
     /// Reads a body that must be announced as JSON.
     ///
@@ -64,7 +85,7 @@ impl RequestBody {
     /// 408 when it takes too long, 503 when other bodies leave no room for it.
     pub(crate) async fn json_bytes(self) -> Result<Body, ApiError> {
         self.require_type(JSON)?;
-        self.bytes().await
+        self.bytes().await?.without_mark()
     }
 
     /// Reads and decodes a body that must be JSON.
@@ -86,7 +107,7 @@ impl RequestBody {
     async fn document(mut self, content_type: &str) -> Result<Value, ApiError> {
         self.require_type(content_type)?;
         self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
-        let bytes = self.bytes().await?;
+        let bytes = self.bytes().await?.without_mark()?;
         let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
         aside::work(length, move || decode(&bytes)).await?
     }
@@ -105,7 +126,7 @@ impl RequestBody {
     pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
         self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
         let announced = self.require_type(JSON);
-        let bytes = self.bytes().await?;
+        let bytes = self.bytes().await?.without_mark()?;
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -251,6 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::error::Detail;
 
     fn body(content_type: Option<&str>, body: axum::body::Body) -> RequestBody {
         let mut headers = HeaderMap::new();
@@ -287,6 +309,25 @@ mod tests {
         check(Some("text/plain"), Some(415)).await;
         check(Some(""), Some(415)).await;
         check(None, Some(415)).await;
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_dropped_or_named() {
+        let marked: &[u8] = b"\xef\xbb\xbf[1]";
+        let with = |bytes: &'static [u8]| body(Some(JSON), bytes.into());
+        assert_eq!(with(marked).json().await, Ok(json!([1])));
+        assert_eq!(with(marked).optional_json().await, Ok(Some(json!([1]))));
+        assert_eq!(*with(marked).json_bytes().await.unwrap(), *b"[1]");
+        assert_eq!(with(b"\xef\xbb\xbf").optional_json().await, Ok(None));
+        assert_eq!(*with(marked).bytes().await.unwrap(), *marked);
+        for utf_16 in [&b"\xff\xfe[\x001\x00"[..], b"\xfe\xff\x00["] {
+            let refused = with(utf_16).json().await.unwrap_err();
+            let Detail::Data(detail) = refused.detail else {
+                panic!("{refused:?}");
+            };
+            let reason = detail["reason"].as_str().unwrap();
+            assert!(reason.contains("UTF-16"), "{reason}");
+        }
     }
 
     #[tokio::test]

@@ -188,6 +188,7 @@ impl ApiError {
             Error::ResampleWithoutGranularity => {
                 Self::bad_request("A granularity must be specified to resample")
             }
+            Error::DividedRow(divided) => Self::argument("timezone", divided.to_string()),
             Error::TooManyPoints { limit } => Self::bad_request(format!(
                 "More than {limit} points are needed at once: ask for a shorter time, a coarser granularity or fewer metrics"
             )),

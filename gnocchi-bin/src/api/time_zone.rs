@@ -1,5 +1,6 @@
 //! Time zones by name.
 
+use carbonara::LocalSpanError;
 use jiff::tz::TimeZone;
 
 use super::error::{ApiError, ApiResult};
@@ -20,6 +21,14 @@ pub(crate) fn time_zone(query: &Query) -> ApiResult<TimeZone> {
     jiff::tz::db()
         .get(name)
         .map_err(|_| ApiError::argument(PARAMETER, format!("Unknown time zone '{name}'")))
+}
+
+/// Says that a span cannot be counted by the clocks of a time zone.
+pub(crate) fn not_local(parameter: &str, error: LocalSpanError) -> ApiError {
+    ApiError::argument(
+        parameter,
+        format!("{error}, so they cannot be counted in a time zone"),
+    )
 }
 
 #[cfg(test)]

@@ -286,6 +286,52 @@ async fn operations_are_computed() {
 }
 
 #[tokio::test]
+async fn what_other_clients_send_is_computed() {
+    let story = Story::new().await;
+    let check = async |operations: &str, rows: &[(u32, &str)]| {
+        let aggregated = format!("\"aggregated\": {}", seconds(rows));
+        story
+            .check("granularity=1", operations, &[&aggregated])
+            .await;
+    };
+    let mean = [(0, "0.0"), (1, "1.5"), (2, "3.0"), (3, "6.0"), (65, "97.5")];
+    check(
+        "(aggregate mean (metric ONE mean) (metric TWO mean))",
+        &mean,
+    )
+    .await;
+    check(
+        r#"["aggregate", "mean", ["metric", "ONE", "mean"], ["metric", "TWO", "mean"]]"#,
+        &mean,
+    )
+    .await;
+    check(
+        "(aggregate max (* 2 (metric ONE mean)) (metric TWO mean))",
+        &[
+            (0, "0.0"),
+            (1, "2.0"),
+            (2, "4.0"),
+            (3, "6.0"),
+            (65, "130.0"),
+        ],
+    )
+    .await;
+    for (method, values) in [
+        ("first", ["0.0", "65.0"]),
+        ("last", ["2.0", "65.0"]),
+        ("50pct", ["1.0", "65.0"]),
+    ] {
+        let minutes = format!(
+            "[{}, {}]",
+            row(0, "60.0", values[0]),
+            row(60, "60.0", values[1])
+        );
+        let operations = format!("(resample {method} 60 (metric ONE mean))");
+        story.check("granularity=1", &operations, &[&minutes]).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_inside_an_expression_is_explained() {
     let app = App::new();
     let explained = async |operations: &str, expected: &str| {

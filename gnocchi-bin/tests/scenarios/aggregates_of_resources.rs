@@ -110,6 +110,77 @@ async fn series_are_found_by_patterns() {
 }
 
 #[tokio::test]
+async fn a_pattern_without_a_metric_leaves_its_own_series_out() {
+    let app = story().await;
+    let check = async |operations: &str, expected: Value| {
+        for search in [
+            json!({}),
+            json!("{\"=\": {\"user_id\": \"u\"}}"),
+            json!("{}"),
+        ] {
+            let body =
+                json!({"operations": operations, "resource_type": "generic", "search": search});
+            let found = compute(&app, "", body).await.is(200).json();
+            assert_eq!(
+                found,
+                json!({"measures": {"aggregated": expected}}),
+                "{operations}"
+            );
+        }
+    };
+    check(
+        "(aggregate sum (metric (cpu.util mean) (foobar mean)))",
+        rows(66.0, 24.0),
+    )
+    .await;
+    check(
+        "(aggregate sum (metric cpu.util mean) (metric foobar mean))",
+        rows(66.0, 24.0),
+    )
+    .await;
+    check(
+        "(+ (aggregate sum (metric cpu.util mean)) (aggregate sum (metric foobar mean)))",
+        rows(66.0, 24.0),
+    )
+    .await;
+    // What has no value has none afterwards, but the list is there.
+    check(
+        "(/ (aggregate sum (metric cpu.util mean)) (aggregate mean (metric foobar mean)))",
+        json!([]),
+    )
+    .await;
+    check("(/ (metric cpu.util mean) (metric foobar mean))", json!([])).await;
+    let malformed = json!({"operations": "(metric cpu.util mean)", "resource_type": "generic", "search": "{\"="});
+    let refused = compute(&app, "", malformed).await.is(400);
+    refused.says("Invalid filter: Expected a JSON object: EOF while parsing");
+}
+
+#[tokio::test]
+async fn a_group_may_lack_a_metric_that_others_have() {
+    let app = story().await;
+    let metric = json!({"load": {"archive_policy_name": "second"}});
+    let path = format!("/v1/resource/instance/{ID}/metric");
+    app.post(&path, metric).await.is(200);
+    let measures = json!([{"timestamp": "2015-03-06T14:33:57", "value": 1}]);
+    app.post(&format!("{path}/load/measures"), measures)
+        .await
+        .is(202);
+    let operations =
+        "(+ (aggregate sum (metric cpu.util mean)) (aggregate sum (metric load mean)))";
+    let groups = compute(
+        &app,
+        "groupby=project_id&groupby=",
+        over("generic", operations),
+    )
+    .await;
+    let expected = json!([
+        {"group": {"project_id": "bank"}, "measures": {"measures": {"aggregated": rows(23.0, 12.0)}}},
+        {"group": {"project_id": "shop"}, "measures": {"measures": {"aggregated": rows(44.0, 12.0)}}},
+    ]);
+    assert_eq!(groups.is(200).json(), expected);
+}
+
+#[tokio::test]
 async fn resources_are_grouped() {
     let app = story().await;
     let mean = "(aggregate mean (metric cpu.util mean))";

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use carbonara::Timestamp;
 use gnocchi_core::driver::{
-    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, ResourceIndexer,
-    ResourceQuery, ResourceTypeIndexer,
+    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, MetricWithEnd,
+    ResourceIndexer, ResourceQuery, ResourceTypeIndexer,
 };
 use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
 use gnocchi_core::memory::MemoryIndexer;
@@ -105,6 +105,10 @@ impl MetricIndexer for FailingIndexer {
         self.working()?.metrics(ids).await
     }
 
+    async fn metrics_with_ends(&self, ids: &[MetricId]) -> Outcome<Vec<Option<MetricWithEnd>>> {
+        self.working()?.metrics_with_ends(ids).await
+    }
+
     async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Outcome<Vec<Option<Metric>>> {
         self.working()?.named_metrics(names).await
     }
@@ -153,6 +157,14 @@ impl ResourceIndexer for FailingIndexer {
     ) -> Outcome<Resource> {
         let inner = self.working()?;
         inner.update_resource(resource_type, id, update, now).await
+    }
+
+    async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Outcome<Vec<ResourceId>> {
+        self.working()?.reopen_resources(measured, now).await
     }
 
     async fn delete_resources(&self, ids: &[ResourceId]) -> Outcome<usize> {

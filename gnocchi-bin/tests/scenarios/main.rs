@@ -9,12 +9,14 @@ mod archive_policies;
 mod authentication;
 mod batches;
 mod conditions;
+mod endings;
 mod failing_indexer;
 mod failures;
 mod general;
 mod http;
 mod influxdb;
 mod inputs;
+mod local_time;
 #[path = "../support/matrix.rs"]
 mod matrix;
 mod measures;

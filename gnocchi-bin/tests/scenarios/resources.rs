@@ -151,8 +151,8 @@ async fn resources_that_cannot_be_created() {
     )
     .await;
     check(
-        json!({"metrics": {"disk/iops": {}}}),
-        "'/' is not supported in metric name",
+        json!({"id": "a", "metrics": {"disk/iops": {"unit": "u".repeat(32)}}}),
+        "length of value must be at most 31 for dictionary value @ data['metrics']['disk/iops']['unit']",
     )
     .await;
     check(
@@ -165,6 +165,30 @@ async fn resources_that_cannot_be_created() {
         .is(404)
         .says("Resource type none does not exist");
     assert_eq!(app.get("/v1/resource/generic").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn a_slash_in_the_name_of_a_metric_is_refused_in_one_sentence() {
+    let app = with_resource().await;
+    let new = json!({"disk/iops": {"archive_policy_name": "second"}});
+    let existing = json!({"disk/iops": ID});
+    let policy_missing = json!({"disk/iops": {"archive_policy_name": "none"}});
+    for metrics in [new, existing, policy_missing] {
+        for (method, path, body) in [
+            (
+                "POST",
+                "/v1/resource/generic",
+                json!({"id": "b", "metrics": metrics}),
+            ),
+            ("PATCH", PATH, json!({"metrics": metrics})),
+            ("POST", &format!("{PATH}/metric"), metrics.clone()),
+        ] {
+            let call = app.call(method, path).user("foobar").wants_json();
+            let description = call.json(&body).await.is(400).description();
+            let expected = "'/' is not supported in metric name";
+            assert_eq!(description, expected, "{method} {path}");
+        }
+    }
 }
 
 #[tokio::test]

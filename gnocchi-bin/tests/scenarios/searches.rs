@@ -80,6 +80,28 @@ async fn filters_on_attributes_find_the_same_in_both_notations() {
         &["r1", "r2"],
     )
     .await;
+    // A backslash makes the wildcard behind it an ordinary character.
+    check(
+        TYPED,
+        json!({"like": {"host": r"%\%%"}}),
+        r"host like '%\%%'",
+        &["r4"],
+    )
+    .await;
+    check(
+        TYPED,
+        json!({"like": {"host": r"web\_%"}}),
+        r"host like 'web\_%'",
+        &[],
+    )
+    .await;
+    check(
+        TYPED,
+        json!({"like": {"host": r"web\-_"}}),
+        r"host like 'web\-_'",
+        &["r1", "r2"],
+    )
+    .await;
     check(
         TYPED,
         json!({"=": {"cpus": "6"}}),
@@ -139,6 +161,22 @@ async fn filters_on_properties_find_the_same_in_both_notations() {
         &["r3"],
     )
     .await;
+    // Those that have not ended differ from every length, and are neither longer nor shorter.
+    check(
+        TYPED,
+        json!({"!=": {"lifespan": "30 min"}}),
+        "lifespan != \"30 min\"",
+        &["r1", "r2", "r4"],
+    )
+    .await;
+    check(TYPED, json!({"≠": {"lifespan": 5}}), "lifespan ≠ 5", &all).await;
+    check(
+        TYPED,
+        json!({"not": {"=": {"lifespan": 5}}}),
+        "not lifespan = 5",
+        &["r3"],
+    )
+    .await;
     check(
         TYPED,
         json!({"or": [{"<": {"cpus": 5}}, {"=": {"id": "r4"}}]}),
@@ -184,6 +222,9 @@ async fn filters_on_properties_find_the_same_in_both_notations() {
     .await;
     let everything = app.post(SEARCH, json!({})).await.is(200);
     assert_eq!(original_ids(&everything).len(), 5);
+    // Parameters without a value are none.
+    let everything = app.post_nothing(&format!("{SEARCH}?filter=&attrs=")).await;
+    assert_eq!(original_ids(&everything.is(200)).len(), 5);
 }
 
 #[tokio::test]
@@ -301,8 +342,8 @@ async fn wrong_filters_are_named() {
     .await;
     text(
         SEARCH,
-        "",
-        "Invalid filter: Expected a comparison, found end of text  (at char 0), (line:1, col:1)",
+        " ",
+        "Invalid filter: Expected a comparison, found end of text  (at char 1), (line:1, col:2)",
     )
     .await;
     text(
@@ -353,6 +394,11 @@ async fn wrong_filters_are_named() {
     )
     .await;
     body(
+        json!({"and": [5]}),
+        "invalid value or type @ data['and'][0]",
+    )
+    .await;
+    body(
         json!({"in": {"host": vec![0; 10_001]}}),
         "more than 10000 values",
     )
@@ -370,6 +416,33 @@ async fn wrong_filters_are_named() {
     let refused = app.get("/v1/search/resource/generic").await.is(405);
     assert_eq!(refused.header("allow"), "POST");
     app.get("/v1/search/resource/unknown").await.is(404);
+}
+
+#[tokio::test]
+async fn ids_that_no_resource_can_have_are_named() {
+    let app = with_servers().await;
+    let single = "'/' is not supported in resource id for dictionary value @ data['=']['id']";
+    let path = format!("{SEARCH}?filter={}", escaped("id = 'a/b'"));
+    app.post_nothing(&path).await.is(400).says(single);
+    for (body, expected) in [
+        (json!({"=": {"id": "a/b"}}), single),
+        (
+            json!({"in": {"id": ["r1", "a/b"]}}),
+            "'/' is not supported in resource id @ data['in']['id'][1]",
+        ),
+        (
+            json!({"=": {"id": "x".repeat(290)}}),
+            "transformable resource id >289 max allowed characters for dictionary value",
+        ),
+    ] {
+        app.post(SEARCH, body.clone()).await.is(400).says(expected);
+        app.call("DELETE", "/v1/resource/generic")
+            .user("foobar")
+            .json(&body)
+            .await
+            .is(400)
+            .says(expected);
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod archive_policies;
 mod metrics;
 mod paging;
+mod reopening;
 mod resource_metrics;
 mod resource_type_changes;
 mod resource_types;
@@ -19,6 +20,7 @@ mod support;
 pub use archive_policies::*;
 pub use metrics::*;
 pub use paging::*;
+pub use reopening::*;
 pub use resource_metrics::*;
 pub use resource_type_changes::*;
 pub use resource_types::*;
@@ -210,6 +212,11 @@ macro_rules! indexer_conformance {
                 a_deletion_of_an_outdated_revision_is_refused,
                 one_of_many_callers_changes_a_revision,
                 revisions_begin_at_different_moments,
+                metrics_come_with_the_end_of_their_resource,
+                a_resource_that_is_measured_after_its_end_goes_on,
+                resources_that_are_not_measured_after_their_end_stay_as_they_are,
+                one_of_many_callers_reopens_a_resource,
+                a_resource_that_was_ended_again_stays_so,
             ]
         );
     };

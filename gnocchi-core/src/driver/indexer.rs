@@ -82,6 +82,15 @@ pub struct IndexerCounts {
     pub resources: u64,
 }
 
+/// A metric, and when the life of its resource ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricWithEnd {
+    /// The metric.
+    pub metric: Metric,
+    /// When the life of its resource ended; `None` while it goes on, and for a metric without resource.
+    pub resource_ended_at: Option<Timestamp>,
+}
+
 /// Keeps archive policies and the rules that choose them.
 #[async_trait]
 pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
@@ -173,6 +182,17 @@ pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
     /// [`IndexerError::Backend`] when the back-end cannot answer.
     async fn metrics(&self, ids: &[MetricId]) -> Result<Vec<Option<Metric>>, IndexerError>;
 
+    /// Returns the active metrics with these ids, each with the end of its resource; `None` where there is none.
+    ///
+    /// The write path calls this: it costs little more than [`metrics`](Self::metrics).
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn metrics_with_ends(
+        &self,
+        ids: &[MetricId],
+    ) -> Result<Vec<Option<MetricWithEnd>>, IndexerError>;
+
     /// Returns the active metrics with these names on these resources; `None` where there is none.
     ///
     /// # Errors
@@ -260,6 +280,22 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
         update: &ResourceUpdate,
         now: Timestamp,
     ) -> Result<Resource, IndexerError>;
+
+    /// Lets the life of resources go on whose metrics were measured when it had ended: given are metrics, each with the timestamp of a
+    /// measure. A resource that ended at one of the timestamps of its metrics or before has no end any more, in a new revision that begins
+    /// as one of [`update_resource`](Self::update_resource) does.
+    ///
+    /// Returns the resources that were changed, each once. Everything else is left alone: resources that go on or ended later, absent
+    /// and deleted metrics, metrics without resource. So the same call again changes nothing, and of several callers at the same time
+    /// one makes the revision.
+    ///
+    /// # Errors
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<Vec<ResourceId>, IndexerError>;
 
     /// Removes resources with their history and marks their metrics as deleted; returns how many there were.
     ///

@@ -21,8 +21,8 @@ pub use incoming::{
     Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, MetricBacklog, Receipt,
 };
 pub use indexer::{
-    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, ResourceIndexer,
-    ResourceQuery, ResourceTypeIndexer,
+    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, MetricWithEnd,
+    ResourceIndexer, ResourceQuery, ResourceTypeIndexer,
 };
 pub use sack::{SACKS_DEFAULT, Sack, SackCount};
 pub use storage::{

@@ -34,7 +34,8 @@ pub use number_limit::NumberLimit;
 pub use page::{NullOrder, Page, SortDirection, SortKey};
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{
-    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, whole_microseconds,
+    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, next_revision_start,
+    whole_microseconds,
 };
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,

@@ -135,14 +135,20 @@ impl Resource {
     /// set back. So no two revisions of a resource begin at the same moment.
     #[must_use]
     pub fn next_revision_start(&self, now: Timestamp) -> Timestamp {
-        const MICROSECOND: i64 = 1000;
-        let floor = |moment: Timestamp| {
-            let nanosecond = moment.as_nanosecond();
-            nanosecond - nanosecond % MICROSECOND
-        };
-        let earliest = floor(self.revision_start).saturating_add(MICROSECOND);
-        Timestamp::from_nanosecond(floor(now).max(earliest)).unwrap_or(Timestamp::MAX)
+        next_revision_start(self.revision_start, now)
     }
+}
+
+/// Returns when the revision after one begins that began at `revision_start`; see [`Resource::next_revision_start`].
+#[must_use]
+pub fn next_revision_start(revision_start: Timestamp, now: Timestamp) -> Timestamp {
+    const MICROSECOND: i64 = 1000;
+    let floor = |moment: Timestamp| {
+        let nanosecond = moment.as_nanosecond();
+        nanosecond - nanosecond % MICROSECOND
+    };
+    let earliest = floor(revision_start).saturating_add(MICROSECOND);
+    Timestamp::from_nanosecond(floor(now).max(earliest)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

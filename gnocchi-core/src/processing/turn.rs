@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use carbonara::{Rejected, Series};
+use carbonara::{Rejected, Series, Timestamp};
+use hashbrown::HashSet;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::load::{Damage, load_states};
 use super::state::{Outcome, Rewrite};
 use super::{MetricState, Processor, WindowCache, blocking};
+use crate::directory::KnownMetric;
 use crate::driver::{Commit, Receipt, Sack};
-use crate::error::{BackendError, BackendErrorKind, Error, StorageError};
+use crate::error::{BackendError, BackendErrorKind, Error, IndexerError, StorageError};
+use crate::intake::newest_of;
 use crate::model::{Metric, MetricId, RejectReason};
 use crate::telemetry;
 
@@ -34,6 +37,15 @@ pub(crate) enum Progress {
     Idle,
     /// Something was folded; there may be more.
     Folded,
+}
+
+/// What a turn works on.
+struct Prepared {
+    jobs: Vec<Job>,
+    /// How many points belong to metrics that don't exist any more.
+    orphans: usize,
+    /// Metrics whose resource had ended when they were measured, and the newest measure of each.
+    after_end: Vec<(MetricId, Timestamp)>,
 }
 
 /// One metric of a turn.
@@ -81,8 +93,13 @@ impl SackOwner {
         let guard = TurnGuard::begin(&processor.windows, self.sack);
         let points = claim.points();
         let started = Instant::now();
-        let (jobs, orphans) = self.prepare(processor, claim.measures).await?;
+        let Prepared {
+            jobs,
+            orphans,
+            after_end,
+        } = self.prepare(processor, claim.measures).await?;
         let done = fold_all(processor, jobs, self.sequence + 1).await?;
+        self.reopen_resources(processor, after_end, &done).await?;
         processor.statistics.add(
             "aggregated measures compute",
             "aggregated measures compute time",
@@ -103,30 +120,79 @@ impl SackOwner {
         Ok(Progress::Folded)
     }
 
-    /// Looks up the metrics and their open windows; returns also how many points belong to metrics that don't exist any more.
+    /// Looks up the metrics, their open windows, and whether their resources have ended.
     async fn prepare(
         &self,
         processor: &Processor,
         measures: Vec<(MetricId, Vec<Arc<Series>>)>,
-    ) -> Result<(Vec<Job>, usize), Error> {
+    ) -> Result<Prepared, Error> {
         let ids: Vec<MetricId> = measures.iter().map(|(metric, _)| *metric).collect();
-        let metrics = processor.directory.metrics(&ids).await?;
-        let mut jobs = Vec::with_capacity(ids.len());
-        let mut orphans = 0;
-        for ((_, batches), metric) in measures.into_iter().zip(metrics) {
-            match metric {
-                Some(metric) => {
-                    let state = processor.windows.take(metric.id, self.fence);
-                    jobs.push(Job {
-                        metric,
-                        batches,
-                        state,
-                    });
-                }
-                None => orphans += batches.iter().map(|batch| batch.len()).sum::<usize>(),
+        let metrics = processor.directory.metrics_with_ends(&ids).await?;
+        let mut prepared = Prepared {
+            jobs: Vec::with_capacity(ids.len()),
+            orphans: 0,
+            after_end: Vec::new(),
+        };
+        for ((_, batches), known) in measures.into_iter().zip(metrics) {
+            let Some(KnownMetric {
+                metric,
+                resource_ended_at,
+            }) = known
+            else {
+                prepared.orphans += batches.iter().map(|batch| batch.len()).sum::<usize>();
+                continue;
+            };
+            if let Some(ended_at) = resource_ended_at
+                && let Some(newest) = newest_of(&batches)
+                && newest >= ended_at
+            {
+                prepared.after_end.push((metric.id, newest));
             }
+            let state = processor.windows.take(metric.id, self.fence);
+            prepared.jobs.push(Job {
+                metric,
+                batches,
+                state,
+            });
         }
-        Ok((jobs, orphans))
+        Ok(prepared)
+    }
+
+    /// Lets the life of resources go on whose metrics were measured after its end.
+    ///
+    /// Why before the commit? A crash in between leaves the measures pending, and the resources are looked at again; the other way round
+    /// they would keep their end.
+    async fn reopen_resources(
+        &self,
+        processor: &Processor,
+        mut after_end: Vec<(MetricId, Timestamp)>,
+        done: &[Done],
+    ) -> Result<(), Error> {
+        if after_end.is_empty() {
+            return Ok(());
+        }
+        // The newest point of a metric is rejected only together with all others.
+        let accepted: HashSet<MetricId> = done
+            .iter()
+            .filter(|done| done.accepted > 0)
+            .map(|done| done.metric)
+            .collect();
+        after_end.retain(|(metric, _)| accepted.contains(metric));
+        let now = processor.clock.now();
+        match processor.directory.reopen_resources(&after_end, now).await {
+            Ok(0) => Ok(()),
+            Ok(resources) => {
+                info!(sack = %self.sack, resources, "resources go on: they were measured after their end");
+                Ok(())
+            }
+            // What is damaged stays so, and must not keep measures from being folded.
+            Err(IndexerError::Backend(error)) if error.kind() == BackendErrorKind::Corrupt => {
+                let error = &error as &dyn std::error::Error;
+                warn!(sack = %self.sack, error, "cannot take back the end of resources that were measured after it");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Commits what was folded, acknowledges it and caches the new windows.

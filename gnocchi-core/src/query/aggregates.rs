@@ -20,7 +20,7 @@ pub struct AggregatesQuery {
     pub granularity: Option<Timespan>,
     /// What stands where a series has no point.
     pub gaps: Gaps,
-    /// Where the calendar hangs, for expressions that group by its units.
+    /// Whose clocks and calendar an expression follows that resamples.
     pub time_zone: TimeZone,
 }
 

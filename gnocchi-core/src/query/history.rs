@@ -1,11 +1,12 @@
 //! Computing across the series of resources as they were: each stretch of time counts for the group that a resource belonged to.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use carbonara::expression::{Outcome, Shape};
-use carbonara::resample::Granularity;
-use carbonara::{Point, Timespan, Timestamp};
+use carbonara::{Granularity, Point, Timespan, Timestamp};
 use hashbrown::HashMap;
+use jiff::tz::TimeZone;
 
 use super::admission::admitted;
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
@@ -180,7 +181,7 @@ impl Gnocchi {
             let outcomes = self.evaluate_batch(query, own, &room).await?;
             for ((evaluation, outcomes), place) in own.iter().zip(outcomes).zip(&places[batch]) {
                 for outcome in outcomes {
-                    add_outcome(&mut levels[*place], evaluation, &outcome)?;
+                    add_outcome(&mut levels[*place], evaluation, &query.time_zone, &outcome)?;
                 }
             }
         }
@@ -234,6 +235,7 @@ impl Gnocchi {
 fn add_outcome(
     levels: &mut Vec<HistoryLevel>,
     evaluation: &Evaluation,
+    time_zone: &TimeZone,
     outcome: &Outcome,
 ) -> Result<(), AggregatesError> {
     if outcome.shape != Shape::Aggregated {
@@ -251,12 +253,10 @@ fn add_outcome(
         levels.len() - 1
     });
     let level = &mut levels[place];
+    let buckets = outcome.granularity.in_zone(time_zone);
     for column in 0..outcome.columns.len() {
         for Point { timestamp, value } in outcome.points(column) {
-            let value = match span_of(outcome.granularity) {
-                Some(span) => value * covered(evaluation, timestamp, span),
-                None => value,
-            };
+            let value = value * covered(evaluation, timestamp..buckets.bucket(timestamp).end);
             let timestamp_ns = timestamp.as_nanosecond();
             match level.values.last_mut() {
                 // The other part of a bucket in which something changed.
@@ -272,9 +272,8 @@ fn add_outcome(
 }
 
 /// Returns which part of a bucket lies in the time of an evaluation.
-fn covered(evaluation: &Evaluation, bucket: Timestamp, span: Timespan) -> f64 {
-    let begin_ns = bucket.as_nanosecond();
-    let end_ns = begin_ns.saturating_add(span.as_nanosecond());
+fn covered(evaluation: &Evaluation, bucket: Range<Timestamp>) -> f64 {
+    let (begin_ns, end_ns) = (bucket.start.as_nanosecond(), bucket.end.as_nanosecond());
     let from_ns = evaluation
         .start
         .map_or(begin_ns, |start| start.as_nanosecond().max(begin_ns));
@@ -288,13 +287,15 @@ fn covered(evaluation: &Evaluation, bucket: Timestamp, span: Timespan) -> f64 {
         clippy::cast_precision_loss,
         reason = "a share needs no more than 53 bits"
     )]
-    let share = (to_ns - from_ns).max(0) as f64 / span.as_nanosecond() as f64;
+    let share = (to_ns - from_ns).max(0) as f64 / (end_ns - begin_ns) as f64;
     share
 }
 
+/// Returns how long buckets are mostly; `None` for units of the calendar.
 fn span_of(granularity: Granularity) -> Option<Timespan> {
     match granularity {
         Granularity::Span(span) => Some(span),
+        Granularity::Local(span) => Some(span.span()),
         Granularity::Calendar(_) => None,
     }
 }

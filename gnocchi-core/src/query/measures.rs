@@ -1,8 +1,9 @@
 //! The aggregates of one metric.
 
-use carbonara::calendar::CalendarUnit;
-use carbonara::resample::{ResampleTo, resample};
-use carbonara::{AggregationMethod, Granularity, Level, Series, Timespan, Timestamp};
+use carbonara::{
+    AggregationMethod, Granularity, Level, LocalSpanError, ResampleTo, Series, Timespan, Timestamp,
+    resample_rows,
+};
 use jiff::tz::TimeZone;
 
 use super::evaluation::POINTS_READ_MAX;
@@ -23,22 +24,56 @@ pub struct MeasuresQuery {
     pub start: Option<Timestamp>,
     /// The end: buckets that begin at or after it are left out.
     pub stop: Option<Timestamp>,
-    /// Groups the stored aggregates of the granularity further.
+    /// Groups the stored aggregates of the granularity further. `start` and `stop` then choose whole buckets of these groups.
     pub resample: Option<Resample>,
 }
 
 /// How stored aggregates are grouped further.
 #[derive(Debug, Clone)]
-pub enum Resample {
-    /// By spans of equal length.
-    Span(Timespan),
-    /// By units of the calendar.
-    Calendar {
-        /// The unit.
-        unit: CalendarUnit,
-        /// Where the calendar hangs.
-        time_zone: TimeZone,
-    },
+pub struct Resample {
+    to: Granularity,
+    time_zone: TimeZone,
+}
+
+impl Resample {
+    /// Groups by the calendar, or by a span, of a time zone.
+    ///
+    /// # Errors
+    /// [`LocalSpanError`] for a span that the clocks of the time zone do not count.
+    pub fn new(to: Granularity, time_zone: TimeZone) -> Result<Self, LocalSpanError> {
+        Ok(Self {
+            to: to.counted_in(&time_zone)?,
+            time_zone,
+        })
+    }
+
+    /// Returns how long the groups are.
+    pub(super) const fn granularity(&self) -> Granularity {
+        self.to
+    }
+
+    /// Returns the time zone whose clocks and calendar the groups follow.
+    pub(super) const fn time_zone(&self) -> &TimeZone {
+        &self.time_zone
+    }
+
+    fn target(&self) -> ResampleTo<'_> {
+        self.to.in_zone(&self.time_zone)
+    }
+
+    /// Widens a time to the groups that begin before its end, down to the one that holds its start, so that none is computed from
+    /// a part of its points.
+    fn whole_groups(&self, period: Period) -> Period {
+        let last = |stop: Timestamp| Timestamp::from_nanosecond(stop.as_nanosecond() - 1);
+        Period {
+            start: period.start.map(|start| self.target().bucket(start).start),
+            stop: period.stop.map(|stop| match last(stop) {
+                Ok(last) => self.target().bucket(last).end,
+                // Nothing begins before the epoch.
+                Err(_) => stop,
+            }),
+        }
+    }
 }
 
 /// The aggregates of one granularity.
@@ -58,7 +93,8 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`Error::UnknownAggregation`], [`Error::UnknownGranularity`] when the archive policy doesn't keep what is asked for,
-    /// [`Error::ResampleWithoutGranularity`], [`Error::Damaged`] when stored data doesn't decode, or a driver's failure.
+    /// [`Error::ResampleWithoutGranularity`], [`Error::DividedRow`] when the granularity is too coarse for the time zone of a
+    /// resampling, [`Error::Damaged`] when stored data doesn't decode, or a driver's failure.
     pub async fn measures(
         &self,
         metric: &Metric,
@@ -84,10 +120,7 @@ impl Gnocchi {
             levels.push(wanted_levels(metric, query)?);
         }
         let overlays = self.overlays(metrics).await?;
-        let period = Period {
-            start: query.start,
-            stop: query.stop,
-        };
+        let period = query.period();
         let mut readings = Vec::new();
         for ((metric, levels), overlay) in metrics.iter().zip(&levels).zip(&overlays) {
             readings.extend(
@@ -105,7 +138,21 @@ impl Gnocchi {
             None => 0,
         };
         let query = query.clone();
-        compute(resampled, move || finish_all(&levels, read, &query)).await
+        compute(resampled, move || finish_all(&levels, read, &query)).await?
+    }
+}
+
+impl MeasuresQuery {
+    /// Returns the time of the stored aggregates that are needed.
+    fn period(&self) -> Period {
+        let asked = Period {
+            start: self.start,
+            stop: self.stop,
+        };
+        match &self.resample {
+            Some(resample) => resample.whole_groups(asked),
+            None => asked,
+        }
     }
 }
 
@@ -140,7 +187,7 @@ fn finish_all(
     levels: &[Vec<Level>],
     read: Vec<Vec<Series>>,
     query: &MeasuresQuery,
-) -> Vec<Vec<LevelMeasures>> {
+) -> Result<Vec<Vec<LevelMeasures>>, Error> {
     let mut read = read.into_iter().flatten();
     let mut answer = |levels: &Vec<Level>| {
         let own = levels.iter().zip(read.by_ref());
@@ -151,20 +198,16 @@ fn finish_all(
 }
 
 /// Applies the resampling of a query.
-fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> LevelMeasures {
-    let statistic = query.method.statistic;
-    match &query.resample {
+fn finish(level: &Level, series: Series, query: &MeasuresQuery) -> Result<LevelMeasures, Error> {
+    let stored = Granularity::Span(level.granularity);
+    Ok(match &query.resample {
         None => LevelMeasures {
-            granularity: Granularity::Span(level.granularity),
+            granularity: stored,
             series,
         },
-        Some(Resample::Span(span)) => LevelMeasures {
-            granularity: Granularity::Span(*span),
-            series: resample(&series, ResampleTo::Span(*span), statistic),
+        Some(resample) => LevelMeasures {
+            granularity: resample.to,
+            series: resample_rows(&series, stored, resample.target(), query.method.statistic)?,
         },
-        Some(Resample::Calendar { unit, time_zone }) => LevelMeasures {
-            granularity: Granularity::Calendar(*unit),
-            series: resample(&series, ResampleTo::Calendar(*unit, time_zone), statistic),
-        },
-    }
+    })
 }

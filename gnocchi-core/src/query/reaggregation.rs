@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use carbonara::expression::{Expression, Outcome, Reference, ResampleMethod};
-use carbonara::resample::Granularity;
 use carbonara::{AggregationMethod, Series, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 
@@ -26,7 +25,8 @@ pub struct ReaggregationQuery {
     pub start: Option<Timestamp>,
     /// The end: buckets that begin at or after it are left out.
     pub stop: Option<Timestamp>,
-    /// Groups the aggregates of each metric further, before anything is computed across them.
+    /// Groups the aggregates of each metric further, before anything is computed across them. Of a single metric, `start` and `stop` then
+    /// choose whole buckets of these groups; of several they choose the aggregates that are grouped, as in every expression.
     pub resample: Option<Resample>,
     /// What stands where a metric has no point.
     pub gaps: Gaps,
@@ -148,12 +148,12 @@ fn resampled(
         of_rate: false,
         ..method
     });
-    let (to, time_zone) = match resample {
-        Resample::Span(span) => (Granularity::Span(*span), TimeZone::UTC),
-        Resample::Calendar { unit, time_zone } => (Granularity::Calendar(*unit), time_zone.clone()),
+    let of = Expression::Resample {
+        method,
+        to: resample.granularity(),
+        of: Box::new(of),
     };
-    let of = Box::new(of);
-    (Expression::Resample { method, to, of }, time_zone)
+    (of, resample.time_zone().clone())
 }
 
 /// Returns the only column of an aggregated outcome.

@@ -98,7 +98,7 @@ pub enum Condition {
         /// The values.
         operands: Vec<Operand>,
     },
-    /// The column, a text, fits a pattern, in which `%` stands for any text and `_` for any character. Case counts.
+    /// The column, a text, fits a pattern, whose parts are those of [`like_parts`](super::like_parts). Case counts.
     Like {
         /// The column.
         column: Column,
@@ -107,7 +107,8 @@ pub enum Condition {
     },
     /// The column is null.
     IsNull(Column),
-    /// The time between start and end compares like this; unknown as long as there is no end.
+    /// The time between start and end compares like this. As long as there is no end, it differs from every length and is unknown
+    /// otherwise.
     Lifespan {
         /// How.
         comparison: Comparison,

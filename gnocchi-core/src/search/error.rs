@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::model::ResourceIdError;
+
 /// Why a text is no filter.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -33,7 +35,7 @@ pub enum FilterError {
 }
 
 /// What is wrong with a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
     /// What stands left is no name.
@@ -46,6 +48,8 @@ pub enum Misuse {
     EmptyList,
     /// Identifiers have no pattern.
     PatternOfId,
+    /// No resource can have that identifier.
+    ResourceId(ResourceIdError),
 }
 
 impl fmt::Display for Misuse {
@@ -56,6 +60,7 @@ impl fmt::Display for Misuse {
             Self::NoList => "a list is wanted",
             Self::EmptyList => "the list is empty",
             Self::PatternOfId => "identifiers have no pattern",
+            Self::ResourceId(error) => return error.fmt(f),
         })
     }
 }

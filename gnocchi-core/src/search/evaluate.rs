@@ -42,13 +42,13 @@ impl Condition {
                 Operand::Text(text) => Some(like::fits(pattern, &text)),
                 _ => None,
             },
-            Self::Lifespan { comparison, length } => {
-                let nanoseconds = resource
-                    .ended_at?
-                    .as_nanosecond()
-                    .checked_sub(resource.started_at.as_nanosecond())?;
-                Some(comparison.accepts(nanoseconds.cmp(&length.as_nanosecond())))
-            }
+            Self::Lifespan { comparison, length } => match resource.ended_at {
+                None if *comparison == Comparison::NotEqual => Some(true),
+                ended_at => {
+                    let lived_ns = ended_at?.since(resource.started_at);
+                    Some(comparison.accepts(lived_ns.cmp(&length.as_nanosecond())))
+                }
+            },
         }
     }
 }

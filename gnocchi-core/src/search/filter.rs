@@ -47,7 +47,8 @@ pub enum Filter {
         /// The value on the right.
         value: Scalar,
     },
-    /// An attribute that fits a pattern, where `%` stands for any text and `_` for any character.
+    /// An attribute that fits a pattern, where `%` stands for any text, `_` for any character, and a backslash makes the character behind
+    /// it an ordinary one.
     Like {
         /// The name of the attribute.
         attribute: String,

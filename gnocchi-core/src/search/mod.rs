@@ -31,4 +31,5 @@ pub use bind::{BindError, SearchContext};
 pub use condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 pub use error::{FilterError, Misuse, MisuseStep};
 pub use filter::{Comparison, Filter, Scalar};
+pub use like::{LikePart, like_parts};
 pub use parse::{DEPTH_MAX, TERMS_MAX, TEXT_BYTES_MAX};

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::ResourceIdError;
 use crate::search::{Misuse, MisuseStep, Scalar};
 
 fn compare(attribute: &str, comparison: Comparison, value: Scalar) -> Filter {
@@ -217,6 +218,24 @@ fn sense_is_checked() {
     );
     check("foo ≠ [bar]", Misuse::List, &[key("≠"), key("foo")]);
     check("foo in bar", Misuse::NoList, &[key("in"), key("foo")]);
+    let slash = Misuse::ResourceId(ResourceIdError::Slash);
+    check("id != \"a/b\"", slash.clone(), &[key("!="), key("id")]);
+    check(
+        "a = 1 or id in [\"a\", \"a/b\"]",
+        slash,
+        &[
+            key("or"),
+            MisuseStep::Index(0),
+            key("in"),
+            key("id"),
+            MisuseStep::Index(1),
+        ],
+    );
+    check(
+        &format!("id eq \"{}\"", "x".repeat(290)),
+        Misuse::ResourceId(ResourceIdError::TooLong),
+        &[key("eq"), key("id")],
+    );
     check(
         "a = 1 and not foo in bar",
         Misuse::NoList,

@@ -2,6 +2,7 @@
 
 use super::error::{FilterError, Misuse, MisuseStep};
 use super::filter::{Comparison, Filter, Scalar};
+use crate::model::ResourceId;
 
 /// A filter as it is written.
 pub(super) enum Expression {
@@ -114,22 +115,37 @@ fn compare(
         (Meaning::Like, _) if attribute == "id" => Err(refuse(Misuse::PatternOfId)),
         (Meaning::In, Term::List(items)) if items.is_empty() => Err(refuse(Misuse::EmptyList)),
         (Meaning::In, Term::List(items)) => {
-            let values = items.into_iter().map(Term::into_scalar).collect();
-            match values {
-                Some(values) => Ok(Filter::In { attribute, values }),
-                None => Err(refuse(Misuse::List)),
+            let values: Option<Vec<Scalar>> = items.into_iter().map(Term::into_scalar).collect();
+            let values = values.ok_or_else(|| refuse(Misuse::List))?;
+            let place = Place::Key(place, &attribute);
+            for (index, value) in values.iter().enumerate() {
+                check_id(&attribute, value, &Place::Index(&place, index))?;
             }
+            Ok(Filter::In { attribute, values })
         }
         (Meaning::In, _) => Err(refuse(Misuse::NoList)),
         (meaning, right) => match (meaning, right.into_scalar()) {
             (_, None) => Err(refuse(Misuse::List)),
-            (Meaning::Compare(comparison), Some(value)) => Ok(Filter::Compare {
-                comparison,
-                attribute,
-                value,
-            }),
+            (Meaning::Compare(comparison), Some(value)) => {
+                check_id(&attribute, &value, &Place::Key(place, &attribute))?;
+                Ok(Filter::Compare {
+                    comparison,
+                    attribute,
+                    value,
+                })
+            }
             (_, Some(pattern)) => Ok(Filter::Like { attribute, pattern }),
         },
+    }
+}
+
+/// Checks that a resource can have the id that it is compared with. Whose id it is makes no difference.
+fn check_id(attribute: &str, value: &Scalar, place: &Place<'_>) -> Result<(), FilterError> {
+    match value {
+        Scalar::Text(text) if attribute == "id" => ResourceId::from_original(text, None)
+            .map(drop)
+            .map_err(|error| place.refuse(Misuse::ResourceId(error))),
+        _ => Ok(()),
     }
 }
 

@@ -17,7 +17,7 @@ impl Gnocchi {
         let created = self.indexer().create_metrics(&metrics).await?;
         Ok(created
             .into_iter()
-            .map(|metric| self.inner.directory.remember(metric, ticket))
+            .map(|metric| self.inner.directory.remember_created(metric, ticket))
             .collect())
     }
 

@@ -79,7 +79,8 @@ impl Gnocchi {
         if update.metrics != Change::Keep {
             // Detached metrics are not listed any more, so which ones changed is not known here.
             self.inner.directory.clear();
-        } else if !update.added_metrics.is_empty() {
+        } else if !update.added_metrics.is_empty() || update.ended_at != Change::Keep {
+            // Newer measures of these metrics are told from older ones by the end that is known.
             self.forget_metrics_of(&updated);
         }
         Ok(updated)

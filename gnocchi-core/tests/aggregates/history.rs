@@ -1,6 +1,7 @@
 //! Groups that resources leave and join.
 
-use gnocchi_core::query::{AggregatesError, HistoryAggregates, KeepResources};
+use gnocchi_core::query::{AggregatesError, AggregatesQuery, HistoryAggregates, KeepResources};
+use jiff::tz::TimeZone;
 
 use crate::world::{HOUR, Points, World, all_by, at, query, text};
 
@@ -147,6 +148,36 @@ async fn stretches_stand_in_the_order_of_their_beginnings() {
         &[("A", each), ("B", &[(TEN + HOUR, 1.0)])],
     )
     .await;
+}
+
+#[tokio::test]
+async fn days_of_a_time_zone_are_shared_as_long_as_they_are() {
+    let world = World::new(&[HOUR]).await;
+    // Midnight in Brussels, 30 March 2025; the day has 23 hours.
+    let midnight = 1_743_289_200;
+    world.clock.set(at(midnight - HOUR));
+    let resource = world.resource(1, "A", &["cpu"]).await;
+    let hours: Points = (0..23).map(|hour| (midnight + hour * HOUR, 46.0)).collect();
+    world.send(resource.metrics["cpu"], &hours).await;
+    world.change(&resource, midnight + 11 * HOUR, "B").await;
+    for to in ["86400", "D"] {
+        let expression = format!("(aggregate mean (resample mean {to} (metric cpu mean)))");
+        let query = AggregatesQuery {
+            time_zone: TimeZone::get("Europe/Brussels").unwrap(),
+            ..query(&expression)
+        };
+        let selection = all_by(&["project_id"]);
+        let groups = world
+            .store
+            .aggregates_with_history(&query, selection, None, None, KeepResources::Drop)
+            .await
+            .unwrap();
+        let levels = groups.iter().map(|group| &group.levels[0]);
+        let values: Vec<(i64, f64)> = levels
+            .map(|level| (level.timestamps_ns[0] / 1_000_000_000, level.values[0]))
+            .collect();
+        assert_eq!(values, [(midnight, 22.0), (midnight, 24.0)], "{to}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! How deep filters may be nested is limited by the decoder of JSON, how large they may be by the length of a body and by what a
 //! condition may hold.
 
+use gnocchi_core::model::ResourceId;
 use gnocchi_core::search::{Comparison, Filter, Scalar};
 use serde_json::{Map, Value};
 
@@ -41,8 +42,10 @@ fn operator(name: &str) -> Option<Operator> {
 /// # Errors
 /// What is wrong, and where.
 pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter>> {
-    let Value::Object(map) = value else {
-        return Err(path.invalid("expected a dictionary"));
+    let map = match value {
+        Value::Object(map) => map,
+        Value::Array(_) => return Err(path.invalid("expected a dictionary")),
+        _ => return Err(path.invalid("invalid value or type")),
     };
     let Some((name, operand)) = map.iter().next() else {
         return Ok(None);
@@ -103,13 +106,15 @@ fn comparison(operator: Operator, operand: &Value, path: &Path<'_>) -> Checked<F
             pattern: scalar(value, &place)?,
         }),
         Operator::In => Ok(Filter::In {
+            values: schema::list(value, &place, 1, |value, place| {
+                compared_with(&attribute, value, place)
+            })?,
             attribute,
-            values: schema::list(value, &place, 1, scalar)?,
         }),
         Operator::Compare(comparison) => Ok(Filter::Compare {
             comparison,
+            value: compared_with(&attribute, value, &place)?,
             attribute,
-            value: scalar(value, &place)?,
         }),
         Operator::All | Operator::Any | Operator::Not => {
             unreachable!("these connect filters and are no comparisons")
@@ -124,6 +129,16 @@ fn only_entry<'a>(map: &'a Map<String, Value>, path: &Path<'_>) -> Checked<(&'a 
         (Some(_), Some(_)) => Err(path.invalid("length of value must be at most 1")),
         (Some((attribute, value)), None) => Ok((attribute, value)),
     }
+}
+
+/// Reads what an attribute is compared with. Resources have only some texts as ids.
+fn compared_with(attribute: &str, value: &Value, path: &Path<'_>) -> Checked<Scalar> {
+    let scalar = scalar(value, path)?;
+    if let ("id", Scalar::Text(id)) = (attribute, &scalar) {
+        // Whose id it is makes no difference.
+        ResourceId::from_original(id, None).map_err(|error| path.invalid(error.to_string()))?;
+    }
+    Ok(scalar)
 }
 
 fn scalar(value: &Value, path: &Path<'_>) -> Checked<Scalar> {

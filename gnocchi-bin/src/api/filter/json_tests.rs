@@ -62,7 +62,12 @@ fn errors_name_their_place() {
         assert_eq!(invalid.detail(), detail, "{value}");
     };
     check(json!([]), "expected a dictionary", &[]);
-    check(json!("x"), "expected a dictionary", &[]);
+    check(json!("x"), "invalid value or type", &[]);
+    check(
+        json!({"not": null}),
+        "invalid value or type for dictionary value @ data['not']",
+        &["not"],
+    );
     check(
         json!({"=": {"a": 1}, "<": {"a": 1}}),
         "length of value must be at most 1",
@@ -117,6 +122,21 @@ fn errors_name_their_place() {
         json!({"not": [{"project_id": "x"}]}),
         "expected a dictionary for dictionary value @ data['not']",
         &["not"],
+    );
+    check(
+        json!({"!=": {"id": "a/b"}}),
+        "'/' is not supported in resource id for dictionary value @ data['!=']['id']",
+        &["!=", "id"],
+    );
+    check(
+        json!({"and": [{"in": {"id": ["a", "a/b"]}}]}),
+        "'/' is not supported in resource id @ data['and'][0]['in']['id'][1]",
+        &["and", "0", "in", "id", "1"],
+    );
+    check(
+        json!({"=": {"id": "x".repeat(290)}}),
+        "transformable resource id >289 max allowed characters for dictionary value @ data['=']['id']",
+        &["=", "id"],
     );
     check(
         json!({"in": {"id": []}}),

@@ -44,18 +44,26 @@ impl Rows {
 /// # Errors
 /// A bad request when it is no filter; what the body says when it cannot be read.
 pub(crate) async fn of_request(body: RequestBody, query: &Query) -> ApiResult<Option<Filter>> {
-    match body.optional_json().await? {
-        Some(document) => Ok(from_json(&document, &Path::Root)?),
-        None => query.single("filter")?.map(parse_text).transpose(),
+    if let Some(document) = body.optional_json().await? {
+        return Ok(from_json(&document, &Path::Root)?);
     }
+    let text = query.single("filter")?.filter(|text| !text.is_empty());
+    text.map(parse_text).transpose()
 }
 
-/// Reads a filter inside of a body: a JSON object, or a text; `None` lets everything through.
+/// Reads a filter inside of a body: a JSON object, a text that holds one, or a text of the other grammar; `None` lets everything through.
 ///
 /// # Errors
 /// A bad request when it is no filter.
 pub(crate) fn of_value(value: &Value, path: &Path<'_>) -> ApiResult<Option<Filter>> {
     match value {
+        // No text of the other grammar begins like that.
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            let object = serde_json::from_str(text).map_err(|error| {
+                ApiError::bad_request(format!("Invalid filter: Expected a JSON object: {error}"))
+            })?;
+            Ok(from_json(&object, path)?)
+        }
         Value::String(text) => parse_text(text).map(Some),
         other => Ok(from_json(other, path)?),
     }
@@ -81,12 +89,12 @@ pub(crate) fn parse_text(text: &str) -> ApiResult<Filter> {
                 "Invalid filter: Expected {expected}, found {found}  (at char {position}), (line:{line}, col:{column})"
             ))
         }
-        FilterError::Misuse { misuse, path } => invalid(misuse, path).into(),
+        FilterError::Misuse { misuse, path } => invalid(&misuse, path).into(),
         other => ApiError::bad_request(format!("Invalid filter: {other}")),
     })
 }
 
-fn invalid(misuse: Misuse, path: Vec<MisuseStep>) -> Invalid {
+fn invalid(misuse: &Misuse, path: Vec<MisuseStep>) -> Invalid {
     let steps = path.into_iter().map(|step| match step {
         MisuseStep::Key(key) => Step::Key(key),
         MisuseStep::Index(index) => Step::Index(index),
@@ -98,6 +106,7 @@ fn invalid(misuse: Misuse, path: Vec<MisuseStep>) -> Invalid {
         Misuse::NoList => ("expected a list", Subject::Value),
         Misuse::EmptyList => ("length of value must be at least 1", Subject::Value),
         Misuse::PatternOfId => ("value must not be one of ['id']", Subject::Key),
+        Misuse::ResourceId(error) => (&*error.to_string(), Subject::Value),
         _ => ("not a valid value", Subject::Value),
     };
     Invalid::at(message, steps.collect(), subject)

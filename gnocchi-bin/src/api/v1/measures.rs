@@ -11,7 +11,6 @@ use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Resample};
 use http::StatusCode;
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{accepted, json_bytes, metric};
@@ -25,20 +24,14 @@ use crate::api::measures::{self, BodyError, Context};
 use crate::api::query::Query;
 use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
-use crate::api::time_zone::time_zone;
+use crate::api::time_zone::{not_local, time_zone};
 use crate::api::{timespan, timestamp};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 256 << 10;
 
-/// The calendar units by which aggregates can be grouped.
-const CALENDAR_UNITS: [(&str, CalendarUnit); 5] = [
-    ("Y", CalendarUnit::Year),
-    ("H", CalendarUnit::Half),
-    ("Q", CalendarUnit::Quarter),
-    ("M", CalendarUnit::Month),
-    ("W", CalendarUnit::Week),
-];
+/// The query parameter that groups aggregates further.
+const RESAMPLE: &str = "resample";
 
 /// `GET /v1/metric/{id}/measures`
 pub(super) async fn of_metric(
@@ -223,25 +216,20 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
     })
 }
 
-/// Reads how aggregates are grouped further; units of the calendar hang in a time zone.
+/// Reads how aggregates are grouped further: by a letter of the calendar or by a span, both in the time zone that the query names.
 pub(super) fn resample(query: &Query) -> ApiResult<Option<Resample>> {
     let time_zone = time_zone(query)?;
-    let resample = query.single("resample")?;
-    resample
-        .map(|text| parse_resample(text, time_zone))
-        .transpose()
-}
-
-fn parse_resample(text: &str, time_zone: TimeZone) -> ApiResult<Resample> {
-    if let Some((_, unit)) = CALENDAR_UNITS.iter().find(|(letter, _)| *letter == text) {
-        return Ok(Resample::Calendar {
-            unit: *unit,
-            time_zone,
-        });
-    }
-    timespan::parse(text)
-        .map(Resample::Span)
-        .map_err(|error| ApiError::bad_request(error.to_string()))
+    let Some(text) = query.single(RESAMPLE)?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let to = match text.parse::<CalendarUnit>() {
+        Ok(unit) => Granularity::Calendar(unit),
+        Err(_) => Granularity::Span(
+            timespan::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?,
+        ),
+    };
+    let resample = Resample::new(to, time_zone).map_err(|error| not_local(RESAMPLE, error))?;
+    Ok(Some(resample))
 }
 
 /// Returns the rows of a level as they are listed.
@@ -251,18 +239,10 @@ pub(super) fn level_rows(level: LevelMeasures) -> LevelRows {
 
 /// Returns a granularity as JSON: seconds, or the letter of a calendar unit.
 pub(super) fn granularity_label(granularity: Granularity) -> String {
+    let seconds = |span: Timespan| format!("{:?}", span.as_second_f64());
     match granularity {
-        Granularity::Span(span) => seconds_label(span),
-        Granularity::Calendar(unit) => {
-            let letter = CALENDAR_UNITS
-                .iter()
-                .find(|(_, known)| *known == unit)
-                .map_or("?", |(letter, _)| *letter);
-            format!("\"{letter}\"")
-        }
+        Granularity::Span(span) => seconds(span),
+        Granularity::Local(span) => seconds(span.span()),
+        Granularity::Calendar(unit) => format!("\"{unit}\""),
     }
-}
-
-fn seconds_label(span: Timespan) -> String {
-    format!("{:?}", span.as_second_f64())
 }

@@ -92,16 +92,21 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
         "granularity",
         "one granularity of the archive policy; all by default",
     ),
-    (
-        "resample",
-        "a granularity, or one of the letters Y, H, Q, M, W, by which the aggregates are grouped further",
-    ),
+    RESAMPLE,
     TIME_ZONE,
     (
         "refresh",
         "accepted; every answer has all measures that were acknowledged before",
     ),
 ];
+const RESAMPLE: (&str, &str) = (
+    "resample",
+    "a span, or one of the letters Y, H (half-years), Q, M, W, D, by which the aggregates are grouped further",
+);
+const TIME_ZONE: (&str, &str) = (
+    "timezone",
+    "the time zone whose clocks and calendar resampling follows, such as `Europe/Paris`; UTC by default",
+);
 const START: (&str, &str) = (
     "start",
     "the first moment, rounded down to each granularity",
@@ -118,10 +123,6 @@ const NEEDED_OVERLAP: (&str, &str) = (
 const GROUP_BY: (&str, &str) = (
     "groupby",
     "a property by which resources are grouped; may be repeated",
-);
-const TIME_ZONE: (&str, &str) = (
-    "timezone",
-    "the time zone of the calendar, such as `Europe/Paris`; UTC by default",
 );
 const AGGREGATES_QUERY: &[(&str, &str)] = &[
     START,
@@ -155,10 +156,7 @@ const AGGREGATION_QUERY: &[(&str, &str)] = &[
     ("granularity", "one granularity; all common ones by default"),
     FILL,
     NEEDED_OVERLAP,
-    (
-        "resample",
-        "a granularity, or one of the letters Y, H, Q, M, W, by which aggregates are grouped further",
-    ),
+    RESAMPLE,
     TIME_ZONE,
     ("filter", "which resources; for resources without a body"),
     GROUP_BY,

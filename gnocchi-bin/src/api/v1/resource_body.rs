@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use carbonara::Timestamp;
 use gnocchi_core::model::{
-    Attribute, AttributeKind, AttributeValue, Change, MetricId, NewResource, ResourceId,
-    ResourceMetric, ResourceType, ResourceUpdate,
+    Attribute, AttributeKind, AttributeValue, Change, MetricError, MetricId, NewResource,
+    ResourceId, ResourceMetric, ResourceType, ResourceUpdate,
 };
 use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
@@ -214,9 +214,6 @@ pub(super) fn metric_entries(
     let object = Object::open(value, path, |_| true)?;
     let entry = |(name, value): (&String, &Value)| {
         let place = Path::Key(path, name);
-        if name.contains('/') {
-            return Err(place.invalid_key("'/' is not supported in metric name"));
-        }
         let entry = match value {
             Value::String(id) => {
                 let id = id
@@ -246,6 +243,9 @@ pub(super) async fn make_metrics(
     let mut metrics = BTreeMap::new();
     for (name, entry) in entries {
         let metric = match entry {
+            MetricEntry::Existing(_) if name.contains('/') => {
+                return Err(ApiError::bad_request(MetricError::SlashInName.to_string()));
+            }
             MetricEntry::Existing(id) => ResourceMetric::Existing(id),
             MetricEntry::New(description) => ResourceMetric::New(maker.make(description).await?),
         };

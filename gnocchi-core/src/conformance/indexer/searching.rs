@@ -29,6 +29,7 @@ const FILTERS: &[&str] = &[
     "string like \"_\"",
     "string like \"%\"",
     "string like \"[a]*?\"",
+    "string like \"\\[a]\\*_\"",
     "not string like \"A%\"",
     "string in [a, B, null]",
     "not string in [a, B]",
@@ -81,6 +82,9 @@ const FILTERS: &[&str] = &[
     "lifespan > 800",
     "lifespan = \"13 min 20 s\"",
     "lifespan != 800",
+    "not lifespan != 800",
+    "not lifespan = 800",
+    "lifespan != 800 and ended_at = null",
     "not lifespan > 1 and not lifespan <= 1",
     "string = a or number = 1 and bool = true",
     "(string = a or number = 1) and bool = true",
@@ -194,14 +198,18 @@ pub async fn null_is_unknown_but_different(indexer: &dyn Indexer) {
     check("number = null", &[0, 3, 6]).await;
     check("not number = null", &[1, 2, 4, 5, 7, 8]).await;
     check("not (number = 1 or string = a)", &[5]).await;
+    check("lifespan != 800", &[1, 2, 3, 4, 5, 6, 7, 8]).await;
+    check("not lifespan != 800", &[0]).await;
+    check("not lifespan = 800", &[2, 4, 6, 8]).await;
+    check("lifespan > 1", &[0, 2, 4, 6, 8]).await;
     check("created_by_user_id = a", &[0, 1, 4, 5, 8]).await;
     check("created_by_project_id = \"p:q\"", &[2, 6]).await;
 }
 
-/// Patterns and values are compared exactly, whatever characters they have.
+/// Patterns and values are compared exactly, whatever characters they have; a backslash takes the meaning of a wildcard away.
 pub async fn patterns_mean_themselves(indexer: &dyn Indexer) {
     let texts = [
-        "a", "A", "é", "a%", "a_b", "a*b", "[a]", "a\\b", "?", "", "☃☃",
+        "a", "A", "é", "a%", "a_b", "a*b", "[a]", r"a\b", "?", "", "☃☃", r"\", "%_", "^a]",
     ];
     for text in texts {
         let new = NewResource {
@@ -230,12 +238,22 @@ pub async fn patterns_mean_themselves(indexer: &dyn Indexer) {
         check("=", text, &[text]).await;
     }
     check("like", "a", &["a"]).await;
-    check("like", "_", &["a", "A", "é", "?"]).await;
-    check("like", "__", &["a%", "☃☃"]).await;
-    check("like", "a%", &["a", "a%", "a_b", "a*b", "a\\b"]).await;
+    check("like", "_", &["a", "A", "é", "?", r"\"]).await;
+    check("like", "__", &["a%", "☃☃", "%_"]).await;
+    check("like", "a%", &["a", "a%", "a_b", "a*b", r"a\b"]).await;
     check("like", "a*b", &["a*b"]).await;
     check("like", "[a]", &["[a]"]).await;
-    check("like", "a\\%", &["a\\b"]).await;
+    check("like", r"a\%", &["a%"]).await;
+    check("like", r"a\_b", &["a_b"]).await;
+    check("like", r"a\\_", &[r"a\b"]).await;
+    check("like", r"%\_%", &["a_b", "%_"]).await;
+    check("like", r"\%\_", &["%_"]).await;
+    check("like", r"\[\a\]", &["[a]"]).await;
+    check("like", r"\*", &[]).await;
+    check("like", r"\\", &[r"\"]).await;
+    check("like", r"\", &[r"\"]).await;
+    check("like", "^%", &["^a]"]).await;
+    check("like", "%]", &["[a]", "^a]"]).await;
     check("like", "?", &["?"]).await;
     check("like", "", &[""]).await;
 }

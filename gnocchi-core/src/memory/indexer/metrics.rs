@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::order::{Key, page, total_order};
 use super::{MemoryIndexer, State, StoredMetric};
-use crate::driver::{MetricFilter, MetricIndexer};
+use crate::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use crate::error::IndexerError;
 use crate::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
 use crate::policy::{Visibility, VisibleMetrics};
@@ -205,6 +205,23 @@ impl MetricIndexer for MemoryIndexer {
                     .map(|metric| state.complete(metric))
             })
             .collect())
+    }
+
+    async fn metrics_with_ends(
+        &self,
+        ids: &[MetricId],
+    ) -> Result<Vec<Option<MetricWithEnd>>, IndexerError> {
+        let state = self.state.lock();
+        let find = |id: &MetricId| {
+            let stored = state.active_metric(*id)?;
+            let resource = stored.described.resource_id;
+            let resource = resource.and_then(|id| state.resources.get(&id));
+            Some(MetricWithEnd {
+                metric: state.complete(stored),
+                resource_ended_at: resource.and_then(|resource| resource.ended_at),
+            })
+        };
+        Ok(ids.iter().map(find).collect())
     }
 
     async fn named_metrics(

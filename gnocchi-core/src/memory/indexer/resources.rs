@@ -164,6 +164,23 @@ impl State {
         self.check_new_metrics(&assignment.created, Some(resource.id), &leaving)
     }
 
+    /// Makes a past revision of what a resource was, and stores and returns what it is from now on.
+    fn store_revision(&mut self, before: Resource, after: Resource, now: Timestamp) -> Resource {
+        self.last_revision += 1;
+        let after = Resource {
+            revision_start: before.next_revision_start(now),
+            ..after
+        };
+        let past = Resource {
+            revision: Some(self.last_revision),
+            revision_end: Some(after.revision_start),
+            ..before
+        };
+        self.revisions.insert(self.last_revision, past);
+        self.resources.insert(after.id, after.clone());
+        after
+    }
+
     fn apply_assignment(&mut self, resource: ResourceId, assignment: MetricAssignment) {
         for id in &assignment.detached {
             if let Some(metric) = self.metrics.get_mut(id) {
@@ -357,19 +374,36 @@ impl ResourceIndexer for MemoryIndexer {
         let assignment = MetricAssignment::of_update(&before, &state.metrics_of(id), update)?;
         state.check_assignment(&before, &assignment)?;
         if changed {
-            state.last_revision += 1;
-            let revision = state.last_revision;
-            after.revision_start = before.next_revision_start(now);
-            let past = Resource {
-                revision: Some(revision),
-                revision_end: Some(after.revision_start),
-                ..before
-            };
-            state.revisions.insert(revision, past);
-            state.resources.insert(id, after.clone());
+            after = state.store_revision(before, after, now);
         }
         state.apply_assignment(id, assignment);
         Ok(state.complete_resource(&after))
+    }
+
+    async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<Vec<ResourceId>, IndexerError> {
+        let mut state = self.state.lock();
+        let mut reopened = Vec::new();
+        for (metric, newest) in measured {
+            let resource = state.active_metric(*metric);
+            let resource = resource.and_then(|metric| metric.described.resource_id);
+            let resource = resource.and_then(|id| state.resources.get(&id));
+            if let Some(before) = resource
+                && before.ended_at.is_some_and(|ended_at| ended_at <= *newest)
+            {
+                let before = before.clone();
+                let after = Resource {
+                    ended_at: None,
+                    ..before.clone()
+                };
+                reopened.push(before.id);
+                state.store_revision(before, after, now);
+            }
+        }
+        Ok(reopened)
     }
 
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError> {

@@ -45,8 +45,8 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Returns the aggregate expression that makes a text of a JSON object of metrics: names and the hexadecimal digits of their ids.
     fn named_metrics(&self) -> &'static str;
 
-    /// Adds the test whether what was added before fits a pattern, in which `%` stands for any text and `_` for any character; case
-    /// counts, and nothing else is special.
+    /// Adds the test whether what was added before fits a pattern, whose parts are those of [`gnocchi_core::search::like_parts`]; case
+    /// counts.
     fn push_like(&self, statement: &mut Statement, pattern: &str);
 
     /// Adds an expression for the part of a text before its first colon: all of it when there is none.

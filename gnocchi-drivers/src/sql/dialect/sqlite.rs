@@ -1,6 +1,7 @@
 //! SQLite.
 
 use gnocchi_core::error::BackendErrorKind;
+use gnocchi_core::search::{LikePart, like_parts};
 use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
@@ -110,12 +111,14 @@ impl Dialect for Sqlite {
     fn push_like(&self, statement: &mut Statement, pattern: &str) {
         // LIKE of SQLite takes no notice of case, GLOB does.
         let mut glob = String::with_capacity(pattern.len());
-        for character in pattern.chars() {
-            match character {
-                '%' => glob.push('*'),
-                '_' => glob.push('?'),
-                special @ ('*' | '?' | '[') => glob.extend(['[', special, ']']),
-                other => glob.push(other),
+        for part in like_parts(pattern) {
+            match part {
+                LikePart::AnyText => glob.push('*'),
+                LikePart::AnyCharacter => glob.push('?'),
+                LikePart::Literal(special @ ('*' | '?' | '[')) => {
+                    glob.extend(['[', special, ']']);
+                }
+                LikePart::Literal(other) => glob.push(other),
             }
         }
         statement.push(" GLOB ");

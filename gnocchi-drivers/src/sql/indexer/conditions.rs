@@ -34,11 +34,7 @@ impl Rows<'_> {
                 operand,
             } => {
                 self.push_column(statement, column);
-                statement.push(match comparison {
-                    // A null column differs from every value.
-                    Comparison::NotEqual => " IS DISTINCT FROM ",
-                    other => symbol(*other),
-                });
+                statement.push(symbol_with_null(*comparison));
                 statement.push_value(bound(column, operand));
             }
             Condition::In { column, operands } => self.push_in(statement, column, operands),
@@ -57,7 +53,7 @@ impl Rows<'_> {
                 ] {
                     statement.push(part);
                 }
-                statement.push(symbol(*comparison));
+                statement.push(symbol_with_null(*comparison));
                 statement.push_value(length.as_nanosecond());
             }
             // Conditions that this program doesn't know yet match nothing rather than everything.
@@ -130,6 +126,14 @@ impl Rows<'_> {
         for part in [self.alias, ".", name] {
             statement.push(part);
         }
+    }
+}
+
+/// As [`symbol`], but what is null differs from every value.
+fn symbol_with_null(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::NotEqual => " IS DISTINCT FROM ",
+        other => symbol(other),
     }
 }
 

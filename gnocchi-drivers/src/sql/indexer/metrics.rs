@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gnocchi_core::driver::{MetricFilter, MetricIndexer};
+use gnocchi_core::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
 use gnocchi_core::policy::{CreatorProject, Visibility, VisibleMetrics};
@@ -32,8 +32,20 @@ const DELETED: i64 = 1;
 
 /// Begins a query of metrics with their policies. The outer join says which table leads; each metric has a policy.
 fn select(from: &str) -> Statement {
+    select_with("", from)
+}
+
+/// Begins a query of metrics with their policies and further columns.
+fn select_with(columns: &str, from: &str) -> Statement {
     let mut statement = Statement::new("SELECT ");
-    for part in [METRIC_COLUMNS, ", ", POLICY_COLUMNS, " FROM ", from] {
+    for part in [
+        METRIC_COLUMNS,
+        ", ",
+        POLICY_COLUMNS,
+        columns,
+        " FROM ",
+        from,
+    ] {
         statement.push(part);
     }
     statement.push(" LEFT JOIN archive_policy ON archive_policy.name = metric.archive_policy_name");
@@ -76,7 +88,12 @@ pub(super) fn check_metric(row: &mut Row) -> Result<(), SqlError> {
 }
 
 fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
-    let stored = StoredMetric::read(&mut row)?;
+    read_columns(&mut row, policies)
+}
+
+/// Reads a metric and its policy; further columns are left.
+fn read_columns(row: &mut Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
+    let stored = StoredMetric::read(row)?;
     Ok(Metric {
         id: stored.id,
         creator: stored.creator,
@@ -84,7 +101,7 @@ fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError>
         unit: stored.unit,
         resource_id: stored.resource_id,
         status: stored.status,
-        archive_policy: policies.read(&mut row)?,
+        archive_policy: policies.read(row)?,
     })
 }
 
@@ -295,6 +312,31 @@ async fn find(
     for row in session.fetch(statement).await? {
         let metric = read_metric(row, policies)?;
         found.insert(metric.id, metric);
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+async fn find_with_ends(
+    session: &mut dyn Session,
+    (policies, ids): &(Arc<PolicyCache>, Vec<MetricId>),
+) -> Result<Vec<Option<MetricWithEnd>>, SqlError> {
+    let mut statement = select_with(
+        ", resource.ended_at",
+        "metric LEFT JOIN resource ON resource.id = metric.resource_id",
+    );
+    statement.push(" WHERE metric.status = 0 AND metric.id IN ");
+    session.dialect().push_ids(&mut statement, &mut uuids(ids));
+    let mut found = HashMap::new();
+    for mut row in session.fetch(statement).await? {
+        let metric = read_columns(&mut row, policies)?;
+        let resource_ended_at = row.optional_moment("resource.ended_at")?;
+        found.insert(
+            metric.id,
+            MetricWithEnd {
+                metric,
+                resource_ended_at,
+            },
+        );
     }
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
@@ -510,6 +552,24 @@ impl MetricIndexer for SqlIndexer {
                 "read metrics",
                 arguments,
                 |session, arguments| Box::pin(find(session, arguments)),
+            )
+            .await
+    }
+
+    async fn metrics_with_ends(
+        &self,
+        ids: &[MetricId],
+    ) -> Result<Vec<Option<MetricWithEnd>>, IndexerError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arguments = (Arc::clone(&self.policies), ids.to_vec());
+        self.database
+            .call(
+                Access::Read,
+                "read metrics",
+                arguments,
+                |session, arguments| Box::pin(find_with_ends(session, arguments)),
             )
             .await
     }

@@ -7,6 +7,7 @@ mod conditions;
 mod integrity;
 mod listing;
 mod metrics;
+mod reopening;
 mod resource_lists;
 mod resource_rows;
 mod resource_types;

@@ -6,16 +6,18 @@ use carbonara::Timestamp;
 use gnocchi_core::driver::{ResourceIndexer, ResourceQuery};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    AttributeValue, Change, GENERIC, MetricAssignment, NewResource, Resource, ResourceId,
+    AttributeValue, Change, GENERIC, MetricAssignment, MetricId, NewResource, Resource, ResourceId,
     ResourceType, ResourceUpdate,
 };
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
 use hashbrown::HashMap;
+use uuid::Uuid;
 
 use super::archive_policies::PolicyCache;
 use super::assignment::{apply_assignment, metrics_of};
 use super::conditions::Rows;
+use super::reopening::reopen;
 use super::resource_lists::list;
 use super::resource_rows::{Types, read_all, select_resources};
 use super::resource_types::find_type;
@@ -128,7 +130,7 @@ async fn create(
 async fn read_metrics(
     session: &mut dyn Session,
     id: ResourceId,
-) -> Result<BTreeMap<String, gnocchi_core::model::MetricId>, SqlError> {
+) -> Result<BTreeMap<String, MetricId>, SqlError> {
     let mut found = metrics_of(session, &BTreeSet::from([*id.as_uuid()])).await?;
     Ok(found.remove(id.as_uuid()).unwrap_or_default())
 }
@@ -217,15 +219,7 @@ async fn store_revision(
     after: &Resource,
     attributes: &str,
 ) -> Result<(), SqlError> {
-    let past = Statement::new(
-        "INSERT INTO resource_revision (id, resource_type, creator, original_resource_id, started_at, ended_at, \
-         revision_start, revision_end, user_id, project_id, attributes) \
-         SELECT id, resource_type, creator, original_resource_id, started_at, ended_at, \
-         revision_start, ?, user_id, project_id, attributes FROM resource WHERE id = ?",
-    );
-    session
-        .execute(past.bind(after.revision_start).bind(*after.id.as_uuid()))
-        .await?;
+    store_past_revision(session, *after.id.as_uuid(), after.revision_start).await?;
     let current = Statement::new(
         "UPDATE resource SET started_at = ?, ended_at = ?, revision_start = ?, user_id = ?, project_id = ?, \
          attributes = ? WHERE id = ?",
@@ -238,6 +232,22 @@ async fn store_revision(
     .bind(attributes)
     .bind(*after.id.as_uuid());
     session.execute(current).await.map(|_| ())
+}
+
+/// Makes a past revision of what is stored, which ends when the next one begins.
+pub(super) async fn store_past_revision(
+    session: &mut dyn Session,
+    id: Uuid,
+    revision_end: Timestamp,
+) -> Result<(), SqlError> {
+    let past = Statement::new(
+        "INSERT INTO resource_revision (id, resource_type, creator, original_resource_id, started_at, ended_at, \
+         revision_start, revision_end, user_id, project_id, attributes) \
+         SELECT id, resource_type, creator, original_resource_id, started_at, ended_at, \
+         revision_start, ?, user_id, project_id, attributes FROM resource WHERE id = ?",
+    );
+    session.execute(past.bind(revision_end).bind(id)).await?;
+    Ok(())
 }
 
 /// What is deleted: the type, the condition, and what the caller may see.
@@ -376,6 +386,24 @@ impl ResourceIndexer for SqlIndexer {
                 "change a resource",
                 arguments,
                 |session, arguments| Box::pin(update(session, arguments)),
+            )
+            .await
+    }
+
+    async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Result<Vec<ResourceId>, IndexerError> {
+        if measured.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.database
+            .call(
+                Access::Transaction,
+                "take the end of resources back",
+                (measured.to_vec(), now),
+                |session, measured| Box::pin(reopen(session, measured)),
             )
             .await
     }

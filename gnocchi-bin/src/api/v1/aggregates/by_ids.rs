@@ -39,7 +39,7 @@ pub(super) async fn compute(
         KeepResources::Drop => HashMap::new(),
     };
     let references = expression.references();
-    let query = parameters.query(Arc::clone(&expression));
+    let query = parameters.query(Arc::clone(&expression))?;
     let evaluation = Evaluation {
         sources,
         start: parameters.start,

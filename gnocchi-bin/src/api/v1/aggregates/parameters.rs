@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::query::Query;
-use crate::api::time_zone::time_zone;
+use crate::api::time_zone::{not_local, time_zone};
 use crate::api::{timespan, timestamp};
 
 /// What is said of a fill that is none.
@@ -33,7 +33,7 @@ pub(super) struct Parameters {
     pub(super) stop: Option<Timestamp>,
     pub(super) granularity: Option<Timespan>,
     pub(super) gaps: Gaps,
-    /// Where the calendar hangs.
+    /// Whose clocks and calendar `resample` follows.
     time_zone: TimeZone,
 }
 
@@ -78,14 +78,19 @@ impl Parameters {
 }
 
 impl Parameters {
-    /// Says what is computed.
-    pub(super) fn query(&self, expression: Arc<Expression>) -> AggregatesQuery {
-        AggregatesQuery {
+    /// Describes what is computed.
+    ///
+    /// # Errors
+    /// 400 when the expression resamples by a span that the clocks of the time zone do not count.
+    pub(super) fn query(&self, expression: Arc<Expression>) -> ApiResult<AggregatesQuery> {
+        let counted = expression.check_time_zone(&self.time_zone);
+        counted.map_err(|error| not_local("timezone", error))?;
+        Ok(AggregatesQuery {
             expression,
             granularity: self.granularity,
             gaps: self.gaps,
             time_zone: self.time_zone.clone(),
-        }
+        })
     }
 }
 

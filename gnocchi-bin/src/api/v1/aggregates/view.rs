@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use carbonara::align::Keep;
-use carbonara::expression::{Origin, Outcome, Reference};
+use carbonara::expression::{Origin, Outcome, Reference, Shape};
 use gnocchi_core::model::{AttributeValue, Resource};
 use gnocchi_core::query::{
     GroupAggregates, HistoryAggregates, KeepResources, LevelMeasures, Outcomes, Source,
@@ -138,9 +138,17 @@ fn tree(references: &[&Reference], sources: &[Source], outcomes: Outcomes) -> Tr
             timestamps_ns,
             columns,
             keep,
+            shape,
             ..
         } = outcome;
         let timestamps_ns = Arc::new(timestamps_ns);
+        if columns.is_empty() && shape == Shape::Aggregated {
+            // One of the operands has no series: the list is there, and empty.
+            root.add(
+                &[AGGREGATED],
+                shown(&granularity, &Arc::default(), Vec::new(), keep),
+            );
+        }
         for column in columns {
             let rows = shown(&granularity, &timestamps_ns, column.values, keep);
             match column.origin {

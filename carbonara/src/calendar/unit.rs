@@ -1,12 +1,14 @@
-//! Years, halves, quarters, months and weeks in a time zone.
+//! Years, halves, quarters, months, weeks and days in a time zone.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan};
 
+use super::clock::{self, Clock};
 use crate::time::Timestamp;
 
 /// A unit of the calendar; its length differs from one to the next.
@@ -24,6 +26,8 @@ pub enum CalendarUnit {
     Month,
     /// `W`: starts on Sunday.
     Week,
+    /// `D`.
+    Day,
 }
 
 /// A text that is no letter of a calendar unit.
@@ -31,12 +35,14 @@ pub enum CalendarUnit {
 pub struct CalendarUnitError;
 
 impl CalendarUnit {
-    const ALL: [Self; 5] = [
+    /// Every unit, the longest first.
+    pub const ALL: [Self; 6] = [
         Self::Year,
         Self::Half,
         Self::Quarter,
         Self::Month,
         Self::Week,
+        Self::Day,
     ];
 
     /// Returns the letter of the unit.
@@ -48,6 +54,7 @@ impl CalendarUnit {
             Self::Quarter => 'Q',
             Self::Month => 'M',
             Self::Week => 'W',
+            Self::Day => 'D',
         }
     }
 
@@ -66,6 +73,7 @@ impl CalendarUnit {
                 let days = date.weekday().since(Weekday::Sunday);
                 date.saturating_sub(i64::from(days).days())
             }
+            Self::Day => date,
         }
     }
 
@@ -76,41 +84,37 @@ impl CalendarUnit {
             Self::Quarter => 3.months(),
             Self::Month => 1.month(),
             Self::Week => 1.week(),
+            Self::Day => 1.day(),
+        }
+    }
+
+    /// Returns the unit that holds a timestamp.
+    pub(crate) fn bucket(self, at: Timestamp, clock: &Clock<'_>) -> Range<Timestamp> {
+        let mut first_day = self.first_day(clock.date(at));
+        loop {
+            let next = first_day.checked_add(self.length()).ok();
+            let end = next.and_then(|next| Some((next, clock.start_of_day(next)?)));
+            let start = clock.start_of_day(first_day).unwrap_or(i128::MIN);
+            match end {
+                // Clocks that are set back over midnight show the day before again.
+                Some((next, end)) if end <= i128::from(at.as_nanosecond()) => first_day = next,
+                Some((_, end)) => return clock::bucket(start..end),
+                None => return clock::bucket(start..i128::MAX),
+            }
         }
     }
 }
 
-/// Returns the start, at midnight in `zone`, of the unit that holds a moment; the epoch when it started before.
-///
-/// Where a change of the clock skips midnight, the unit starts with the first moment of that day.
+/// Returns the start of the unit that holds a timestamp; the epoch when it started before.
 #[must_use]
 pub fn floor(timestamp: Timestamp, unit: CalendarUnit, zone: &TimeZone) -> Timestamp {
-    start_of_day(unit.first_day(date_of(timestamp, zone)), zone)
+    unit.bucket(timestamp, &Clock::new(zone)).start
 }
 
-/// Returns the start of the next unit after the one that holds a moment; [`Timestamp::MAX`] when that cannot be represented.
+/// Returns the start of the unit after the one that holds a timestamp; [`Timestamp::MAX`] when that cannot be represented.
 #[must_use]
 pub fn next(timestamp: Timestamp, unit: CalendarUnit, zone: &TimeZone) -> Timestamp {
-    let first_day = unit.first_day(date_of(timestamp, zone));
-    match first_day.checked_add(unit.length()) {
-        Ok(first_day) => start_of_day(first_day, zone),
-        Err(_) => Timestamp::MAX,
-    }
-}
-
-fn date_of(timestamp: Timestamp, zone: &TimeZone) -> Date {
-    // Every 64-bit number of nanoseconds lies in jiff's range of ten thousand years.
-    let moment = jiff::Timestamp::from_nanosecond(i128::from(timestamp.as_nanosecond()))
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    zone.to_datetime(moment).date()
-}
-
-fn start_of_day(date: Date, zone: &TimeZone) -> Timestamp {
-    let Ok(start) = date.to_zoned(zone.clone()) else {
-        return Timestamp::MAX;
-    };
-    let start_ns = start.timestamp().as_nanosecond().max(0);
-    i64::try_from(start_ns).map_or(Timestamp::MAX, Timestamp::from_valid_ns)
+    unit.bucket(timestamp, &Clock::new(zone)).end
 }
 
 impl fmt::Display for CalendarUnit {
@@ -173,6 +177,7 @@ mod tests {
         check("Q", "2015-01-01T00:00:00Z", "2015-04-01T00:00:00Z");
         check("M", "2015-03-01T00:00:00Z", "2015-04-01T00:00:00Z");
         check("W", "2015-03-01T00:00:00Z", "2015-03-08T00:00:00Z");
+        check("D", "2015-03-06T00:00:00Z", "2015-03-07T00:00:00Z");
     }
 
     #[test]
@@ -235,12 +240,48 @@ mod tests {
             "2015-03-15T04:00:00Z",
         );
         // Midnight of 4 November 2018 did not exist in Sao Paulo; the day began at one o'clock.
+        for (unit, end) in [("W", "2018-11-11T02:00:00Z"), ("D", "2018-11-05T02:00:00Z")] {
+            check(
+                unit,
+                "America/Sao_Paulo",
+                "2018-11-04T12:00:00Z",
+                "2018-11-04T03:00:00Z",
+                end,
+            );
+        }
+        // The day of the change has 23 hours.
         check(
-            "W",
-            "America/Sao_Paulo",
-            "2018-11-05T12:00:00Z",
-            "2018-11-04T03:00:00Z",
-            "2018-11-11T02:00:00Z",
+            "D",
+            "Europe/Brussels",
+            "2025-03-30T21:59:59Z",
+            "2025-03-29T23:00:00Z",
+            "2025-03-30T22:00:00Z",
+        );
+    }
+
+    #[test]
+    fn a_day_that_began_does_not_end_when_clocks_are_set_back() {
+        // At one minute past midnight clocks in Newfoundland went back to 23:01 of the day before.
+        let check = |at, start, end| check("D", "America/St_Johns", at, start, end);
+        check(
+            "2010-11-07T02:29:59Z",
+            "2010-11-06T02:30:00Z",
+            "2010-11-07T02:30:00Z",
+        );
+        check(
+            "2010-11-07T02:30:00Z",
+            "2010-11-07T02:30:00Z",
+            "2010-11-08T03:30:00Z",
+        );
+        check(
+            "2010-11-07T03:00:00Z",
+            "2010-11-07T02:30:00Z",
+            "2010-11-08T03:30:00Z",
+        );
+        check(
+            "2010-11-08T03:29:59Z",
+            "2010-11-07T02:30:00Z",
+            "2010-11-08T03:30:00Z",
         );
     }
 
@@ -266,7 +307,7 @@ mod tests {
         for unit in CalendarUnit::ALL {
             assert_eq!(unit.to_string().parse(), Ok(unit));
         }
-        for text in ["", "y", "YY", "D"] {
+        for text in ["", "y", "YY", "d", "T"] {
             assert_eq!(text.parse::<CalendarUnit>(), Err(CalendarUnitError));
         }
     }
