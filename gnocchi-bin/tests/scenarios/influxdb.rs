@@ -20,14 +20,14 @@ async fn prepared() -> App {
     app
 }
 
-async fn query(app: &App, user: &str, statement: &str) -> Answer {
+pub(crate) async fn query(app: &App, user: &str, statement: &str) -> Answer {
     let statement = utf8_percent_encode(statement, NON_ALPHANUMERIC);
     let path = format!("/v1/influxdb/query?q={statement}");
     app.call("POST", &path).user(user).wants_json().send().await
 }
 
 /// Reads what a sender is told of a request that is stored in part: the text, which must be on one line of JSON.
-fn error(answer: &Answer) -> String {
+pub(crate) fn error(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.text().lines().count(), 1);
     answer.json()["error"].as_str().unwrap().to_owned()
@@ -45,7 +45,7 @@ async fn write(app: &App, lines: &str) -> Answer {
     write_as(app, "admin", WRITE, lines).await
 }
 
-async fn read(app: &App, path: &str) -> Value {
+pub(crate) async fn read(app: &App, path: &str) -> Value {
     app.admin("GET", path, Value::Null).await.is(200).json()
 }
 
@@ -80,101 +80,6 @@ async fn senders_recognise_a_server() {
     }
     let health = app.call("GET", "/v1/influxdb/health").send().await.is(200);
     assert_eq!(health.json()["status"], "pass");
-}
-
-#[tokio::test]
-async fn a_database_is_a_resource_type() {
-    let app = App::new();
-    for statement in [
-        "create database influxdbtest",
-        "CREATE DATABASE influxdbtest;",
-        "create database if not exists influxdbtest",
-        "CREATE DATABASE influxdbtest WITH DURATION 30d REPLICATION 1 NAME \"x\"",
-        "create database generic",
-    ] {
-        let answer = query(&app, "admin", statement).await.is(200);
-        assert_eq!(answer.json(), json!({"results": [{"statement_id": 0}]}));
-    }
-    let expected = json!({"name": "influxdbtest", "attributes": {}, "state": "active"});
-    assert_eq!(read(&app, "/v1/resource_type/influxdbtest").await, expected);
-    let form = app.call("POST", "/v1/influxdb/query").user("admin");
-    let form = form.header("content-type", "application/x-www-form-urlencoded");
-    form.body("q=CREATE+DATABASE+%22my%20db%22")
-        .send()
-        .await
-        .is(200);
-    read(&app, "/v1/resource_type/my%20db").await;
-    query(&app, "foobar", "create database other").await.is(403);
-    let long = format!("create database {}", "a".repeat(256));
-    query(&app, "admin", &long).await.is(400);
-    for form in ["q=%00", "q=%ff"] {
-        let call = app.call("POST", "/v1/influxdb/query").user("admin");
-        call.body(form).send().await.is(400);
-    }
-    app.call("POST", "/v1/influxdb/query")
-        .user("admin")
-        .send()
-        .await
-        .is(204);
-}
-
-/// Clients of the Python Gnocchi expect no body, and say that theirs is JSON.
-#[tokio::test]
-async fn who_announces_json_gets_no_body() {
-    let app = App::new();
-    let create = async |accept: &str| {
-        let call = app
-            .call("POST", "/v1/influxdb/query?q=create+database+a")
-            .user("admin");
-        let call = call.header("content-type", "application/json");
-        call.header("accept", accept).send().await.status.as_u16()
-    };
-    assert_eq!(create("*/*").await, 204);
-    assert_eq!(create("application/json").await, 204);
-    assert_eq!(create("application/x-msgpack").await, 200);
-}
-
-#[tokio::test]
-async fn databases_are_listed() {
-    let app = App::new();
-    query(&app, "admin", "create database \"b a\"")
-        .await
-        .is(200);
-    let expected = json!({"results": [{"statement_id": 0, "series": [
-        {"name": "databases", "columns": ["name"], "values": [["b a"], ["generic"]]}
-    ]}]});
-    for method in ["GET", "POST"] {
-        let call = app
-            .call(method, "/v1/influxdb/query?q=SHOW+DATABASES")
-            .user("foobar");
-        assert_eq!(call.send().await.is(200).json(), expected, "{method}");
-    }
-    // Nothing else is asked by GET.
-    for (address, status) in [
-        ("/v1/influxdb/query", 405),
-        ("/v1/influxdb/query?q=create+database+x", 405),
-        ("/v1/influxdb/query?q=select+*+from+x", 501),
-    ] {
-        let answer = app.call("GET", address).user("admin").send().await;
-        assert_eq!(answer.status, status, "{address}");
-        if status == 405 {
-            assert_eq!(answer.header("allow"), "POST");
-        }
-    }
-}
-
-#[tokio::test]
-async fn other_statements_are_not_implemented() {
-    let answer = query(&App::new(), "admin", "select metrics plz")
-        .await
-        .is(501);
-    let expected =
-        json!({"cause": "Not implemented error", "detail": "q", "reason": "Query not implemented"});
-    assert_eq!(answer.description(), expected);
-    assert_eq!(
-        error(&answer),
-        "Not implemented error: q: Query not implemented"
-    );
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod failures;
 mod general;
 mod http;
 mod influxdb;
+mod influxdb_statements;
 mod inputs;
 mod local_time;
 #[path = "../support/matrix.rs"]

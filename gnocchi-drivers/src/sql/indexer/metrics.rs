@@ -5,16 +5,11 @@ use async_trait::async_trait;
 use gnocchi_core::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
-use gnocchi_core::policy::{CreatorProject, Visibility, VisibleMetrics};
-use gnocchi_core::search::Condition;
 use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
-use super::conditions::Rows;
-use super::listing::{
-    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
-};
+use super::metric_lists;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::error::SqlError;
@@ -31,7 +26,7 @@ const ACTIVE: i64 = 0;
 const DELETED: i64 = 1;
 
 /// Begins a query of metrics with their policies. The outer join says which table leads; each metric has a policy.
-fn select(from: &str) -> Statement {
+pub(super) fn select(from: &str) -> Statement {
     select_with("", from)
 }
 
@@ -87,7 +82,7 @@ pub(super) fn check_metric(row: &mut Row) -> Result<(), SqlError> {
     row.text("metric.archive_policy_name").map(drop)
 }
 
-fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
+pub(super) fn read_metric(mut row: Row, policies: &PolicyCache) -> Result<Metric, SqlError> {
     read_columns(&mut row, policies)
 }
 
@@ -105,7 +100,7 @@ fn read_columns(row: &mut Row, policies: &PolicyCache) -> Result<Metric, SqlErro
     })
 }
 
-fn uuids(ids: &[MetricId]) -> impl ExactSizeIterator<Item = Uuid> {
+pub(super) fn uuids(ids: &[MetricId]) -> impl ExactSizeIterator<Item = Uuid> {
     ids.iter().map(|id| *id.as_uuid())
 }
 
@@ -366,139 +361,6 @@ async fn find_named(
     Ok(names.iter().map(|name| found.get(name).cloned()).collect())
 }
 
-fn order_key(sort: &gnocchi_core::model::SortKey) -> Result<OrderKey, SqlError> {
-    use Nullability::{NotNull, Nullable};
-    let (column, nullability) = match sort.key.as_str() {
-        "id" => ("metric.id", NotNull),
-        "name" => ("metric.name", Nullable),
-        "unit" => ("metric.unit", Nullable),
-        "creator" => ("metric.creator", Nullable),
-        "archive_policy_name" => ("metric.archive_policy_name", NotNull),
-        "resource_id" => ("metric.resource_id", Nullable),
-        "status" => ("metric.status", NotNull),
-        _ => {
-            return Err(IndexerError::InvalidSortKey {
-                key: sort.key.clone(),
-            }
-            .into());
-        }
-    };
-    let expression = Statement::new(column);
-    Ok(OrderKey {
-        expression,
-        column,
-        nullability,
-        direction: sort.direction,
-        nulls: sort.nulls,
-    })
-}
-
-fn push_filter(session: &dyn Session, statement: &mut Statement, filter: &MetricFilter) {
-    let deleted = filter.status == Some(MetricStatus::Deleted);
-    // Spelt out: only so the index of deleted metrics fits.
-    statement.push(if deleted {
-        " WHERE metric.status = 1"
-    } else {
-        " WHERE metric.status = 0"
-    });
-    let texts = [
-        (" AND metric.name = ", filter.name.as_ref()),
-        (" AND metric.unit = ", filter.unit.as_ref()),
-        (
-            " AND metric.archive_policy_name = ",
-            filter.archive_policy_name.as_ref(),
-        ),
-    ];
-    let creators = filter
-        .creators
-        .iter()
-        .map(|creator| (" AND metric.creator = ", Some(creator)));
-    for (condition, value) in texts.into_iter().chain(creators) {
-        if let Some(value) = value {
-            statement.push(condition);
-            statement.push_value(value.as_str());
-        }
-    }
-    if let Some(id) = filter.resource_id {
-        statement.push(" AND metric.resource_id = ");
-        statement.push_value(*id.as_uuid());
-    }
-    if let Some(ids) = &filter.ids {
-        statement.push(" AND metric.id IN ");
-        session.dialect().push_ids(statement, &mut uuids(ids));
-    }
-    if let Visibility::Only(visible) = &filter.visibility {
-        statement.push(" AND ");
-        push_visible(session, statement, visible);
-    }
-}
-
-/// Adds the condition that a metric can be seen: for its creator, or for its resource.
-fn push_visible(session: &dyn Session, statement: &mut Statement, visible: &VisibleMetrics) {
-    let rows = |alias| Rows {
-        alias,
-        dialect: session.dialect(),
-    };
-    let of_creator = visible
-        .creator_project
-        .as_ref()
-        .map(CreatorProject::condition);
-    let of_creator = of_creator.unwrap_or(Condition::Any(Vec::new()));
-    statement.push("(");
-    rows("metric").push(statement, &of_creator);
-    if let Some(resources) = &visible.of_resources {
-        statement
-            .push(" OR EXISTS (SELECT 1 FROM resource WHERE resource.id = metric.resource_id AND ");
-        rows("resource").push(statement, &resources.condition());
-        statement.push(")");
-    }
-    statement.push(")");
-}
-
-async fn list(
-    session: &mut dyn Session,
-    (policies, filter, page): &(Arc<PolicyCache>, MetricFilter, Page),
-) -> Result<Vec<Metric>, SqlError> {
-    let order = total_order(&page.sort, &[], &["id"]);
-    let order = order
-        .iter()
-        .map(order_key)
-        .collect::<Result<Vec<OrderKey>, SqlError>>()?;
-    let nothing = filter.ids.as_ref().is_some_and(Vec::is_empty);
-    let mut statement = select("metric");
-    if let Some(marker) = &page.marker {
-        let invalid = || IndexerError::InvalidMarker {
-            marker: marker.clone(),
-        };
-        let id: MetricId = marker.parse().map_err(|_| invalid())?;
-        if nothing {
-            return Err(invalid().into());
-        }
-        let mut marked = Statement::new("SELECT ");
-        push_keys(&mut marked, &order);
-        marked.push(" FROM metric");
-        push_filter(session, &mut marked, filter);
-        marked.push(" AND metric.id = ");
-        marked.push_value(*id.as_uuid());
-        let row = session.fetch(marked).await?.pop().ok_or_else(invalid)?;
-        push_filter(session, &mut statement, filter);
-        statement.push(" AND ");
-        push_after(&mut statement, &order, &read_keys(row, &order)?);
-    } else if nothing {
-        return Ok(Vec::new());
-    } else {
-        push_filter(session, &mut statement, filter);
-    }
-    push_order(&mut statement, &order);
-    push_limit(&mut statement, page.limit);
-    session
-        .fetch(statement)
-        .await?
-        .into_iter()
-        .map(|row| read_metric(row, policies))
-        .collect()
-}
-
 async fn delete(session: &mut dyn Session, ids: &[MetricId]) -> Result<(), SqlError> {
     let mut statement = Statement::new(
         "UPDATE metric SET status = 1, resource_id = NULL WHERE status = 0 AND id IN ",
@@ -603,7 +465,7 @@ impl MetricIndexer for SqlIndexer {
                 Access::Snapshot,
                 "list metrics",
                 arguments,
-                |session, arguments| Box::pin(list(session, arguments)),
+                |session, arguments| Box::pin(metric_lists::list(session, arguments)),
             )
             .await
     }

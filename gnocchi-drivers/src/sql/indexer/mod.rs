@@ -6,6 +6,7 @@ mod attribute_index;
 mod conditions;
 mod integrity;
 mod listing;
+mod metric_lists;
 mod metrics;
 mod reopening;
 mod resource_lists;
