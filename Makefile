@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 # Services and clients that tests must not be skipped for want of.
-TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,mount
+TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount
 
 .PHONY: run services test bench lint
 

@@ -181,6 +181,7 @@ async fn deletions_make_room_on_a_full_disk() {
     let one = json!([{"timestamp": 1_700_000_000, "value": 1}]);
     // Three quarters of the reserve are left: too little for new data, enough to delete.
     disk.fill((24 << 20) / 10 * 3 / 4);
+    wait_for_health(&client, 503).await;
     let refused = client.send("POST", &format!("{path}/measures"), &one).await;
     assert_eq!(refused.status, 507, "{}", refused.text);
     let deleted = client.send("DELETE", &path, &Value::Null).await;
@@ -218,8 +219,8 @@ async fn a_disk_that_fills_up_at_random_loses_and_repeats_nothing() {
     let Some(disk) = SmallDisk::mount(test, 160) else {
         return;
     };
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let rounds = number("GNOCCHI_DISK_ROUNDS").map_or(ROUNDS, |rounds: u64| rounds as usize);
+    let number = |name: &str| -> Option<u64> { Some(std::env::var(name).ok()?.parse().unwrap()) };
+    let rounds = number("GNOCCHI_DISK_ROUNDS").map_or(ROUNDS, |rounds| rounds.try_into().unwrap());
     let seed = number("GNOCCHI_DISK_SEED").unwrap_or_else(|| rand::rng().random());
     eprintln!("GNOCCHI_DISK_SEED={seed}");
     let mut chance = StdRng::seed_from_u64(seed);
@@ -305,7 +306,7 @@ async fn a_disk_that_fills_up_at_random_loses_and_repeats_nothing() {
     for writer in &writers {
         check(&server.client(), writer).await;
     }
-    let created = created.lock().unwrap();
+    let created = created.lock().unwrap().clone();
     check_resources(&server.client(), &created).await;
     server.stop();
     let verify = run(&["verify", "--data-dir", data.to_str().unwrap()]);

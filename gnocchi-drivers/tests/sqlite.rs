@@ -268,7 +268,7 @@ async fn a_read_only_file_is_reported_by_name() {
     let indexer = SqlIndexer::open(file.config());
     check_failure(
         indexer.delete_metrics(&[MetricId::random()]).await,
-        BackendErrorKind::Denied,
+        BackendErrorKind::ReadOnly,
         &path,
     );
 }

@@ -47,24 +47,17 @@ pub(crate) fn admits_json(accept: Option<&HeaderValue>) -> bool {
 /// name HTML.
 #[must_use]
 pub(crate) fn error_format(accept: Option<&HeaderValue>) -> ErrorFormat {
-    // Of equally liked ones the later wins, so this is the order of preference, from the end.
-    let offers = [ErrorFormat::Plain, ErrorFormat::Html, ErrorFormat::Json];
-    choose(accept, offers, ErrorFormat::Plain)
+    preferred(accept, ErrorFormat::Plain)
 }
 
-/// Chooses how an error is written for a sender of measures; JSON unless it prefers something else.
+/// Chooses how an error is written for a sender of measures: JSON unless it prefers something else.
 #[must_use]
 pub(crate) fn error_format_of_sender(accept: Option<&HeaderValue>) -> ErrorFormat {
-    let offers = [ErrorFormat::Html, ErrorFormat::Plain, ErrorFormat::Json];
-    choose(accept, offers, ErrorFormat::Json)
+    preferred(accept, ErrorFormat::Json)
 }
 
-/// Returns the offer that a client likes best, the last of several.
-fn choose(
-    accept: Option<&HeaderValue>,
-    offers: [ErrorFormat; 3],
-    otherwise: ErrorFormat,
-) -> ErrorFormat {
+/// Returns the format that a client likes best; `otherwise` when it accepts none of them.
+fn preferred(accept: Option<&HeaderValue>, otherwise: ErrorFormat) -> ErrorFormat {
     let text = accept
         .and_then(|accept| accept.to_str().ok())
         .unwrap_or_default();
@@ -75,7 +68,8 @@ fn choose(
             specificity: 0,
         },
     );
-    for format in offers {
+    // Of equally liked ones the later wins, so this is the order of preference, from the end.
+    for format in [ErrorFormat::Plain, ErrorFormat::Html, ErrorFormat::Json] {
         let (kind, subtype) = format.media_type();
         if let Some(liked) = liking(text, kind, subtype)
             && liked.quality > 0.0

@@ -52,6 +52,9 @@ pub(super) fn tag(path: &'static str) -> &'static str {
     if path.starts_with("/api/v1/write") {
         return "prometheus";
     }
+    if path == "/ping" {
+        return "influxdb";
+    }
     let segment = path.split('/').nth(2).unwrap_or_default();
     let mut names = TAGS.iter().map(|(name, _)| *name);
     names.find(|name| *name == segment).unwrap_or(ROOT)

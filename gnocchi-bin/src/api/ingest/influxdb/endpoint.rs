@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::{credentials, query_endpoint, write_endpoint};
+use crate::api::error::{ApiError, ApiResult};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::{health, render};
@@ -46,25 +47,20 @@ async fn ping() -> Response {
 }
 
 /// `GET /v1/influxdb/health`
-async fn health(State(state): State<ApiState>) -> Response {
+async fn health(State(state): State<ApiState>) -> ApiResult {
     let reasons = health::reasons(&state).await;
-    let (status, word, message) = if reasons.is_empty() {
-        (
-            StatusCode::OK,
-            "pass",
-            "ready for queries and writes".to_owned(),
-        )
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "fail", reasons.join(", "))
-    };
+    if !reasons.is_empty() {
+        let text = reasons.join(", ");
+        return Err(ApiError::text(StatusCode::SERVICE_UNAVAILABLE, text));
+    }
     let body = render::to_bytes(&json!({
         "name": "influxdb",
-        "message": message,
-        "status": word,
+        "message": "ready for queries and writes",
+        "status": "pass",
         "checks": [],
         "version": VERSION,
         "commit": "",
     }));
     let content_type = HeaderValue::from_static("application/json");
-    (status, [(CONTENT_TYPE, content_type)], body).into_response()
+    Ok(([(CONTENT_TYPE, content_type)], body).into_response())
 }
