@@ -84,16 +84,26 @@ impl Drop for Prometheus {
     }
 }
 
+/// Returns the value of a label as it stands in the name of a metric.
+fn written(value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace(',', "\\,");
+    if value.starts_with(['/', '_']) {
+        value.replace('_', "\\_").replace('/', "_")
+    } else {
+        value.replace('/', "\\_")
+    }
+}
+
 /// Returns the name that a series has as a metric.
 fn metric_name(labels: &Value) -> String {
     let others = labels.as_object().unwrap().iter();
     let others = others.filter(|(name, _)| !NOT_IN_THE_NAME.contains(&name.as_str()));
     let others: Vec<String> = others
-        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap().replace(',', "\\,")))
+        .map(|(name, value)| format!("{name}={}", written(value.as_str().unwrap())))
         .collect();
     let name = labels["__name__"].as_str().unwrap();
     let separator = if others.is_empty() { "" } else { "@" };
-    format!("{name}{separator}{}", others.join(",")).replace('/', "_")
+    format!("{name}{separator}{}", others.join(","))
 }
 
 async fn metrics_of_the_only_resource(client: &Client) -> Option<Value> {

@@ -229,7 +229,7 @@ async fn a_page_of_another_origin_cannot_act_for_its_visitor() {
     // Allowed by the configuration.
     create("http://foobar.com", Some("cross-site"))
         .await
-        .is(204);
+        .is(200);
     assert_eq!(exists().await, 200);
 }
 
