@@ -23,6 +23,7 @@ mod matrix;
 mod measures;
 mod messages;
 mod metrics;
+mod non_interference;
 mod openapi;
 mod projects;
 mod prometheus;

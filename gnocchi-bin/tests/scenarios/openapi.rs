@@ -266,7 +266,7 @@ impl Place {
         }
         call = match status {
             401 => call,
-            // Who has only a name sees everything.
+            // Bare names list everything.
             403 => call.identity("admin", "project", "admin"),
             _ => call.user("admin"),
         };
