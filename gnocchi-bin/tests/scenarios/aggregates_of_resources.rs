@@ -169,7 +169,7 @@ async fn a_group_may_lack_a_metric_that_others_have() {
         "(+ (aggregate sum (metric cpu.util mean)) (aggregate sum (metric load mean)))";
     let groups = compute(
         &app,
-        "groupby=project_id",
+        "groupby=project_id&groupby=",
         over("generic", operations),
     )
     .await;

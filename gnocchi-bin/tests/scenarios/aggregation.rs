@@ -74,8 +74,7 @@ impl Story {
     }
 
     fn lacks(&self, method: &str, granularity: &str) -> Value {
-        // Metrics are looked at in the order of their ids.
-        let first = self.ids.iter().min().unwrap();
+        let first = &self.ids[0];
         json!(format!(
             "Aggregation method '{method}' at granularity '{granularity}' for metric {first} does not exist"
         ))
@@ -153,6 +152,38 @@ async fn metrics_are_aggregated() {
             .is(200)
             .json(),
         json!([])
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_comes_before_what_is_wrong_and_what_is_forbidden() {
+    let story = Story::new().await;
+    let [one, other] = &story.ids;
+    let check = async |parameters: String, status: u16| {
+        let path = format!("/v1/aggregation/metric?{parameters}");
+        let stranger = story.app.call("GET", &path).user("stranger");
+        let answer = stranger.send().await;
+        assert_eq!(answer.status.as_u16(), status, "{parameters}");
+    };
+    // Whatever the order of the ids.
+    for unknown in [
+        "00000000-0000-4000-8000-000000000bad",
+        "ffffffff-ffff-4fff-8fff-ffffffffffff",
+    ] {
+        check(format!("metric={one}&metric={unknown}&start=foo"), 404).await;
+        check(format!("metric={unknown}&metric={one}"), 404).await;
+    }
+    check(format!("metric={one}&metric={other}&start=foo"), 400).await;
+    check(format!("metric={one}&metric={other}"), 403).await;
+    // Parameters without a value name nothing.
+    check("metric=&groupby=".to_owned(), 200).await;
+    let path = format!("metric=&metric={one}&granularity=60&resample=");
+    assert_eq!(
+        story.read(&path).await.is(200).json(),
+        json!([
+            ["2015-03-06T14:00:00+00:00", 60.0, 0.5],
+            ["2015-03-06T14:01:00+00:00", 60.0, 65.0]
+        ])
     );
 }
 

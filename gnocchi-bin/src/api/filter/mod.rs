@@ -44,10 +44,11 @@ impl Rows {
 /// # Errors
 /// A bad request when it is no filter; what the body says when it cannot be read.
 pub(crate) async fn of_request(body: RequestBody, query: &Query) -> ApiResult<Option<Filter>> {
-    match body.optional_json().await? {
-        Some(document) => Ok(from_json(&document, &Path::Root)?),
-        None => query.single("filter")?.map(parse_text).transpose(),
+    if let Some(document) = body.optional_json().await? {
+        return Ok(from_json(&document, &Path::Root)?);
     }
+    let text = query.single("filter")?.filter(|text| !text.is_empty());
+    text.map(parse_text).transpose()
 }
 
 /// Reads a filter inside of a body: a JSON object, a text that holds one, or a text of the other grammar; `None` lets everything through.
@@ -88,18 +89,18 @@ pub(crate) fn parse_text(text: &str) -> ApiResult<Filter> {
                 "Invalid filter: Expected {expected}, found {found}  (at char {position}), (line:{line}, col:{column})"
             ))
         }
-        FilterError::Misuse { misuse, path } => invalid(misuse, path).into(),
+        FilterError::Misuse { misuse, path } => invalid(&misuse, path).into(),
         other => ApiError::bad_request(format!("Invalid filter: {other}")),
     })
 }
 
-fn invalid(misuse: Misuse, path: Vec<MisuseStep>) -> Invalid {
+fn invalid(misuse: &Misuse, path: Vec<MisuseStep>) -> Invalid {
     let steps = path.into_iter().map(|step| match step {
         MisuseStep::Key(key) => Step::Key(key),
         MisuseStep::Index(index) => Step::Index(index),
         MisuseStep::Literal(literal) => Step::Literal(literal),
     });
-    let (message, subject) = match &misuse {
+    let (message, subject) = match misuse {
         Misuse::NoName => ("expected str", Subject::Key),
         Misuse::List => ("expected str", Subject::Value),
         Misuse::NoList => ("expected a list", Subject::Value),

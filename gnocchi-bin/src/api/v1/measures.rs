@@ -210,7 +210,7 @@ fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<Mea
 /// Reads how aggregates are grouped further: by a letter of the calendar or by a span, both in the time zone that the query names.
 pub(super) fn resample(query: &Query) -> ApiResult<Option<Resample>> {
     let time_zone = time_zone(query)?;
-    let Some(text) = query.single(RESAMPLE)? else {
+    let Some(text) = query.single(RESAMPLE)?.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     let to = match text.parse::<CalendarUnit>() {

@@ -279,7 +279,8 @@ pub(super) async fn list_resources(
     listing: &Listing,
 ) -> ApiResult<Response> {
     let page = PageRequest::from_query(&listing.query, state.settings(), &DEFAULT_SORT)?;
-    let wanted: Vec<String> = listing.query.all("attrs").map(ToOwned::to_owned).collect();
+    let wanted = listing.query.all("attrs").filter(|name| !name.is_empty());
+    let wanted: Vec<String> = wanted.map(ToOwned::to_owned).collect();
     let history = query.history;
     let query = ResourceQuery {
         page: page.page.clone(),

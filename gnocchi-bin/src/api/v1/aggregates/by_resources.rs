@@ -73,7 +73,10 @@ impl Scope {
 
 /// Returns the properties by which resources are grouped, sorted, each once.
 pub(super) fn group_by(query: &Query) -> Vec<String> {
-    let names: BTreeSet<&str> = query.all("groupby").collect();
+    let names: BTreeSet<&str> = query
+        .all("groupby")
+        .filter(|name| !name.is_empty())
+        .collect();
     names.into_iter().map(ToOwned::to_owned).collect()
 }
 
@@ -85,8 +88,8 @@ impl Call<'_> {
         resource_type: &str,
         search: &Value,
     ) -> ApiResult {
-        let expression = Arc::new(operations.by_names()?);
         let resource_type = find_type(self.state, resource_type).await?;
+        let expression = Arc::new(operations.by_names()?);
         let admitted = Admitted::of(self.state, self.caller, resource_type.name()).await?;
         let selection = self.selection(&admitted, &resource_type, search)?;
         let references = expression.references();

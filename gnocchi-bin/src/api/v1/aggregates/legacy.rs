@@ -40,14 +40,13 @@ pub(in crate::api::v1) async fn across_metrics(
     Authenticated(caller): Authenticated,
     query: Query,
 ) -> ApiResult {
-    let mut ids = BTreeSet::new();
-    for (place, text) in query.all("metric").enumerate() {
-        let id: Result<MetricId, _> = text.parse();
-        ids.insert(id.map_err(|_| {
-            ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]"))
-        })?);
-    }
-    aggregate_metrics(&state, &caller, &query, ids).await
+    let named = query.all("metric").filter(|text| !text.is_empty());
+    let ids = named.enumerate().map(|(place, text)| {
+        text.parse()
+            .map_err(|_| ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]")))
+    });
+    let ids = ids.collect::<ApiResult<Vec<MetricId>>>()?;
+    aggregate_metrics(&state, &caller, &query, each_once(ids)).await
 }
 
 /// `POST /v1/aggregation/metric`
@@ -61,7 +60,14 @@ pub(in crate::api::v1) async fn across_metrics_of_body(
         let id = value.as_str().and_then(|text| text.parse().ok());
         id.ok_or_else(|| path.invalid(NO_ID))
     })?;
-    aggregate_metrics(&state, &caller, &query, ids.into_iter().collect()).await
+    aggregate_metrics(&state, &caller, &query, each_once(ids)).await
+}
+
+/// Drops ids that stand there again; the others keep their order, in which reasons name them.
+fn each_once(mut ids: Vec<MetricId>) -> Vec<MetricId> {
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids
 }
 
 /// `POST /v1/aggregation/resource/{type}/metric/{name}`
@@ -138,20 +144,21 @@ pub(in crate::api::v1) async fn across_resources(
 }
 
 /// Answers with one aggregate across metrics.
+///
+/// What is missing comes before what is wrong with the parameters, and both before what is forbidden: which of several metrics stands
+/// first makes no difference.
 async fn aggregate_metrics(
     state: &ApiState,
     caller: &Caller,
     query: &Query,
-    ids: BTreeSet<MetricId>,
+    ids: Vec<MetricId>,
 ) -> ApiResult {
-    let ids: Vec<MetricId> = ids.into_iter().collect();
     let found = state.gnocchi().metrics(&ids).await?;
     let pairs = ids.iter().zip(found);
-    let metrics = pairs.map(|(id, metric)| {
-        // What does not exist is told before what the caller may not see, wherever it stands.
-        metric.ok_or_else(|| ApiError::no_such_metric(&id.to_string()))
-    });
+    let metrics =
+        pairs.map(|(id, metric)| metric.ok_or_else(|| ApiError::no_such_metric(&id.to_string())));
     let metrics: Vec<Arc<Metric>> = metrics.collect::<ApiResult<_>>()?;
+    let asked = parse(state, query)?;
     let all = metrics.iter().map(Arc::as_ref);
     require_on_metrics(state, Action::GetMetric, caller, all, Extent::Alone).await?;
     let sources: Vec<Source> = metrics
@@ -162,7 +169,6 @@ async fn aggregate_metrics(
             found: None,
         })
         .collect();
-    let asked = parse(state, query)?;
     let references: Value = sources
         .iter()
         .map(|source| json!([source.metric.id.to_string(), asked.aggregation]))
