@@ -1,4 +1,4 @@
-//! The InfluxDB clients of PyPI and npm, versions 1 and 2, write to the real server.
+//! Clients of `InfluxDB`, versions 1 and 2, as published for Python and Node.js, write to the real server.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,10 +19,7 @@ use support::{Client, Server};
 const SERVICE: &str = "influxdb-clients";
 
 /// Starts a server that keeps the mean of every second, and runs a script against it; `None` when it is not installed.
-async fn run(
-    directory: &tempfile::TempDir,
-    script: Option<Command>,
-) -> Option<(Server, Client)> {
+async fn run(directory: &tempfile::TempDir, script: Option<Command>) -> Option<(Server, Client)> {
     let mut script = script?;
     let server = Server::start(directory.path(), &[]);
     let client = server.client();
@@ -48,7 +45,10 @@ async fn values(client: &Client, resource: &str) -> BTreeMap<String, Vec<f64>> {
         let path = format!("/v1/metric/{}/measures", id.as_str().unwrap());
         let rows = client.get(&path).await;
         let row = |row: &Value| row[2].as_f64().unwrap();
-        values.insert(name.clone(), rows.as_array().unwrap().iter().map(row).collect());
+        values.insert(
+            name.clone(),
+            rows.as_array().unwrap().iter().map(row).collect(),
+        );
     }
     values
 }

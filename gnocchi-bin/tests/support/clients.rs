@@ -32,7 +32,7 @@ pub(crate) fn node(name: &str, script: &str, service: &str) -> Option<Command> {
 /// Runs a command to its end, which must be a good one.
 pub(crate) fn succeed(mut command: Command) {
     let output = command.output().unwrap();
-    let (out, errors) = super::texts(&output);
+    let (out, errors) = crate::support::texts(&output);
     assert!(
         output.status.success(),
         "{command:?} failed:\n{out}\n{errors}"

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use carbonara::Timestamp;
 use gnocchi_core::driver::{
-    ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer, ResourceIndexer, ResourceQuery,
-    ResourceTypeIndexer,
+    ArchivePolicyIndexer, Indexer, IndexerCounts, MetricFilter, MetricIndexer, MetricWithEnd,
+    ResourceIndexer, ResourceQuery, ResourceTypeIndexer,
 };
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
@@ -127,6 +127,10 @@ impl MetricIndexer for NumberingIndexer {
         self.inner.metrics(ids).await
     }
 
+    async fn metrics_with_ends(&self, ids: &[MetricId]) -> Outcome<Vec<Option<MetricWithEnd>>> {
+        self.inner.metrics_with_ends(ids).await
+    }
+
     async fn named_metrics(&self, names: &[(ResourceId, String)]) -> Outcome<Vec<Option<Metric>>> {
         self.inner.named_metrics(names).await
     }
@@ -190,6 +194,14 @@ impl ResourceIndexer for NumberingIndexer {
             .await
     }
 
+    async fn reopen_resources(
+        &self,
+        measured: &[(MetricId, Timestamp)],
+        now: Timestamp,
+    ) -> Outcome<Vec<ResourceId>> {
+        self.inner.reopen_resources(measured, now).await
+    }
+
     async fn delete_resources(&self, ids: &[ResourceId]) -> Outcome<usize> {
         self.inner.delete_resources(ids).await
     }
@@ -243,6 +255,14 @@ impl ResourceTypeIndexer for NumberingIndexer {
 impl Indexer for NumberingIndexer {
     async fn upgrade(&self) -> Outcome<()> {
         self.inner.upgrade().await
+    }
+
+    async fn accepts_writes(&self) -> Outcome<()> {
+        self.inner.accepts_writes().await
+    }
+
+    async fn counts(&self) -> Outcome<IndexerCounts> {
+        self.inner.counts().await
     }
 
     fn is_exclusive(&self) -> bool {

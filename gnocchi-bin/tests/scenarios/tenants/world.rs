@@ -95,7 +95,7 @@ impl Mode {
         }
     }
 
-    fn sign<'a>(self, call: Call<'a>, caller: Caller) -> Call<'a> {
+    fn sign(self, call: Call<'_>, caller: Caller) -> Call<'_> {
         let Some((user, project, role)) = caller.identity() else {
             return call;
         };
@@ -172,7 +172,7 @@ impl World {
         call = self.mode.sign(call, caller);
         let mut said = address.clone();
         if let Some((user, project, _)) = caller.identity() {
-            said += &format!(" {user} {project}");
+            said.extend([" ", user, " ", project]);
         }
         if let Some(body) = body {
             let bytes = body.bytes(|text| self.fill(text));
@@ -180,16 +180,16 @@ impl World {
             call = call.header("content-type", body.content_type).body(bytes);
         }
         let answer = call.send().await;
-        let shown = format!("{:?} {}", answer.headers, answer.text());
+        let received = format!("{:?} {}", answer.headers, answer.text());
         let shows = |planted: &[&str], prefix: &str| {
-            let words = words_with(&shown, prefix);
+            let words = words_with(&received, prefix);
             let words = words
                 .iter()
                 .map(String::as_str)
                 .chain(planted.iter().copied());
             words
                 .into_iter()
-                .any(|word| shown.contains(word) && !said.contains(word))
+                .any(|word| received.contains(word) && !said.contains(word))
         };
         let Things {
             metric,
@@ -200,12 +200,15 @@ impl World {
         } = &self.things;
         let secrets = [SECRET_VALUE, RESOURCE, metric, gauge, free, host];
         let open_cpu = open_cpu.as_deref().unwrap_or(OPENED_VALUE);
-        let cell = Cell {
+        let found = Cell {
             status: answer.status.as_u16(),
             secret: shows(&secrets, SECRET),
             open: shows(&[OPENED_VALUE, OPEN, open_cpu], OPENED),
         };
-        Outcome { answer, cell }
+        Outcome {
+            answer,
+            cell: found,
+        }
     }
 
     /// Sends a request that no operation takes.
