@@ -189,6 +189,14 @@ async fn a_slash_in_the_name_of_a_metric_is_refused_in_one_sentence() {
             assert_eq!(description, expected, "{method} {path}");
         }
     }
+    // It counts for more than a missing id.
+    let without_id = json!({"metrics": {"disk/iops": {"archive_policy_name": "second"}}});
+    let call = app.call("POST", "/v1/resource/generic").user("foobar");
+    call.wants_json()
+        .json(&without_id)
+        .await
+        .is(400)
+        .says("'/' is not supported in metric name");
 }
 
 #[tokio::test]

@@ -75,6 +75,10 @@ impl Creation {
             ))
         })?;
         let fields = Fields::read(object, sender)?;
+        if id.is_none() {
+            // Of the two faults, clients know this one by its text.
+            fields.check_metric_names()?;
+        }
         let (id, original_id) = object.require("id", id)?;
         for (name, _) in types.iter().filter(|(_, attribute)| attribute.required) {
             object.require(name, fields.attributes.get(name))?;
@@ -146,6 +150,18 @@ impl Fields {
         let types = sender.resource_type.attributes();
         let known = |key: &str| SHARED_KEYS.contains(&key) || types.contains_key(key);
         Self::read(Object::open(body, &Path::Root, known)?, sender)
+    }
+
+    /// Checks that no metric has a name that an address cannot hold.
+    fn check_metric_names(&self) -> Checked<()> {
+        let mut names = self.metrics.iter().flat_map(BTreeMap::keys);
+        match names.find(|name| name.contains('/')) {
+            None => Ok(()),
+            Some(name) => {
+                let metrics = Path::Key(&Path::Root, "metrics");
+                Err(Path::Key(&metrics, name).invalid_key(MetricError::SlashInName.to_string()))
+            }
+        }
     }
 
     fn read(object: Object<'_>, sender: Sender<'_>) -> Checked<Self> {
