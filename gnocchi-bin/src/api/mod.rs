@@ -58,6 +58,7 @@
 //! | `time_zone` | zones as clients name them |
 //! | `compression` | responses in gzip |
 //! | `routes` | the router and the list of what is in it |
+//! | `client` | which client is behind the proxies |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
@@ -71,6 +72,7 @@ pub mod auth;
 mod body;
 mod body_memory;
 mod body_pieces;
+pub(crate) mod client;
 mod compression;
 mod conditions;
 mod cors;

@@ -46,9 +46,9 @@ impl ApiState {
         Self {
             inner: Arc::new(Inner {
                 gnocchi,
-                settings,
                 access,
-                logins: Logins::default(),
+                logins: Logins::new(settings.proxy_headers),
+                settings,
                 metrics,
                 body_memory,
             }),

@@ -65,11 +65,44 @@ async fn failed_logins_are_logged_and_counted() {
     assert!((5..=7).contains(&lines.len()), "{content}");
     assert!(
         lines[0].contains(" WARN ")
-            && lines[0].contains("user=\"jd\" address=127.0.0.1 held_back=0"),
+            && lines[0].contains("user=\"jd\" client=\"127.0.0.1\" held_back=0"),
         "{content}"
     );
     assert!(
         !content.contains("hunter") && !content.contains('\u{1b}'),
         "{content}"
     );
+}
+
+#[tokio::test]
+async fn each_client_behind_a_proxy_has_its_own_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let users = write(at, "users", USERS);
+    let config =
+        format!("[basic]\npassword_file = {users}\n[api]\nenable_proxy_headers_parsing = true\n");
+    let config = write(at, "gnocchi.conf", &config);
+    let log = at.join("log");
+    let arguments = [
+        "--config-file",
+        &config,
+        "--log-file",
+        log.to_str().unwrap(),
+    ];
+    let server = Server::start(&at.join("data"), &arguments);
+    let http = gnocchi_server::outgoing::client().build().unwrap();
+    for client in ["10.0.0.1", "10.0.0.2"] {
+        for _ in 0..10 {
+            let request = http.get(format!("{}/v1/metric", server.url));
+            let request = request.header("X-Forwarded-For", client);
+            let response = request.basic_auth("jd", Some("wrong")).send().await;
+            assert_eq!(response.unwrap().status(), 401);
+        }
+    }
+    server.stop();
+    let content = fs::read_to_string(&log).unwrap();
+    for client in ["10.0.0.1", "10.0.0.2"] {
+        let lines = content.matches(&format!("client=\"{client}\"")).count();
+        assert!((5..=7).contains(&lines), "{content}");
+    }
 }

@@ -152,6 +152,25 @@ async fn a_hangup_without_a_place_for_the_log_changes_nothing() {
 }
 
 #[test]
+fn a_pipe_in_place_of_the_passwords_holds_up_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let users = "jd:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n";
+    let users = write(at, "users", users);
+    let config = format!("[basic]\npassword_file = {users}\n");
+    let config = write(at, "gnocchi.conf", &config);
+    let server = start(at, &["--config-file", &config]);
+    fs::remove_file(&users).unwrap();
+    crate::pipe(Path::new(&users));
+    server.signal("HUP");
+    let log = wait_for(&at.join("log"), "it is a named pipe, not a regular file");
+    assert!(log.contains("the earlier passwords stay in use"), "{log}");
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_hangup_reads_passwords_and_rules_again() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path();

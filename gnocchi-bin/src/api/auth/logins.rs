@@ -1,7 +1,8 @@
 //! Who logs in: counted, and failures named in the log.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use quick_cache::sync::Cache;
 use tracing::warn;
 
 use super::authenticator::{Attempt, Refusal};
+use crate::api::client;
 use crate::log_limit::LogLimit;
 
 /// How many failures of one address are logged at once, and how long it then takes until one more is.
@@ -26,15 +28,17 @@ const INTERVAL_OF_ALL: Duration = Duration::from_millis(200);
 /// How many addresses with failures are remembered.
 const ADDRESSES_MAX: usize = 1024;
 
-/// How much of a name is logged, in characters.
+/// How much of a name or address is logged, in characters.
 const NAME_CHARACTERS_MAX: usize = 64;
 
 /// Counts logins and logs those that fail.
 pub(crate) struct Logins {
     successes: Counter,
     failures: Counter,
-    limits: Cache<Option<IpAddr>, Arc<LogLimit>>,
+    limits: Cache<String, Arc<LogLimit>>,
     limit_of_all: LogLimit,
+    /// Whether the addresses of clients are those that a proxy names.
+    trusts_proxies: bool,
 }
 
 impl fmt::Debug for Logins {
@@ -43,18 +47,18 @@ impl fmt::Debug for Logins {
     }
 }
 
-impl Default for Logins {
-    fn default() -> Self {
+impl Logins {
+    /// Starts counting; clients are who proxies say if these are trusted.
+    pub(crate) fn new(trusts_proxies: bool) -> Self {
         Self {
             successes: counter!("gnocchi_logins_total", "result" => "success"),
             failures: counter!("gnocchi_logins_total", "result" => "failure"),
             limits: Cache::new(ADDRESSES_MAX),
             limit_of_all: LogLimit::new(LOGGED_OF_ALL, INTERVAL_OF_ALL),
+            trusts_proxies,
         }
     }
-}
 
-impl Logins {
     /// Notes how a request was authenticated. One without credentials is no login.
     pub(super) fn note(&self, parts: &Parts, outcome: &Result<Caller, Refusal>) {
         match outcome {
@@ -76,20 +80,34 @@ impl Logins {
     }
 
     fn log_failure(&self, parts: &Parts, user: Option<&str>) {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let address = peer.map(|peer| peer.0.ip());
-        let limit = self.limits.get_or_insert_with(&address, || {
+        let client = self.client(parts).unwrap_or_default();
+        let limit = self.limits.get_or_insert_with(&client, || {
             let limit = LogLimit::new(LOGGED_OF_ONE_ADDRESS, INTERVAL_OF_ONE_ADDRESS);
-            Ok::<_, std::convert::Infallible>(Arc::new(limit))
+            Ok::<_, Infallible>(Arc::new(limit))
         });
         let Ok(limit) = limit;
+        // That of one address first: a flood from one must not hide the others.
         let (Some(held_back), Some(_)) = (limit.pass(), self.limit_of_all.pass()) else {
             return;
         };
-        let user = user.map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect::<String>());
-        let address = address.map(tracing::field::display);
-        warn!(user, address, held_back, "a login failed");
+        let user = user.map(shortened);
+        warn!(user, client, held_back, "a login failed");
     }
+
+    /// Returns the address of the client, if it is known.
+    fn client(&self, parts: &Parts) -> Option<String> {
+        if self.trusts_proxies
+            && let Some(named) = client::forwarded_for(&parts.headers)
+        {
+            return Some(shortened(named));
+        }
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(peer.0.ip().to_canonical().to_string())
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(NAME_CHARACTERS_MAX).collect()
 }
 
 /// Where the name of the caller of a request is put for whoever logs requests and has added this to its extensions.

@@ -11,14 +11,15 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
 use carbonara::Timestamp;
-use http::header::{AsHeaderName, REFERER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::header::{REFERER, USER_AGENT};
+use http::{HeaderValue, Method, Uri, Version};
 use hyper::body::{Frame, SizeHint};
 
 use super::Recorder;
 use super::line::Entry;
 use super::mask::{masked_reference, masked_target};
 use crate::api::auth::CallerName;
+use crate::api::client;
 
 /// The status that is logged when the client has gone before there was a response, as nginx has it.
 const CLIENT_GONE: u16 = 499;
@@ -57,7 +58,7 @@ impl Exchange {
     ) -> Self {
         let headers = request.headers();
         let forwarded_for = if recorder.trusts_proxies {
-            forwarded_for(headers)
+            client::forwarded_for(headers).map(|client| shortened(client, NAME_CHARACTERS_MAX))
         } else {
             None
         };
@@ -123,27 +124,6 @@ impl Drop for Exchange {
     }
 }
 
-/// Returns the client that the first proxy on the way has seen.
-fn forwarded_for(headers: &HeaderMap) -> Option<String> {
-    let text = |name: &str| first_of(headers, name);
-    let forwarded = text("forwarded").and_then(|element| {
-        let parameters = element.split(';').filter_map(|pair| pair.split_once('='));
-        let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
-        named
-            .next()
-            .map(|(_, value)| value.trim().trim_matches('"'))
-    });
-    let client = forwarded.or_else(|| text("x-forwarded-for"))?;
-    Some(shortened(client, NAME_CHARACTERS_MAX))
-}
-
-/// Returns the first element of a list in a header.
-fn first_of(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
-    let list = headers.get(name)?.to_str().ok()?;
-    let first = list.split(',').next()?.trim();
-    Some(first).filter(|first| !first.is_empty())
-}
-
 /// Cuts off what is too long to be logged.
 fn shortened(text: &str, characters_max: usize) -> String {
     match text.char_indices().nth(characters_max) {
@@ -189,34 +169,5 @@ impl HttpBody for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_behind_proxies() {
-        let check = |headers: &[(&'static str, &str)], expected: Option<&str>| {
-            let headers = headers.iter().map(|(name, value)| {
-                let name = http::HeaderName::from_static(name);
-                (name, HeaderValue::from_str(value).unwrap())
-            });
-            assert_eq!(forwarded_for(&headers.collect()).as_deref(), expected);
-        };
-        check(&[], None);
-        check(
-            &[("x-forwarded-for", "10.0.0.1, 10.0.0.2")],
-            Some("10.0.0.1"),
-        );
-        check(&[("x-forwarded-for", "")], None);
-        check(
-            &[
-                ("forwarded", "proto=https;For=\"[2001:db8::1]\";by=x, for=y"),
-                ("x-forwarded-for", "10.0.0.1"),
-            ],
-            Some("[2001:db8::1]"),
-        );
     }
 }
