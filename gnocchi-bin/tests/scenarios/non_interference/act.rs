@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 mod request;
 
-pub(super) use request::Request;
+pub(super) use request::{METRICS, Request};
 
 /// Who acts. The first two are of one tenant; the service works for the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,5 +288,39 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Who::Service),
     ];
     let step = (who, act()).prop_map(|(who, act)| Step { who, act });
-    prop::collection::vec(step, 1..60)
+    let began = prop::sample::subsequence(beginning(), 0..=beginning().len());
+    (began, prop::collection::vec(step, 1..50)).prop_map(|(mut steps, later)| {
+        steps.extend(later);
+        steps
+    })
+}
+
+/// What most worlds have a part of: resources with metrics, measures and past revisions.
+fn beginning() -> Vec<Step> {
+    let own = |slot| Place {
+        whose: Whose::Own,
+        slot,
+    };
+    let mut steps = Vec::new();
+    for slot in 0..3 {
+        for who in [Who::B1, Who::A1] {
+            let act = Act::Create { slot, body: 3 };
+            steps.push(Step { who, act });
+        }
+        for who in [Who::B1, Who::A1] {
+            for body in [1, 4] {
+                let place = own(slot);
+                let act = Act::Patch { place, body };
+                steps.push(Step { who, act });
+            }
+            let places = vec![own(slot)];
+            let act = Act::SendManyNamed {
+                places,
+                name: slot,
+                create: true,
+            };
+            steps.push(Step { who, act });
+        }
+    }
+    steps
 }

@@ -39,7 +39,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;
 
 use crate::support::{Answer, App, drivers, settings};
-use act::{Mode, Request, Step, steps};
+use act::{METRICS, Mode, Request, Step, steps};
 use numbering::NumberingIndexer;
 
 /// How many worlds are played unless `GNOCCHI_WORLDS` says otherwise.
@@ -225,7 +225,16 @@ fn says_nothing(step: &Step, mode: Mode, alone: &[Seen], in_company: &[Seen]) ->
     }
     let said = step.request(mode).said_ids();
     let is_refused = in_company.status == 403 && in_company.body == DENIED;
+    // Which metrics a resource has stands in listings, where callers are bare names.
+    let lacks_metric = mode == Mode::Names
+        && (alone.status, in_company.status) == (404, 404)
+        && METRICS.iter().any(|name| {
+            in_company
+                .body
+                .contains(&format!("\"Metric {name} does not exist\""))
+        });
     is_refused
+        || lacks_metric
         || in_company.status == alone.status
             && alone.status != 200
             && without(&in_company.body, &said) == without(&alone.body, &said)

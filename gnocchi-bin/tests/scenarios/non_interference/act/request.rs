@@ -54,7 +54,7 @@ impl Request {
 
 /// The names of resources and metrics, which all callers use.
 const RESOURCES: [&str; 2] = ["web", "db"];
-const METRICS: [&str; 3] = ["cpu", "disk.read", "disk.write"];
+pub(in crate::non_interference) const METRICS: [&str; 3] = ["cpu", "disk.read", "disk.write"];
 
 /// One series of no job and no instance, as in `tenants/default.txt`.
 const REMOTE_WRITE: &str = "H3gKHQoOCghfX25hbWVfXxICdXASCwkAAAAAAAAAQBAB";
