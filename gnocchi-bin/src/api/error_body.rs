@@ -129,8 +129,7 @@ fn explanation(status: StatusCode) -> &'static str {
             "The server could not comply with the request since it is either malformed or otherwise incorrect."
         }
         StatusCode::UNAUTHORIZED => {
-            "This server could not verify that you are authorized to access the document you requested: \
-             say who you are in an Authorization header."
+            "This server could not verify that you are authorized to access the document you requested."
         }
         StatusCode::FORBIDDEN => "Access was denied to this resource.",
         StatusCode::NOT_FOUND => "The resource could not be found.",

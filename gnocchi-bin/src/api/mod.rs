@@ -57,6 +57,7 @@
 //! | `render/` | JSON and times as clients expect them |
 //! | `time_zone` | zones as clients name them |
 //! | `compression` | responses in gzip |
+//! | `scrapes` | how much memory the responses of `/metrics` take |
 //! | `routes` | the router and the list of what is in it |
 //! | `client` | which client is behind the proxies |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
@@ -92,6 +93,7 @@ mod request_head;
 mod request_id;
 mod routes;
 pub mod schema;
+mod scrapes;
 pub mod settings;
 mod state;
 mod storable;

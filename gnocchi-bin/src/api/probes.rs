@@ -14,18 +14,23 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::error::{ApiError, ApiResult};
 use super::health::{health, live};
+use super::scrapes::Scrapes;
 use super::state::ApiState;
 
 /// The content type of the text format of Prometheus.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) fn routes() -> Router<ApiState> {
+    let scrapes = Arc::new(Scrapes::default());
     Router::new()
         .route("/healthcheck", any(health))
         .route("/healthcheck/", any(health))
         .route("/healthcheck/live", any(live))
         .route("/healthcheck/{*below}", any(health))
-        .route("/metrics", get(metrics))
+        .route(
+            "/metrics",
+            get(async move |State(state): State<ApiState>| metrics(&state, &scrapes).await),
+        )
 }
 
 /// Looks up figures when monitoring asks for them: those that change without anybody recording it.
@@ -77,11 +82,12 @@ impl ProcessMetrics {
 }
 
 /// Renders the metrics of this process.
-async fn metrics(State(state): State<ApiState>) -> ApiResult {
+async fn metrics(state: &ApiState, scrapes: &Scrapes) -> ApiResult {
     let metrics = state.metrics().ok_or_else(ApiError::no_such_address)?;
     if let Err(error) = state.gnocchi().observe_backlog().await {
         tracing::warn!(%error, "cannot look up how much is pending");
     }
     let content_type = HeaderValue::from_static(PROMETHEUS_TEXT);
-    Ok(([(CONTENT_TYPE, content_type)], metrics.render().await).into_response())
+    let text = scrapes.text(metrics.render()).await;
+    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }

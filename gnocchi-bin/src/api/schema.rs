@@ -238,6 +238,21 @@ pub fn string_up_to(characters_max: usize) -> impl Check<String> {
     }
 }
 
+/// Takes a name of at most so many characters. An empty one has no address, so what it names could neither be shown nor deleted.
+///
+/// # Errors
+/// [`Invalid`] when the value is no text, empty, or too long.
+#[must_use]
+pub fn name_up_to(characters_max: usize) -> impl Check<String> {
+    move |value, path| {
+        let name = string_up_to(characters_max)(value, path)?;
+        if name.is_empty() {
+            return Err(path.invalid("length of value must be at least 1"));
+        }
+        Ok(name)
+    }
+}
+
 /// Lets null through as `None`.
 ///
 /// # Errors

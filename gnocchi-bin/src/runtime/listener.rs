@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
+use super::half_closed::HalfClosed;
 use super::impatient::Impatient;
 use super::lingering::Lingering;
 use super::unfinished::{self, Unread};
@@ -46,6 +47,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long it may take to say so.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a request is still worked on after its client has ended its side of the connection.
+const HALF_CLOSED_PAUSE: Duration = Duration::from_millis(300);
 
 /// The pause after a connection could not be accepted, for example because the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -192,7 +196,8 @@ impl Connection {
             }
         });
         let stream = Impatient::new(stream, UNREAD_MAX);
-        let stream = TokioIo::new(Lingering::new(stream, unread));
+        let stream = Lingering::new(stream, unread);
+        let stream = TokioIo::new(HalfClosed::new(stream, HALF_CLOSED_PAUSE));
         let result = match version {
             Version::Http1 => {
                 let connection = http1::Builder::new()

@@ -14,13 +14,16 @@ const LIMITS: Limits = Limits {
 
 /// A server that says who calls, and gives back what it gets.
 async fn start() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    serve(Listener::bind("127.0.0.1", 0).await.unwrap())
+}
+
+fn serve(listener: Listener) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
     let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
         format!("{} {:?}", peer.ip(), request.version())
     };
     let router = Router::new()
         .route("/who", get(who))
         .route("/echo", post(async |body: Body| body));
-    let listener = Listener::bind("127.0.0.1", 0).await.unwrap();
     let (address, stop) = (listener.address(), CancellationToken::new());
     let serving = tokio::spawn(listener.serve(router, LIMITS, stop.clone()));
     (address, stop, serving)
@@ -92,6 +95,22 @@ async fn one_port_speaks_both_versions() {
         .unwrap()
         .unwrap();
     connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_sends_nothing_more_gets_its_response() {
+    let listener = Listener::bind("127.0.0.1", 0).await.unwrap();
+    let mut client = TcpStream::connect(listener.address()).await.unwrap();
+    let request = b"GET /who HTTP/1.1\r\nHost: h\r\n\r\n";
+    client.write_all(request).await.unwrap();
+    client.shutdown().await.unwrap();
+    // The end of what it sends is there before the request is read.
+    let (_, stop, serving) = serve(listener);
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test]

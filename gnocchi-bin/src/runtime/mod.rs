@@ -3,6 +3,7 @@
 mod access;
 mod error;
 pub(crate) mod exposure;
+mod half_closed;
 mod impatient;
 mod lingering;
 mod listener;

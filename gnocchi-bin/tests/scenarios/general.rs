@@ -120,6 +120,55 @@ async fn only_json_is_given() {
 }
 
 #[tokio::test]
+async fn names_are_not_empty() {
+    let app = App::with_policy().await;
+    let definition = json!([{"granularity": 1}]);
+    let rule =
+        |name: &str| json!({"name": name, "metric_pattern": "*", "archive_policy_name": "second"});
+    app.admin("POST", "/v1/archive_policy_rule", rule("rule"))
+        .await
+        .is(201);
+    for (method, path, body) in [
+        (
+            "POST",
+            "/v1/archive_policy",
+            json!({"name": "", "definition": definition}),
+        ),
+        ("POST", "/v1/archive_policy_rule", rule("")),
+        ("PATCH", "/v1/archive_policy_rule/rule", json!({"name": ""})),
+        ("POST", "/v1/resource_type", json!({"name": ""})),
+    ] {
+        app.admin(method, path, body)
+            .await
+            .is(400)
+            .says("length of value must be at least 1");
+    }
+    // What a database is called is the name of a resource type.
+    let query = app.call("POST", "/v1/influxdb/query?q=create+database+%22%22");
+    query.user("admin").send().await.is(400);
+}
+
+#[tokio::test]
+async fn refusals_say_which_rule_decides_unless_that_tells_what_exists() {
+    let app = App::with_policy().await;
+    let metric = app.create_metric().await;
+    let ask = async |method: &str, path: &str| {
+        let call = app.call(method, path).user("other").wants_json();
+        call.send().await.is(403).description()
+    };
+    assert_eq!(
+        ask("GET", "/v1/status").await,
+        "The access rule \"get status\" does not allow this request"
+    );
+    let private = "The access rules do not allow this request";
+    assert_eq!(ask("GET", &format!("/v1/metric/{metric}")).await, private);
+    assert_eq!(
+        ask("DELETE", &format!("/v1/metric/{metric}")).await,
+        private
+    );
+}
+
+#[tokio::test]
 async fn errors_are_written_as_the_client_likes_them() {
     let app = App::new();
     let text = "Archive policy x does not exist";

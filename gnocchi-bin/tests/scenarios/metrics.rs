@@ -247,7 +247,10 @@ async fn listings_are_filtered() {
     assert_eq!(count("name=disk&creator=jd").await, 0);
     assert_eq!(count("unit=%25").await, 1);
     assert_eq!(count("creator=jd").await, 1);
-    assert_eq!(count("user_id=jd").await, 0);
+    assert_eq!(count("user_id=jd").await, 1);
+    assert_eq!(count("user_id=jd&project_id=").await, 1);
+    assert_eq!(count("user_id=jd&project_id=shop").await, 0);
+    assert_eq!(count("user_id=jd&creator=foobar").await, 0);
     assert_eq!(count("archive_policy_name=none").await, 0);
     assert_eq!(count("status=active&unknown=ignored").await, 3);
     for query in ["id=x", "status=wtf"] {

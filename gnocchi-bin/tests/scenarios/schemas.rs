@@ -53,6 +53,8 @@ impl Schemas<'_> {
                     .is_none_or(|number| number <= limit(expected)),
                 "maxLength" => length(value.as_str().map(|text| text.chars().count()))
                     .is_none_or(|length| length <= limit(expected)),
+                "minLength" => length(value.as_str().map(|text| text.chars().count()))
+                    .is_none_or(|length| length >= limit(expected)),
                 "minItems" => length(value.as_array().map(Vec::len))
                     .is_none_or(|length| length >= limit(expected)),
                 "maxItems" => length(value.as_array().map(Vec::len))

@@ -37,7 +37,7 @@ pub(crate) async fn require(
     if may(state, action, caller, target).await? {
         Ok(())
     } else {
-        Err(denied())
+        Err(denied_by(action))
     }
 }
 
@@ -234,7 +234,43 @@ pub(super) async fn settle<T>(
     }
 }
 
-/// Says that the caller may not.
+/// Makes the refusal of what a caller may not do to metrics and resources. It is the same for all of them: a rule that refuses only
+/// what exists would tell that it exists.
 pub(crate) fn denied() -> ApiError {
-    ApiError::empty(StatusCode::FORBIDDEN)
+    ApiError::text(
+        StatusCode::FORBIDDEN,
+        "The access rules do not allow this request",
+    )
+}
+
+/// Makes the refusal of an action, with the rule where that is about what belongs to no tenant.
+fn denied_by(action: Action) -> ApiError {
+    use Action as A;
+    let is_shared = matches!(
+        action,
+        A::GetStatus
+            | A::CreateResourceType
+            | A::GetResourceType
+            | A::UpdateResourceType
+            | A::DeleteResourceType
+            | A::ListResourceType
+            | A::CreateArchivePolicy
+            | A::GetArchivePolicy
+            | A::UpdateArchivePolicy
+            | A::DeleteArchivePolicy
+            | A::ListArchivePolicy
+            | A::CreateArchivePolicyRule
+            | A::GetArchivePolicyRule
+            | A::UpdateArchivePolicyRule
+            | A::DeleteArchivePolicyRule
+            | A::ListArchivePolicyRule
+    );
+    if !is_shared {
+        return denied();
+    }
+    let text = format!(
+        "The access rule \"{}\" does not allow this request",
+        action.name()
+    );
+    ApiError::text(StatusCode::FORBIDDEN, text)
 }

@@ -142,7 +142,7 @@ impl Creation {
         let object = Object::open(body, &Path::Root, |key| KNOWN.contains(&key))?;
         let name = object.optional(
             "name",
-            schema::string_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX),
+            schema::name_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX),
         )?;
         let back_window = object.optional("back_window", check_back_window)?;
         let definition = object.optional("definition", check_definition)?;

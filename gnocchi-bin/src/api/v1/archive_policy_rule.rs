@@ -12,7 +12,7 @@ use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Object, Path, string_up_to};
+use crate::api::schema::{Checked, Object, Path, name_up_to, string_up_to};
 use crate::api::state::ApiState;
 
 /// The longest name or pattern, in characters.
@@ -125,7 +125,7 @@ fn parse(body: &Value) -> Checked<ArchivePolicyRule> {
     })?;
     let text = |key: &str| object.optional(key, string_up_to(CHARACTERS_MAX));
     let (name, archive_policy_name, metric_pattern) = (
-        text("name")?,
+        object.optional("name", name_up_to(CHARACTERS_MAX))?,
         text("archive_policy_name")?,
         text("metric_pattern")?,
     );
@@ -138,6 +138,6 @@ fn parse(body: &Value) -> Checked<ArchivePolicyRule> {
 
 fn parse_name(body: &Value) -> Checked<String> {
     let object = Object::open(body, &Path::Root, |key| key == "name")?;
-    let name = object.optional("name", string_up_to(CHARACTERS_MAX))?;
+    let name = object.optional("name", name_up_to(CHARACTERS_MAX))?;
     object.require("name", name)
 }

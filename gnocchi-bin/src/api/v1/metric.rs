@@ -6,7 +6,7 @@ use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceId};
-use gnocchi_core::policy::{Action, Caller, Sight, Visibility};
+use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) async fn list(
     listing: Listing,
 ) -> ApiResult {
     let sight = metric_sight(&state, &caller).await?;
-    let filter = filter(&listing.query)?;
+    let filter = filter(&caller, &listing.query)?;
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
     let metrics = match sight {
         Sight::Listed(visibility) => {
@@ -134,7 +134,7 @@ pub(super) async fn find(state: &ApiState, id: &str) -> ApiResult<Arc<Metric>> {
     Ok(state.gnocchi().metric(id).await?)
 }
 
-fn filter(query: &Query) -> ApiResult<MetricFilter> {
+fn filter(caller: &Caller, query: &Query) -> ApiResult<MetricFilter> {
     let single = |name: &str| {
         let value = query.single(name);
         value.map_err(|_| invalid(&format!("`{name}' must be given only once")))
@@ -156,12 +156,17 @@ fn filter(query: &Query) -> ApiResult<MetricFilter> {
     };
     let mut creators = Vec::from_iter(text("creator")?);
     let (user, project) = (single("user_id")?, single("project_id")?);
-    if user.is_some() || project.is_some() {
-        creators.push(format!(
+    match (user, project) {
+        (None, None) => {}
+        // Where callers are bare names, so are creators.
+        (Some(user), None | Some("")) if caller.tenancy == Tenancy::Shared => {
+            creators.push(user.to_owned());
+        }
+        (user, project) => creators.push(format!(
             "{}:{}",
             user.unwrap_or_default(),
             project.unwrap_or_default()
-        ));
+        )),
     }
     Ok(MetricFilter {
         ids,

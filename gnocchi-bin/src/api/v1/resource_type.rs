@@ -13,7 +13,7 @@ use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Object, Path, string_up_to};
+use crate::api::schema::{Checked, Object, Path, name_up_to};
 use crate::api::state::ApiState;
 
 /// The longest name, in characters.
@@ -144,7 +144,7 @@ fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
     let object = Object::open(body, &Path::Root, |key| {
         ["name", "attributes"].contains(&key)
     })?;
-    let name = object.optional("name", string_up_to(NAME_CHARACTERS_MAX))?;
+    let name = object.optional("name", name_up_to(NAME_CHARACTERS_MAX))?;
     let attributes = object.optional("attributes", |value, path| {
         let object = Object::open(value, path, |_| true)?;
         let definition = |(name, value): (&String, &Value)| {

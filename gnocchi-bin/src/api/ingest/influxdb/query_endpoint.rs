@@ -80,10 +80,10 @@ async fn statement_of_form(body: RequestBody) -> ApiResult<Option<String>> {
 }
 
 async fn create(state: &ApiState, caller: &Caller, name: String) -> ApiResult<()> {
-    if name.chars().count() > NAME_CHARACTERS_MAX {
+    if !(1..=NAME_CHARACTERS_MAX).contains(&name.chars().count()) {
         return Err(ApiError::argument(
             "q",
-            format!("the name of a database has at most {NAME_CHARACTERS_MAX} characters"),
+            format!("the name of a database has 1 to {NAME_CHARACTERS_MAX} characters"),
         ));
     }
     let resource_type = ResourceType::new(name, [].into())
