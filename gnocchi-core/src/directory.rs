@@ -26,7 +26,8 @@ const REOPENED_AT_ONCE: usize = 1000;
 /// Answers which active metric an id is and whether its resource has ended, mostly from memory.
 ///
 /// With an exclusive indexer what is remembered stays true until this process changes it and says so; otherwise it is
-/// believed for [`SHARED_LIFETIME`].
+/// believed for [`SHARED_LIFETIME`]. Measures that are folded within that time of an end that another process has set do not take it
+/// back; later ones do.
 pub(crate) struct MetricDirectory {
     indexer: Arc<dyn Indexer>,
     known: Cache<MetricId, Known>,
