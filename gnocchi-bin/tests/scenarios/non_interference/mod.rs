@@ -46,7 +46,7 @@ use numbering::NumberingIndexer;
 const WORLDS: u32 = 32;
 
 /// What is answered to those who may not.
-const DENIED: &str = "{\"code\": 403, \"description\": \"\", \"title\": \"Forbidden\"}";
+const DENIED: &str = "{\"code\": 403, \"description\": \"The access rules do not allow this request\", \"title\": \"Forbidden\"}";
 
 /// Headers that are different for each request.
 const OF_THE_REQUEST: [&str; 2] = ["x-request-id", "x-openstack-request-id"];

@@ -103,8 +103,7 @@ fn name(input: &mut &str) -> Result<String, EmptyError> {
     let plain = (one_of(letter), more).take().map(ToOwned::to_owned);
     let inside = take_escaped(take_till(1.., ['"', '\\']), '\\', any);
     let quoted = delimited('"', inside, '"')
-        .map(|raw: &str| raw.replace("\\\"", "\"").replace("\\\\", "\\"))
-        .verify(|name: &String| !name.is_empty());
+        .map(|raw: &str| raw.replace("\\\"", "\"").replace("\\\\", "\\"));
     alt((quoted, plain)).parse_next(input)
 }
 
@@ -134,7 +133,8 @@ mod tests {
         check("create database if not exists a", Some("a"));
         check("create database", None);
         check("create database ", None);
-        check("create database \"\"", None);
+        // Refused as a name, not as a statement.
+        check("create database \"\"", Some(""));
         check("create database 9x", None);
         check("create database a-b", None);
         check("create database a; drop database b", None);
