@@ -159,7 +159,12 @@ async fn what_the_first_schema_holds_is_searched_after_an_upgrade() {
         INSERT INTO schema_version VALUES (1);
         INSERT INTO resource_type VALUES ('server', '{"cpus": {"required": false, "type": "number"}}');
         INSERT INTO resource (id, resource_type, original_resource_id, started_at, revision_start, attributes)
-        VALUES (randomblob(16), 'server', 'a', 1, 1, '{"cpus":4.0}'), (randomblob(16), 'server', 'b', 1, 1, '{}');"#,
+        VALUES (x'00000000000000000000000000000001', 'server', 'a', 1, 9, '{"cpus":4.0}'),
+            (x'00000000000000000000000000000002', 'server', 'b', 1, 9, '{}');
+        INSERT INTO resource_revision (id, resource_type, original_resource_id, started_at, revision_start, revision_end, attributes)
+        VALUES (x'00000000000000000000000000000001', 'server', 'a', 1, 1, 2, '{}'),
+            (x'00000000000000000000000000000002', 'server', 'b', 1, 3, 9, '{}'),
+            (x'00000000000000000000000000000001', 'server', 'a', 1, 2, 9, '{}');"#,
     )
     .await;
     let indexer = SqlIndexer::open(config);
@@ -179,6 +184,17 @@ async fn what_the_first_schema_holds_is_searched_after_an_upgrade() {
     let found = indexer.list_resources(&query).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].original_resource_id, "a");
+    let history = ResourceQuery {
+        history: true,
+        ..ResourceQuery::of_type("server")
+    };
+    let revisions = indexer.list_resources(&history).await.unwrap();
+    let numbers: Vec<_> = revisions
+        .iter()
+        .map(|row| (row.original_resource_id.as_str(), row.revision))
+        .collect();
+    let expected = [("a", Some(1)), ("a", Some(2)), ("b", Some(1))];
+    assert_eq!(numbers[..3], expected);
     assert_eq!(
         indexer.check_integrity().await.unwrap(),
         Vec::<String>::new()
@@ -366,7 +382,7 @@ async fn damage_is_found_and_named() {
          INSERT INTO resource VALUES (x'00', 'generic', NULL, 'x', 0, NULL, 0, NULL, NULL, '{}'); \
          INSERT INTO resource VALUES (randomblob(16), 'generic', NULL, 'x', 0, NULL, 0, NULL, NULL, '{'); \
          INSERT INTO resource_revision VALUES \
-         (7, (SELECT max(id) FROM resource), 'generic', NULL, 'x', 0, NULL, 0, 0, NULL, NULL, '[]')",
+         (7, (SELECT max(id) FROM resource), 'generic', NULL, 'x', 0, NULL, 0, 0, NULL, NULL, '[]', 1)",
     )
     .await;
     let problems = file.indexer.check_integrity().await.unwrap();

@@ -212,6 +212,7 @@ macro_rules! indexer_conformance {
                 a_deletion_of_an_outdated_revision_is_refused,
                 one_of_many_callers_changes_a_revision,
                 revisions_begin_at_different_moments,
+                the_revisions_of_a_resource_are_numbered_by_themselves,
                 metrics_come_with_the_end_of_their_resource,
                 a_resource_that_is_measured_after_its_end_goes_on,
                 resources_that_are_not_measured_after_their_end_stay_as_they_are,

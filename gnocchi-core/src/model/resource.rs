@@ -31,7 +31,7 @@ pub struct Resource {
     pub revision_start: Timestamp,
     /// When this revision ended; `None` for the current one.
     pub revision_end: Option<Timestamp>,
-    /// The number of a past revision; `None` for the current one.
+    /// The number of a past revision, 1 for the first one of the resource; `None` for the current one.
     pub revision: Option<i64>,
     /// The user that it belongs to.
     pub user_id: Option<String>,

@@ -1,3 +1,4 @@
+use carbonara::Timestamp;
 use futures::future::join_all;
 
 use super::support::{all, assert_matches, create_resource, history, second};
@@ -117,4 +118,43 @@ pub async fn revisions_begin_at_different_moments(indexer: &dyn Indexer) {
     for pair in revisions.windows(2) {
         assert_eq!(pair[0].revision_end, Some(pair[1].revision_start));
     }
+}
+
+/// Past revisions have the numbers 1, 2 and so on, whatever happens to other resources; a number finds its row in every way.
+pub async fn the_revisions_of_a_resource_are_numbered_by_themselves(indexer: &dyn Indexer) {
+    let first = create_resource(indexer, GENERIC).await;
+    let second = create_resource(indexer, GENERIC).await;
+    for (resource, user) in [
+        (&first, "a"),
+        (&second, "b"),
+        (&second, "c"),
+        (&first, "d"),
+        (&second, "e"),
+    ] {
+        let change = ResourceUpdate {
+            user_id: Change::Set(Some(user.into())),
+            ..ResourceUpdate::default()
+        };
+        let changed = indexer.update_resource(GENERIC, resource.id, &change, second_of(user));
+        changed.await.unwrap();
+    }
+    for (resource, expected) in [(&first, 2), (&second, 3)] {
+        let mut numbers = Vec::new();
+        let mut query = history(resource.id);
+        query.page.limit = 1;
+        loop {
+            let row = indexer.list_resources(&query).await.unwrap().pop();
+            let Some(row) = row else { break };
+            let number = row.revision.unwrap_or(-1);
+            query.page.marker = Some(format!("{}@{number}", row.id));
+            numbers.push(number);
+        }
+        let past: Vec<i64> = (1..=expected).chain([-1]).collect();
+        assert_eq!(numbers, past);
+    }
+}
+
+/// A point in time for each letter, in their order.
+fn second_of(letter: &str) -> Timestamp {
+    second(5000 + i64::from(letter.as_bytes()[0]))
 }

@@ -166,13 +166,15 @@ impl State {
 
     /// Makes a past revision of what a resource was, and stores and returns what it is from now on.
     fn store_revision(&mut self, before: Resource, after: Resource, now: Timestamp) -> Resource {
+        let own = self.revisions.values().filter(|past| past.id == before.id);
+        let number = own.filter_map(|past| past.revision).max().unwrap_or(0) + 1;
         self.last_revision += 1;
         let after = Resource {
             revision_start: before.next_revision_start(now),
             ..after
         };
         let past = Resource {
-            revision: Some(self.last_revision),
+            revision: Some(number),
             revision_end: Some(after.revision_start),
             ..before
         };

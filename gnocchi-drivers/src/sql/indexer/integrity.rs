@@ -121,7 +121,7 @@ async fn check(session: &mut dyn Session) -> Result<Vec<String>, SqlError> {
         session,
         &mut problems,
         "resource_revision",
-        &format!("SELECT rowid, {RESOURCE_COLUMNS}, revision_end, revision FROM resource_revision"),
+        &format!("SELECT rowid, {RESOURCE_COLUMNS}, revision_end, number FROM resource_revision"),
         |row| {
             let mut revision = StoredResource::read(row)?;
             revision.read_revision(row)?;

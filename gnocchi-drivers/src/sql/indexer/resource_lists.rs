@@ -220,7 +220,7 @@ fn push_source(
         statement.push(RESOURCE_COLUMNS);
         statement.push(", NULL AS revision_end, -1 AS revision FROM resource UNION ALL SELECT ");
         statement.push(RESOURCE_COLUMNS);
-        statement.push(", revision_end, revision FROM resource_revision) AS listing");
+        statement.push(", revision_end, number AS revision FROM resource_revision) AS listing");
     } else {
         statement.push(" FROM resource AS listing");
     }

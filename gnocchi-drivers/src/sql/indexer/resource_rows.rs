@@ -53,7 +53,7 @@ impl StoredResource {
     /// Reads what only past revisions have: their end, and their number, or -1 for a current one.
     pub(super) fn read_revision(&mut self, row: &mut Row) -> Result<(), SqlError> {
         self.resource.revision_end = row.optional_moment("resource_revision.revision_end")?;
-        let revision = row.integer("resource_revision.revision")?;
+        let revision = row.integer("resource_revision.number")?;
         self.resource.revision = (revision != CURRENT).then_some(revision);
         Ok(())
     }

@@ -242,9 +242,11 @@ pub(super) async fn store_past_revision(
 ) -> Result<(), SqlError> {
     let past = Statement::new(
         "INSERT INTO resource_revision (id, resource_type, creator, original_resource_id, started_at, ended_at, \
-         revision_start, revision_end, user_id, project_id, attributes) \
+         revision_start, revision_end, user_id, project_id, attributes, number) \
          SELECT id, resource_type, creator, original_resource_id, started_at, ended_at, \
-         revision_start, ?, user_id, project_id, attributes FROM resource WHERE id = ?",
+         revision_start, ?, user_id, project_id, attributes, \
+         (SELECT coalesce(max(past.number), 0) + 1 FROM resource_revision AS past WHERE past.id = resource.id) \
+         FROM resource WHERE id = ?",
     );
     session.execute(past.bind(revision_end).bind(id)).await?;
     Ok(())
