@@ -40,6 +40,5 @@ mod causes;
 pub mod cli;
 pub mod config;
 mod files;
-mod log_limit;
 pub mod outgoing;
 pub mod runtime;

@@ -54,7 +54,7 @@ mod directory;
 pub mod driver;
 pub mod error;
 mod intake;
-mod log_limit;
+pub mod log_limit;
 pub mod memory;
 pub mod model;
 pub mod policy;
@@ -66,5 +66,5 @@ mod telemetry;
 pub mod text;
 
 pub use error::Error;
-pub use intake::Appended;
+pub use intake::{AppendOptions, Appended, Reported};
 pub use store::{DefaultPolicies, Drivers, Gnocchi, Settings};

@@ -1,44 +1,64 @@
-//! A bound on how often an event is logged that clients or a failing back-end may cause all the time.
+//! A bound on how often one message is logged, for events that clients or a failing back-end cause all the time.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use tokio::time::Instant;
-
-/// Lets one event pass for each interval, and counts those that it holds back.
+/// Lets a few messages pass at once, and then one for each interval; counts those that it holds back.
 #[derive(Debug)]
-pub(crate) struct LogLimit {
+pub struct LogLimit {
+    at_once: u32,
     interval: Duration,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 struct State {
-    passed: Option<Instant>,
-    held_back: usize,
+    /// How many may pass now.
+    left: u32,
+    /// When the next one is added; `None` while all are there.
+    next_at: Option<Instant>,
+    held_back: u64,
 }
 
 impl LogLimit {
-    /// Lets one event pass for each `interval`.
-    pub(crate) fn new(interval: Duration) -> Self {
+    /// Lets `at_once` messages pass, and one more for each `interval`.
+    #[must_use]
+    pub const fn new(at_once: u32, interval: Duration) -> Self {
         Self {
+            at_once,
             interval,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                left: at_once,
+                next_at: None,
+                held_back: 0,
+            }),
         }
     }
 
-    /// Returns how many were held back since the last event that passed, if this one may pass. It counts as `weight`.
-    pub(crate) fn pass(&self, weight: usize) -> Option<usize> {
-        let mut state = self.state.lock();
-        if state
-            .passed
-            .is_some_and(|passed| passed.elapsed() < self.interval)
-        {
-            state.held_back = state.held_back.saturating_add(weight);
+    /// Returns how many messages were held back since the last one that passed, if this one may pass.
+    pub fn pass(&self) -> Option<u64> {
+        self.pass_at(Instant::now())
+    }
+
+    fn pass_at(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refill(now, self.at_once, self.interval);
+        if state.left == 0 {
+            state.held_back = state.held_back.saturating_add(1);
             return None;
         }
-        state.passed = Some(Instant::now());
+        state.left -= 1;
+        state.next_at.get_or_insert(now + self.interval);
         Some(std::mem::take(&mut state.held_back))
+    }
+}
+
+impl State {
+    fn refill(&mut self, now: Instant, at_once: u32, interval: Duration) {
+        while let Some(next_at) = self.next_at.filter(|next_at| *next_at <= now) {
+            self.left += 1;
+            self.next_at = (self.left < at_once).then(|| next_at + interval);
+        }
     }
 }
 
@@ -46,16 +66,18 @@ impl LogLimit {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn one_passes_for_each_interval_and_the_others_are_counted() {
-        let limit = LogLimit::new(Duration::from_secs(10));
-        let pass = |weight| limit.pass(weight);
-        assert_eq!([pass(1), pass(2), pass(3)], [Some(0), None, None]);
-        tokio::time::advance(Duration::from_secs(9)).await;
-        assert_eq!(pass(1), None);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!([pass(1), pass(7)], [Some(6), None]);
-        tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(pass(1), Some(7));
+    #[test]
+    fn a_few_pass_at_once_and_then_one_for_each_interval() {
+        let limit = LogLimit::new(2, Duration::from_secs(10));
+        let start = Instant::now();
+        let at = |second| limit.pass_at(start + Duration::from_secs(second));
+        assert_eq!([at(0), at(1)], [Some(0), Some(0)]);
+        assert_eq!([at(2), at(9)], [None, None]);
+        assert_eq!(at(10), Some(2));
+        assert_eq!(at(11), None);
+        // A long pause fills it up, and no further.
+        assert_eq!([at(1000), at(1000), at(1000)], [Some(1), Some(0), None]);
+        assert_eq!(at(1009), None);
+        assert_eq!(at(1010), Some(2));
     }
 }

@@ -17,6 +17,13 @@ pub(crate) fn rejected(reason: &'static str, points: usize) {
     }
 }
 
+/// Points were taken that lie unusually far ahead of the clock.
+pub(crate) fn ahead(points: usize) {
+    if points > 0 {
+        counter!("gnocchi_measures_ahead_total").increment(count(points));
+    }
+}
+
 /// A fold of one sack is done.
 pub(crate) fn folded(elapsed: Duration) {
     histogram!("gnocchi_fold_seconds").record(elapsed.as_secs_f64());

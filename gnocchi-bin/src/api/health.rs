@@ -40,10 +40,14 @@ struct Finding {
 
 /// `/healthcheck` and everything below it, with whatever method.
 pub(super) async fn health(State(state): State<ApiState>, request: Request) -> Response {
-    let settings = &state.settings().healthcheck;
-    let mut findings = examine(settings).await;
+    let findings = findings(&state).await;
+    respond(&state.settings().healthcheck, &findings, &request)
+}
+
+async fn findings(state: &ApiState) -> Vec<Finding> {
+    let mut findings = examine(&state.settings().healthcheck).await;
     findings.extend(examine_store(state.gnocchi()).await);
-    respond(settings, &findings, &request)
+    findings
 }
 
 /// `/healthcheck/live`, with whatever method: the process responds.
@@ -74,7 +78,7 @@ fn respond(settings: &HealthcheckSettings, findings: &[Finding], request: &Reque
 
 /// Returns why the server should get no requests; empty when it should.
 pub(super) async fn reasons(state: &ApiState) -> Vec<&'static str> {
-    let findings = examine(&state.settings().healthcheck).await;
+    let findings = findings(state).await;
     findings.iter().map(|finding| finding.reason).collect()
 }
 

@@ -340,6 +340,29 @@ async fn a_report_tells_what_becomes_of_the_points() {
 }
 
 #[tokio::test]
+async fn every_endpoint_for_measures_as_json_reports() {
+    let app = App::with_policy().await;
+    let body = json!({"id": "host", "metrics": {"cpu": {"archive_policy_name": "second"}}});
+    let resource = app.post("/v1/resource/generic", body).await.is(201).json();
+    let metric = resource["metrics"]["cpu"].as_str().unwrap();
+    let report = |metric: &str, accepted: usize, too_late: usize| json!({metric: {"accepted": accepted, "rejected": {"too_late": too_late, "too_far_ahead": 0}}});
+    let by_name = "/v1/resource/generic/host/metric/cpu/measures?report=true";
+    let newest = json!([measure("2026-01-01T12:00:00", 1.0)]);
+    let answer = app.post(by_name, newest).await.is(202);
+    assert_eq!(answer.json(), report(metric, 1, 0));
+    // Three hours late, while the newest one is still pending.
+    let late = json!([measure("2026-01-01T09:00:00", 1.0)]);
+    let answer = app.post(by_name, late.clone()).await.is(202);
+    assert_eq!(answer.json(), report(metric, 0, 1));
+    let by_resource = "/v1/batch/resources/metrics/measures?create_metrics=true&report=true";
+    let answer = app
+        .post(by_resource, json!({"host": {"cpu": late}}))
+        .await
+        .is(202);
+    assert_eq!(answer.json(), report(metric, 0, 1));
+}
+
+#[tokio::test]
 async fn calendars_hang_on_a_time_zone() {
     let app = App::with_policy().await;
     let metric = app.create_metric().await;

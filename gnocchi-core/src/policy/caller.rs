@@ -1,9 +1,17 @@
 //! Who is asking.
 
+use core::net::IpAddr;
+use std::fmt;
+
 /// The user that basic authentication makes an administrator.
 const ADMIN: &str = "admin";
 
+/// How much of a name is logged, in characters: whoever sends a request chooses it.
+const LOGGED_CHARACTERS_MAX: usize = 64;
+
 /// Who is asking, and with which rights.
+///
+/// Displayed as logs name it: the creator, and where the request came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Caller {
     /// What is written down as the creator of what the caller makes.
@@ -20,6 +28,8 @@ pub struct Caller {
     pub system: Option<String>,
     /// What keeps this caller from the things of others.
     pub tenancy: Tenancy,
+    /// Where the request came from, for logs: rules do not see it.
+    pub address: Option<IpAddr>,
 }
 
 /// Whether callers belong to projects that keep even the existence of their things from each other.
@@ -70,6 +80,7 @@ impl Caller {
             roles,
             system: None,
             tenancy: Tenancy::Projects,
+            address: None,
         }
     }
 
@@ -91,5 +102,36 @@ impl Caller {
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own.eq_ignore_ascii_case(role))
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.creator.as_deref().unwrap_or("unknown");
+        match name.char_indices().nth(LOGGED_CHARACTERS_MAX) {
+            Some((end, _)) => write!(f, "{}...", &name[..end])?,
+            None => f.write_str(name)?,
+        }
+        match self.address {
+            Some(address) => write!(f, " at {address}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_are_logged_by_name_and_address() {
+        let mut caller = Caller::named("collector");
+        assert_eq!(caller.to_string(), "collector");
+        caller.address = Some([10, 0, 0, 1].into());
+        assert_eq!(caller.to_string(), "collector at 10.0.0.1");
+        let long = Caller::named("é".repeat(LOGGED_CHARACTERS_MAX + 1));
+        let expected = format!("{}...", "é".repeat(LOGGED_CHARACTERS_MAX));
+        assert_eq!(long.to_string(), expected);
+        assert_eq!(Caller::default().to_string(), "unknown");
     }
 }

@@ -45,7 +45,7 @@ impl Dispatch {
             running: JoinSet::new(),
             busy: BTreeMap::new(),
             tasks_max: tasks_max.max(1),
-            failures: Arc::new(LogLimit::new(FAILURE_LOG_INTERVAL)),
+            failures: Arc::new(LogLimit::new(1, FAILURE_LOG_INTERVAL)),
         }
     }
 
@@ -125,7 +125,7 @@ async fn turn(processor: &Processor, sack: Sack, failures: &LogLimit) -> Turned 
             Turned::Again
         }
         Err(failure) => {
-            if let Some(not_logged) = failures.pass(1) {
+            if let Some(not_logged) = failures.pass() {
                 error!(%sack, not_logged, error = &failure as &dyn std::error::Error, "cannot fold a sack; its measures stay pending");
             }
             tokio::time::sleep(FAILURE_PAUSE).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use carbonara::Window;
+use carbonara::{Timestamp, Window};
 use hashbrown::HashMap;
 use parking_lot::Mutex as SyncMutex;
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -211,6 +211,35 @@ impl Processor {
             states.insert(metric.id, state);
         }
         Ok(states)
+    }
+
+    /// Returns before which timestamp points of metrics are too late, apart from what is pending; nothing for a metric without points.
+    ///
+    /// A damaged raw window is closed, as for the owner of the sack, and not an error as for readers.
+    pub(crate) async fn first_blocks(
+        &self,
+        metrics: &[&Metric],
+    ) -> Result<HashMap<MetricId, Timestamp>, Error> {
+        let closing = |metric: &MetricId, state: &MetricState| {
+            let first_block = state.window.first_block()?;
+            Some((*metric, first_block))
+        };
+        match self.states(metrics).await {
+            Ok(states) => {
+                let states = states.iter();
+                Ok(states
+                    .filter_map(|(metric, state)| closing(metric, state))
+                    .collect())
+            }
+            Err(Error::Damaged { .. }) => {
+                let states = load_states(self, metrics, Damage::Closes).await?;
+                let states = states.iter();
+                Ok(states
+                    .filter_map(|(metric, state)| closing(metric, state))
+                    .collect())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads the open windows of metrics from storage, with their raw points.

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::directory::MetricDirectory;
 use crate::driver::{Coordinator, IncomingDriver, Indexer, StorageDriver};
 use crate::error::{Error, IndexerError};
+use crate::intake::AheadLog;
 use crate::model::{ArchivePolicy, ArchivePolicyRule, MetricId, default_aggregation_methods};
 use crate::processing::Processor;
 
@@ -101,6 +102,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) directory: Arc<MetricDirectory>,
     pub(crate) processor: Processor,
+    pub(crate) ahead_log: AheadLog,
 }
 
 impl fmt::Debug for Gnocchi {
@@ -123,6 +125,7 @@ impl Gnocchi {
                 settings,
                 directory,
                 processor,
+                ahead_log: AheadLog::default(),
             }),
         }
     }

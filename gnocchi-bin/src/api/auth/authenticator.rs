@@ -1,6 +1,8 @@
 //! From a request to a caller.
 
-use axum::extract::{FromRequestParts, Request, State};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use gnocchi_core::policy::Caller;
@@ -120,6 +122,8 @@ impl IntoResponse for Refusal {
 impl Authenticator {
     /// Finds out who calls.
     async fn caller(&self, parts: &Parts, logins: &Logins) -> Result<Caller, Refusal> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = peer.map(|peer| peer.0.ip().to_canonical());
         let outcome = match self {
             Self::Basic(basic) => basic.caller(&parts.headers).await,
             Self::RemoteUser(header) => header.caller(parts),
@@ -127,8 +131,9 @@ impl Authenticator {
             Self::IdentityHeaders => identity_headers::caller(&parts.headers),
         };
         logins.note(parts, &outcome);
-        let caller = outcome?;
+        let mut caller = outcome?;
         check_creator(&caller).map_err(Refusal::bad_request)?;
+        caller.address = address;
         Ok(caller)
     }
 

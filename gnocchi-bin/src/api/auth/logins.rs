@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
+use gnocchi_core::log_limit::LogLimit;
 use gnocchi_core::policy::Caller;
 use http::request::Parts;
 use metrics::{Counter, counter};
@@ -15,7 +16,6 @@ use tracing::warn;
 
 use super::authenticator::{Attempt, Refusal};
 use crate::api::client;
-use crate::log_limit::LogLimit;
 
 /// How many failures of one address are logged at once, and how long it then takes until one more is.
 const LOGGED_OF_ONE_ADDRESS: u32 = 5;

@@ -38,7 +38,10 @@ pub(super) async fn by_metric(
         .into_iter()
         .map(|(metric, series)| Measures { metric, series })
         .collect();
-    append(&state, measures, report, |id| unknown(vec![id.to_string()])).await
+    append(&state, &caller, measures, report, |id| {
+        unknown(vec![id.to_string()])
+    })
+    .await
 }
 
 /// `POST /v1/batch/resources/metrics/measures`
@@ -75,5 +78,5 @@ pub(super) async fn by_resource(
         let name = place.map(|place| format!("{}/{}", names[place].0, names[place].1));
         unknown(name.into_iter().collect())
     };
-    append(&state, measures, report, unknown_by_name).await
+    append(&state, &caller, measures, report, unknown_by_name).await
 }

@@ -10,6 +10,7 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Resample};
+use gnocchi_core::{AppendOptions, Reported};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -84,15 +85,13 @@ pub(super) async fn send(
     require_on_metric(state, Action::PostMeasures, caller, metric).await?;
     let report = query.flag("report", false)?;
     let series = parse(state, body.json_bytes().await?, measures::list).await?;
-    append(
-        state,
-        vec![Measures {
-            metric: metric.id,
-            series,
-        }],
-        report,
-        |id| ApiError::no_such_metric(&id.to_string()),
-    )
+    let measures = Measures {
+        metric: metric.id,
+        series,
+    };
+    append(state, caller, vec![measures], report, |id| {
+        ApiError::no_such_metric(&id.to_string())
+    })
     .await
 }
 
@@ -117,6 +116,7 @@ pub(super) async fn parse<T: Send + 'static>(
 /// the error for a metric that was deleted after it was found.
 pub(super) async fn append(
     state: &ApiState,
+    caller: &Caller,
     mut measures: Vec<Measures>,
     report: bool,
     unknown: impl FnOnce(MetricId) -> ApiError,
@@ -124,13 +124,20 @@ pub(super) async fn append(
     let mut report = report.then(|| Report::new(&measures));
     measures.retain(|measures| !measures.series.is_empty());
     if !measures.is_empty() {
-        if let Some(report) = &mut report {
-            report.reject(&state.gnocchi().preview(&measures).await?);
-        }
-        match state.gnocchi().append(measures).await {
-            Ok(_) => {}
+        let options = AppendOptions {
+            sender: Some(caller),
+            reported: match report {
+                Some(_) => Reported::All,
+                None => Reported::TooFarAhead,
+            },
+        };
+        let appended = match state.gnocchi().append_with(measures, options).await {
+            Ok(appended) => appended,
             Err(Error::Indexer(IndexerError::NoSuchMetric { id })) => return Err(unknown(id)),
             Err(error) => return Err(error.into()),
+        };
+        if let Some(report) = &mut report {
+            report.reject(&appended.rejected);
         }
     }
     Ok(report.map_or_else(accepted, |report| report.response()))

@@ -30,8 +30,8 @@ use tracing::warn;
 use super::signal::Hangups;
 use crate::api::auth::CallerName;
 use crate::config::RequestLogs;
-use crate::log_limit::LogLimit;
 use exchange::{Counted, Exchange};
+use gnocchi_core::log_limit::LogLimit;
 use line::Entry;
 use writer::{Queue, Writer};
 

@@ -16,9 +16,9 @@ use tracing::{error, info, warn};
 
 use super::line::Entry;
 use crate::config::{AccessLogFormat, AccessLogSettings, AccessLogTarget};
-use crate::log_limit::LogLimit;
 use crate::runtime::log_file::LogFile;
 use crate::runtime::signal::Hangups;
+use gnocchi_core::log_limit::LogLimit;
 
 /// How many lines may wait to be written: each takes 5 KiB at most, and 300 bytes as a rule.
 const QUEUE_LINES_MAX: usize = 8192;

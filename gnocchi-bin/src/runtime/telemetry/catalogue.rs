@@ -59,7 +59,7 @@ impl Spec {
     }
 }
 
-static SPECS: [Spec; 20] = [
+static SPECS: [Spec; 21] = [
     spec(
         Kind::Gauge,
         "gnocchi_build_info",
@@ -152,6 +152,11 @@ static SPECS: [Spec; 20] = [
         Kind::Counter,
         "gnocchi_damage_found_total",
         "Stored frames that could not be decoded.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_measures_ahead_total",
+        "Points accepted that were more than an hour ahead of the clock.",
     ),
     spec(
         Kind::Counter,

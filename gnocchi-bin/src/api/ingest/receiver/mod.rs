@@ -10,10 +10,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Measures, Metric, MetricId, Rejection, Resource, ResourceId};
 use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::{AppendOptions, Error, Reported};
 use http::StatusCode;
 use serde_json::json;
 
@@ -80,7 +80,11 @@ impl Receiver<'_> {
         if measures.is_empty() {
             return Ok(0);
         }
-        match self.state.gnocchi().append(measures).await {
+        let options = AppendOptions {
+            sender: Some(self.caller),
+            reported: Reported::TooFarAhead,
+        };
+        match self.state.gnocchi().append_with(measures, options).await {
             Ok(appended) => {
                 add_rejections(&appended.rejected, &places, rejected);
                 Ok(appended.accepted)

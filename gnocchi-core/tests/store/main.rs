@@ -6,7 +6,9 @@
     reason = "a step that fails where it must not has failed the test; the numbers are small"
 )]
 
-use std::sync::Arc;
+mod arrivals;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carbonara::{Series, Timespan, Timestamp};
@@ -17,7 +19,10 @@ use gnocchi_core::model::{
     ArchivePolicy, Definition, Measures, Metric, MetricId, NewMetric, RejectReason, Rejection,
 };
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery};
-use gnocchi_core::{Appended, DefaultPolicies, Drivers, Error, Gnocchi, Settings, memory};
+use gnocchi_core::{
+    AppendOptions, Appended, DefaultPolicies, Drivers, Error, Gnocchi, Reported, Settings, memory,
+};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tokio_util::sync::CancellationToken;
 
 fn at(second: i64) -> Timestamp {
@@ -156,76 +161,6 @@ async fn what_is_acknowledged_is_readable_at_once_and_after_folding() {
         0
     );
     assert_eq!(fixture.means().await, series(&[(60, 2.0), (120, 5.0)]));
-}
-
-#[tokio::test]
-async fn points_too_far_ahead_are_left_out_and_reported() {
-    let fixture = Fixture::new(Settings {
-        max_future: Some(span(60)),
-        ..Settings::default()
-    })
-    .await;
-    let points = [(9_000, 1.0), (10_060, 2.0), (10_061, 3.0), (99_999, 4.0)];
-    let rejection = Rejection {
-        metric: fixture.metric.id,
-        reason: RejectReason::TooFarAhead,
-        points: 2,
-    };
-    assert_eq!(
-        fixture
-            .store
-            .preview(&[fixture.measures(&points)])
-            .await
-            .unwrap(),
-        [rejection]
-    );
-    assert_eq!(
-        fixture.append(&points).await,
-        Appended {
-            accepted: 2,
-            rejected: vec![rejection]
-        }
-    );
-    assert_eq!(
-        fixture.means().await,
-        series(&[(9_000, 1.0), (10_020, 2.0)])
-    );
-}
-
-#[tokio::test]
-async fn a_preview_tells_what_folding_will_reject() {
-    let fixture = Fixture::new(Settings::default()).await;
-    fixture.append(&[(6_000, 1.0)]).await;
-    let late = [(5_939, 1.0), (5_940, 1.0), (6_001, 1.0)];
-    let expected = [Rejection {
-        metric: fixture.metric.id,
-        reason: RejectReason::TooLate,
-        points: 1,
-    }];
-    assert_eq!(
-        fixture
-            .store
-            .preview(&[fixture.measures(&late)])
-            .await
-            .unwrap(),
-        expected,
-        "while pending"
-    );
-    fixture.store.process().await.unwrap();
-    assert_eq!(
-        fixture
-            .store
-            .preview(&[fixture.measures(&late)])
-            .await
-            .unwrap(),
-        expected,
-        "when folded"
-    );
-    fixture.append(&late).await;
-    assert_eq!(
-        fixture.means().await.timestamps_ns(),
-        series(&[(5_940, 1.0), (6_000, 1.0)]).timestamps_ns()
-    );
 }
 
 #[tokio::test]
@@ -427,7 +362,8 @@ async fn a_damaged_raw_window_is_named_to_readers_and_closed_for_writers() {
         "{error}"
     );
     // The damaged block is an hour: what lies in it is late now, so its rows stay as they were.
-    fixture.append(&[(62, 100.0), (3_700, 7.0)]).await;
+    let appended = fixture.append(&[(62, 100.0), (3_700, 7.0)]).await;
+    assert_eq!((appended.accepted, appended.rejected[0].points), (1, 1));
     fixture.store.process().await.unwrap();
     assert_eq!(fixture.means().await, series(&[(60, 2.0), (3_660, 7.0)]));
 }
