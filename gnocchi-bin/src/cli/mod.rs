@@ -5,6 +5,7 @@ mod import;
 mod passwd;
 mod progress;
 mod secret;
+mod repair;
 mod serve;
 mod verify;
 
@@ -41,6 +42,7 @@ enum Command {
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
     Passwd(passwd::PasswdArgs),
+    Repair(repair::RepairArgs),
 }
 
 /// Why a tool ended without doing its work.
@@ -71,11 +73,16 @@ pub enum Failure {
 }
 
 /// Reads the command line, runs the tool that it names and returns the exit status of the program: 0 for success, 1 for a
-/// failure, 2 for a wrong command line.
+/// failure, 2 for a wrong command line and for a directory that a tool for damage cannot look at.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     keep_new_files_private();
+    let failed = match cli.command {
+        // Their status 1 says that there is damage.
+        Some(Command::Verify(_) | Command::Repair(_)) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -87,7 +94,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("gnocchi: {}", with_causes(&failure));
-            ExitCode::FAILURE
+            failed
         }
     }
 }
@@ -113,5 +120,6 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         },
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Repair(arguments) => repair::run(arguments).await,
     }
 }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::access::access_control;
 use super::error::ServeError;
 use super::exposure;
-use super::listener::{Limits, Listener};
+use super::listener::{Limits, Reservation};
 use super::request_log::RequestLog;
 use super::signal::{Hangups, Signals};
 use super::store::store_config;
@@ -42,16 +42,18 @@ pub async fn serve(
     let (access, watch) = access_control(config)?;
     exposure::warn_of_open_files(&exposure::settings_files(config));
     let (host, port) = (config.api.host.as_str(), config.api.port);
-    let listener = Listener::bind(host, port).await;
-    let listener = listener.map_err(|source| ServeError::Listen {
+    let cannot_listen = |source| ServeError::Listen {
         host: host.into(),
         port,
         source,
-    })?;
-    exposure::warn_of_open_access(&config.api.auth, listener.address());
+    };
+    let reserved = Reservation::make(host, port).await.map_err(cannot_listen)?;
+    let address = reserved.address().map_err(cannot_listen)?;
+    exposure::warn_of_open_access(&config.api.auth, address);
     let request_log = request_log(config, hangups.clone())?;
     let store = Store::open(store_config(config, default_policies)).await?;
     exposure::warn_of_open_directory(&config.storage.data_dir);
+    let listener = reserved.listen().map_err(cannot_listen)?;
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);

@@ -21,8 +21,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Returns the program with these arguments, kept from the configuration of this machine.
 pub(crate) fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gnocchi"));
-    command.args(arguments).stdin(Stdio::null());
+    program_under(&[], arguments)
+}
+
+/// Returns the program with these arguments, run by another program: that and its own arguments.
+fn program_under(other: &[&Path], arguments: &[&str]) -> Command {
+    let program = Path::new(env!("CARGO_BIN_EXE_gnocchi"));
+    let mut words = other.iter().copied().chain([program]);
+    let mut command = Command::new(words.next().unwrap_or(program));
+    command.args(words).args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
         if name.starts_with("GNOCCHI_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -85,10 +92,19 @@ impl Server {
         Self::spawn(data_dir, arguments).wait_until_it_listens()
     }
 
+    /// Starts a server that another program runs, and waits until it listens. Killing it kills the other program.
+    pub(crate) fn start_under(other: &[&Path], data_dir: &Path, arguments: &[&str]) -> Self {
+        Self::spawn_under(other, data_dir, arguments).wait_until_it_listens()
+    }
+
     /// Starts a server without waiting.
     pub(crate) fn spawn(data_dir: &Path, arguments: &[&str]) -> Starting {
+        Self::spawn_under(&[], data_dir, arguments)
+    }
+
+    fn spawn_under(other: &[&Path], data_dir: &Path, arguments: &[&str]) -> Starting {
         let data_dir = data_dir.to_str().unwrap();
-        let mut command = program(&[
+        let serve = [
             "serve",
             "--host",
             "127.0.0.1",
@@ -97,7 +113,8 @@ impl Server {
             "--noverbose",
             "--data-dir",
             data_dir,
-        ]);
+        ];
+        let mut command = program_under(other, &serve);
         command.args(arguments);
         Self::spawn_program(command)
     }
