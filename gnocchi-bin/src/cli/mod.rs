@@ -4,8 +4,8 @@ mod common;
 mod import;
 mod passwd;
 mod progress;
-mod secret;
 mod repair;
+mod secret;
 mod serve;
 mod verify;
 

@@ -8,8 +8,8 @@ use carbonara::codec::DecodeError;
 use gnocchi_core::error::{BackendError, BackendErrorKind, IncomingError, StorageError};
 use thiserror::Error;
 
-use crate::disk::Refusal;
 use super::files::Damage;
+use crate::disk::Refusal;
 
 /// The name of this driver in errors.
 const DRIVER: &str = "embedded";

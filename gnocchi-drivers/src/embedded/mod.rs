@@ -21,10 +21,10 @@ mod preparation;
 mod progress;
 #[cfg(feature = "sqlite")]
 mod reader;
-#[cfg(feature = "sqlite")]
-mod repair;
 mod recovery;
 mod renewal;
+#[cfg(feature = "sqlite")]
+mod repair;
 mod storage;
 #[cfg(feature = "sqlite")]
 mod store;

@@ -209,7 +209,7 @@ impl Saving<'_> {
         self.files.merge(keys::FRAMES, |stored| {
             let Some(found) = frame(&stored) else {
                 let place = stored.place;
-                self.report.general.push(format!(
+                self.report.note(format!(
                     "{} at byte {}: a frame with an impossible key is left out",
                     place.file.display(),
                     place.offset
@@ -237,7 +237,7 @@ impl Saving<'_> {
             }
         })?;
         for loss in losses {
-            self.report.general.push(loss.loss.damage.to_string());
+            self.report.note(loss.loss.damage.to_string());
             for (metric, stale) in loss.affected {
                 let what = match stale {
                     0 => "may lack frames".to_owned(),
@@ -261,7 +261,7 @@ impl Saving<'_> {
                 (Ok(number), Some(record)) => {
                     found.insert(number, (stored.key.to_vec(), stored.sequence, record));
                 }
-                _ => self.report.general.push(format!(
+                _ => self.report.note(format!(
                     "{} at byte {}: a damaged record of a sack is left out",
                     stored.place.file.display(),
                     stored.place.offset
@@ -323,13 +323,13 @@ impl Saving<'_> {
             self.log_entry(&stored, sacks).map_err(to_io)
         })?;
         for loss in losses {
-            self.report.general.push(format!(
+            self.report.note(format!(
                 "measures that waited to be folded may be lost: {}",
                 loss.damage
             ));
         }
         if !self.files.journals.losses.is_empty() {
-            self.report.general.push(
+            self.report.note(
                 "measures that were acknowledged and waited to be folded may be lost with the damaged part of the journal".to_owned(),
             );
         }
@@ -347,14 +347,14 @@ impl Saving<'_> {
             stored.place.offset
         );
         let Some(sequence) = keys::number(stored.key) else {
-            self.report.general.push(format!(
+            self.report.note(format!(
                 "{place}: an entry of the log without a number is left out"
             ));
             return Ok(());
         };
         self.last_entry = self.last_entry.max(sequence);
         let Some((header, payload)) = EntryHeader::take(stored.value) else {
-            self.report.general.push(format!(
+            self.report.note(format!(
                 "{place}: entry {sequence} of the log is damaged and left out"
             ));
             return Ok(());
@@ -368,7 +368,7 @@ impl Saving<'_> {
         let batch = match codec::decode(payload) {
             Ok(batch) => batch,
             Err(error) => {
-                self.report.general.push(format!(
+                self.report.note(format!(
                     "{place}: entry {sequence} of the log is damaged and left out: {error}"
                 ));
                 return Ok(());

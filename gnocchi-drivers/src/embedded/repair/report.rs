@@ -44,6 +44,13 @@ impl RepairReport {
         self.metrics.entry(id).or_default()
     }
 
+    /// Notes what belongs to no metric in particular, once.
+    pub(super) fn note(&mut self, what: String) {
+        if !self.general.contains(&what) {
+            self.general.push(what);
+        }
+    }
+
     /// Notes that something of a metric was not saved or may be missing, once.
     pub(super) fn lose(&mut self, id: MetricId, what: String) {
         let losses = &mut self.metric(id).losses;

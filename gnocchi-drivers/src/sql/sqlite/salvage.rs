@@ -54,7 +54,7 @@ const TABLES: [Table; 6] = [
     },
     Table {
         name: "resource_revision",
-        columns: "revision, id, resource_type, creator, original_resource_id, started_at, ended_at, revision_start, revision_end, user_id, project_id, attributes",
+        columns: "revision, id, resource_type, creator, original_resource_id, started_at, ended_at, revision_start, revision_end, user_id, project_id, attributes, number",
         key: "rowid",
     },
     Table {
@@ -254,11 +254,15 @@ impl Copy<'_> {
     }
 
     async fn store(&mut self, row: SourceRow) -> Result<(), SqlError> {
-        let Table { name, columns, .. } = self.table;
+        let &Table { name, columns, .. } = self.table;
         let mut statement = Statement::default();
-        statement.push(&format!(
-            "INSERT OR IGNORE INTO {name} ({columns}) VALUES ("
-        ));
+        // A new database has the type "generic" from the beginning on.
+        let insert = if name == "resource_type" {
+            "INSERT OR REPLACE"
+        } else {
+            "INSERT"
+        };
+        statement.push(&format!("{insert} INTO {name} ({columns}) VALUES ("));
         let mut values = Vec::new();
         for cell in row.cells {
             let Some(value) = value(cell) else {
@@ -300,4 +304,92 @@ fn value(cell: Cell) -> Option<Value> {
         Cell::Text(text) => Value::Text(Some(text)),
         Cell::Bytes(bytes) => Value::Id(Some(Uuid::from_slice(&bytes).ok()?)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use gnocchi_core::driver::{ArchivePolicyIndexer, Indexer, MetricFilter, MetricIndexer};
+    use gnocchi_core::model::{ArchivePolicy, Definition, NewMetric, Page};
+
+    use super::*;
+
+    const METRICS: usize = 2000;
+
+    /// Makes a database of many pages and returns its bytes.
+    async fn written(path: &Path) -> Vec<u8> {
+        let indexer = SqlIndexer::open(SqliteConfig::new(path));
+        indexer.upgrade().await.unwrap();
+        let minute = carbonara::Timespan::from_second(60).unwrap();
+        let definition = Definition::new(Some(minute), Some(10), None).unwrap();
+        let methods = vec!["mean".parse().unwrap()];
+        let policy = ArchivePolicy::new("p", 0, vec![definition], methods).unwrap();
+        indexer.create_archive_policy(&policy).await.unwrap();
+        let name = |number| {
+            Some(format!(
+                "metric {number} with a long name {}",
+                "x".repeat(60)
+            ))
+        };
+        let metrics: Vec<NewMetric> = (0..METRICS)
+            .map(|number| NewMetric::new(None, "p", name(number), None, None).unwrap())
+            .collect();
+        indexer.create_metrics(&metrics).await.unwrap();
+        indexer.close().await;
+        fs::read(path).unwrap()
+    }
+
+    async fn metrics(path: &Path) -> usize {
+        let indexer = SqlIndexer::open(SqliteConfig::new(path));
+        let page = Page::first(10 * METRICS);
+        let listed = indexer.list_metrics(&MetricFilter::default(), &page);
+        let count = listed.await.unwrap().len();
+        assert_eq!(indexer.archive_policies().await.unwrap().len(), 1);
+        assert_eq!(indexer.check_integrity().await.unwrap(), [""; 0]);
+        indexer.close().await;
+        count
+    }
+
+    #[tokio::test]
+    async fn rows_before_and_behind_damage_are_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from.db"), folder.path().join("to.db"));
+        let intact = written(&from).await;
+        assert_eq!(salvage(&from, &to).await.unwrap(), [""; 0]);
+        assert_eq!(metrics(&to).await, METRICS);
+        fs::remove_file(&to).unwrap();
+
+        // Pages of rows begin with 13; those in the middle of the file are of the table of metrics.
+        let pages: Vec<usize> = (0..intact.len() / 4096)
+            .filter(|page| intact[page * 4096] == 13 && *page > 40)
+            .collect();
+        let mut damaged = intact.clone();
+        let page = pages[pages.len() / 2] * 4096;
+        damaged[page..page + 4096].fill(0xaa);
+        fs::write(&from, &damaged).unwrap();
+        let losses = salvage(&from, &to).await.unwrap();
+        assert_eq!(fs::read(&from).unwrap(), damaged);
+        let saved = metrics(&to).await;
+        assert!(
+            (METRICS - 100..METRICS).contains(&saved),
+            "{saved}: {losses:?}"
+        );
+        let expected = format!("{saved} rows of table metric were saved");
+        assert!(losses.contains(&expected), "{losses:?}");
+        assert!(
+            losses.iter().any(|loss| loss.contains("are lost")),
+            "{losses:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn of_rubble_nothing_is_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from.db"), folder.path().join("to.db"));
+        fs::write(&from, vec![0xaa; 16_384]).unwrap();
+        let losses = salvage(&from, &to).await.unwrap();
+        assert!(!losses.is_empty());
+        let indexer = SqlIndexer::open(SqliteConfig::new(&to));
+        assert_eq!(indexer.archive_policies().await.unwrap(), []);
+        indexer.close().await;
+    }
 }
