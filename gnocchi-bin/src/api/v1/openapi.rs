@@ -14,8 +14,8 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{
-    ComponentsBuilder, Content, ContentBuilder, Header, InfoBuilder, ObjectBuilder, OpenApi,
-    OpenApiBuilder, Paths, Ref, Required, Response, ResponseBuilder, Type,
+    ComponentsBuilder, Content, ContentBuilder, Header, InfoBuilder, LicenseBuilder, ObjectBuilder,
+    OpenApi, OpenApiBuilder, Paths, Ref, Required, Response, ResponseBuilder, Server, Type,
 };
 
 use super::json_bytes;
@@ -38,6 +38,9 @@ const OPEN: [&str; 7] = [
 
 /// Operations that answer whatever the client accepts.
 const ANY_FORMAT: [&str; 3] = [ROOT, "/v1/", "/v1/openapi.json"];
+
+/// Where the paths begin, relative to the address of the document: it may stand behind a proxy or be mounted under a prefix.
+const SERVER: &str = "..";
 
 /// Where senders of other systems come, which get no JSON.
 const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
@@ -75,6 +78,12 @@ fn describe() -> OpenApi {
     let info = InfoBuilder::new()
         .title("Gnocchi")
         .version(env!("CARGO_PKG_VERSION"))
+        .license(Some(
+            LicenseBuilder::new()
+                .name(env!("CARGO_PKG_LICENSE"))
+                .identifier(Some(env!("CARGO_PKG_LICENSE")))
+                .build(),
+        ))
         .description(Some(
             "Stores time series by their aggregates: metrics with archive policies, on resources.",
         ));
@@ -90,6 +99,7 @@ fn describe() -> OpenApi {
     let token = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Auth-Token")));
     OpenApiBuilder::new()
         .info(info.build())
+        .servers(Some([Server::new(SERVER)]))
         .tags(Some(tags()))
         .paths(paths)
         .components(Some(
