@@ -5,7 +5,7 @@ CARGO ?= cargo
 # Services and clients that tests must not be skipped for want of.
 TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount
 
-.PHONY: run services test bench lint
+.PHONY: run services test worlds bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:
@@ -21,6 +21,10 @@ test: services
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
 	GNOCCHI_TEST_REQUIRE=$(TEST_SERVICES) $(CARGO) test --workspace --all-features
 	@echo "All tests passed."
+
+# Plays more worlds of two tenants than `test` does: what one sees must not depend on what the other one does.
+worlds:
+	GNOCCHI_WORLDS=$(or $(WORLDS),2000) $(CARGO) test --release -p gnocchi-server --test scenarios non_interference
 
 # Timings, each beside a baseline of the same run.
 bench:
