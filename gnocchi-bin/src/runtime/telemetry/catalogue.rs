@@ -59,7 +59,7 @@ impl Spec {
     }
 }
 
-static SPECS: [Spec; 21] = [
+static SPECS: &[Spec] = &[
     spec(
         Kind::Gauge,
         "gnocchi_build_info",
@@ -178,7 +178,7 @@ static SPECS: [Spec; 21] = [
 
 /// Registers every metric with the global recorder.
 pub(super) fn register() {
-    for spec in &SPECS {
+    for spec in SPECS {
         spec.register();
     }
     gauge!("gnocchi_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
