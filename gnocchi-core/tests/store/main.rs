@@ -8,7 +8,7 @@
 
 mod arrivals;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use carbonara::{Series, Timespan, Timestamp};
@@ -22,7 +22,6 @@ use gnocchi_core::query::{LevelMeasures, MeasuresQuery};
 use gnocchi_core::{
     AppendOptions, Appended, DefaultPolicies, Drivers, Error, Gnocchi, Reported, Settings, memory,
 };
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tokio_util::sync::CancellationToken;
 
 fn at(second: i64) -> Timestamp {
