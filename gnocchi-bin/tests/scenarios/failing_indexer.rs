@@ -1,6 +1,6 @@
-//! An indexer that can be made to fail.
+//! An indexer that can be made to fail, and counts its calls.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -24,9 +24,15 @@ pub(crate) struct FailingIndexer {
     inner: Arc<MemoryIndexer>,
     failure: Arc<Mutex<Option<BackendErrorKind>>>,
     tells_old_types: Arc<AtomicBool>,
+    calls: Arc<AtomicUsize>,
 }
 
 impl FailingIndexer {
+    /// Returns how many calls there were so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// Makes every call fail from now on.
     pub(crate) fn fail(&self, kind: BackendErrorKind) {
         *self.failure.lock().unwrap() = Some(kind);
@@ -38,6 +44,7 @@ impl FailingIndexer {
     }
 
     fn working(&self) -> Result<&MemoryIndexer, IndexerError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         match *self.failure.lock().unwrap() {
             None => Ok(&self.inner),
             Some(kind) => Err(BackendError::new("failing", "do anything", kind).into()),
