@@ -38,7 +38,8 @@ pub fn line_protocol(data: &[u8]) {
     let Ok(written) = influxdb::parse(data, options) else {
         return;
     };
-    let mut printed = String::new();
+    // A byte order mark counts only where the body begins.
+    let mut printed = "\n".to_owned();
     let mut expected = Vec::new();
     for (resource, arrival) in parts(&written.arrivals) {
         let name = arrival.full_name.as_deref().unwrap_or(&arrival.name);
@@ -100,7 +101,9 @@ impl Identity {
             Name::print(resource)?
         );
         for (tag, value) in &self.tags {
-            head += &format!(",{}={}", Name::print(tag)?, Name::print(value)?);
+            for part in [",", &Name::print(tag)?, "=", &Name::print(value)?] {
+                head.push_str(part);
+            }
         }
         let field = Name::print(&self.field)?;
         let points = series.timestamps_ns().iter().zip(series.values());

@@ -6,12 +6,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::unfinished::Unread;
 
 /// How long a client may go on sending after everything was said to it.
-const LINGER_MAX: Duration = Duration::from_secs(5);
+const LINGER_MAX: Duration = Duration::from_secs(30);
+
+/// How long it may be silent meanwhile.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// How much is read at once, in bytes.
 const PIECE_BYTES: usize = 16 << 10;
@@ -31,8 +34,27 @@ pub(super) struct Lingering<S> {
 /// A stream whose writing half is closed.
 #[derive(Debug)]
 struct Closing {
-    ends: Pin<Box<Sleep>>,
+    ends: Instant,
+    /// Runs until the client has been silent for too long, or the end.
+    waiting: Pin<Box<Sleep>>,
     has_read: bool,
+}
+
+impl Closing {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self {
+            ends: now + LINGER_MAX,
+            waiting: Box::pin(sleep_until(now + SILENCE_MAX)),
+            has_read: false,
+        }
+    }
+
+    fn read(&mut self) {
+        self.has_read = true;
+        let silence_ends = Instant::now() + SILENCE_MAX;
+        self.waiting.as_mut().reset(silence_ends.min(self.ends));
+    }
 }
 
 impl<S> Lingering<S> {
@@ -85,18 +107,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
         }
-        let closing = this.closing.get_or_insert_with(|| Closing {
-            ends: Box::pin(sleep(LINGER_MAX)),
-            has_read: false,
-        });
+        let closing = this.closing.get_or_insert_with(Closing::begin);
         loop {
-            if closing.ends.as_mut().poll(context).is_ready() {
+            if closing.waiting.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let mut piece = [0; PIECE_BYTES];
             let mut piece = ReadBuf::new(&mut piece);
             match Pin::new(&mut this.stream).poll_read(context, &mut piece) {
-                Poll::Ready(Ok(())) if !piece.filled().is_empty() => closing.has_read = true,
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => closing.read(),
                 Poll::Pending if closing.has_read || this.unread.is_set() => return Poll::Pending,
                 // The client has closed its half as well, or has nothing to say.
                 Poll::Ready(_) | Poll::Pending => return Poll::Ready(Ok(())),
@@ -107,10 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::Instant;
-
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_sends_is_heard_out() {
@@ -132,7 +149,7 @@ mod tests {
         let mut stream = Lingering::new(near, Unread::default());
         let sending = async {
             while far.write_all(&[7; 10]).await.is_ok() {
-                tokio::time::sleep(LINGER_MAX / 10).await;
+                tokio::time::sleep(SILENCE_MAX / 2).await;
             }
         };
         let began = Instant::now();
@@ -141,7 +158,8 @@ mod tests {
             drop(stream);
         };
         tokio::join!(closing, sending);
-        assert!(began.elapsed() < 2 * LINGER_MAX);
+        assert!(began.elapsed() < LINGER_MAX + SILENCE_MAX);
+        assert!(began.elapsed() > LINGER_MAX - SILENCE_MAX);
     }
 
     #[tokio::test(start_paused = true)]
@@ -159,7 +177,7 @@ mod tests {
         let unread = Unread::default();
         unread.set();
         Lingering::new(near, unread).shutdown().await.unwrap();
-        assert_eq!(began.elapsed(), LINGER_MAX);
+        assert_eq!(began.elapsed(), SILENCE_MAX);
         drop(far);
     }
 }

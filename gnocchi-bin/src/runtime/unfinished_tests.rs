@@ -1,8 +1,12 @@
+use super::*;
 use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::{get, post};
 use http::StatusCode;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -103,5 +107,25 @@ async fn a_client_that_asks_first_is_not_asked_to_send() {
         "POST /refuse HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     send(&mut stream, asking, 0).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 401 "));
+    stop.cancel();
+}
+
+/// Here a stream that ends early has a code of its own, and the connection goes on in any case.
+#[tokio::test]
+async fn a_refused_stream_of_http2_gets_the_response_too() {
+    let (address, stop) = start().await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    for _ in 0..3 {
+        let request = Request::post(format!("http://{address}/refuse"));
+        let request = request
+            .body(Full::<Bytes>::from(vec![b'x'; 5 << 20]))
+            .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
     stop.cancel();
 }

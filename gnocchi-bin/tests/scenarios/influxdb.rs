@@ -1,9 +1,11 @@
 //! Measures in the line protocol of InfluxDB.
 
+use carbonara::Timespan;
+use gnocchi_core::Settings;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, NOW_SECONDS};
+use crate::support::{Answer, App, NOW_SECONDS, drivers};
 
 const WRITE: &str = "/v1/influxdb/write?db=influxdbtest";
 
@@ -557,4 +559,33 @@ async fn concurrent_creation_is_no_error() {
     assert_eq!(resource["metrics"].as_object().unwrap().len(), 4);
     // None is older than the back window, in whatever order they come.
     assert_eq!(values(&app, "h", "m.f").await.len(), 10);
+}
+
+/// What the store itself does not take is no success either.
+#[tokio::test]
+async fn points_too_far_ahead_are_named() {
+    let max_future = Timespan::from_second(3600).unwrap();
+    let store = Settings {
+        max_future: Some(max_future),
+        ..Settings::default()
+    };
+    let app = App::with(drivers(), store);
+    app.create_policy().await;
+    let rule = json!({"name": "all", "metric_pattern": "*", "archive_policy_name": "second"});
+    app.admin("POST", "/v1/archive_policy_rule", rule)
+        .await
+        .is(201);
+    query(&app, "admin", "create database influxdbtest")
+        .await
+        .is(200);
+    let ahead = NOW_SECONDS + 7200;
+    let lines =
+        format!("m,host=h f=1\nm,host=h f=2 {ahead}000000000\nn,host=h f=3 {ahead}000000000");
+    let text = error(&write(&app, &lines).await.is(400));
+    assert!(
+        text.starts_with("partial write: line 1: measures of metric "),
+        "{text}"
+    );
+    assert!(text.ends_with("dropped=2 of 3 (2 too_far_ahead)"), "{text}");
+    assert_eq!(values(&app, "h", "m.f").await.len(), 1);
 }

@@ -16,6 +16,7 @@ mod resources;
 mod revisions;
 mod searching;
 mod support;
+mod texts;
 
 pub use archive_policies::*;
 pub use metrics::*;
@@ -27,6 +28,7 @@ pub use resource_types::*;
 pub use resources::*;
 pub use revisions::*;
 pub use searching::*;
+pub use texts::*;
 
 use async_trait::async_trait;
 
@@ -156,6 +158,7 @@ macro_rules! indexer_conformance {
                 metric_names_are_compared_exactly,
                 a_metric_id_is_taken_once,
                 named_metrics_are_found,
+                texts_are_found_as_they_were_stored,
                 a_deleted_metric_frees_its_name,
                 only_deleted_metrics_are_expunged,
                 metrics_are_listed_by_filter,
