@@ -7,23 +7,21 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use support::load::{Load, chance, number, pause};
 use support::small_disk::SmallDisk;
-use support::writers::{Outcome, Writer, check, prepare};
-use support::{Client, PATIENCE, Server, program, run, texts, whole};
+use support::writers::Outcome;
+use support::{Client, Server, program, run, texts, wait_for_health, whole};
 
 /// How many points one request has that is to fill a disk.
 const BULK_POINTS: u64 = 20_000;
 
 /// How often the disk of the long test is filled; `GNOCCHI_DISK_ROUNDS` changes it.
-const ROUNDS: usize = 6;
+const ROUNDS: u64 = 6;
 
 async fn new_metric(client: &Client) -> String {
     let metric = client
@@ -56,19 +54,6 @@ async fn points_of(client: &Client, metric: &str) -> u64 {
         .iter()
         .map(|row| whole(&row[2]))
         .sum()
-}
-
-/// Waits until the health of the server is this status; returns what it says.
-async fn wait_for_health(client: &Client, status: u16) -> String {
-    let began = Instant::now();
-    loop {
-        let found = client.status_and_text("/healthcheck").await;
-        if found.0 == status {
-            return found.1;
-        }
-        assert!(began.elapsed() < PATIENCE, "health is {found:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Returns the sum of all series of a counter.
@@ -191,26 +176,6 @@ async fn deletions_make_room_on_a_full_disk() {
     server.stop();
 }
 
-/// Checks that the resources that were created are there, with their metrics, and that no other one is.
-async fn check_resources(client: &Client, created: &BTreeMap<String, bool>) {
-    let mut found = BTreeMap::new();
-    let mut marker = String::new();
-    loop {
-        let path = format!("/v1/resource/server?sort=id:asc&limit=1000{marker}");
-        let page = client.get(&path).await;
-        let page = page.as_array().unwrap();
-        for resource in page {
-            let id = resource["original_resource_id"].as_str().unwrap();
-            found.insert(id.to_owned(), resource["metrics"]["cpu"].is_string());
-        }
-        let Some(last) = page.last() else { break };
-        marker = format!("&marker={}", last["id"].as_str().unwrap());
-    }
-    let expected = created.iter().filter(|(_, created)| **created);
-    let expected: BTreeMap<String, bool> = expected.map(|(id, _)| (id.clone(), true)).collect();
-    assert_eq!(found, expected);
-}
-
 /// Writers and readers while the disk is filled and emptied at random moments, with nothing in reserve: every part of the store
 /// meets the end of the disk in the middle of its work.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,11 +184,8 @@ async fn a_disk_that_fills_up_at_random_loses_and_repeats_nothing() {
     let Some(disk) = SmallDisk::mount(test, 160) else {
         return;
     };
-    let number = |name: &str| -> Option<u64> { Some(std::env::var(name).ok()?.parse().unwrap()) };
-    let rounds = number("GNOCCHI_DISK_ROUNDS").map_or(ROUNDS, |rounds| rounds.try_into().unwrap());
-    let seed = number("GNOCCHI_DISK_SEED").unwrap_or_else(|| rand::rng().random());
-    eprintln!("GNOCCHI_DISK_SEED={seed}");
-    let mut chance = StdRng::seed_from_u64(seed);
+    let rounds = number("GNOCCHI_DISK_ROUNDS").unwrap_or(ROUNDS);
+    let mut chance = chance();
     let data = disk.path().join("data");
     let start = || {
         let mut command = program(&["serve", "--host", "127.0.0.1", "--port", "0", "--noverbose"]);
@@ -233,89 +195,37 @@ async fn a_disk_that_fills_up_at_random_loses_and_repeats_nothing() {
             .env("GNOCCHI_STORAGE__DISK_RESERVE_BYTES", "0");
         Server::spawn_program(command).wait_until_it_listens()
     };
-    let writers = Writer::several();
+    let mut load = Load::new();
     let server = start();
-    prepare(&server.client(), &writers).await;
-    let server_type = json!({"name": "server", "attributes": {"host": {"type": "string", "max_length": 256, "required": false}}});
-    server
-        .client()
-        .create("/v1/resource_type", &server_type)
-        .await;
-
-    let stop = Arc::new(AtomicBool::new(false));
-    let reads = Arc::new(AtomicUsize::new(0));
-    let mut tasks = Vec::new();
-    for writer in &writers {
-        let (writer, client, stop) = (Arc::clone(writer), server.client(), Arc::clone(&stop));
-        tasks.push(tokio::spawn(async move {
-            while !stop.load(Ordering::Relaxed) {
-                let (status, answer) = writer.write(&client).await.unwrap();
-                assert!(matches!(status, 202 | 503 | 507), "{status} {answer}");
-            }
-        }));
-    }
-    let created = Arc::new(Mutex::new(BTreeMap::new()));
-    let (client, creator_stop, outcomes) =
-        (server.client(), Arc::clone(&stop), Arc::clone(&created));
-    tasks.push(tokio::spawn(async move {
-        for number in 0.. {
-            if creator_stop.load(Ordering::Relaxed) {
-                break;
-            }
-            // Long enough to need pages of its own now and then.
-            let (id, host) = (format!("resource-{number}"), "h".repeat(number % 250));
-            let body = json!({"id": id, "host": host, "metrics": {"cpu": {"archive_policy_name": "ordered"}}});
-            let response = client.send("POST", "/v1/resource/server", &body).await;
-            assert!(matches!(response.status, 201 | 503 | 507), "{}", response.text);
-            outcomes.lock().unwrap().insert(id, response.status == 201);
-        }
-    }));
-    let (client, reader_stop, counted) = (server.client(), Arc::clone(&stop), Arc::clone(&reads));
-    let resource = writers[0].resource.clone();
-    tasks.push(tokio::spawn(async move {
-        while !reader_stop.load(Ordering::Relaxed) {
-            let path = format!("/v1/resource/generic/{resource}/metric/shuffled/measures?granularity=3600&aggregation=count");
-            client.get(&path).await;
-            client.get("/v1/resource/server").await;
-            counted.fetch_add(1, Ordering::Relaxed);
-        }
-    }));
+    load.prepare(&server.client()).await;
+    load.start(&server);
+    load.start_reading(&server);
     for _ in 0..rounds {
-        tokio::time::sleep(chance.random_range(Duration::ZERO..Duration::from_millis(700))).await;
+        pause(&mut chance, Duration::from_millis(700)).await;
         let left_bytes = match chance.random_range(0..3) {
             0 => 0,
             1 => chance.random_range(0..64 << 10),
             _ => chance.random_range(0..1 << 20),
         };
         disk.fill(left_bytes);
-        tokio::time::sleep(chance.random_range(Duration::ZERO..Duration::from_millis(1500))).await;
+        pause(&mut chance, Duration::from_millis(1500)).await;
         disk.empty();
         wait_for_health(&server.client(), 200).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
-    for writer in &writers {
-        check(&server.client(), writer).await;
-    }
+    load.stop().await;
+    load.check(&server.client()).await;
     let failures = counter(&server.client(), "gnocchi_storage_failures_total").await;
     server.kill();
     // The same from what is on the disk.
     let server = start();
-    for writer in &writers {
-        check(&server.client(), writer).await;
-    }
-    let created = created.lock().unwrap().clone();
-    check_resources(&server.client(), &created).await;
+    load.check(&server.client()).await;
     server.stop();
     let verify = run(&["verify", "--data-dir", data.to_str().unwrap()]);
     assert!(verify.status.success(), "{:?}", texts(&verify));
-    let sum = |outcome| -> usize { writers.iter().map(|writer| writer.count(outcome)).sum() };
-    let (acknowledged, refused) = (sum(Outcome::Acknowledged), sum(Outcome::Refused));
     eprintln!(
-        "{rounds} rounds, {acknowledged} requests acknowledged, {refused} refused, {} reads, {failures} failures of the engine",
-        reads.load(Ordering::Relaxed)
+        "{rounds} rounds, {}, {failures} failures of the engine",
+        load.summary()
     );
-    assert!(acknowledged > 0 && refused > 0 && failures > 0);
+    let count = |outcome| load.count(outcome);
+    assert!(count(Outcome::Acknowledged) > 0 && count(Outcome::Refused) > 0 && failures > 0);
 }

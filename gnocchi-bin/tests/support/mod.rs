@@ -5,6 +5,9 @@
     reason = "every test binary uses its own part of this module"
 )]
 
+pub(crate) mod creator;
+pub(crate) mod faulty_disk;
+pub(crate) mod load;
 pub(crate) mod small_disk;
 pub(crate) mod writers;
 
@@ -328,5 +331,18 @@ impl Client {
             .text()
             .await
             .unwrap()
+    }
+}
+
+/// Waits until the health of the server is this status; returns what it says.
+pub(crate) async fn wait_for_health(client: &Client, status: u16) -> String {
+    let began = Instant::now();
+    loop {
+        let found = client.status_and_text("/healthcheck").await;
+        if found.0 == status {
+            return found.1;
+        }
+        assert!(began.elapsed() < PATIENCE, "health is {found:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

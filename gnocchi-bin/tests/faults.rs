@@ -1,0 +1,98 @@
+//! A disk that fails, and one that loses its power: nothing that was acknowledged is lost, and reads go on as long as they can.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::faulty_disk::{Fault, FaultyDisk, Survivors};
+use support::load::{Load, chance, number, pause};
+use support::writers::Outcome;
+use support::{Server, program, wait_for_health};
+
+/// How often the disk of a test fails; `GNOCCHI_DISK_ROUNDS` changes it.
+const FAILURES: u64 = 6;
+
+/// Starts a server on a faulty disk.
+fn start(disk: &FaultyDisk) -> Server {
+    let mut command = program(&["serve", "--host", "127.0.0.1", "--port", "0", "--noverbose"]);
+    command.args(["--no-default-policies", "--data-dir"]);
+    command.arg(disk.data());
+    disk.attach(&mut command);
+    Server::spawn_program(command).wait_until_it_listens()
+}
+
+/// Lets a disk fail in one way again and again while it is written to and read; then the power fails. Returns what health said.
+async fn fail(disk: &FaultyDisk, fault: Fault) -> Vec<String> {
+    let mut chance = chance();
+    let rounds = number("GNOCCHI_DISK_ROUNDS").unwrap_or(FAILURES);
+    let mut said = Vec::new();
+    let mut load = Load::new();
+    let mut server = start(disk);
+    load.prepare(&server.client()).await;
+    for round in 0..rounds {
+        load.start(&server);
+        load.start_reading(&server);
+        pause(&mut chance, Duration::from_millis(400)).await;
+        disk.set(fault);
+        said.push(wait_for_health(&server.client(), 503).await);
+        assert_eq!(
+            server.client().status_and_text("/healthcheck/live").await.0,
+            200
+        );
+        pause(&mut chance, Duration::from_millis(1500)).await;
+        disk.set(Fault::None);
+        wait_for_health(&server.client(), 200).await;
+        pause(&mut chance, Duration::from_millis(400)).await;
+        load.stop().await;
+        if round % 3 == 2 {
+            server.kill();
+            disk.cut_power(Survivors::Flushed, &mut chance);
+            server = start(disk);
+        }
+        load.check(&server.client()).await;
+    }
+    server.kill();
+    disk.cut_power(Survivors::FlushedAndSome, &mut chance);
+    let server = start(disk);
+    load.check(&server.client()).await;
+    server.stop();
+    eprintln!("{fault:?}: {rounds} rounds, {}", load.summary());
+    assert!(load.count(Outcome::Acknowledged) > 0 && load.count(Outcome::Refused) > 0);
+    said
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_that_failed_is_never_believed() {
+    let test = "a_flush_that_failed_is_never_believed";
+    let Some(disk) = FaultyDisk::new(test) else {
+        return;
+    };
+    fail(&disk, Fault::Flush).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fails_to_write_comes_back() {
+    let test = "a_disk_that_fails_to_write_comes_back";
+    let Some(disk) = FaultyDisk::new(test) else {
+        return;
+    };
+    fail(&disk, Fault::Write).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_disk_is_read_on() {
+    let test = "a_read_only_disk_is_read_on";
+    let Some(disk) = FaultyDisk::new(test) else {
+        return;
+    };
+    let said = fail(&disk, Fault::ReadOnly).await;
+    assert!(
+        said.contains(&"read-only file system".to_owned()),
+        "{said:?}"
+    );
+}
