@@ -5,23 +5,24 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use carbonara::codec::DecodeError;
 use carbonara::{AggregationMethod, DividedRow, Timespan};
 
-use crate::model::{ArchivePolicyError, MetricId, ResourceId};
+use crate::model::{ArchivePolicy, ArchivePolicyError, MetricId, ResourceId};
 
 /// What kind of failure a back-end met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BackendErrorKind {
-    /// It cannot be reached or is shutting down; later may work.
+    /// It cannot be reached or is shutting down; retrying later may succeed.
     Unavailable,
-    /// It did not answer in time; the work may have been done.
+    /// It did not respond in time; the work may have been done.
     Timeout,
-    /// Somebody else changed the same thing; trying again may work.
+    /// Another writer changed the same thing; retrying may succeed.
     Conflict,
     /// It refuses this client.
     Denied,
@@ -38,7 +39,7 @@ pub enum BackendErrorKind {
 }
 
 impl BackendErrorKind {
-    /// Tells whether the same call may succeed later without anybody changing anything.
+    /// Returns whether the same call may succeed later without any intervention.
     #[must_use]
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Unavailable | Self::Timeout | Self::Conflict)
@@ -112,12 +113,12 @@ impl BackendError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum IncomingError {
-    /// Too much waits to be processed already; nothing of this call was stored.
+    /// Too many measures are pending; nothing of this call was stored.
     #[error("the backlog of {pending_bytes} bytes has reached its limit of {limit_bytes}")]
     BacklogFull {
-        /// How much waits.
+        /// How much is pending.
         pending_bytes: usize,
-        /// How much may wait.
+        /// How much may be pending.
         limit_bytes: usize,
     },
     /// The back-end failed.
@@ -129,7 +130,7 @@ pub enum IncomingError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// Somebody with a newer lease owns the sack; nothing of this commit was stored.
+    /// Another member with a newer lease owns the sack; nothing of this commit was stored.
     #[error("the lease {fence} of this writer is older than {current}")]
     StaleFence {
         /// The fencing number of the refused writer.
@@ -207,13 +208,13 @@ pub enum IndexerError {
         id: ResourceId,
     },
     /// Another revision of the resource is the current one than the one that was to be changed or removed.
-    #[error("resource {id} was changed by somebody else")]
+    #[error("resource {id} was changed at the same time")]
     RevisionChanged {
         /// Its id.
         id: ResourceId,
     },
     /// The resource type is not any more what the change was planned for.
-    #[error("resource type {name} was changed by somebody else")]
+    #[error("resource type {name} was changed at the same time")]
     ResourceTypeChanged {
         /// Its name.
         name: String,
@@ -263,6 +264,8 @@ pub enum IndexerError {
     InvalidSortKey {
         /// The key.
         key: String,
+        /// The properties that the listing can be sorted by.
+        known: Vec<String>,
     },
     /// The back-end failed.
     #[error(transparent)]
@@ -356,6 +359,8 @@ pub enum Error {
         metric: MetricId,
         /// The method.
         method: AggregationMethod,
+        /// The archive policy of the metric, which says what is kept.
+        archive_policy: Arc<ArchivePolicy>,
     },
     /// The archive policy of the metric doesn't keep this granularity.
     #[error("metric {metric} has no granularity of {} s", granularity.as_second_f64())]
@@ -366,6 +371,8 @@ pub enum Error {
         method: AggregationMethod,
         /// The granularity.
         granularity: Timespan,
+        /// The archive policy of the metric, which says what is kept.
+        archive_policy: Arc<ArchivePolicy>,
     },
     /// Resampling starts from one granularity and none is given.
     #[error("a granularity must be specified to resample")]

@@ -3,15 +3,17 @@
 use std::error::Error as StdError;
 
 use axum::response::{IntoResponse, Response};
+use carbonara::Timespan;
 use gnocchi_core::Error;
 use gnocchi_core::error::{
     BackendError, BackendErrorKind, CoordinationError, IncomingError, IndexerError, StorageError,
 };
-use gnocchi_core::model::MetricId;
+use gnocchi_core::model::{ArchivePolicy, MetricId};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::schema::Invalid;
+use super::explanation;
+use super::schema::{Invalid, listed};
 use crate::causes::with_causes;
 
 /// After how long a client should try again when there is no room, in seconds.
@@ -22,8 +24,11 @@ const RETRY_AFTER_FULL_SECONDS: u32 = 10;
 
 /// What is said of failures that do not pass by themselves. What exactly failed is told the log only: it names files and
 /// addresses that are no business of clients.
-const PERMANENT: &str = "The store has a fault that does not pass by itself; an administrator finds the cause in the log of the \
-                         server, and trying again helps only after that is repaired";
+const PERMANENT: &str = "The store has a permanent fault, whose cause is in the log of the server; trying again helps only after an \
+                         administrator has repaired it";
+
+/// The key of what is said for people, beside what clients compare.
+pub(super) const EXPLANATION: &str = "explanation";
 
 /// What is said beside the status.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +39,13 @@ pub enum Detail {
     Empty,
     /// A sentence.
     Text(String),
+    /// A sentence that clients compare as a whole, and what people want to know beside it.
+    Explained {
+        /// The sentence.
+        text: Box<str>,
+        /// What was sent, and what is allowed.
+        explanation: Box<str>,
+    },
     /// Cause, reason and place.
     Data(Value),
 }
@@ -98,6 +110,24 @@ impl ApiError {
         }
     }
 
+    /// Adds what was sent and what is allowed, for people, beside the texts that clients compare.
+    #[must_use]
+    pub fn explained(mut self, explanation: impl Into<String>) -> Self {
+        let explanation = explanation.into();
+        self.detail = match self.detail {
+            Detail::Data(Value::Object(mut data)) => {
+                data.insert(EXPLANATION.to_owned(), explanation.into());
+                Detail::Data(Value::Object(data))
+            }
+            Detail::Text(text) => Detail::Explained {
+                text: text.into(),
+                explanation: explanation.into(),
+            },
+            other => other,
+        };
+        self
+    }
+
     /// Says that a query parameter cannot be used.
     pub fn argument(name: &str, reason: impl Into<String>) -> Self {
         Self::bad_data(
@@ -135,15 +165,31 @@ impl ApiError {
 
     /// Says that the archive policy of a metric doesn't keep a method.
     #[must_use]
-    pub fn unknown_aggregation(metric: MetricId, method: &str) -> Self {
+    pub fn unknown_aggregation(metric: MetricId, method: &str, policy: &ArchivePolicy) -> Self {
         let detail = json!({"metric": metric.to_string(), "aggregation_method": method});
-        Self {
+        let error = Self {
             status: StatusCode::NOT_FOUND,
             detail: Detail::Data(
                 json!({"cause": "Aggregation method does not exist for this metric", "detail": detail}),
             ),
             retry_after_seconds: None,
-        }
+        };
+        error.explained(explanation::aggregation(method, policy))
+    }
+
+    /// Says that the archive policy of a metric doesn't keep a granularity.
+    #[must_use]
+    pub fn unknown_granularity(
+        metric: MetricId,
+        method: &str,
+        granularity: Timespan,
+        policy: &ArchivePolicy,
+    ) -> Self {
+        let text = format!(
+            "Aggregation method '{method}' at granularity '{:?}' for metric {metric} does not exist",
+            granularity.as_second_f64()
+        );
+        Self::not_found(text).explained(explanation::granularities(policy))
     }
 
     /// Turns an error of the store into an answer.
@@ -154,7 +200,7 @@ impl ApiError {
                 pending_bytes,
                 limit_bytes,
             }) => Self::busy(format!(
-                "{pending_bytes} bytes of measures wait to be processed and the limit is {limit_bytes}: try again later"
+                "{pending_bytes} bytes of measures are pending and the limit is {limit_bytes} (max_pending_bytes): try again later"
             )),
             Error::Incoming(IncomingError::Backend(error))
             | Error::Storage(StorageError::Backend(error))
@@ -173,24 +219,29 @@ impl ApiError {
             Error::NoArchivePolicyRule { metric_name } => Self::bad_request(format!(
                 "No archive policy name specified and no archive policy rule found matching the metric name {}",
                 metric_name.as_deref().unwrap_or("None")
-            )),
-            Error::UnknownAggregation { metric, method } => {
-                Self::unknown_aggregation(metric, &method.to_string())
-            }
+            ))
+            .explained("name one with archive_policy_name, or create a rule whose pattern matches the name"),
+            Error::UnknownAggregation {
+                metric,
+                method,
+                archive_policy,
+            } => Self::unknown_aggregation(metric, &method.to_string(), &archive_policy),
             Error::UnknownGranularity {
                 metric,
                 method,
                 granularity,
-            } => Self::not_found(format!(
-                "Aggregation method '{method}' at granularity '{:?}' for metric {metric} does not exist",
-                granularity.as_second_f64()
-            )),
+                archive_policy,
+            } => {
+                let method = method.to_string();
+                Self::unknown_granularity(metric, &method, granularity, &archive_policy)
+            }
             Error::ResampleWithoutGranularity => {
                 Self::bad_request("A granularity must be specified to resample")
+                    .explained("resample groups the aggregates of one granularity; name it with granularity=")
             }
             Error::DividedRow(divided) => Self::argument("timezone", divided.to_string()),
             Error::TooManyPoints { limit } => Self::bad_request(format!(
-                "More than {limit} points are needed at once: ask for a shorter time, a coarser granularity or fewer metrics"
+                "More than {limit} points are needed at once: ask for a shorter range of time, a coarser granularity or fewer metrics"
             )),
             Error::TooManySeries { limit } => Self::bad_request(format!(
                 "More than {limit} series are needed at once: ask for fewer metrics"
@@ -240,7 +291,7 @@ impl ApiError {
             IndexerError::ResourceTypeChanged { name } => Self::text(
                 StatusCode::CONFLICT,
                 format!(
-                    "Resource type {name} was changed by somebody else at the same time: try again"
+                    "Resource type {name} was changed by another request at the same time: try again"
                 ),
             ),
             IndexerError::AttributeTooLong {
@@ -259,11 +310,14 @@ impl ApiError {
                 }
             },
             IndexerError::InvalidMarker { marker } => {
-                Self::bad_request(format!("Invalid pagination: `Invalid marker: `{marker}''"))
+                Self::bad_request(format!("Invalid pagination: `Invalid marker: `{marker}''")).explained(
+                    "the marker is the identifier of the last item of the page before (in history id@revision), as in its Link header, and the item still exists",
+                )
             }
-            IndexerError::InvalidSortKey { key } => Self::bad_request(format!(
+            IndexerError::InvalidSortKey { key, known } => Self::bad_request(format!(
                 "Invalid pagination: `Sort key supplied is invalid: {key}'"
-            )),
+            ))
+            .explained(listed(&key, known.iter().map(String::as_str))),
             IndexerError::Backend(error) => Self::of_backend(&error),
             other => {
                 log(&other);
@@ -331,11 +385,15 @@ impl From<Error> for ApiError {
 
 impl From<Invalid> for ApiError {
     fn from(invalid: Invalid) -> Self {
-        Self::bad_data(json!({
+        let error = Self::bad_data(json!({
             "cause": "Invalid input",
             "reason": invalid.to_string(),
             "detail": invalid.detail(),
-        }))
+        }));
+        match invalid.into_explanation() {
+            Some(explanation) => error.explained(explanation),
+            None => error,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::accept::ErrorFormat;
-use super::error::{ApiError, Detail};
+use super::error::{ApiError, Detail, EXPLANATION};
 use super::{python, render};
 
 /// Whom an error is for.
@@ -49,6 +49,7 @@ fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
         Detail::Nothing => Value::Null,
         Detail::Empty => json!(""),
         Detail::Text(text) => json!(text),
+        Detail::Explained { text, .. } => json!(text),
         Detail::Data(data) => data.clone(),
     };
     let mut body = json!({
@@ -59,6 +60,9 @@ fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
     if audience == Audience::Sender {
         body["error"] = Value::String(sentence(error));
     }
+    if let Detail::Explained { explanation, .. } = &error.detail {
+        body[EXPLANATION] = json!(explanation);
+    }
     render::to_bytes(&body)
 }
 
@@ -67,6 +71,7 @@ pub(crate) fn sentence(error: &ApiError) -> String {
     let data = match &error.detail {
         Detail::Nothing | Detail::Empty => return explanation(error.status).to_owned(),
         Detail::Text(text) => return text.clone(),
+        Detail::Explained { text, explanation } => return format!("{text} ({explanation})"),
         Detail::Data(data) => data,
     };
     let part = |key: &str| data[key].as_str().unwrap_or_default();
@@ -84,6 +89,7 @@ fn detail_text(detail: &Detail) -> String {
     match detail {
         Detail::Nothing | Detail::Empty => String::new(),
         Detail::Text(text) => text.clone(),
+        Detail::Explained { text, explanation } => format!("{text}\n\n {explanation}"),
         Detail::Data(data) => python::literal(data),
     }
 }
@@ -217,6 +223,26 @@ mod tests {
         check(&malformed, "Unable to decode body: it is empty");
         let data = json!({"cause": "Value error", "detail": "line", "reason": "Unable to parse"});
         check(&ApiError::bad_data(data), "Unable to parse");
+    }
+
+    #[test]
+    fn what_is_said_for_people_stands_beside_what_clients_compare() {
+        let json = |error: &ApiError| text(error, ErrorFormat::Json);
+        let sentence = ApiError::not_found("Metric x does not exist").explained("no such id");
+        let body = json(&sentence);
+        assert!(
+            body.contains(r#""description": "Metric x does not exist""#),
+            "{body}"
+        );
+        assert!(body.contains(r#""explanation": "no such id""#), "{body}");
+        for format in [ErrorFormat::Plain, ErrorFormat::Html] {
+            assert!(text(&sentence, format).contains("no such id"));
+        }
+        let data = json(&ApiError::argument("start", "wrong").explained("it was x"));
+        assert!(
+            data.contains(r#""detail": "start", "explanation": "it was x", "reason""#),
+            "{data}"
+        );
     }
 
     #[test]

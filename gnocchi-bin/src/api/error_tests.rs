@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use carbonara::{Timespan, codec::DecodeError};
-use gnocchi_core::model::{ArchivePolicyError, ResourceId};
+use gnocchi_core::model::{ArchivePolicy, ArchivePolicyError, Definition, ResourceId};
 
 use super::*;
 
@@ -11,6 +13,7 @@ fn check_named(error: impl Into<Error>, named_in: NamedIn, status: u16, descript
     let error = ApiError::of(error.into(), named_in);
     let told = match &error.detail {
         Detail::Text(text) => text.clone(),
+        Detail::Explained { text, .. } => text.to_string(),
         Detail::Data(data) => data.to_string(),
         other => panic!("{other:?}"),
     };
@@ -96,7 +99,7 @@ fn every_error_of_the_indexer_has_its_answer() {
     check(
         IndexerError::ResourceTypeChanged { name: name() },
         409,
-        "Resource type n was changed by somebody else at the same time: try again",
+        "Resource type n was changed by another request at the same time: try again",
     );
     check(
         IndexerError::AttributeTooLong {
@@ -148,6 +151,7 @@ fn every_error_of_the_indexer_has_its_answer() {
     check(
         IndexerError::InvalidSortKey {
             key: "k".to_owned(),
+            known: vec!["id".to_owned()],
         },
         400,
         "Invalid pagination: `Sort key supplied is invalid: k'",
@@ -188,13 +192,16 @@ fn every_failure_of_a_back_end_is_told_apart() {
 fn every_other_error_has_its_answer() {
     let metric = MetricId::from_u128(2);
     let method = "mean".parse().unwrap();
+    let level = Definition::new(Some(Timespan::from_second(60).unwrap()), None, None).unwrap();
+    let kept = vec!["max".parse().unwrap()];
+    let policy = Arc::new(ArchivePolicy::new("low", 0, vec![level], kept).unwrap());
     check(
         IncomingError::BacklogFull {
             pending_bytes: 9,
             limit_bytes: 8,
         },
         503,
-        "9 bytes of measures wait to be processed and the limit is 8: try again later",
+        "9 bytes of measures are pending and the limit is 8 (max_pending_bytes): try again later",
     );
     check(
         StorageError::StaleFence {
@@ -212,10 +219,13 @@ fn every_other_error_has_its_answer() {
     check(
         Error::ArchivePolicyChange {
             name: "p".to_owned(),
-            source: ArchivePolicyError::GranularitiesAddedOrDropped,
+            source: ArchivePolicyError::GranularitiesAddedOrDropped {
+                kept: vec![Timespan::from_second(60).unwrap()],
+                found: 2,
+            },
         },
         400,
-        "Archive policy p does not support change: Cannot add or drop granularities",
+        "Archive policy p does not support change: Cannot add or drop granularities: it has 60 s, and 2 are given",
     );
     let no_rule = |metric_name: Option<&str>| Error::NoArchivePolicyRule {
         metric_name: metric_name.map(ToOwned::to_owned),
@@ -224,15 +234,20 @@ fn every_other_error_has_its_answer() {
     check(no_rule(None), 400, &format!("{text} None"));
     check(no_rule(Some("cpu")), 400, &format!("{text} cpu"));
     check(
-        Error::UnknownAggregation { metric, method },
+        Error::UnknownAggregation {
+            metric,
+            method,
+            archive_policy: Arc::clone(&policy),
+        },
         404,
-        r#"{"cause":"Aggregation method does not exist for this metric","detail":{"aggregation_method":"mean","metric":"00000000-0000-0000-0000-000000000002"}}"#,
+        r#"{"cause":"Aggregation method does not exist for this metric","detail":{"aggregation_method":"mean","metric":"00000000-0000-0000-0000-000000000002"},"explanation":"archive policy low keeps max"}"#,
     );
     check(
         Error::UnknownGranularity {
             metric,
             method,
             granularity: Timespan::from_second(42).unwrap(),
+            archive_policy: policy,
         },
         404,
         "Aggregation method 'mean' at granularity '42.0' for metric 00000000-0000-0000-0000-000000000002 does not exist",
@@ -240,7 +255,7 @@ fn every_other_error_has_its_answer() {
     check(
         Error::TooManyPoints { limit: 7 },
         400,
-        "More than 7 points are needed at once: ask for a shorter time, a coarser granularity or fewer metrics",
+        "More than 7 points are needed at once: ask for a shorter range of time, a coarser granularity or fewer metrics",
     );
     check(
         Error::TooManySeries { limit: 7 },

@@ -80,6 +80,7 @@ mod cors;
 mod edge;
 pub mod error;
 mod error_body;
+mod explanation;
 mod filter;
 mod health;
 pub mod ingest;

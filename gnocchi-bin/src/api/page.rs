@@ -9,6 +9,7 @@ use serde_json::json;
 use super::address::BaseUrl;
 use super::error::ApiError;
 use super::query::Query;
+use super::schema::shown_text;
 use super::settings::ApiSettings;
 use super::state::ApiState;
 
@@ -125,6 +126,10 @@ fn limit(text: &str) -> Result<usize, ApiError> {
         ApiError::bad_data(
             json!({"cause": "Argument value error", "reason": reason, "detail": ["limit"]}),
         )
+        .explained(format!(
+            "{} was sent; allowed is a whole number of at least 1, and what is larger than the largest page is cut to it",
+            shown_text(text)
+        ))
     };
     // Larger than any page: it is cut to the largest page anyway.
     let limit: i128 = text.trim().parse().map_err(|_| refuse("expected int"))?;
@@ -144,10 +149,13 @@ fn sort_key(text: &str) -> Result<SortKey, ApiError> {
         "desc-nullsfirst" => (SortDirection::Descending, Some(NullOrder::First)),
         "desc-nullslast" => (SortDirection::Descending, Some(NullOrder::Last)),
         _ => {
-            let text = format!(
+            let refused = format!(
                 "Invalid pagination: `Unknown sort direction, must be one of: {DIRECTIONS}'"
             );
-            return Err(ApiError::bad_request(text));
+            return Err(ApiError::bad_request(refused).explained(format!(
+                "{} was sent; allowed is KEY, KEY:asc, KEY:desc or KEY: with one of these",
+                shown_text(text)
+            )));
         }
     };
     Ok(SortKey {

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use axum::extract::{FromRequestParts, MatchedPath};
+use carbonara::{Timespan, Timestamp};
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::error::ApiError;
 use super::v1::parameters::{self, Parameters};
+use super::{explanation, timespan, timestamp};
 
 /// What is escaped in a query: everything but letters, digits and `_.-~`.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC
@@ -69,7 +71,9 @@ impl Query {
         for (name, _) in &self.parameters {
             if let Some(meant) = parameters::meant(name, known) {
                 let reason = format!("unknown parameter; did you mean '{meant}'?");
-                return Err(ApiError::argument(name, reason));
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                let names = format!("the parameters are {}", names.join(", "));
+                return Err(ApiError::argument(name, reason).explained(names));
             }
         }
         Ok(Self {
@@ -138,6 +142,33 @@ impl Query {
         }
     }
 
+    /// Returns a parameter that is a timestamp; `now` is what relative forms count from.
+    ///
+    /// # Errors
+    /// A bad request when it is none.
+    pub(crate) fn timestamp(
+        &self,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, ApiError> {
+        let Some(text) = self.single(name)? else {
+            return Ok(None);
+        };
+        timestamp::parse(text, now).map(Some).map_err(|error| {
+            ApiError::argument(name, "Must be a datetime or a timestamp")
+                .explained(explanation::timestamp(text, error))
+        })
+    }
+
+    /// Returns a parameter that is a duration.
+    ///
+    /// # Errors
+    /// A bad request when it is none, or not longer than zero.
+    pub(crate) fn timespan(&self, name: &str) -> Result<Option<Timespan>, ApiError> {
+        let text = self.single(name)?;
+        text.map(|text| timespan_of(name, text)).transpose()
+    }
+
     /// Returns a parameter that means yes or no.
     ///
     /// # Errors
@@ -156,6 +187,16 @@ impl Query {
             ApiError::bad_request(format!("Unable to parse `{name}': Unrecognized value '{word}', acceptable values are: {known}"))
         })
     }
+}
+
+/// Reads the duration that a parameter has.
+///
+/// # Errors
+/// A bad request when it is none, or not longer than zero.
+pub(crate) fn timespan_of(name: &str, text: &str) -> Result<Timespan, ApiError> {
+    timespan::parse(text).map_err(|error| {
+        ApiError::argument(name, error.to_string()).explained(explanation::timespan(text, error))
+    })
 }
 
 impl<S: Sync> FromRequestParts<S> for Query {

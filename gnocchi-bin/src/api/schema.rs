@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use gnocchi_core::text::nearest::nearest;
 use serde_json::{Map, Value};
 
 use super::python;
@@ -46,6 +47,8 @@ pub struct Invalid {
     steps: Vec<Step>,
     /// Whether the value of a key is wrong, and not the key itself.
     is_value: bool,
+    /// What was sent, and what is allowed.
+    explanation: Option<String>,
 }
 
 /// The outcome of a check.
@@ -63,6 +66,7 @@ impl Path<'_> {
             message: message.into(),
             steps: self.steps(),
             is_value: matches!(self, Path::Key(..)),
+            explanation: None,
         }
     }
 
@@ -72,6 +76,7 @@ impl Path<'_> {
             message: message.into(),
             steps: self.steps(),
             is_value: false,
+            explanation: None,
         }
     }
 
@@ -99,7 +104,29 @@ impl Invalid {
             message: message.into(),
             is_value: subject == Subject::Value && matches!(steps.last(), Some(Step::Key(_))),
             steps,
+            explanation: None,
         }
+    }
+
+    /// Adds what was sent and what is allowed. The message itself is compared by clients.
+    #[must_use]
+    pub fn explained(self, explanation: impl Into<String>) -> Self {
+        Self {
+            explanation: Some(explanation.into()),
+            ..self
+        }
+    }
+
+    /// Adds the value that was sent, and what is allowed in its place.
+    #[must_use]
+    pub fn sent(self, value: &Value, allowed: &str) -> Self {
+        self.explained(format!("{} was sent; allowed is {allowed}", shown(value)))
+    }
+
+    /// Returns what was sent and what is allowed, if that is known.
+    #[must_use]
+    pub fn into_explanation(self) -> Option<String> {
+        self.explanation
     }
 
     /// Returns the place as texts, outermost first.
@@ -136,6 +163,53 @@ impl fmt::Display for Invalid {
     }
 }
 
+/// The longest value that is shown in an explanation, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+
+/// Shows a value from a request in an explanation: as JSON, shortened if it is long.
+#[must_use]
+pub fn shown(value: &Value) -> String {
+    match value {
+        // Bodies may be large, and nobody wants to see them twice.
+        Value::Array(items) if items.len() > 3 => format!("a list of {} items", items.len()),
+        Value::Object(map) if map.len() > 3 => format!("an object of {} keys", map.len()),
+        Value::String(text) => shown_text(text),
+        other => shortened(&other.to_string()),
+    }
+}
+
+/// Shows a text from a request in an explanation, in quotes and shortened if it is long.
+#[must_use]
+pub fn shown_text(text: &str) -> String {
+    let start: String = text.chars().take(SHOWN_CHARACTERS_MAX + 1).collect();
+    shortened(&Value::from(start).to_string())
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The most names that an explanation lists.
+const LISTED_MAX: usize = 40;
+
+/// Lists the names that are known in an explanation, after the one that was probably meant.
+#[must_use]
+pub fn listed<'a>(sent: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    let names: Vec<&str> = known.clone().take(LISTED_MAX).collect();
+    let more = known.clone().count() - names.len();
+    let mut text = format!("known are {}", names.join(", "));
+    if more > 0 {
+        text = format!("{text} and {more} more");
+    }
+    match nearest(sent, known) {
+        Some(meant) => format!("did you mean '{meant}'? {text}"),
+        None => text,
+    }
+}
+
 /// A mapping whose keys are all known.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
@@ -144,21 +218,30 @@ pub struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Opens a mapping.
+    /// Opens a mapping whose keys are all among `known`.
     ///
     /// # Errors
-    /// [`Invalid`] when the value is none, or has a key that `known` refuses.
-    pub fn open(
-        value: &'a Value,
-        path: &'a Path<'a>,
-        known: impl Fn(&str) -> bool,
-    ) -> Checked<Self> {
-        let Value::Object(map) = value else {
-            return Err(path.invalid("expected a dictionary"));
-        };
-        match map.keys().find(|key| !known(key)) {
-            Some(key) => Err(Path::Key(path, key).invalid_key("extra keys not allowed")),
-            None => Ok(Self { map, path }),
+    /// [`Invalid`] when the value is none, or has another key.
+    pub fn open(value: &'a Value, path: &'a Path<'a>, known: &[&str]) -> Checked<Self> {
+        let object = Self::open_any(value, path)?;
+        match object.map.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(Path::Key(path, key)
+                .invalid_key("extra keys not allowed")
+                .explained(listed(key, known.iter().copied()))),
+            None => Ok(object),
+        }
+    }
+
+    /// Opens a mapping of any keys.
+    ///
+    /// # Errors
+    /// [`Invalid`] when the value is none.
+    pub fn open_any(value: &'a Value, path: &'a Path<'a>) -> Checked<Self> {
+        match value {
+            Value::Object(map) => Ok(Self { map, path }),
+            other => Err(path
+                .invalid("expected a dictionary")
+                .sent(other, "an object")),
         }
     }
 
@@ -200,10 +283,11 @@ pub fn list<T>(
     check: impl Check<T>,
 ) -> Checked<Vec<T>> {
     let Value::Array(items) = value else {
-        return Err(path.invalid("expected a list"));
+        return Err(path.invalid("expected a list").sent(value, "a list"));
     };
     if items.len() < length_min {
-        return Err(path.invalid(format!("length of value must be at least {length_min}")));
+        let invalid = path.invalid(format!("length of value must be at least {length_min}"));
+        return Err(invalid.explained(format!("the list has {} items", items.len())));
     }
     let checked = items
         .iter()
@@ -219,7 +303,7 @@ pub fn list<T>(
 pub fn string(value: &Value, path: &Path<'_>) -> Checked<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        _ => Err(path.invalid("expected str")),
+        other => Err(path.invalid("expected str").sent(other, "a text")),
     }
 }
 
@@ -231,8 +315,13 @@ pub fn string(value: &Value, path: &Path<'_>) -> Checked<String> {
 pub fn string_up_to(characters_max: usize) -> impl Check<String> {
     move |value, path| {
         let text = string(value, path)?;
-        if text.chars().count() > characters_max {
-            return Err(path.invalid(format!("length of value must be at most {characters_max}")));
+        let characters = text.chars().count();
+        if characters > characters_max {
+            let invalid = path.invalid(format!("length of value must be at most {characters_max}"));
+            return Err(invalid.explained(format!(
+                "{} was sent, which has {characters} characters",
+                shown(value)
+            )));
         }
         Ok(text)
     }
@@ -282,13 +371,18 @@ pub fn whole_number(minimum: u64) -> impl Check<u64> {
             Value::String(text) => text.trim().parse().ok(),
             _ => None,
         };
-        let number = number.ok_or_else(|| path.invalid("expected int"))?;
+        let refuse = |message: String| {
+            let allowed =
+                format!("a whole number of at least {minimum}, whose fraction is cut off");
+            Err(path.invalid(message).sent(value, &allowed))
+        };
+        let Some(number) = number else {
+            return refuse("expected int".to_owned());
+        };
         match u64::try_from(number) {
             Ok(number) if number >= minimum => Ok(number),
-            Err(_) if number > 0 => {
-                Err(path.invalid(format!("value must be at most {}", u64::MAX)))
-            }
-            _ => Err(path.invalid(format!("value must be at least {minimum}"))),
+            Err(_) if number > 0 => refuse(format!("value must be at most {}", u64::MAX)),
+            _ => refuse(format!("value must be at least {minimum}")),
         }
     }
 }
@@ -319,11 +413,11 @@ mod tests {
     }
 
     fn policy(body: &Value) -> Checked<(String, Vec<u64>)> {
-        let object = Object::open(body, &Path::Root, |key| ["name", "points"].contains(&key))?;
+        let object = Object::open(body, &Path::Root, &["name", "points"])?;
         let name = object.optional("name", string_up_to(5))?;
         let points = object.optional("points", |value, path| {
             list(value, path, 1, |item, path| {
-                let object = Object::open(item, path, |key| key == "n")?;
+                let object = Object::open(item, path, &["n"])?;
                 let number = object.optional("n", whole_number(1))?;
                 object.require("n", number)
             })
@@ -381,6 +475,40 @@ mod tests {
             policy(&json!({"points": [{"it's": 0}]})),
             "extra keys not allowed @ data['points'][0][\"it's\"]",
             &["points", "0", "it's"],
+        );
+    }
+
+    #[test]
+    fn what_was_sent_and_what_is_allowed_is_said() {
+        let check = |body: &Value, expected: &str| {
+            let explanation = policy(body).unwrap_err().into_explanation().unwrap();
+            assert_eq!(explanation, expected, "{body}");
+        };
+        check(&json!([1, 2]), "[1,2] was sent; allowed is an object");
+        check(
+            &json!([1, 2, 3, 4]),
+            "a list of 4 items was sent; allowed is an object",
+        );
+        check(
+            &json!({"nme": 1}),
+            "did you mean 'name'? known are name, points",
+        );
+        check(&json!({"cow": 1}), "known are name, points");
+        check(&json!({"name": 5}), "5 was sent; allowed is a text");
+        check(
+            &json!({"name": "longer"}),
+            "\"longer\" was sent, which has 6 characters",
+        );
+        check(
+            &json!({"points": [{"n": "three"}]}),
+            "\"three\" was sent; allowed is a whole number of at least 1, whose fraction is cut off",
+        );
+        check(&json!({"points": []}), "the list has 0 items");
+        let long = "é".repeat(1000);
+        let shown = format!("\"{}...", "é".repeat(SHOWN_CHARACTERS_MAX - 1));
+        check(
+            &json!({"points": long}),
+            &format!("{shown} was sent; allowed is a list"),
         );
     }
 

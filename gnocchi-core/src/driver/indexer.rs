@@ -8,7 +8,8 @@ use carbonara::Timestamp;
 use crate::error::IndexerError;
 use crate::model::{
     ArchivePolicy, ArchivePolicyRule, Glob, Metric, MetricId, MetricStatus, NewMetric, NewResource,
-    Page, Resource, ResourceId, ResourceType, ResourceTypeChange, ResourceUpdate,
+    Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, Resource, ResourceId, ResourceType,
+    ResourceTypeChange, ResourceUpdate,
 };
 use crate::policy::{Visibility, VisibleMetrics, VisibleResources};
 use crate::search::Condition;
@@ -70,6 +71,19 @@ impl ResourceQuery {
             metric_names: None,
             page: Page::first(usize::MAX),
         }
+    }
+
+    /// Returns the properties that this listing can be sorted by; `resource_type` is its type.
+    #[must_use]
+    pub fn sort_keys(&self, resource_type: &ResourceType) -> Vec<String> {
+        let of_revisions: &[&str] = if self.history {
+            &REVISION_SORT_KEYS
+        } else {
+            &[]
+        };
+        let shared = RESOURCE_SORT_KEYS.iter().chain(of_revisions);
+        let own = resource_type.attributes().keys().cloned();
+        shared.map(|key| (*key).to_owned()).chain(own).collect()
     }
 }
 

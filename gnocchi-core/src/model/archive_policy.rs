@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use carbonara::constants::LEVELS_MAX;
 use carbonara::{AggregationMethod, AggregationPlan, Level, Timespan};
 use thiserror::Error;
 
@@ -33,17 +34,57 @@ pub struct Definition {
 #[non_exhaustive]
 pub enum ArchivePolicyError {
     /// Granularity, points and timespan are given and don't fit together.
-    #[error("timespan ≠ granularity × points")]
-    TimespanMismatch,
+    #[error("timespan ≠ granularity × points: {} s ≠ {} s × {points}", timespan.as_second_f64(), granularity.as_second_f64())]
+    TimespanMismatch {
+        /// The granularity.
+        granularity: Timespan,
+        /// The points.
+        points: u64,
+        /// The timespan.
+        timespan: Timespan,
+    },
     /// Too little is given to know the granularity.
     #[error("At least two of granularity/points/timespan must be provided")]
     Underspecified,
     /// The timespan is shorter than one granularity.
-    #[error("Calculated number of points is < 0")]
-    NoPoints,
-    /// The number of points or the derived granularity or timespan is out of range.
-    #[error("granularity × points is out of range")]
-    OutOfRange,
+    #[error("Calculated number of points is < 0: a granularity of {} s is longer than a timespan of {} s", granularity.as_second_f64(), timespan.as_second_f64())]
+    NoPoints {
+        /// The granularity.
+        granularity: Timespan,
+        /// The timespan.
+        timespan: Timespan,
+    },
+    /// The number of points is zero, or too large to be counted.
+    #[error(
+        "the number of points is {points}, and must be between 1 and {}",
+        i64::MAX
+    )]
+    PointsOutOfRange {
+        /// The number.
+        points: u64,
+    },
+    /// The derived timespan is longer than can be kept.
+    #[error("granularity × points is out of range: {} s × {points} is longer than 292 years", granularity.as_second_f64())]
+    TooLong {
+        /// The granularity.
+        granularity: Timespan,
+        /// The points.
+        points: u64,
+    },
+    /// The derived granularity is shorter than a nanosecond.
+    #[error("timespan / points is out of range: {} s / {points} is shorter than a nanosecond", timespan.as_second_f64())]
+    TooFine {
+        /// The timespan.
+        timespan: Timespan,
+        /// The points.
+        points: u64,
+    },
+    /// There are more granularities than an archive policy can have.
+    #[error("an archive policy has at most {LEVELS_MAX} granularities, and {found} are given")]
+    TooManyGranularities {
+        /// How many are given.
+        found: usize,
+    },
     /// Two definitions share one granularity.
     #[error("More than one archive policy uses granularity `{}'", python_float(granularity.as_second_f64()))]
     DuplicateGranularity {
@@ -63,8 +104,16 @@ pub enum ArchivePolicyError {
     #[error("U+0000 is not supported in archive policy name")]
     Nul,
     /// A change adds or drops a granularity.
-    #[error("Cannot add or drop granularities")]
-    GranularitiesAddedOrDropped,
+    #[error(
+        "Cannot add or drop granularities: it has {}, and {found} are given",
+        seconds(kept)
+    )]
+    GranularitiesAddedOrDropped {
+        /// Those that it has.
+        kept: Vec<Timespan>,
+        /// How many the change has.
+        found: usize,
+    },
     /// A change replaces a granularity by another one.
     #[error("{} granularity interval was changed", python_float(granularity.as_second_f64()))]
     GranularityChanged {
@@ -73,9 +122,26 @@ pub enum ArchivePolicyError {
     },
 }
 
+/// Lists durations in seconds.
+fn seconds(spans: &[Timespan]) -> String {
+    let spans: Vec<String> = spans
+        .iter()
+        .map(|span| format!("{} s", span.as_second_f64()))
+        .collect();
+    spans.join(", ")
+}
+
 /// Prints seconds with at least one decimal, as clients expect them inside messages.
 fn python_float(seconds: f64) -> String {
     format!("{seconds:?}")
+}
+
+/// Returns a number of points that can be multiplied with a granularity.
+fn counted(points: u64) -> Result<i64, ArchivePolicyError> {
+    i64::try_from(points)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or(ArchivePolicyError::PointsOutOfRange { points })
 }
 
 impl Definition {
@@ -100,18 +166,19 @@ impl Definition {
             (Some(granularity), Some(points), None) => Self::bounded(granularity, points),
             (Some(granularity), None, Some(timespan)) => {
                 let points = timespan.as_nanosecond() / granularity.as_nanosecond();
-                Self::bounded(
-                    granularity,
-                    u64::try_from(points).map_err(|_| ArchivePolicyError::OutOfRange)?,
-                )
+                let points = u64::try_from(points).unwrap_or_default();
+                if points == 0 {
+                    return Err(ArchivePolicyError::NoPoints {
+                        granularity,
+                        timespan,
+                    });
+                }
+                Self::bounded(granularity, points)
             }
             (None, Some(points), Some(timespan)) => {
-                let count = i64::try_from(points)
-                    .ok()
-                    .filter(|count| *count > 0)
-                    .ok_or(ArchivePolicyError::NoPoints)?;
+                let count = counted(points)?;
                 let granularity = Timespan::from_nanosecond(timespan.as_nanosecond() / count)
-                    .map_err(|_| ArchivePolicyError::OutOfRange)?;
+                    .map_err(|_| ArchivePolicyError::TooFine { timespan, points })?;
                 Self::bounded(granularity, points)
             }
             (Some(granularity), Some(points), Some(timespan)) => {
@@ -119,7 +186,11 @@ impl Definition {
                 if definition.timespan == Some(timespan) {
                     Ok(definition)
                 } else {
-                    Err(ArchivePolicyError::TimespanMismatch)
+                    Err(ArchivePolicyError::TimespanMismatch {
+                        granularity,
+                        points,
+                        timespan,
+                    })
                 }
             }
             (None, ..) => Err(ArchivePolicyError::Underspecified),
@@ -127,13 +198,13 @@ impl Definition {
     }
 
     fn bounded(granularity: Timespan, points: u64) -> Result<Self, ArchivePolicyError> {
-        if points == 0 {
-            return Err(ArchivePolicyError::NoPoints);
-        }
-        let count = i64::try_from(points).map_err(|_| ArchivePolicyError::OutOfRange)?;
-        let timespan = granularity
-            .checked_mul(count)
-            .ok_or(ArchivePolicyError::OutOfRange)?;
+        let timespan =
+            granularity
+                .checked_mul(counted(points)?)
+                .ok_or(ArchivePolicyError::TooLong {
+                    granularity,
+                    points,
+                })?;
         Ok(Self {
             granularity,
             points: Some(points),
@@ -274,8 +345,13 @@ impl ArchivePolicy {
                 timespan: item.timespan,
             })
             .collect();
-        let plan = AggregationPlan::new(levels, &aggregation_methods, back_window)
-            .map_err(|_| ArchivePolicyError::OutOfRange)?;
+        // Whether there are levels, and each once, is checked above.
+        let plan =
+            AggregationPlan::new(levels, &aggregation_methods, back_window).map_err(|_| {
+                ArchivePolicyError::TooManyGranularities {
+                    found: definition.len(),
+                }
+            })?;
         Ok(Self {
             name,
             back_window,
@@ -295,7 +371,14 @@ impl ArchivePolicy {
         back_window: Option<u32>,
     ) -> Result<Self, ArchivePolicyError> {
         if definition.len() != self.definition.len() {
-            return Err(ArchivePolicyError::GranularitiesAddedOrDropped);
+            return Err(ArchivePolicyError::GranularitiesAddedOrDropped {
+                kept: self
+                    .definition
+                    .iter()
+                    .map(Definition::granularity)
+                    .collect(),
+                found: definition.len(),
+            });
         }
         let granularities: BTreeSet<Timespan> =
             definition.iter().map(Definition::granularity).collect();

@@ -38,30 +38,58 @@ fn a_granularity_that_is_no_whole_number_of_nanoseconds_still_makes_a_policy() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let check = |granularity, points, timespan, expected| {
-        assert_eq!(
-            define(granularity, points, timespan).map(|_| ()),
-            Err(expected)
-        );
+    let check = |granularity, points, timespan, expected: &str| {
+        let error = define(granularity, points, timespan).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     };
     check(
         Some(60),
         Some(10),
         Some(601),
-        ArchivePolicyError::TimespanMismatch,
+        "timespan ≠ granularity × points: 601 s ≠ 60 s × 10",
     );
-    check(None, None, Some(600), ArchivePolicyError::Underspecified);
-    check(None, Some(3), None, ArchivePolicyError::Underspecified);
-    check(Some(60), None, Some(30), ArchivePolicyError::NoPoints);
+    let too_little = "At least two of granularity/points/timespan must be provided";
+    check(None, None, Some(600), too_little);
+    check(None, Some(3), None, too_little);
     check(
-        Some(i64::MAX / 1_000_000_000),
+        Some(60),
+        None,
+        Some(30),
+        "Calculated number of points is < 0: a granularity of 60 s is longer than a timespan of 30 s",
+    );
+    check(
+        Some(9_000_000_000),
         Some(100),
         None,
-        ArchivePolicyError::OutOfRange,
+        "granularity × points is out of range: 9000000000 s × 100 is longer than 292 years",
     );
+    check(
+        None,
+        Some(2_000_000_000),
+        Some(1),
+        "timespan / points is out of range: 1 s / 2000000000 is shorter than a nanosecond",
+    );
+    check(
+        None,
+        Some(u64::MAX),
+        Some(1),
+        "the number of points is 18446744073709551615, and must be between 1 and 9223372036854775807",
+    );
+}
+
+#[test]
+fn granularities_are_counted() {
+    let levels = |count: i64| -> Vec<Definition> {
+        let granularities = 1..=count;
+        granularities
+            .map(|seconds| define(Some(seconds), None, None).unwrap())
+            .collect()
+    };
+    let policy = |count| ArchivePolicy::new("p", 0, levels(count), default_aggregation_methods());
+    assert!(policy(64).is_ok());
     assert_eq!(
-        Definition::new(None, Some(u64::MAX), Some(span(1))),
-        Err(ArchivePolicyError::NoPoints)
+        policy(65).unwrap_err().to_string(),
+        "an archive policy has at most 64 granularities, and 65 are given"
     );
 }
 
@@ -111,9 +139,10 @@ fn changes_keep_the_granularities() {
         (changed.definition(), changed.back_window()),
         (longer.as_slice(), 3)
     );
+    let error = policy.changed(levels(&[1]), None).unwrap_err();
     assert_eq!(
-        policy.changed(levels(&[1]), None),
-        Err(ArchivePolicyError::GranularitiesAddedOrDropped)
+        error.to_string(),
+        "Cannot add or drop granularities: it has 1 s, 60 s, and 1 are given"
     );
     let error = policy.changed(levels(&[2, 60]), None).unwrap_err();
     assert_eq!(error.to_string(), "1.0 granularity interval was changed");

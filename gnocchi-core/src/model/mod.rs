@@ -31,7 +31,10 @@ pub use metric::{
 };
 pub use metric_assignment::MetricAssignment;
 pub use number_limit::NumberLimit;
-pub use page::{NullOrder, Page, SortDirection, SortKey};
+pub use page::{
+    METRIC_SORT_KEYS, NullOrder, Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, SortDirection,
+    SortKey,
+};
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{
     Change, NewResource, Resource, ResourceMetric, ResourceUpdate, next_revision_start,

@@ -1,5 +1,32 @@
 //! Pages of a listing.
 
+/// The properties that metrics are sorted by.
+pub const METRIC_SORT_KEYS: [&str; 7] = [
+    "id",
+    "name",
+    "unit",
+    "creator",
+    "archive_policy_name",
+    "resource_id",
+    "status",
+];
+
+/// The properties that resources of every type are sorted by; the attributes of their type come on top.
+pub const RESOURCE_SORT_KEYS: [&str; 9] = [
+    "id",
+    "type",
+    "creator",
+    "original_resource_id",
+    "started_at",
+    "ended_at",
+    "revision_start",
+    "user_id",
+    "project_id",
+];
+
+/// The further properties that revisions of resources are sorted by.
+pub const REVISION_SORT_KEYS: [&str; 2] = ["revision", "revision_end"];
+
 /// Where null values stand in an ordered listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NullOrder {

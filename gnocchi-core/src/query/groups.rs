@@ -338,7 +338,13 @@ mod tests {
         };
         assert!(gone.kind().is_retryable());
         let key = "x".to_owned();
-        let other = changed_meanwhile(IndexerError::InvalidSortKey { key }.into());
+        let other = changed_meanwhile(
+            IndexerError::InvalidSortKey {
+                key,
+                known: Vec::new(),
+            }
+            .into(),
+        );
         assert!(matches!(
             other,
             Error::Indexer(IndexerError::InvalidSortKey { .. })

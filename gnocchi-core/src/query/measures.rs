@@ -1,5 +1,7 @@
 //! The aggregates of one metric.
 
+use std::sync::Arc;
+
 use carbonara::{
     AggregationMethod, Granularity, Level, LocalSpanError, ResampleTo, Series, Timespan, Timestamp,
     resample_rows,
@@ -163,6 +165,7 @@ fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, E
         return Err(Error::UnknownAggregation {
             metric: metric.id,
             method: query.method,
+            archive_policy: Arc::clone(policy),
         });
     }
     if query.resample.is_some() && query.granularity.is_none() {
@@ -177,6 +180,7 @@ fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, E
                 metric: metric.id,
                 method: query.method,
                 granularity,
+                archive_policy: Arc::clone(policy),
             }),
         },
     }

@@ -7,7 +7,7 @@ use gnocchi_core::model::ResourceId;
 use gnocchi_core::search::{Comparison, Filter, Scalar};
 use serde_json::{Map, Value};
 
-use crate::api::schema::{self, Checked, Path};
+use crate::api::schema::{self, Checked, Path, listed};
 
 /// What a filter does with its operand.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,15 @@ enum Operator {
     Any,
     Not,
 }
+
+/// The names of operators, as far as they are words or ASCII.
+const OPERATORS: [&str; 21] = [
+    "=", "==", "eq", "!=", "ne", "<", "lt", "<=", "le", ">", "gt", ">=", "ge", "like", "in", "and",
+    "or", "not", "≤", "≥", "≠",
+];
+
+/// What is said of a comparison of no or several attributes.
+const ONE_ATTRIBUTE: &str = "a comparison is of one attribute";
 
 fn operator(name: &str) -> Option<Operator> {
     Some(match name {
@@ -44,8 +53,14 @@ fn operator(name: &str) -> Option<Operator> {
 pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter>> {
     let map = match value {
         Value::Object(map) => map,
-        Value::Array(_) => return Err(path.invalid("expected a dictionary")),
-        _ => return Err(path.invalid("invalid value or type")),
+        Value::Array(_) => {
+            let invalid = path.invalid("expected a dictionary");
+            return Err(invalid.sent(value, "an object with one operator"));
+        }
+        other => {
+            let invalid = path.invalid("invalid value or type");
+            return Err(invalid.sent(other, "an object with one operator"));
+        }
     };
     let Some((name, operand)) = map.iter().next() else {
         return Ok(None);
@@ -56,10 +71,14 @@ pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter
         .find(|(_, operator)| operator.is_none())
         .map(|(name, _)| name);
     if let Some(unknown) = unknown {
-        return Err(Path::Key(path, unknown).invalid_key("not a valid value"));
+        return Err(Path::Key(path, unknown)
+            .invalid_key("not a valid value")
+            .explained(listed(unknown, OPERATORS.into_iter())));
     }
     if map.len() > 1 {
-        return Err(path.invalid("length of value must be at most 1"));
+        return Err(path.invalid("length of value must be at most 1").explained(
+            "an object holds one operator; put several into the list of an \"and\" or \"or\"",
+        ));
     }
     let place = Path::Key(path, name);
     let Some(operator) = operator(name) else {
@@ -92,7 +111,9 @@ pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter
 
 fn comparison(operator: Operator, operand: &Value, path: &Path<'_>) -> Checked<Filter> {
     let Value::Object(map) = operand else {
-        return Err(path.invalid("invalid value or type"));
+        return Err(path
+            .invalid("invalid value or type")
+            .sent(operand, "an object of one attribute and its value"));
     };
     let (attribute, value) = only_entry(map, path)?;
     let place = Path::Key(path, attribute);
@@ -125,8 +146,12 @@ fn comparison(operator: Operator, operand: &Value, path: &Path<'_>) -> Checked<F
 fn only_entry<'a>(map: &'a Map<String, Value>, path: &Path<'_>) -> Checked<(&'a str, &'a Value)> {
     let mut entries = map.iter();
     match (entries.next(), entries.next()) {
-        (None, _) => Err(path.invalid("length of value must be at least 1")),
-        (Some(_), Some(_)) => Err(path.invalid("length of value must be at most 1")),
+        (None, _) => Err(path
+            .invalid("length of value must be at least 1")
+            .explained(ONE_ATTRIBUTE)),
+        (Some(_), Some(_)) => Err(path
+            .invalid("length of value must be at most 1")
+            .explained(ONE_ATTRIBUTE)),
         (Some((attribute, value)), None) => Ok((attribute, value)),
     }
 }
@@ -151,7 +176,9 @@ fn scalar(value: &Value, path: &Path<'_>) -> Checked<Scalar> {
             (None, Some(real)) => Ok(Scalar::Number(real)),
             (None, None) => Err(path.invalid("expected float")),
         },
-        Value::Array(_) | Value::Object(_) => Err(path.invalid("expected str")),
+        Value::Array(_) | Value::Object(_) => Err(path
+            .invalid("expected str")
+            .sent(value, "a text, a number, true, false or null")),
     }
 }
 

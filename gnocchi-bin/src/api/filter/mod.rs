@@ -2,7 +2,7 @@
 
 mod json;
 
-use gnocchi_core::model::ResourceType;
+use gnocchi_core::model::{AttributeKind, ResourceType};
 use gnocchi_core::policy::Caller;
 use gnocchi_core::search::{
     BindError, Condition, Filter, FilterError, Misuse, MisuseStep, PARTS_MAX, SearchContext,
@@ -14,7 +14,7 @@ use super::body::RequestBody;
 use super::error::{ApiError, ApiResult};
 use super::python;
 use super::query::Query;
-use super::schema::{Invalid, Path, Step, Subject};
+use super::schema::{Invalid, Path, Step, Subject, listed};
 use super::state::ApiState;
 
 pub(crate) use json::from_json;
@@ -130,19 +130,75 @@ pub(crate) fn bind(
         now: state.gnocchi().clock().now(),
     };
     let condition = filter.map(|filter| filter.bind(&context)).transpose();
-    condition.map_err(|error| {
-        ApiError::bad_request(match error {
-            BindError::UnknownAttribute {
-                resource_type,
-                attribute,
-            } => format!("Resource type {resource_type} has no {attribute} attribute"),
-            BindError::InvalidValue { value, attribute } => {
-                format!("Invalid value: `{value}' for field `{attribute}'")
-            }
-            BindError::TooLarge => format!(
-                "Invalid filter: it has more than {PARTS_MAX} parts or more than {VALUES_MAX} values"
-            ),
-            other => format!("Invalid filter: {other}"),
-        })
-    })
+    condition.map_err(|error| refuse(error, resource_type, rows))
+}
+
+/// The properties that resources of every type are searched by.
+const PROPERTIES: [&str; 12] = [
+    "id",
+    "type",
+    "creator",
+    "created_by_user_id",
+    "created_by_project_id",
+    "user_id",
+    "project_id",
+    "original_resource_id",
+    "started_at",
+    "ended_at",
+    "revision_start",
+    "lifespan",
+];
+
+/// The further properties that revisions of resources are searched by.
+const REVISION_PROPERTIES: [&str; 2] = ["revision", "revision_end"];
+
+fn refuse(error: BindError, resource_type: &ResourceType, rows: Rows) -> ApiError {
+    match error {
+        BindError::UnknownAttribute {
+            resource_type: name,
+            attribute,
+        } => {
+            let revisions: &[&str] = match rows {
+                Rows::Current => &[],
+                Rows::History => &REVISION_PROPERTIES,
+            };
+            let known = PROPERTIES.iter().chain(revisions).copied();
+            let known = known.chain(resource_type.attributes().keys().map(String::as_str));
+            ApiError::bad_request(format!("Resource type {name} has no {attribute} attribute"))
+                .explained(listed(&attribute, known))
+        }
+        BindError::InvalidValue { value, attribute } => {
+            let allowed = allowed(&attribute, resource_type);
+            ApiError::bad_request(format!("Invalid value: `{value}' for field `{attribute}'"))
+                .explained(format!("{attribute} is compared with {allowed}"))
+        }
+        BindError::TooLarge => ApiError::bad_request(format!(
+            "Invalid filter: it has more than {PARTS_MAX} parts or more than {VALUES_MAX} values"
+        )),
+        other => ApiError::bad_request(format!("Invalid filter: {other}")),
+    }
+}
+
+/// Returns what an attribute can be compared with.
+fn allowed(attribute: &str, resource_type: &ResourceType) -> &'static str {
+    if let Some(own) = resource_type.attributes().get(attribute) {
+        return match own.kind {
+            AttributeKind::String { .. } => "a text",
+            AttributeKind::Number { .. } => "a number, by order or equality",
+            AttributeKind::Uuid => "a UUID, by equality",
+            AttributeKind::Bool => "true or false, by equality",
+            AttributeKind::Datetime => "a timestamp such as 2026-01-01T12:00:00 or -1 hour",
+            _ => "a value of its type",
+        };
+    }
+    match attribute {
+        "started_at" | "ended_at" | "revision_start" | "revision_end" => {
+            "a timestamp such as 2026-01-01T12:00:00 or -1 hour"
+        }
+        "lifespan" => "a duration such as 30 min",
+        "revision" => "a whole number",
+        "id" => "the id of a resource",
+        "created_by_user_id" | "created_by_project_id" => "a text, by =, != or like",
+        _ => "a text or null",
+    }
 }

@@ -185,6 +185,7 @@ pub(crate) fn unknown(mut names: Vec<String>) -> ApiError {
 fn unknown_metrics(missing: &[&Named]) -> ApiError {
     let name = |named: &&Named| format!("{}/{}", named.destination.id, named.measures.name);
     unknown(missing.iter().map(name).collect())
+        .explained("create_metrics=true creates the metrics that are missing")
 }
 
 fn description(named: &Named) -> MetricDescription {

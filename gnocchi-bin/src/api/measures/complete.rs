@@ -7,13 +7,12 @@ use carbonara::{Series, Timestamp};
 use gnocchi_core::model::{MetricId, ResourceId};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
 
+use super::fault::{Fault, Faults, Sent, Wrong};
 use super::shape::{ByShape, Shape};
-use super::{
-    BodyError, Columns, Context, Fault, NamedMeasures, ResourceMeasures, quote_bare_tokens,
-};
-use crate::api::schema::{Invalid, Path};
+use super::{BodyError, Columns, Context, NamedMeasures, ResourceMeasures, quote_bare_tokens};
+use crate::api::schema::{Invalid, Path, listed};
 use crate::api::storable;
-use crate::api::timestamp::{self, Style, TimestampError};
+use crate::api::timestamp::{self, Style};
 
 pub(super) fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {
     parse(body, context, |reader, json| {
@@ -129,37 +128,31 @@ struct List<'a> {
 #[derive(Default)]
 struct ListState {
     columns: Columns,
+    /// How many measures were read.
+    read: usize,
     style: Option<Style>,
-    fault: Option<Fault>,
+    faults: Faults,
 }
 
 impl ListState {
-    /// Keeps the fault that is reported first.
-    fn refuse(&mut self, fault: Fault) {
-        self.fault = Some(self.fault.map_or(fault, |before| before.min(fault)));
+    fn add(&mut self, measure: Option<Measure>) {
+        let index = self.read;
+        self.read += 1;
+        match self.point(measure) {
+            Ok((timestamp, value)) => self.columns.push(timestamp, value),
+            Err(wrong) => self.faults.add(index, wrong),
+        }
     }
 
-    fn add(&mut self, measure: Option<Measure>) {
-        let Some(Measure {
-            timestamp: Some(timestamp),
-            value,
-        }) = measure
-        else {
-            return self.refuse(Fault::Format);
-        };
-        let timestamp = timestamp.and_then(|(timestamp, style)| {
-            let is_mixed = *self.style.get_or_insert(style) != style;
-            if is_mixed {
-                Err(Fault::Timestamp(TimestampError::Unparsable))
-            } else {
-                Ok(timestamp)
-            }
-        });
-        match (timestamp, value) {
-            (Err(fault), _) => self.refuse(fault),
-            (Ok(_), None) => self.refuse(Fault::Value),
-            (Ok(timestamp), Some(value)) => self.columns.push(timestamp, value),
+    fn point(&mut self, measure: Option<Measure>) -> Result<(Timestamp, f64), Wrong> {
+        let Measure { timestamp, value } = measure.ok_or(Wrong::NoObject)?;
+        let (timestamp, found) = timestamp.ok_or(Wrong::NoTimestamp(Sent::Nothing))??;
+        let before = *self.style.get_or_insert(found);
+        if before != found {
+            return Err(Wrong::Style { before, found });
         }
+        let value = value.ok_or(Wrong::Value(Sent::Nothing))?;
+        Ok((timestamp, value.map_err(Wrong::Value)?))
     }
 }
 
@@ -170,12 +163,13 @@ impl<'de> Shape<'de> for List<'_> {
         let mut state = ListState::default();
         while let Some(measure) = items.next_element_seed(ByShape::new(MeasureShape {
             now: self.reader.now,
+            details: state.faults.wants_details(),
         }))? {
             self.reader.count()?;
             state.add(measure);
         }
-        if let Some(fault) = state.fault {
-            self.reader.refuse(self.path.invalid(fault.to_string()));
+        if let Some(invalid) = state.faults.report(self.path) {
+            self.reader.refuse(invalid);
             return Ok(Series::new());
         }
         Ok(state.columns.into_series())
@@ -195,21 +189,26 @@ impl<'de> Shape<'de> for List<'_> {
     }
 
     fn other(self) -> Series {
-        self.reader
-            .refuse(self.path.invalid(Fault::Format.to_string()));
+        let invalid = self.path.invalid(Fault::Format.to_string());
+        self.reader.refuse(invalid.explained(NO_LIST));
         Series::new()
     }
 }
 
+/// What is said when measures are no list.
+const NO_LIST: &str = "a list of objects with a timestamp and a value is expected";
+
 /// What an object says of one measure.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Measure {
-    timestamp: Option<Result<(Timestamp, Style), Fault>>,
-    value: Option<f64>,
+    timestamp: Option<Result<(Timestamp, Style), Wrong>>,
+    value: Option<Result<f64, Sent>>,
 }
 
 struct MeasureShape {
     now: Timestamp,
+    /// Whether it is shown what cannot be used.
+    details: bool,
 }
 
 impl<'de> Shape<'de> for MeasureShape {
@@ -221,9 +220,16 @@ impl<'de> Shape<'de> for MeasureShape {
             match key {
                 Key::Timestamp => {
                     measure.timestamp =
-                        Some(members.next_value_seed(ByShape::new(Moment { now: self.now }))?);
+                        Some(members.next_value_seed(ByShape::new(TimestampShape {
+                            now: self.now,
+                            details: self.details,
+                        }))?);
                 }
-                Key::Value => measure.value = members.next_value_seed(ByShape::new(Value))?,
+                Key::Value => {
+                    let details = self.details;
+                    let value = members.next_value_seed(ByShape::new(Value { details }))?;
+                    measure.value = Some(value);
+                }
                 Key::Other => {
                     members.next_value::<IgnoredAny>()?;
                 }
@@ -261,17 +267,18 @@ impl Shape<'_> for KeyShape {
     }
 }
 
-struct Moment {
+struct TimestampShape {
     now: Timestamp,
+    details: bool,
 }
 
-impl Shape<'_> for Moment {
-    type Value = Result<(Timestamp, Style), Fault>;
+impl Shape<'_> for TimestampShape {
+    type Value = Result<(Timestamp, Style), Wrong>;
 
     fn number(self, seconds: f64) -> Self::Value {
         timestamp::from_seconds(seconds)
-            .map(|moment| (moment, Style::Number))
-            .map_err(Fault::Timestamp)
+            .map(|timestamp| (timestamp, Style::Number))
+            .map_err(|error| Wrong::Timestamp(error, Sent::Number(seconds)))
     }
 
     fn bool(self, yes: bool) -> Self::Value {
@@ -279,38 +286,56 @@ impl Shape<'_> for Moment {
     }
 
     fn text(self, text: &str) -> Self::Value {
-        timestamp::parse_styled(text, self.now).map_err(Fault::Timestamp)
+        let sent = |error| Wrong::Timestamp(error, sent(text, self.details));
+        timestamp::parse_styled(text, self.now).map_err(sent)
     }
 
     fn other(self) -> Self::Value {
-        Err(Fault::Format)
+        Err(Wrong::NoTimestamp(Sent::Other))
     }
 }
 
-struct Value;
+fn sent(text: &str, details: bool) -> Sent {
+    if details {
+        Sent::text(text)
+    } else {
+        Sent::Other
+    }
+}
+
+struct Value {
+    details: bool,
+}
 
 impl Shape<'_> for Value {
-    type Value = Option<f64>;
+    type Value = Result<f64, Sent>;
 
-    fn number(self, value: f64) -> Option<f64> {
-        Some(value)
+    fn number(self, value: f64) -> Self::Value {
+        Ok(value)
     }
 
-    fn bool(self, yes: bool) -> Option<f64> {
-        Some(f64::from(u8::from(yes)))
+    fn bool(self, yes: bool) -> Self::Value {
+        Ok(f64::from(u8::from(yes)))
     }
 
-    fn text(self, text: &str) -> Option<f64> {
-        let value: f64 = text.trim().parse().ok()?;
+    fn text(self, text: &str) -> Self::Value {
+        let refused = || sent(text, self.details);
+        let value: f64 = text.trim().parse().map_err(|_| refused())?;
         // `inf` means infinity; 1e999 is a number that no double holds.
         let overflows = value.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit());
-        (!overflows).then_some(value)
+        if overflows { Err(refused()) } else { Ok(value) }
     }
 
-    fn other(self) -> Option<f64> {
-        None
+    fn other(self) -> Self::Value {
+        Err(Sent::Other)
     }
 }
+
+/// What is said when metrics or resources are no mapping.
+const NO_MAPPING: &str = "an object is expected whose keys are metrics or resources";
+
+/// What is said when the metrics of a resource are no mapping.
+const NO_NAMES: &str = "an object is expected whose keys are names of metrics of the resource";
 
 /// A mapping of metrics to lists.
 struct Metrics<'a> {
@@ -327,7 +352,9 @@ impl<'de> Shape<'de> for Metrics<'_> {
             let path = Path::Key(&Path::Root, &key);
             let id = key.parse();
             if id.is_err() {
-                self.reader.refuse(path.invalid_key("not a valid value"));
+                let invalid = path.invalid_key("not a valid value");
+                self.reader
+                    .refuse(invalid.explained("keys are ids of metrics, which are UUIDs"));
             }
             let series = members.next_value_seed(ByShape::new(List {
                 reader: &mut *self.reader,
@@ -341,8 +368,8 @@ impl<'de> Shape<'de> for Metrics<'_> {
     }
 
     fn other(self) -> Self::Value {
-        self.reader
-            .refuse(Path::Root.invalid("expected a dictionary"));
+        let invalid = Path::Root.invalid("expected a dictionary");
+        self.reader.refuse(invalid.explained(NO_MAPPING));
         Vec::new()
     }
 }
@@ -379,8 +406,8 @@ impl<'de> Shape<'de> for Resources<'_> {
     }
 
     fn other(self) -> Self::Value {
-        self.reader
-            .refuse(Path::Root.invalid("expected a dictionary"));
+        let invalid = Path::Root.invalid("expected a dictionary");
+        self.reader.refuse(invalid.explained(NO_MAPPING));
         Vec::new()
     }
 }
@@ -412,11 +439,14 @@ impl<'de> Shape<'de> for Names<'_> {
     }
 
     fn other(self) -> Self::Value {
-        self.reader
-            .refuse(self.path.invalid("expected a dictionary"));
+        let invalid = self.path.invalid("expected a dictionary");
+        self.reader.refuse(invalid.explained(NO_NAMES));
         Vec::new()
     }
 }
+
+/// The keys of an object with a list and what the metric is created with.
+const NAMED_KEYS: [&str; 3] = ["measures", "archive_policy_name", "unit"];
 
 /// A list, or an object with a list and what the metric is created with. The name is filled in by the caller.
 struct Named<'a> {
@@ -468,8 +498,9 @@ impl<'de> Shape<'de> for Named<'_> {
                 }
                 _ => {
                     members.next_value::<IgnoredAny>()?;
+                    let known = listed(&key, NAMED_KEYS.into_iter());
                     self.reader
-                        .refuse(path.invalid_key("extra keys not allowed"));
+                        .refuse(path.invalid_key("extra keys not allowed").explained(known));
                 }
             }
         }
@@ -481,8 +512,8 @@ impl<'de> Shape<'de> for Named<'_> {
     }
 
     fn other(self) -> NamedMeasures {
-        self.reader
-            .refuse(self.path.invalid(Fault::Format.to_string()));
+        let invalid = self.path.invalid(Fault::Format.to_string());
+        self.reader.refuse(invalid.explained(NO_LIST));
         NamedMeasures::default()
     }
 }

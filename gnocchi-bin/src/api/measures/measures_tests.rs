@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use std::fmt;
 
 use super::*;
 
@@ -418,5 +419,55 @@ fn usual_bodies_take_the_fast_way() {
             context()
         )
         .is_some()
+    );
+}
+
+#[test]
+fn the_measure_that_is_wrong_is_named_and_shown() {
+    let check = |body: &str, expected: &str| {
+        let Err(BodyError::Invalid(invalid)) = list(body.as_bytes(), context()) else {
+            panic!("{body}")
+        };
+        let explanation = invalid.into_explanation().unwrap();
+        assert!(explanation.contains(expected), "{body}: {explanation}");
+    };
+    check(
+        r#"[{"timestamp": 1, "value": 1}, {"timestamp": 1714521600000, "value": 1}]"#,
+        "measure at index 1: 1714521600000 looks like milliseconds since 1970 (2024-05-01T00:00:00Z), but seconds are expected",
+    );
+    check(
+        r#"[{"timestamp": "soon", "value": 1}]"#,
+        "measure at index 0: \"soon\" is no timestamp; allowed are ISO 8601",
+    );
+    check(
+        r#"[{"timestamp": -5, "value": 1}]"#,
+        "measure at index 0: -5 seconds is before 1970",
+    );
+    check(
+        r#"[{"timestamp": 1, "value": 1}, {"timestamp": "2024-05-01", "value": 1}]"#,
+        "measure at index 1: the timestamp is a date and time, and those before it are a number of seconds",
+    );
+    check(
+        r#"[{"timestamp": 1, "value": "x"}]"#,
+        "measure at index 0: the value \"x\" is no number",
+    );
+    check(
+        r#"[{"timestamp": 1}]"#,
+        "measure at index 0: the value is missing",
+    );
+    check(
+        r#"[{"value": 1}, 7]"#,
+        "measure at index 0: the timestamp is missing (and 1 more measures are wrong)",
+    );
+    check(
+        "[7]",
+        "measure at index 0: not an object with a timestamp and a value",
+    );
+    check("{\"a\": 1}", "a list of objects");
+    // Of several faults the reported one is explained, however many come before it.
+    let many = vec![r#"{"timestamp": 1, "value": "x"}"#; 500].join(",");
+    check(
+        &format!(r#"[{many}, {{"timestamp": "soon", "value": 1}}]"#),
+        "measure at index 500: the timestamp cannot be used (and 500 more measures are wrong)",
     );
 }

@@ -6,20 +6,19 @@
 
 mod complete;
 mod fast;
+mod fault;
 mod number;
 mod shape;
 mod tokens;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 use std::hash::Hash;
 
 use carbonara::{Series, Timestamp};
 use gnocchi_core::model::MetricId;
 
 use super::schema::Invalid;
-use super::timestamp::TimestampError;
 
 pub(super) use number::Number;
 use tokens::quote_bare_tokens;
@@ -46,17 +45,6 @@ pub enum BodyError {
     TooManyPoints,
     /// It names more metrics than are allowed.
     TooManyMetrics,
-}
-
-/// What is wrong with a list of measures. Of several, the first in this order is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fault {
-    /// It is no list of objects, or one of them has no timestamp.
-    Format,
-    /// A timestamp cannot be used.
-    Timestamp(TimestampError),
-    /// A value is no number.
-    Value,
 }
 
 /// The measures of one named metric of a resource.
@@ -206,16 +194,6 @@ impl Columns {
     pub(in crate::api) fn into_series(self) -> Series {
         Series::from_points(self.timestamps_ns, self.values)
             .expect("every push adds to both columns, and a `Timestamp` is not before the epoch")
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Format => f.write_str("unexpected measures format"),
-            Self::Timestamp(error) => write!(f, "unexpected timestamp '{error}'"),
-            Self::Value => f.write_str("unexpected measures value"),
-        }
     }
 }
 

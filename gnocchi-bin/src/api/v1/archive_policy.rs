@@ -7,6 +7,7 @@ use gnocchi_core::model::{
     MethodSelection,
 };
 use gnocchi_core::policy::{Action, NoTarget, Properties};
+use gnocchi_core::text::method;
 use serde_json::{Value, json};
 
 use super::{created, no_content, ok};
@@ -17,7 +18,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::api::render;
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
-use crate::api::timespan;
+use crate::api::{explanation, timespan};
 
 /// One granularity as it is written: all parts are optional until they are put together.
 type DefinitionParts = (Option<Timespan>, Option<u64>, Option<Timespan>);
@@ -139,7 +140,7 @@ struct Creation {
 impl Creation {
     fn parse(body: &Value) -> Checked<Self> {
         const KNOWN: [&str; 4] = ["name", "back_window", "definition", "aggregation_methods"];
-        let object = Object::open(body, &Path::Root, |key| KNOWN.contains(&key))?;
+        let object = Object::open(body, &Path::Root, &KNOWN)?;
         let name = object.optional(
             "name",
             schema::name_up_to(ARCHIVE_POLICY_NAME_CHARACTERS_MAX),
@@ -171,9 +172,7 @@ impl Creation {
 
 fn parse_change(body: &Value) -> Result<(Vec<Definition>, Option<u32>), ApiError> {
     let fields = |body| -> Checked<_> {
-        let object = Object::open(body, &Path::Root, |key| {
-            ["definition", "back_window"].contains(&key)
-        })?;
+        let object = Object::open(body, &Path::Root, &["definition", "back_window"])?;
         let definition = object.optional("definition", check_definition)?;
         let back_window = object.optional("back_window", check_back_window)?;
         Ok((object.require("definition", definition)?, back_window))
@@ -197,14 +196,15 @@ fn refuse(error: &ArchivePolicyError) -> ApiError {
 
 fn check_back_window(value: &Value, path: &Path<'_>) -> Checked<u32> {
     let number = schema::whole_number(0)(value, path)?;
-    u32::try_from(number).map_err(|_| path.invalid(format!("value must be at most {}", u32::MAX)))
+    u32::try_from(number).map_err(|_| {
+        path.invalid(format!("value must be at most {}", u32::MAX))
+            .sent(value, "a number of buckets of the coarsest granularity")
+    })
 }
 
 fn check_definition(value: &Value, path: &Path<'_>) -> Checked<Vec<DefinitionParts>> {
     schema::list(value, path, 1, |item, path| {
-        let object = Object::open(item, path, |key| {
-            ["granularity", "points", "timespan"].contains(&key)
-        })?;
+        let object = Object::open(item, path, &["granularity", "points", "timespan"])?;
         Ok((
             object.optional("granularity", check_timespan)?,
             object.optional("points", schema::whole_number(1))?,
@@ -217,12 +217,34 @@ fn check_timespan(value: &Value, path: &Path<'_>) -> Checked<Timespan> {
     let parsed = match value {
         Value::Number(number) => timespan::from_seconds(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => timespan::parse(text),
-        _ => return Err(path.invalid("Invalid timespan")),
+        other => {
+            let allowed = "a number of seconds, or a text such as \"5 minutes\"";
+            return Err(path.invalid("Invalid timespan").sent(other, allowed));
+        }
     };
-    parsed.map_err(|error| path.invalid(error.to_string()))
+    parsed.map_err(|error| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        path.invalid(error.to_string())
+            .explained(explanation::timespan(&text, error))
+    })
 }
 
 fn check_method(value: &Value, path: &Path<'_>) -> Checked<MethodSelection> {
     let selection = value.as_str().and_then(MethodSelection::parse);
-    selection.ok_or_else(|| path.invalid("not a valid value"))
+    selection.ok_or_else(|| {
+        let allowed = "an aggregation method as in /v1/capabilities, with + or - before it, or *";
+        let invalid = path.invalid("not a valid value").sent(value, allowed);
+        match value
+            .as_str()
+            .and_then(|text| method::meant(text.trim_start_matches(['+', '-'])))
+        {
+            Some(meant) => invalid.explained(format!(
+                "did you mean {meant}? {} was sent; allowed is {allowed}",
+                schema::shown(value)
+            )),
+            None => invalid,
+        }
+    })
 }

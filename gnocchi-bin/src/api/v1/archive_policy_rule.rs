@@ -120,9 +120,8 @@ fn view(rule: &ArchivePolicyRule) -> Value {
 }
 
 fn parse(body: &Value) -> Checked<ArchivePolicyRule> {
-    let object = Object::open(body, &Path::Root, |key| {
-        ["name", "archive_policy_name", "metric_pattern"].contains(&key)
-    })?;
+    const KNOWN: [&str; 3] = ["name", "archive_policy_name", "metric_pattern"];
+    let object = Object::open(body, &Path::Root, &KNOWN)?;
     let text = |key: &str| object.optional(key, string_up_to(CHARACTERS_MAX));
     let (name, archive_policy_name, metric_pattern) = (
         object.optional("name", name_up_to(CHARACTERS_MAX))?,
@@ -137,7 +136,7 @@ fn parse(body: &Value) -> Checked<ArchivePolicyRule> {
 }
 
 fn parse_name(body: &Value) -> Checked<String> {
-    let object = Object::open(body, &Path::Root, |key| key == "name")?;
+    let object = Object::open(body, &Path::Root, &["name"])?;
     let name = object.optional("name", name_up_to(CHARACTERS_MAX))?;
     object.require("name", name)
 }

@@ -28,7 +28,7 @@ impl MetricDescription {
     /// Reads a description; ids of resources are those of `caller`.
     pub(super) fn parse(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<Self> {
         const KNOWN: [&str; 4] = ["archive_policy_name", "resource_id", "name", "unit"];
-        let object = Object::open(value, path, |key| KNOWN.contains(&key))?;
+        let object = Object::open(value, path, &KNOWN)?;
         let resource = object.optional("resource_id", |value, path| {
             Ok((
                 resource_id(value, path, caller)?,

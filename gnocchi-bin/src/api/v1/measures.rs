@@ -26,7 +26,7 @@ use crate::api::query::Query;
 use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
 use crate::api::time_zone::{not_local, time_zone};
-use crate::api::{timespan, timestamp};
+use crate::api::{explanation, timespan};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 256 << 10;
@@ -67,7 +67,7 @@ pub(super) async fn read(
     require_on_metric(state, Action::GetMeasures, caller, metric).await?;
     // Every read sees what was acknowledged before, so there is nothing to refresh.
     query.flag("refresh", false)?;
-    let query = parse_query(metric.id, query, state.gnocchi().clock().now())?;
+    let query = parse_query(metric, query, state.gnocchi().clock().now())?;
     let levels = state.gnocchi().measures(metric, &query).await?;
     let mut document = Document::new();
     document.measures(levels.into_iter().map(level_rows).collect());
@@ -190,30 +190,15 @@ impl Report {
     }
 }
 
-fn parse_query(metric: MetricId, query: &Query, now: Timestamp) -> ApiResult<MeasuresQuery> {
-    let moment = |name: &str| match query.single(name)? {
-        None => Ok(None),
-        Some(text) => match timestamp::parse(text, now) {
-            Ok(moment) => Ok(Some(moment)),
-            Err(_) => Err(ApiError::argument(
-                name,
-                "Must be a datetime or a timestamp",
-            )),
-        },
-    };
-    let (start, stop) = (moment("start")?, moment("stop")?);
-    let granularity = match query.single("granularity")? {
-        None => None,
-        Some(text) => Some(
-            timespan::parse(text)
-                .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
-        ),
-    };
+fn parse_query(metric: &Metric, query: &Query, now: Timestamp) -> ApiResult<MeasuresQuery> {
+    let start = query.timestamp("start", now)?;
+    let stop = query.timestamp("stop", now)?;
+    let granularity = query.timespan("granularity")?;
     let resample = resample(query)?;
     let aggregation = query.single("aggregation")?.unwrap_or("mean");
-    let method = aggregation
-        .parse()
-        .map_err(|_| ApiError::unknown_aggregation(metric, aggregation))?;
+    let method = aggregation.parse().map_err(|_| {
+        ApiError::unknown_aggregation(metric.id, aggregation, &metric.archive_policy)
+    })?;
     Ok(MeasuresQuery {
         method,
         granularity,
@@ -231,9 +216,12 @@ pub(super) fn resample(query: &Query) -> ApiResult<Option<Resample>> {
     };
     let to = match text.parse::<CalendarUnit>() {
         Ok(unit) => Granularity::Calendar(unit),
-        Err(_) => Granularity::Span(
-            timespan::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))?,
-        ),
+        Err(_) => Granularity::Span(timespan::parse(text).map_err(|error| {
+            let durations = explanation::timespan(text, error);
+            ApiError::bad_request(error.to_string()).explained(format!(
+                "{durations}, and the letters of the calendar Y, H, Q, M, W and D"
+            ))
+        })?),
     };
     let resample = Resample::new(to, time_zone).map_err(|error| not_local(RESAMPLE, error))?;
     Ok(Some(resample))

@@ -142,17 +142,19 @@ fn filter(caller: &Caller, query: &Query) -> ApiResult<MetricFilter> {
     let text = |name: &str| Ok::<_, ApiError>(single(name)?.map(ToOwned::to_owned));
     let ids = match single("id")? {
         None => None,
-        Some(id) => {
-            Some(vec![id.parse().map_err(|_| {
-                invalid(&format!("`{id}' is not a metric id"))
-            })?])
-        }
+        Some(id) => Some(vec![id.parse().map_err(|_| {
+            invalid(&format!("`{id}' is not a metric id, which is a UUID"))
+        })?]),
     };
     let status = match single("status")? {
         None => None,
         Some("active") => Some(MetricStatus::Active),
         Some("delete") => Some(MetricStatus::Deleted),
-        Some(other) => return Err(invalid(&format!("`{other}' is not a status"))),
+        Some(other) => {
+            return Err(invalid(&format!(
+                "`{other}' is not a status; active and delete are"
+            )));
+        }
     };
     let mut creators = Vec::from_iter(text("creator")?);
     let (user, project) = (single("user_id")?, single("project_id")?);

@@ -15,7 +15,7 @@ use super::creation::{MetricDescription, MetricMaker, resource_id};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
-use crate::api::timestamp;
+use crate::api::{explanation, timestamp};
 
 /// Users and projects may have names of so many characters.
 const OWNER_CHARACTERS_MAX: usize = 255;
@@ -65,9 +65,12 @@ pub(super) struct Fields {
 impl Creation {
     pub(super) fn parse(body: &Value, sender: Sender<'_>) -> Checked<Self> {
         let types = sender.resource_type.attributes();
-        let known =
-            |key: &str| key == "id" || SHARED_KEYS.contains(&key) || types.contains_key(key);
-        let object = Object::open(body, &Path::Root, known)?;
+        let known: Vec<&str> = ["id"]
+            .into_iter()
+            .chain(SHARED_KEYS)
+            .chain(types.keys().map(String::as_str))
+            .collect();
+        let object = Object::open(body, &Path::Root, &known)?;
         let id = object.optional("id", |value, path| {
             Ok((
                 resource_id(value, path, sender.caller)?,
@@ -148,8 +151,11 @@ impl Fields {
     /// Reads a body that changes a resource.
     pub(super) fn parse(body: &Value, sender: Sender<'_>) -> Checked<Self> {
         let types = sender.resource_type.attributes();
-        let known = |key: &str| SHARED_KEYS.contains(&key) || types.contains_key(key);
-        Self::read(Object::open(body, &Path::Root, known)?, sender)
+        let known: Vec<&str> = SHARED_KEYS
+            .into_iter()
+            .chain(types.keys().map(String::as_str))
+            .collect();
+        Self::read(Object::open(body, &Path::Root, &known)?, sender)
     }
 
     /// Checks that no metric has a name that an address cannot hold.
@@ -227,14 +233,17 @@ pub(super) fn metric_entries(
     path: &Path<'_>,
     caller: &Caller,
 ) -> Checked<MetricEntries> {
-    let object = Object::open(value, path, |_| true)?;
+    let object = Object::open_any(value, path)?;
     let entry = |(name, value): (&String, &Value)| {
         let place = Path::Key(path, name);
         let entry = match value {
             Value::String(id) => {
-                let id = id
-                    .parse()
-                    .map_err(|_| place.invalid("badly formed hexadecimal UUID string"))?;
+                let id = id.parse().map_err(|_| {
+                    place.invalid("badly formed hexadecimal UUID string").sent(
+                        value,
+                        "the UUID of a metric, or an object that describes a new one",
+                    )
+                })?;
                 MetricEntry::Existing(id)
             }
             description => MetricEntry::New(MetricDescription {
@@ -277,9 +286,13 @@ fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> 
         Value::String(text) => timestamp::parse(text, now),
         _ => Err(timestamp::TimestampError::Unparsable),
     };
-    parsed
-        .map(whole_microseconds)
-        .map_err(|error| path.invalid(error.to_string()))
+    parsed.map(whole_microseconds).map_err(|error| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        path.invalid(error.to_string())
+            .explained(explanation::timestamp(&text, error))
+    })
 }
 
 pub(in crate::api) fn whole_microseconds(moment: Timestamp) -> Timestamp {
@@ -301,38 +314,48 @@ pub(super) fn attribute_value(
         } => {
             let text = schema::string(value, path)?;
             let length = text.chars().count();
+            let refuse = |message: String| {
+                let shown = schema::shown(value);
+                let explanation = format!("{shown} was sent, which has {length} characters");
+                Err(path.invalid(message).explained(explanation))
+            };
             if length < min_length as usize {
-                return Err(path.invalid(format!("length of value must be at least {min_length}")));
+                return refuse(format!("length of value must be at least {min_length}"));
             }
             if length > max_length as usize {
-                return Err(path.invalid(format!("length of value must be at most {max_length}")));
+                return refuse(format!("length of value must be at most {max_length}"));
             }
             Ok(AttributeValue::String(text))
         }
         AttributeKind::Number { min, max } => {
             let number = value
                 .as_f64()
-                .ok_or_else(|| path.invalid("expected Real"))?;
+                .ok_or_else(|| path.invalid("expected Real").sent(value, "a number"))?;
+            let refuse = |message: String| {
+                let explanation = format!("{} was sent", schema::shown(value));
+                Err(path.invalid(message).explained(explanation))
+            };
             if let Some(min) = min.filter(|min| number < min.value()) {
-                return Err(path.invalid(format!("value must be at least {min}")));
+                return refuse(format!("value must be at least {min}"));
             }
             if let Some(max) = max.filter(|max| number > max.value()) {
-                return Err(path.invalid(format!("value must be at most {max}")));
+                return refuse(format!("value must be at most {max}"));
             }
             Ok(AttributeValue::Number(number))
         }
         AttributeKind::Uuid => {
             let text = schema::string(value, path)?;
             // The id of a metric reads the same forms of a UUID.
-            let id: MetricId = text
-                .parse()
-                .map_err(|_| path.invalid("badly formed hexadecimal UUID string"))?;
+            let id: MetricId = text.parse().map_err(|_| {
+                path.invalid("badly formed hexadecimal UUID string")
+                    .sent(value, "a UUID")
+            })?;
             Ok(AttributeValue::Uuid(Uuid::from_bytes(*id.as_bytes())))
         }
         AttributeKind::Bool => value
             .as_bool()
             .map(AttributeValue::Bool)
-            .ok_or_else(|| path.invalid("expected bool")),
+            .ok_or_else(|| path.invalid("expected bool").sent(value, "true or false")),
         AttributeKind::Datetime => moment(value, path, now).map(AttributeValue::Datetime),
         _ => Err(path.invalid("not a valid value")),
     }

@@ -13,7 +13,7 @@ use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Object, Path, name_up_to};
+use crate::api::schema::{self, Checked, Object, Path, name_up_to};
 use crate::api::state::ApiState;
 
 /// The longest name, in characters.
@@ -141,12 +141,10 @@ fn number_limit(value: &Value) -> Option<NumberLimit> {
 }
 
 fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
-    let object = Object::open(body, &Path::Root, |key| {
-        ["name", "attributes"].contains(&key)
-    })?;
+    let object = Object::open(body, &Path::Root, &["name", "attributes"])?;
     let name = object.optional("name", name_up_to(NAME_CHARACTERS_MAX))?;
     let attributes = object.optional("attributes", |value, path| {
-        let object = Object::open(value, path, |_| true)?;
+        let object = Object::open_any(value, path)?;
         let definition = |(name, value): (&String, &Value)| {
             Ok((
                 name.clone(),
@@ -161,27 +159,47 @@ fn parse(body: &Value) -> Checked<(String, BTreeMap<String, Attribute>)> {
     ))
 }
 
+/// The types of attributes.
+const TYPES: &str = "one of the types string, number, uuid, bool and datetime";
+
 /// Reads the definition of an attribute. Whatever is wrong with it, its type is said not to be valid.
 pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribute> {
-    let refuse = || Path::Key(path, "type").invalid("not a valid value");
-    let definition = value.as_object().ok_or_else(refuse)?;
-    let kind_name = definition
-        .get("type")
-        .and_then(Value::as_str)
-        .ok_or_else(refuse)?;
+    let refuse = |explanation: String| {
+        let invalid = Path::Key(path, "type").invalid("not a valid value");
+        invalid.explained(explanation)
+    };
+    let sent = |value: &Value, allowed: &str| {
+        refuse(format!(
+            "{} was sent; allowed is {allowed}",
+            schema::shown(value)
+        ))
+    };
+    let definition = value
+        .as_object()
+        .ok_or_else(|| sent(value, "an object with a type"))?;
+    let kind_name = match definition.get("type") {
+        Some(Value::String(name)) => name.as_str(),
+        Some(other) => return Err(sent(other, TYPES)),
+        None => return Err(refuse(format!("the type is missing; allowed is {TYPES}"))),
+    };
     let known: &[&str] = match kind_name {
         "string" => &["type", "required", "min_length", "max_length"],
         "number" => &["type", "required", "min", "max"],
         "uuid" | "bool" | "datetime" => &["type", "required"],
-        _ => return Err(refuse()),
+        _ => return Err(sent(&definition["type"], TYPES)),
     };
-    if definition.keys().any(|key| !known.contains(&key.as_str())) {
-        return Err(refuse());
+    let mut keys = definition.keys();
+    if let Some(key) = keys.find(|key| !known.contains(&key.as_str())) {
+        let listed = schema::listed(key, known.iter().copied());
+        return Err(refuse(format!(
+            "{} is no part of an attribute of type {kind_name}: {listed}",
+            schema::shown_text(key)
+        )));
     }
     let required = definition
         .get("required")
         .map_or(Some(true), Value::as_bool)
-        .ok_or_else(refuse)?;
+        .ok_or_else(|| sent(&definition["required"], "true or false for required"))?;
     let length = |key: &str, allowed: std::ops::RangeInclusive<u32>, default: u32| match definition
         .get(key)
     {
@@ -190,12 +208,20 @@ pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribu
             let length = value.as_u64().and_then(|length| u32::try_from(length).ok());
             length
                 .filter(|length| allowed.contains(length))
-                .ok_or_else(refuse)
+                .ok_or_else(|| {
+                    let (least, most) = (allowed.start(), allowed.end());
+                    sent(
+                        value,
+                        &format!("a whole number from {least} to {most} for {key}"),
+                    )
+                })
         }
     };
     let limit = |key: &str| match definition.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => number_limit(value).map(Some).ok_or_else(refuse),
+        Some(value) => number_limit(value)
+            .map(Some)
+            .ok_or_else(|| sent(value, &format!("a number or null for {key}"))),
     };
     let kind = match kind_name {
         "string" => AttributeKind::String {

@@ -70,7 +70,7 @@ impl Patch {
             operation.apply(&mut new)?;
         }
         let place = Path::Key(&Path::Root, "attributes");
-        let new = Object::open(&new, &place, |_| true)?;
+        let new = Object::open_any(&new, &place)?;
         let (mut attributes, mut fills) = (BTreeMap::new(), BTreeMap::new());
         for (name, definition) in new.entries() {
             if let Some(kept) = before.attributes().get(name)
@@ -89,12 +89,13 @@ impl Patch {
 }
 
 fn parse_operation(value: &Value, path: &Path<'_>) -> Checked<Operation> {
-    let known = |key: &str| ["op", "path", "value"].contains(&key);
-    let object = Object::open(value, path, known)?;
+    let object = Object::open(value, path, &["op", "path", "value"])?;
     let kind = object.optional("op", |value, path| match value.as_str() {
         Some("add") => Ok(OperationKind::Add),
         Some("remove") => Ok(OperationKind::Remove),
-        _ => Err(path.invalid("not a valid value")),
+        _ => Err(path
+            .invalid("not a valid value")
+            .sent(value, "add or remove")),
     })?;
     let steps = object.optional("path", |value, path| {
         let below = value
@@ -103,7 +104,10 @@ fn parse_operation(value: &Value, path: &Path<'_>) -> Checked<Operation> {
         below
             .filter(|below| below.is_empty() || below.starts_with('/'))
             .map(pointer_steps)
-            .ok_or_else(|| path.invalid(format!("does not match regular expression ^{ATTRIBUTES}")))
+            .ok_or_else(|| {
+                path.invalid(format!("does not match regular expression ^{ATTRIBUTES}"))
+                    .sent(value, "/attributes/NAME")
+            })
     })?;
     Ok(Operation {
         kind: object.require("op", kind)?,
@@ -181,7 +185,7 @@ fn parse_with_fill(
         return Ok((attribute, None));
     };
     let place = Path::Key(&place, "options");
-    let options = Object::open(&options, &place, |key| key == "fill")?;
+    let options = Object::open(&options, &place, &["fill"])?;
     let fill = options.entries().map(|(_, fill)| fill).next();
     let Some(fill) = fill.filter(|fill| !fill.is_null()) else {
         return Ok((attribute, None));

@@ -19,10 +19,11 @@ use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, Extent, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::query::Query;
+use crate::api::query::{Query, timespan_of};
 use crate::api::render::Document;
+use crate::api::schema::shown_text;
 use crate::api::state::ApiState;
-use crate::api::{timespan, timestamp};
+use crate::api::{explanation, timestamp};
 
 /// How many metrics are searched together.
 const METRICS_AT_ONCE: usize = 64;
@@ -51,7 +52,8 @@ pub(super) async fn search(
 ) -> ApiResult {
     let metrics = metrics(&state, &caller, &query).await?;
     let Some(body) = body.optional_json().await? else {
-        return Err(ApiError::bad_request("No query specified in body"));
+        return Err(ApiError::bad_request("No query specified in body")
+            .explained("the body is a condition such as {\">\": 50}"));
     };
     let condition = value_predicate::parse(&body)?;
     let search = Search::parse(&query, state.gnocchi().clock().now())?;
@@ -80,6 +82,7 @@ async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<
     for (place, text) in query.all("metric_id").enumerate() {
         let id = text.parse().map_err(|_| {
             ApiError::bad_request(format!("Invalid input: not a valid value @ data[{place}]"))
+                .explained(format!("{} is no UUID of a metric", shown_text(text)))
         })?;
         if !ids.contains(&id) {
             ids.push(id);
@@ -101,17 +104,18 @@ async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<
 impl Search {
     fn parse(query: &Query, now: Timestamp) -> ApiResult<Self> {
         let moment = |name: &str| {
-            let parsed = query.single(name)?.map(|text| timestamp::parse(text, now));
-            let wrong = |_| ApiError::bad_request(format!("Invalid value for {name}"));
-            parsed.transpose().map_err(wrong)
+            let Some(text) = query.single(name)? else {
+                return Ok(None);
+            };
+            timestamp::parse(text, now).map(Some).map_err(|error| {
+                ApiError::bad_request(format!("Invalid value for {name}"))
+                    .explained(explanation::timestamp(text, error))
+            })
         };
         let (start, stop) = (moment("start")?, moment("stop")?);
         let mut granularities = BTreeSet::new();
         for text in query.all("granularity") {
-            granularities.insert(
-                timespan::parse(text)
-                    .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
-            );
+            granularities.insert(timespan_of("granularity", text)?);
         }
         Ok(Self {
             aggregation: query.single("aggregation")?.unwrap_or("mean").to_owned(),
@@ -172,16 +176,18 @@ impl Search {
             });
             return Err(ApiError::bad_data(
                 json!({"cause": "Aggregation does not exist", "detail": detail}),
-            ));
+            )
+            .explained(explanation::granularities(policy)));
         }
         let mut methods = policy.aggregation_methods().iter();
         if methods.any(|method| method.to_string() == self.aggregation) {
             return Ok(());
         }
         let detail = json!({"metric": metric::listed(metric)});
-        Err(ApiError::bad_data(
-            json!({"cause": "Metric does not exist", "detail": detail}),
-        ))
+        Err(
+            ApiError::bad_data(json!({"cause": "Metric does not exist", "detail": detail}))
+                .explained(explanation::aggregation(&self.aggregation, policy)),
+        )
     }
 }
 

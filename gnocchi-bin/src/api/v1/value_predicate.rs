@@ -5,7 +5,7 @@ use gnocchi_core::query::{Operand, Operation, Predicate};
 use serde_json::Value;
 
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Path};
+use crate::api::schema::{Checked, Invalid, Path, listed};
 
 /// How many operations a condition may have: each one is a pass over all values.
 const OPERATIONS_MAX: usize = 1000;
@@ -68,7 +68,7 @@ impl Reader {
             return Ok(Predicate::Holds(self.operation(function, operand, &place)?));
         }
         let Value::Array(items) = operand else {
-            return Err(place.invalid_key(NOT_VALID));
+            return Err(unknown_operator(&place, key));
         };
         let combine = match key {
             "and" | "∧" => Predicate::All,
@@ -77,7 +77,7 @@ impl Reader {
                 self.negated = true;
                 Predicate::Any
             }
-            _ => return Err(place.invalid_key(NOT_VALID)),
+            _ => return Err(unknown_operator(&place, key)),
         };
         let mut predicates = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
@@ -99,10 +99,11 @@ impl Reader {
                     self.operand(left, &Path::Index(path, 0))?,
                     self.operand(right, &Path::Index(path, 1))?,
                 ),
-                _ => return Err(path.invalid("expected float")),
+                _ => return Err(path.invalid("expected float").sent(operand, NUMBERS)),
             },
             other => {
-                let number = number(other).ok_or_else(|| path.invalid("expected float"))?;
+                let number = number(other)
+                    .ok_or_else(|| path.invalid("expected float").sent(other, NUMBERS))?;
                 (Operand::Value, Operand::Number(number))
             }
         };
@@ -118,14 +119,31 @@ impl Reader {
             return Ok(Operand::Number(number));
         }
         if !value.is_object() {
-            return Err(path.invalid("expected float"));
+            return Err(path
+                .invalid("expected float")
+                .sent(value, "a number or an operation"));
         }
         let (key, operand) = only_entry(value, path)?;
         let place = Path::Key(path, key);
-        let function = function(key).ok_or_else(|| place.invalid_key(NOT_VALID))?;
+        let function = function(key).ok_or_else(|| unknown_operator(&place, key))?;
         let operation = self.operation(function, operand, &place)?;
         Ok(Operand::Result(Box::new(operation)))
     }
+}
+
+/// What an operation takes.
+const NUMBERS: &str = "a number, or a list of two numbers or operations";
+
+/// The operators, as far as they are words or ASCII.
+const OPERATORS: [&str; 26] = [
+    "=", "==", "eq", "!=", "ne", "<", "lt", "<=", "le", ">", "gt", ">=", "ge", "+", "add", "-",
+    "sub", "*", "mul", "/", "div", "%", "mod", "**", "pow", "and",
+];
+
+fn unknown_operator(place: &Path<'_>, key: &str) -> Invalid {
+    let known = listed(key, OPERATORS.into_iter().chain(["or"]));
+    let explanation = format!("{known}; and and or take a list");
+    place.invalid_key(NOT_VALID).explained(explanation)
 }
 
 /// Opens a mapping of one entry.
@@ -142,7 +160,9 @@ fn only_entry<'a>(value: &'a Value, path: &Path<'_>) -> Checked<(&'a str, &'a Va
         Value::Array(items) if items.is_empty() => {
             Err(path.invalid("length of value must be at least 1"))
         }
-        _ => Err(path.invalid("invalid value or type")),
+        other => Err(path
+            .invalid("invalid value or type")
+            .sent(other, "an object with one operator")),
     }
 }
 

@@ -7,18 +7,8 @@ use super::order::{Key, page, total_order};
 use super::{MemoryIndexer, State, StoredMetric};
 use crate::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use crate::error::IndexerError;
-use crate::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use crate::model::{METRIC_SORT_KEYS, Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
 use crate::policy::{Visibility, VisibleMetrics};
-
-const SORT_KEYS: [&str; 7] = [
-    "id",
-    "name",
-    "unit",
-    "creator",
-    "archive_policy_name",
-    "resource_id",
-    "status",
-];
 
 impl State {
     /// Checks that metrics can be created on resources that exist or are `assumed` to, ignoring the names of `leaving` metrics.
@@ -250,10 +240,11 @@ impl MetricIndexer for MemoryIndexer {
         if let Some(sort) = listed
             .sort
             .iter()
-            .find(|sort| !SORT_KEYS.contains(&sort.key.as_str()))
+            .find(|sort| !METRIC_SORT_KEYS.contains(&sort.key.as_str()))
         {
             return Err(IndexerError::InvalidSortKey {
                 key: sort.key.clone(),
+                known: METRIC_SORT_KEYS.map(ToOwned::to_owned).to_vec(),
             });
         }
         let state = self.state.lock();

@@ -15,21 +15,6 @@ use crate::model::{
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
 
-/// The sort keys of every type; history has two more.
-const SORT_KEYS: [&str; 9] = [
-    "id",
-    "type",
-    "creator",
-    "original_resource_id",
-    "started_at",
-    "ended_at",
-    "revision_start",
-    "user_id",
-    "project_id",
-];
-
-const HISTORY_SORT_KEYS: [&str; 2] = ["revision", "revision_end"];
-
 /// Returns a value for each attribute of a type, null where none is given.
 fn complete_attributes(
     resource_type: &ResourceType,
@@ -287,14 +272,16 @@ impl ResourceIndexer for MemoryIndexer {
             .resource_types
             .get(&query.resource_type)
             .ok_or_else(|| no_such_type(&query.resource_type))?;
-        let known = |key: &str| {
-            SORT_KEYS.contains(&key)
-                || (query.history && HISTORY_SORT_KEYS.contains(&key))
-                || resource_type.attributes().contains_key(key)
-        };
-        if let Some(sort) = query.page.sort.iter().find(|sort| !known(&sort.key)) {
+        let known = query.sort_keys(resource_type);
+        if let Some(sort) = query
+            .page
+            .sort
+            .iter()
+            .find(|sort| !known.contains(&sort.key))
+        {
             return Err(IndexerError::InvalidSortKey {
                 key: sort.key.clone(),
+                known,
             });
         }
         let past = state.revisions.values().filter(|_| query.history);

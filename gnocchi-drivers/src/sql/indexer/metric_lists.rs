@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{Metric, MetricId, MetricStatus, Page};
+use gnocchi_core::model::{METRIC_SORT_KEYS, Metric, MetricId, MetricStatus, Page};
 use gnocchi_core::policy::{CreatorProject, Visibility, VisibleMetrics};
 use gnocchi_core::search::Condition;
 
@@ -31,6 +31,7 @@ fn order_key(sort: &gnocchi_core::model::SortKey) -> Result<OrderKey, SqlError> 
         _ => {
             return Err(IndexerError::InvalidSortKey {
                 key: sort.key.clone(),
+                known: METRIC_SORT_KEYS.map(ToOwned::to_owned).to_vec(),
             }
             .into());
         }

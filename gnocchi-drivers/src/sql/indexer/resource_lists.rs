@@ -180,6 +180,7 @@ fn check_sort_keys(resource_type: &ResourceType, query: &ResourceQuery) -> Resul
     match query.page.sort.iter().find(|sort| !known(&sort.key)) {
         Some(sort) => Err(IndexerError::InvalidSortKey {
             key: sort.key.clone(),
+            known: query.sort_keys(resource_type),
         }
         .into()),
         None => Ok(()),

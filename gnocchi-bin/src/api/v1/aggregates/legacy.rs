@@ -23,10 +23,11 @@ use crate::api::address::Names;
 use crate::api::auth::{Authenticated, Extent, denied, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
+use crate::api::explanation;
 use crate::api::filter::{self, Rows};
 use crate::api::query::Query;
 use crate::api::render::Document;
-use crate::api::schema::{self, Path};
+use crate::api::schema::{self, Path, listed, shown_text};
 use crate::api::state::ApiState;
 use crate::api::v1::document;
 use crate::api::v1::measures::resample;
@@ -42,8 +43,10 @@ pub(in crate::api::v1) async fn across_metrics(
 ) -> ApiResult {
     let named = query.all("metric").filter(|text| !text.is_empty());
     let ids = named.enumerate().map(|(place, text)| {
-        text.parse()
-            .map_err(|_| ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]")))
+        text.parse().map_err(|_| {
+            ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]"))
+                .explained(format!("{} is no UUID of a metric", shown_text(text)))
+        })
     });
     let ids = ids.collect::<ApiResult<Vec<MetricId>>>()?;
     aggregate_metrics(&state, &caller, &query, each_once(ids)).await
@@ -58,7 +61,7 @@ pub(in crate::api::v1) async fn across_metrics_of_body(
 ) -> ApiResult {
     let ids = schema::list(&body.json().await?, &Path::Root, 0, |value, path| {
         let id = value.as_str().and_then(|text| text.parse().ok());
-        id.ok_or_else(|| path.invalid(NO_ID))
+        id.ok_or_else(|| path.invalid(NO_ID).sent(value, "the UUID of a metric"))
     })?;
     aggregate_metrics(&state, &caller, &query, each_once(ids)).await
 }
@@ -203,21 +206,21 @@ fn parse(state: &ApiState, query: &Query) -> ApiResult<ReaggregationQuery> {
 /// Says why nothing was computed, in the words of these calls.
 fn refused(error: AggregatesError, references: &Value) -> ApiError {
     let lacks = |series: &SeriesName, granularity: Timespan| {
-        ApiError::not_found(format!(
-            "Aggregation method '{}' at granularity '{:?}' for metric {} does not exist",
-            series.method,
-            granularity.as_second_f64(),
-            series.metric.id
-        ))
+        let policy = &series.metric.archive_policy;
+        ApiError::unknown_granularity(series.metric.id, &series.method, granularity, policy)
     };
     match &error {
         AggregatesError::UnknownAggregation { series, others: 0 } => {
-            ApiError::unknown_aggregation(series.metric.id, &series.method)
+            let policy = &series.metric.archive_policy;
+            ApiError::unknown_aggregation(series.metric.id, &series.method, policy)
         }
         AggregatesError::UnknownAggregation { series, .. } => {
             let definition = series.metric.archive_policy.definition();
             match definition.first() {
-                Some(first) => lacks(series, first.granularity()),
+                // The granularity is any one that there is: what is missing is the method.
+                Some(first) => lacks(series, first.granularity()).explained(
+                    explanation::aggregation(&series.method, &series.metric.archive_policy),
+                ),
                 None => refusal::of(error, references),
             }
         }
@@ -235,8 +238,10 @@ fn refused(error: AggregatesError, references: &Value) -> ApiError {
 /// Says that resources cannot be grouped that way.
 fn bad_group(error: Error) -> ApiError {
     match error {
-        Error::Indexer(IndexerError::InvalidSortKey { .. }) => {
+        Error::Indexer(IndexerError::InvalidSortKey { key, known }) => {
+            let known = listed(&key, known.iter().map(String::as_str));
             ApiError::bad_request("Invalid groupby attribute")
+                .explained(format!("{} is no property: {known}", shown_text(&key)))
         }
         other => other.into(),
     }

@@ -55,7 +55,7 @@ pub(super) async fn compute(
     };
     let scope = Scope::parse(&query)?;
     let body = body.json().await?;
-    let object = Object::open(&body, &Path::Root, |key| KEYS.contains(&key))?;
+    let object = Object::open(&body, &Path::Root, &KEYS)?;
     let operations =
         object.optional("operations", |value, path| Ok(Operations::of(value, path)))?;
     let operations = object.require("operations", operations)??;

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::query::Query;
+use crate::api::schema::shown_text;
 use crate::api::time_zone::{not_local, time_zone};
-use crate::api::{timespan, timestamp};
 
 /// What is said of a fill that is none.
 const FILLS: &str =
@@ -39,24 +39,19 @@ pub(super) struct Parameters {
 
 impl Parameters {
     pub(super) fn parse(query: &Query, now: Timestamp, unless_said: UnlessSaid) -> ApiResult<Self> {
-        let start = moment(query, "start", now)?;
-        let stop = moment(query, "stop", now)?;
+        let start = query.timestamp("start", now)?;
+        let stop = query.timestamp("stop", now)?;
         let needed_percent = match query.single("needed_overlap")? {
             None => None,
             Some(text) => Some(percent(text)?),
         };
-        let granularity = match query.single("granularity")? {
-            None => None,
-            Some(text) => Some(
-                timespan::parse(text)
-                    .map_err(|error| ApiError::argument("granularity", error.to_string()))?,
-            ),
-        };
+        let granularity = query.timespan("granularity")?;
         let fill = match query.single("fill")? {
             None => None,
             Some(text) => {
                 let fill = text.trim().parse::<Fill>();
-                Some(fill.map_err(|_| ApiError::argument("fill", FILLS))?)
+                let wrong = |_| ApiError::argument("fill", FILLS).explained(was_sent(text));
+                Some(fill.map_err(wrong)?)
             }
         };
         let gaps = match (fill, needed_percent, unless_said) {
@@ -94,17 +89,8 @@ impl Parameters {
     }
 }
 
-fn moment(query: &Query, name: &str, now: Timestamp) -> ApiResult<Option<Timestamp>> {
-    let Some(text) = query.single(name)? else {
-        return Ok(None);
-    };
-    match timestamp::parse(text, now) {
-        Ok(moment) => Ok(Some(moment)),
-        Err(_) => Err(ApiError::argument(
-            name,
-            "Must be a datetime or a timestamp",
-        )),
-    }
+fn was_sent(text: &str) -> String {
+    format!("{} was sent", shown_text(text))
 }
 
 fn percent(text: &str) -> ApiResult<f64> {
@@ -113,12 +99,16 @@ fn percent(text: &str) -> ApiResult<f64> {
         .parse()
         .ok()
         .filter(|number: &f64| !number.is_nan());
-    number.ok_or_else(|| ApiError::argument("needed_overlap", "Must be a number"))
+    number.ok_or_else(|| {
+        ApiError::argument("needed_overlap", "Must be a number")
+            .explained(format!("{}; allowed is a percentage", was_sent(text)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::error::Detail;
 
     fn parse(text: &str) -> ApiResult<Parameters> {
         Parameters::parse(
@@ -158,9 +148,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let check = |text: &str, name: &str, reason: &str| {
+            let Detail::Data(data) = parse(text).unwrap_err().detail else {
+                panic!("{text}")
+            };
             assert_eq!(
-                parse(text).unwrap_err(),
-                ApiError::argument(name, reason),
+                (&data["detail"], &data["reason"]),
+                (&name.into(), &reason.into()),
                 "{text}"
             );
         };

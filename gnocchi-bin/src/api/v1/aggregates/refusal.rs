@@ -7,13 +7,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::error::{ApiError, Detail};
-use crate::api::python;
+use crate::api::{explanation, python};
 
 /// Says why an expression was not computed; `references` are what it is about.
 pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
     match error {
         AggregatesError::NoGranularityMatch { series } => {
             cannot("No granularity match", &series.iter().map(pair).collect())
+                .explained(kept_granularities(&series))
         }
         AggregatesError::GranularitiesMissing {
             series,
@@ -25,13 +26,18 @@ pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
                 "Granularities are missing",
                 &series.iter().map(triple).collect(),
             )
+            .explained(kept_granularities(&series))
         }
         AggregatesError::UnknownAggregation { series, .. } => {
             let detail = json!([[series.metric.id.to_string(), series.method]]);
-            missing(json!({"cause": "Metrics with unknown aggregation", "detail": detail}))
+            missing(json!({"cause": "Metrics with unknown aggregation", "detail": detail})).explained(
+                explanation::aggregation(&series.method, &series.metric.archive_policy),
+            )
         }
         AggregatesError::NoSuchMetric { names } => {
-            ApiError::no_such_metric(&python::literal(&json!(names)))
+            ApiError::no_such_metric(&python::literal(&json!(names))).explained(
+                "no resource that matches the search has an active metric whose name matches one of these patterns",
+            )
         }
         AggregatesError::NotAggregated => ApiError::bad_data(json!({
             "cause": "Operations is invalid",
@@ -40,10 +46,35 @@ pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
         })),
         AggregatesError::UnknownReaggregation { name } => ApiError::bad_request(format!(
             "Invalid reaggregation: `{name}' is not a method that aggregates series"
-        )),
+        ))
+        .explained(ACROSS_SERIES),
         AggregatesError::Evaluate(error) => cannot(&reason(&error), references),
         AggregatesError::Store(error) => error.into(),
         other => ApiError::bad_request(other.to_string()),
+    }
+}
+
+/// What can be computed across series.
+const ACROSS_SERIES: &str =
+    "allowed are mean, median, std, min, max, sum, var and count, each also as rate:mean and so on";
+
+/// How many metrics are explained one by one.
+const METRICS_EXPLAINED_MAX: usize = 10;
+
+/// Says which granularities the archive policies of series keep; each policy once.
+fn kept_granularities(series: &[SeriesName]) -> String {
+    let mut policies: Vec<String> = series
+        .iter()
+        .map(|one| explanation::granularities(&one.metric.archive_policy))
+        .collect();
+    policies.sort_unstable();
+    policies.dedup();
+    let more = policies.len().saturating_sub(METRICS_EXPLAINED_MAX);
+    policies.truncate(METRICS_EXPLAINED_MAX);
+    let text = policies.join("; ");
+    match more {
+        0 => text,
+        more => format!("{text}; and {more} more archive policies"),
     }
 }
 
