@@ -110,7 +110,7 @@ impl ApiError {
         }
     }
 
-    /// Adds what was sent and what is allowed, for people, beside the texts that clients compare.
+    /// Says, for people, what was sent and what is allowed, beside the texts that clients compare. The last explanation counts.
     #[must_use]
     pub fn explained(mut self, explanation: impl Into<String>) -> Self {
         let explanation = explanation.into();
@@ -121,6 +121,10 @@ impl ApiError {
             }
             Detail::Text(text) => Detail::Explained {
                 text: text.into(),
+                explanation: explanation.into(),
+            },
+            Detail::Explained { text, .. } => Detail::Explained {
+                text,
                 explanation: explanation.into(),
             },
             other => other,

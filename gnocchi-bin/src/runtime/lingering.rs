@@ -146,7 +146,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn but_not_without_end() {
         let (near, mut far) = duplex(100);
-        let mut stream = Lingering::new(near, Unread::default());
+        let unread = Unread::default();
+        unread.set();
+        let mut stream = Lingering::new(near, unread);
         let sending = async {
             while far.write_all(&[7; 10]).await.is_ok() {
                 tokio::time::sleep(SILENCE_MAX / 2).await;

@@ -340,8 +340,9 @@ async fn what_is_wrong_inside_an_expression_is_explained() {
             .call("POST", "/v1/aggregates")
             .user("foobar")
             .wants_json();
-        let description = call.json(&body).await.is(400).description();
-        assert_eq!(description["explanation"], expected, "{operations}");
+        let refusal = call.json(&body).await.is(400).json();
+        let explanation = &refusal["description"]["explanation"];
+        assert_eq!(explanation, expected, "{operations}");
     };
     explained(
         "(abs (rolling mean 0 (metric a mean)))",

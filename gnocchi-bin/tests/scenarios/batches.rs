@@ -117,7 +117,9 @@ async fn by_resource_and_name() {
         .split("Unknown metrics: ")
         .nth(1)
         .unwrap()
-        .trim()
+        .lines()
+        .next()
+        .unwrap()
         .split(", ")
         .collect();
     assert_eq!(names.len(), 2);

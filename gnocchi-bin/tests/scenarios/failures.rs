@@ -135,7 +135,7 @@ async fn a_permanent_failure_says_who_can_help_and_no_more() {
         let (_, answer) = send_to(Append::Fails(kind)).await;
         let answer = answer
             .is(503)
-            .says("an administrator finds the cause in the log");
+            .says("only after an administrator has repaired it");
         assert!(
             !answer.text().contains("append measures"),
             "{}",
@@ -177,9 +177,9 @@ async fn a_full_backlog_asks_for_patience() {
     for _ in 0..3 {
         answer = app.post(&path, list.clone()).await;
     }
-    let answer = answer
-        .is(503)
-        .says("bytes of measures wait to be processed and the limit is 1000: try again later");
+    let answer = answer.is(503).says(
+        "bytes of measures are pending and the limit is 1000 (max_pending_bytes): try again later",
+    );
     assert_eq!(answer.header("retry-after"), "1");
     app.gnocchi.process().await.unwrap();
     app.post(&path, json!([{"timestamp": 1, "value": 1}]))

@@ -350,7 +350,7 @@ async fn a_metric_that_cannot_be_created_costs_no_other() {
     let lines = "cpu,host=h f=1\nmem,host=h f=1,g=2\ncpu,host=taken f=1\ndisk,host=other f=1";
     let no_rule = "No archive policy name specified and no archive policy rule found matching the metric name mem.f";
     let expected = format!(
-        "partial write: line 2: {no_rule}; dropped=4 of 5 (1 resource_of_another_type, 3 no_archive_policy_rule)"
+        "partial write: line 2: {no_rule} (name one with archive_policy_name, or create a rule whose pattern matches the name); dropped=4 of 5 (1 resource_of_another_type, 3 no_archive_policy_rule)"
     );
     // The second time everything that can be there is.
     for _ in 0..2 {

@@ -165,7 +165,7 @@ const CASES: &[Case] = &[
     case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "string", "max": 5}}}"#, 400, &["not a valid value", "is no part of an attribute of type string: known are type, required, min_length, max_length"]),
     case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "string", "max_length": 999}}}"#, 400, &["999 was sent; allowed is a whole number from 1 to 256 for max_length"]),
     case("POST", "/v1/resource/generic", r#"{"id": "x", "project": "p"}"#, 400, &["extra keys not allowed @ data['project']", "known are id, started_at"]),
-    case("POST", "/v1/metric", r#"{"unit": "a unit of more than 31 characters"}"#, 400, &["length of value must be at most 31", "which has 35 characters"]),
+    case("POST", "/v1/metric", r#"{"unit": "a unit of more than 31 characters"}"#, 400, &["length of value must be at most 31", "which has 33 characters"]),
     case("POST", "/v1/metric", r#"{"name": "cpu"}"#, 400, &["no archive policy rule found matching the metric name cpu", "name one with archive_policy_name"]),
     case("POST", "/v1/search/resource/generic", r#"{"=": {"projectid": "x"}}"#, 400, &["Resource type generic has no projectid attribute", "did you mean 'project_id'?"]),
     case("POST", "/v1/search/resource/generic", r#"{">": {"started_at": "soon"}}"#, 400, &["Invalid value: `soon' for field `started_at'", "started_at is compared with a timestamp"]),

@@ -333,7 +333,8 @@ async fn a_series_without_a_rule_costs_no_other() {
             assert_eq!(
                 error(&answer),
                 "samples not stored: 2 of 3 (2 no_archive_policy_rule); the first is of series 1: No archive policy name \
-                 specified and no archive policy rule found matching the metric name go_threads"
+                 specified and no archive policy rule found matching the metric name go_threads (name one \
+                 with archive_policy_name, or create a rule whose pattern matches the name)"
             );
         }
     }

@@ -253,9 +253,13 @@ impl Answer {
             .unwrap()
     }
 
-    /// Returns the description of an error in JSON.
+    /// Returns the description of an error in JSON, without what explains it to people.
     #[track_caller]
     pub(crate) fn description(&self) -> Value {
-        self.json()["description"].clone()
+        let mut description = self.json()["description"].clone();
+        if let Some(object) = description.as_object_mut() {
+            object.remove("explanation");
+        }
+        description
     }
 }
