@@ -104,9 +104,9 @@ impl Enforcer {
         self.monotone.contains(&action)
     }
 
-    /// Returns how much of a target decides whether an action is allowed, where `apart` are properties that the rule may be asked
-    /// about apart.
-    pub(super) fn reliance(&self, action: Action, apart: &[&str]) -> Reliance {
+    /// Returns how much of a target decides whether an action is allowed, where `apart` are credentials and the properties that the
+    /// rule may compare them with apart from the rest of the target.
+    pub(super) fn reliance(&self, action: Action, apart: &[(&str, &str)]) -> Reliance {
         let fallback = self.rules.get(&self.fallback);
         self.actions.get(&action).map_or(Reliance::None, |rule| {
             rule.reliance(&self.rules, fallback, apart)

@@ -138,24 +138,28 @@ pub(super) enum Reliance {
 }
 
 impl Expression {
-    /// Returns how much of a target decides the rule, where `apart` are the properties that may be asked about apart. A service
-    /// is asked about those, too: one question for each thing of a listing would take too long.
+    /// Returns how much of a target decides the rule, where `apart` are the credentials and the properties that may be compared apart
+    /// from the rest of the target. A service is asked about these properties, too: one question for each row of a listing would
+    /// take too long.
     pub(super) fn reliance(
         &self,
         rules: &HashMap<String, Self>,
         fallback: Option<&Self>,
-        apart: &[&str],
+        apart: &[(&str, &str)],
     ) -> Reliance {
         let of_part = |part: &Self| part.reliance(rules, fallback, apart);
-        let of_places = |least: Reliance, template: &Template| {
+        let of_properties = |template: &Template, is_apart: &dyn Fn(&str) -> bool| {
             let of_name = |name| {
-                if apart.contains(&name) {
+                if is_apart(name) {
                     Reliance::Apart
                 } else {
                     Reliance::Whole
                 }
             };
-            template.properties().map(of_name).fold(least, Ord::max)
+            template
+                .properties()
+                .map(of_name)
+                .fold(Reliance::None, Ord::max)
         };
         match self {
             Self::Always | Self::Never => Reliance::None,
@@ -177,10 +181,15 @@ impl Expression {
             }
             // Circles are refused beforehand.
             Self::Rule(name) => rules.get(name).or(fallback).map_or(Reliance::None, of_part),
-            Self::Role(value) | Self::Credential { value, .. } | Self::Literal { value, .. } => {
-                of_places(Reliance::None, value)
-            }
-            Self::Remote(url) => of_places(Reliance::Apart, url),
+            Self::Credential { name, value } => of_properties(value, &|property| {
+                let pair = (name.as_str(), property);
+                apart.contains(&pair)
+            }),
+            // Values other than the caller's own may fit as well.
+            Self::Role(value) | Self::Literal { value, .. } => of_properties(value, &|_| false),
+            Self::Remote(url) => Reliance::Apart.max(of_properties(url, &|property| {
+                apart.iter().any(|(_, known)| *known == property)
+            })),
         }
     }
 }
@@ -291,7 +300,7 @@ mod tests {
             ),
             ("secret".to_owned(), parse("'x':%(name)s").unwrap()),
         ]);
-        let apart = ["project_id", "creator"];
+        let apart = [("project_id", "project_id"), ("user", "creator")];
         let check = |rule: &str, expected: Reliance| {
             let rule = parse(rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
             let found = rule.reliance(&rules, rules.get("secret"), &apart);
@@ -311,6 +320,10 @@ mod tests {
         check("not rule:owner", Reliance::Whole);
         check("not http://h", Reliance::Whole);
         check("role:%(wanted)s", Reliance::Whole);
+        // Other values than those of the caller fit, or another credential does.
+        check("role:%(project_id)s", Reliance::Whole);
+        check("'shared':%(project_id)s", Reliance::Whole);
+        check("user:%(project_id)s", Reliance::Whole);
         check("user_id:%(user_id)s", Reliance::Whole);
         check("http://h/%(id)s", Reliance::Whole);
         check("rule:owner or rule:secret", Reliance::Whole);

@@ -66,18 +66,17 @@ pub enum ResourceAccess {
 /// What every decision of a listing returns: the outcome, or the check that another service has to answer first.
 type Decided<T> = Result<T, Box<RemoteCheck>>;
 
-/// The properties of resources and metrics that indexers filter by.
-const OF_RESOURCES: [&str; 4] = [
-    "resource_type",
-    "project_id",
-    "created_by_project_id",
-    "creator",
+/// The credentials of callers and the properties of resources and metrics by whose equality indexers filter.
+const OF_RESOURCES: [(&str, &str); 3] = [
+    ("project_id", "project_id"),
+    ("project_id", "created_by_project_id"),
+    ("user", "creator"),
 ];
-const OF_METRICS: [&str; 4] = [
-    "created_by_project_id",
-    "creator",
-    "resource.project_id",
-    "resource.created_by_project_id",
+const OF_METRICS: [(&str, &str); 4] = [
+    ("project_id", "created_by_project_id"),
+    ("project_id", "resource.project_id"),
+    ("project_id", "resource.created_by_project_id"),
+    ("user", "creator"),
 ];
 
 impl Enforcer {
@@ -120,8 +119,16 @@ impl Enforcer {
         }
         let visible = match caller.tenancy {
             Tenancy::Projects => self.resources_of_project(action, caller, &any, "", answers)?,
-            Tenancy::Shared => self.resources_of_user(action, caller, any, answers)?,
+            Tenancy::Shared => self.resources_of_user(action, caller, &any, answers)?,
         };
+        let has_creator_project =
+            (visible.as_ref()).is_some_and(|all| all.creator_project.is_some());
+        if caller.tenancy == Tenancy::Projects
+            && !has_creator_project
+            && self.opens_own(action, caller, &any, answers)?
+        {
+            return Ok(Some(Sight::OneByOne));
+        }
         Ok(visible.map(|visible| Sight::Listed(Visibility::Only(visible))))
     }
 
@@ -149,6 +156,9 @@ impl Enforcer {
         let creator_project = self
             .decide(ACTION, caller, &own, answers)?
             .then(|| creator_project(caller));
+        if creator_project.is_none() && self.opens_own(ACTION, caller, &any, answers)? {
+            return Ok(Some(Sight::OneByOne));
+        }
         let of_resources = self.resources_of_project(ACTION, caller, &any, "resource.", answers)?;
         let visible = VisibleMetrics {
             creator_project,
@@ -196,16 +206,32 @@ impl Enforcer {
         &self,
         action: Action,
         caller: &Caller,
-        any: Properties,
+        any: &Properties,
         answers: &Answers,
     ) -> Decided<Option<VisibleResources>> {
-        let own = any.with_maybe("creator", caller.creator.clone());
+        let own = any.clone().with_maybe("creator", caller.creator.clone());
         let made = self.decide(action, caller, &own, answers)?;
         let creator = caller.creator.clone().filter(|_| made);
         Ok(creator.map(|creator| VisibleResources {
             creator: Some(creator),
             ..VisibleResources::default()
         }))
+    }
+
+    /// Decides whether a rule lets a caller with a project through for having made a thing, whatever its project is: indexers do not
+    /// filter by that.
+    fn opens_own(
+        &self,
+        action: Action,
+        caller: &Caller,
+        any: &Properties,
+        answers: &Answers,
+    ) -> Decided<bool> {
+        if caller.project_id.is_none() {
+            return Ok(false);
+        }
+        let own = any.clone().with_maybe("creator", caller.creator.clone());
+        self.decide(action, caller, &own, answers)
     }
 
     /// Decides which resources a caller sees for belonging to their project or being made from it; `prefix` stands before the

@@ -197,15 +197,46 @@ fn a_caller_without_project_lists_nothing() {
     assert_eq!(resources(&enforcer, Action::ListResource, &nobody), None);
     assert_eq!(metrics(&enforcer, &nobody), None);
     assert_eq!(access(&enforcer, &nobody), ResourceAccess::Denied);
-    let unknown = Enforcer::new([("list resource", "None:%(created_by_project_id)s")], "d");
-    let ownerless = VisibleResources {
-        creator_project: Some(CreatorProject::Unknown),
+}
+
+#[test]
+fn rules_that_others_than_their_owners_can_pass_are_asked_about_each() {
+    let member = caller("u1", "p1", "member");
+    let check = |rule: &str, expected: Sight<VisibleResources>| {
+        let enforcer = Enforcer::new([("list resource", rule), ("search resource", rule)], "d");
+        let enforcer = enforcer.unwrap();
+        for action in [Action::ListResource, Action::SearchResource] {
+            assert_eq!(
+                resources(&enforcer, action, &member),
+                Some(expected.clone()),
+                "{rule}"
+            );
+        }
+    };
+    let own = VisibleResources {
+        project_id: Some("p1".to_owned()),
         ..VisibleResources::default()
     };
-    assert_eq!(
-        resources(&unknown.unwrap(), Action::ListResource, &nobody),
-        Some(listed(ownerless))
+    check("project_id:%(project_id)s", listed(own));
+    check(
+        "'shared':%(project_id)s or project_id:%(project_id)s",
+        Sight::OneByOne,
     );
+    check("None:%(created_by_project_id)s", Sight::OneByOne);
+    check("'generic':%(resource_type)s", Sight::OneByOne);
+    check("role:%(project_id)s", Sight::OneByOne);
+    // Their own things may belong to any project.
+    check("user:%(creator)s", Sight::OneByOne);
+    check(
+        "user:%(creator)s or project_id:%(project_id)s",
+        Sight::OneByOne,
+    );
+    let by_creator = Enforcer::new([("list metric", "user:%(creator)s")], "d").unwrap();
+    assert_eq!(metrics(&by_creator, &member), Some(Sight::OneByOne));
+    // A bare name is no project, but a rule may compare it with one.
+    let by_name = Enforcer::new([("delete resources", "user:%(project_id)s")], "d").unwrap();
+    let found = reach(&by_name, Action::DeleteResources, &Caller::named("u"));
+    assert_eq!(found, Some(Sight::OneByOne));
 }
 
 #[test]
