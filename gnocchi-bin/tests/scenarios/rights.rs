@@ -411,6 +411,53 @@ async fn rules_with_a_negation_see_the_resource_of_every_metric() {
     }
 }
 
+/// In batches the project that owns a resource has no right to its metrics, whatever else the rule says about the resource.
+#[tokio::test]
+async fn the_resource_of_a_metric_lets_nobody_through_in_batches() {
+    let rule = "(rule:creator or rule:metric_owner) and not 'closed':%(resource.user_id)s";
+    let rules = [
+        ("post measures", rule),
+        ("get metric", rule),
+        ("search metric", rule),
+    ];
+    let story = Story::with_rules(Mode::Projects, &rules).await;
+    let body = json!({"id": RESOURCE, "project_id": "p-member", "metrics": {"cpu": {}}});
+    let made = story.post("owner", "/v1/resource/generic", body).await;
+    let metric = made.is(201).json()["metrics"]["cpu"].clone();
+    let metric = metric.as_str().unwrap();
+    let measure = json!([{"timestamp": 1, "value": 1}]);
+    let one = format!("/v1/metric/{metric}/measures");
+    let requests = [
+        (
+            "POST",
+            "/v1/batch/metrics/measures".to_owned(),
+            json!({metric: measure}),
+        ),
+        (
+            "POST",
+            "/v1/batch/resources/metrics/measures".to_owned(),
+            measures(RESOURCE, "cpu"),
+        ),
+        (
+            "GET",
+            format!("/v1/aggregation/metric?metric={metric}"),
+            Value::Null,
+        ),
+        (
+            "POST",
+            format!("/v1/search/metric?metric_id={metric}"),
+            json!({"=": 1}),
+        ),
+    ];
+    for (caller, is_allowed) in [("owner", true), ("member", false)] {
+        story.post(caller, &one, measure.clone()).await.is(202);
+        for (method, path, body) in &requests {
+            let answer = story.ask(caller, method, path, body.clone()).await;
+            assert_eq!(answer.status.is_success(), is_allowed, "{caller} {path}");
+        }
+    }
+}
+
 /// However many things a rule has to be asked about, they are read together.
 #[tokio::test]
 async fn rules_about_many_things_take_few_questions() {

@@ -1,5 +1,7 @@
 //! Measures that are not taken.
 
+use std::fmt;
+
 use super::MetricId;
 
 /// Why a measure is not taken.
@@ -26,6 +28,17 @@ impl RejectReason {
             Self::TooFarAhead => "too_far_ahead",
             Self::MetricDeleted => "metric_deleted",
         }
+    }
+}
+
+/// What a sender is told: the text goes after "they".
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLate => "are older than the back window of the metric",
+            Self::TooFarAhead => "are further ahead of the clock of the server than it allows",
+            Self::MetricDeleted => "belong to a metric that was deleted",
+        })
     }
 }
 

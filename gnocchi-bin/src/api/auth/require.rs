@@ -15,12 +15,12 @@ use crate::api::state::ApiState;
 /// How many questions to other services one decision may take.
 const REMOTE_CHECKS_MAX: usize = 32;
 
-/// What a rule about many metrics is asked about.
+/// Whether the resource of a metric counts when a rule is asked about many metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// The metric with its resource.
+    /// It counts in every way.
     WithResource,
-    /// The metric alone: its resource lets nobody through, but it can forbid.
+    /// It lets nobody through, but it can forbid.
     Alone,
 }
 
@@ -102,6 +102,33 @@ pub(crate) async fn require_on_metrics(
     let resources = resources_of(state, open.iter().copied()).await?;
     for metric in open {
         let resource = metric.resource_id.and_then(|id| resources.get(&id));
+        match extent {
+            Extent::WithResource => {
+                require(state, action, caller, &MetricTarget { metric, resource }).await?;
+            }
+            Extent::Alone => require_alone(state, action, caller, metric, resource).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Requires that a caller may do something to a metric for its own sake, and that its resource, if it is given, does not forbid it.
+///
+/// # Errors
+/// 403 when they may not.
+pub(crate) async fn require_alone(
+    state: &ApiState,
+    action: Action,
+    caller: &Caller,
+    metric: &Metric,
+    resource: Option<&Resource>,
+) -> ApiResult<()> {
+    let alone = MetricTarget {
+        metric,
+        resource: None,
+    };
+    require(state, action, caller, &alone).await?;
+    if resource.is_some() {
         require(state, action, caller, &MetricTarget { metric, resource }).await?;
     }
     Ok(())

@@ -89,16 +89,10 @@ impl OnDemand<'_> {
             if started.elapsed() > self.state.settings().operation_timeout {
                 return Err(unsettled());
             }
-            let attempt = match self.missing {
-                Missing::Refuse => return Err(unknown_metrics(&missing)),
-                Missing::CreateMetrics => {
-                    for resource in &known {
-                        self.require_update(resource).await?;
-                    }
-                    self.create_metrics(&missing).await?
-                }
-            };
-            if attempt == Attempt::Raced {
+            for resource in &known {
+                self.require_update(resource).await?;
+            }
+            if self.create_metrics(&missing).await? == Attempt::Raced {
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{GENERIC, Measures, Metric, MetricId, Rejection, Resource, ResourceId};
-use gnocchi_core::policy::{Action, Caller, MetricTarget};
+use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::{AppendOptions, Error, Reported};
 use http::StatusCode;
 use serde_json::json;
@@ -20,7 +20,7 @@ use serde_json::json;
 use super::named::{Named, NamedBatch};
 use super::resource_kind::ResourceKind;
 use super::{Reason, Rejected, on_demand};
-use crate::api::auth::require;
+use crate::api::auth::require_alone;
 use crate::api::error::{ApiError, ApiResult, Detail};
 use crate::api::state::ApiState;
 use creation::Attempt;
@@ -171,10 +171,15 @@ impl Receiver<'_> {
         let can_forbid = !(self.state.enforcer()).is_monotone(Action::PostMeasures);
         for (entry, found_metric) in found.metrics.iter_mut().enumerate() {
             let Some(metric) = found_metric else { continue };
+            // Refused before another request created it.
+            if work.is_refused[entry] {
+                *found_metric = None;
+                continue;
+            }
             let resource = metric.resource_id.filter(|_| can_forbid);
             let resource = resource.and_then(|id| found.resources.get(&id));
-            let target = MetricTarget { metric, resource };
-            let may = require(self.state, Action::PostMeasures, self.caller, &target).await;
+            let (action, caller) = (Action::PostMeasures, self.caller);
+            let may = require_alone(self.state, action, caller, metric, resource).await;
             if let Err(error) = may {
                 work.refuse(&[entry], Reason::Denied, &error)?;
                 *found_metric = None;
@@ -243,9 +248,8 @@ fn add_rejections(
     {
         let place = places.get(metric).copied().unwrap_or_default();
         rejected.add(Reason::Store(*reason), *points, place, || {
-            let reason = reason.as_str();
             ApiError::bad_request(format!(
-                "measures of metric {metric} are not taken: {reason}"
+                "measures of metric {metric} are not taken: they {reason}"
             ))
         });
     }
