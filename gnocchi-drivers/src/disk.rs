@@ -117,6 +117,8 @@ pub struct Disk {
     path: PathBuf,
     reserve_bytes: u64,
     seen: Mutex<Seen>,
+    /// Held while the file is there by which the directory is tried.
+    probing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +139,7 @@ impl Disk {
             path: path.into(),
             reserve_bytes,
             seen: Mutex::default(),
+            probing: Mutex::default(),
         }
     }
 
@@ -174,6 +177,7 @@ impl Disk {
 
     /// Writes a file, waits until it is on the disk, and removes it.
     pub(crate) fn probe(&self) -> io::Result<()> {
+        let _probing = self.probing.lock();
         let path = self.path.join(PROBE_FILE);
         let written = File::create(&path).and_then(|mut file| {
             // No zeros, which a file system may leave out.
@@ -314,6 +318,17 @@ mod tests {
                 .probe()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_directory_can_be_tried_by_many_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = Disk::new(directory.path(), 0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..20).for_each(|_| disk.probe().unwrap()));
+            }
+        });
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Database {
         self.call_always(access, operation, arguments, body).await
     }
 
-    /// Runs a call also when the disk is nearly full: for what a start needs, and for deletions, which make room.
+    /// Runs a call also when the disk is nearly full: for what a start needs, for folding, and for deletions, which make room.
     pub(super) async fn call_always<A, T>(
         &self,
         access: Access,

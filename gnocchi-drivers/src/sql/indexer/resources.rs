@@ -400,8 +400,9 @@ impl ResourceIndexer for SqlIndexer {
         if measured.is_empty() {
             return Ok(Vec::new());
         }
+        // Folding goes on when new data is refused.
         self.database
-            .call(
+            .call_always(
                 Access::Transaction,
                 "take the end of resources back",
                 (measured.to_vec(), now),
