@@ -70,9 +70,11 @@ pub(super) struct Glimpse {
     pub(super) first_ns: Option<i64>,
 }
 
-/// Looks at the first lines of a file. Of an unreadable file nothing can be told; reading it later says why.
+/// Looks at the first lines of a file. Of an unreadable file nothing can be told; reading it later says why. What can be read
+/// only once, such as a pipe, is left alone.
 pub(super) fn glimpse(path: &Path, options: &FileOptions) -> Glimpse {
-    if source::is_standard_input(path) {
+    let is_read_once = path.metadata().is_ok_and(|found| !found.is_file());
+    if source::is_standard_input(path) || is_read_once {
         return Glimpse {
             has_several_metrics: true,
             first_ns: None,
@@ -177,42 +179,25 @@ impl FileReader {
         }
         let mut gathered = Gathered::new(&self.form.layout, &self.file_metric);
         while gathered.weight < self.points_per_piece {
-            let read = match self.looked_at.pop() {
-                Some((number, line)) => {
-                    let line = line.as_deref().map_err(String::clone);
-                    self.form.read(
-                        number,
-                        line,
-                        &mut self.record,
-                        &mut self.timestamps,
-                        &mut gathered,
-                    );
-                    true
-                }
-                None => match self.lines.next() {
-                    Ok(Some((number, line))) => {
-                        self.form.read(
-                            number,
-                            line,
-                            &mut self.record,
-                            &mut self.timestamps,
-                            &mut gathered,
-                        );
-                        true
-                    }
-                    Ok(None) => false,
-                    Err(source) => {
-                        return Err(FileError::Unreadable {
-                            path: self.path.clone(),
-                            source,
-                        });
-                    }
-                },
+            let looked_at = self.looked_at.pop();
+            let next = match &looked_at {
+                Some((number, line)) => Some((*number, line.as_deref().map_err(String::clone))),
+                None => (self.lines.next()).map_err(|source| FileError::Unreadable {
+                    path: self.path.clone(),
+                    source,
+                })?,
             };
-            if !read {
+            let Some((number, line)) = next else {
                 self.is_at_end = true;
                 break;
-            }
+            };
+            self.form.read(
+                number,
+                line,
+                &mut self.record,
+                &mut self.timestamps,
+                &mut gathered,
+            );
             gathered.keep_bad_lines(self.bad_lines_left);
         }
         self.bad_lines_left -= gathered.bad_lines.len();

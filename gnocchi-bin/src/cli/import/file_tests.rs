@@ -1,4 +1,6 @@
 use std::fs;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 
 use carbonara::Series;
 
@@ -375,6 +377,20 @@ fn the_first_lines_show_the_metrics_and_the_beginning() {
     assert_eq!(glimpse_of("what"), (false, None));
     let unreadable = glimpse(Path::new("/nonexistent/x.csv"), &FileOptions::default());
     assert_eq!(unreadable, Glimpse::default());
+}
+
+#[test]
+fn a_glimpse_takes_nothing_out_of_a_pipe() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(b"time,value\n20,1\n").unwrap();
+    drop(writer);
+    let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+    let options = FileOptions::default();
+    assert!(glimpse(&path, &options).has_several_metrics);
+    let mut file = FileReader::open(&path, &options, 3).unwrap();
+    let piece = file.next_piece().unwrap().unwrap();
+    let metric = reader.as_raw_fd().to_string();
+    assert_eq!(points(&piece), [(&*metric, vec![20], vec![1.0])]);
 }
 
 #[test]
