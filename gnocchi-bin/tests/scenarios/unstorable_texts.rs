@@ -27,7 +27,7 @@ async fn prepared() -> App {
 }
 
 /// Method, path, body, and the place that the response names.
-const BODIES: [(&str, &str, &str, &str); 21] = [
+const BODIES: [(&str, &str, &str, &str); 22] = [
     (
         "POST",
         "/v1/archive_policy",
@@ -125,6 +125,12 @@ const BODIES: [(&str, &str, &str, &str); 21] = [
         "/v1/aggregates",
         r#"{"operations": "(metric a\u0000 mean)", "resource_type": "generic", "search": {}}"#,
         "['operations']",
+    ),
+    (
+        "POST",
+        "/v1/aggregates",
+        r#"{"operations": "(metric a mean)", "resource_type": "generic", "search": "{\"=\": {\"user_id\": \"a\\u0000\"}}"}"#,
+        "['user_id']",
     ),
     (
         "POST",

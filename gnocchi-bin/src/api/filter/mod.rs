@@ -16,6 +16,7 @@ use super::python;
 use super::query::Query;
 use super::schema::{Invalid, Path, Step, Subject, listed};
 use super::state::ApiState;
+use super::storable;
 
 pub(crate) use json::from_json;
 
@@ -62,6 +63,8 @@ pub(crate) fn of_value(value: &Value, path: &Path<'_>) -> ApiResult<Option<Filte
             let object = serde_json::from_str(text).map_err(|error| {
                 ApiError::bad_request(format!("Invalid filter: Expected a JSON object: {error}"))
             })?;
+            // The body has only shown the escape of an escape.
+            storable::check_document(text.as_bytes(), &object)?;
             Ok(from_json(&object, path)?)
         }
         Value::String(text) => parse_text(text).map(Some),

@@ -145,6 +145,7 @@ impl Faults {
         let (fault, index, wrong) = self.worst?;
         let more = match self.count {
             1 => String::new(),
+            2 => " (and 1 more measure is wrong)".to_owned(),
             count => format!(" (and {} more measures are wrong)", count - 1),
         };
         let explanation = format!("measure at index {index}: {wrong}{more}");

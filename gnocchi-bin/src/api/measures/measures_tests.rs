@@ -457,7 +457,7 @@ fn the_measure_that_is_wrong_is_named_and_shown() {
     );
     check(
         r#"[{"value": 1}, 7]"#,
-        "measure at index 0: the timestamp is missing (and 1 more measures are wrong)",
+        "measure at index 0: the timestamp is missing (and 1 more measure is wrong)",
     );
     check(
         "[7]",

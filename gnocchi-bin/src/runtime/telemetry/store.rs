@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gnocchi_core::Gnocchi;
+use gnocchi_drivers::disk::Space;
 use metrics::gauge;
-use rustix::fs::statvfs;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
@@ -78,13 +78,13 @@ impl StoreCollector {
 
     async fn look_at_disk(&self) {
         let path = self.data_dir.clone();
-        let found = spawn_blocking(move || statvfs(&path)).await;
-        let Ok(Ok(found)) = found else {
+        let found = spawn_blocking(move || Space::of(&path)).await;
+        let Ok(Ok(space)) = found else {
             tracing::warn!(path = %self.data_dir.display(), "cannot look up how much room is left");
             return;
         };
-        set(FREE, found.f_bavail.saturating_mul(found.f_frsize));
-        set(SIZE, found.f_blocks.saturating_mul(found.f_frsize));
+        set(FREE, space.available_bytes);
+        set(SIZE, space.total_bytes);
     }
 }
 

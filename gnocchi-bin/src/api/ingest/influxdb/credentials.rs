@@ -37,7 +37,9 @@ pub(super) async fn translate(mut request: Request, next: Next) -> Response {
 /// Returns user and password with a colon between them. A header goes before the query.
 fn credentials(headers: &HeaderMap, query: &Query) -> Result<Option<String>, ApiError> {
     if let Some(header) = headers.get(AUTHORIZATION) {
-        let token = header.to_str().ok().and_then(|header| {
+        // Names and passwords may have any characters.
+        let header = std::str::from_utf8(header.as_bytes());
+        let token = header.ok().and_then(|header| {
             let (scheme, token) = header.split_once(' ')?;
             scheme.eq_ignore_ascii_case(SCHEME).then(|| token.trim())
         });
@@ -54,8 +56,9 @@ mod tests {
 
     #[test]
     fn headers_go_before_the_query() {
-        let check = |header: Option<&'static str>, query: &str, expected: Option<&str>| {
-            let header = header.map(|value| (AUTHORIZATION, HeaderValue::from_static(value)));
+        let check = |header: Option<&str>, query: &str, expected: Option<&str>| {
+            let header = header.map(|value| HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            let header = header.map(|value| (AUTHORIZATION, value));
             let headers = HeaderMap::from_iter(header.clone());
             let found = credentials(&headers, &Query::parse(query)).unwrap();
             assert_eq!(found.as_deref(), expected, "{header:?} {query}");
@@ -65,6 +68,7 @@ mod tests {
         check(None, "p=secret", None);
         check(Some("Token me:secret"), "u=other&p=x", Some("me:secret"));
         check(Some("token me:"), "", Some("me:"));
+        check(Some("Token jürgen:größe"), "", Some("jürgen:größe"));
         // Without a user it is no name for anybody.
         check(Some("Token secret"), "", Some("secret"));
         check(Some("Basic bWU6"), "u=other&p=x", None);
