@@ -46,7 +46,7 @@ impl BlockKey {
         self.first_bucket().saturating_add(POINTS_PER_BLOCK)
     }
 
-    /// Tells whether nothing at or after `open_from` falls into the block: it will not change any more.
+    /// Returns whether nothing at or after `open_from` falls into the block: it will not change any more.
     ///
     /// With `open_from` at the start of the back window the block can be sealed; with it at the
     /// start of what the policy keeps, the block can be deleted.

@@ -106,7 +106,7 @@ impl Frame {
         self.buckets.len()
     }
 
-    /// Tells whether there is no row.
+    /// Returns whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.buckets.is_empty()

@@ -204,7 +204,7 @@ impl AggregationMethod {
 }
 
 impl ComponentKind {
-    /// Tells whether the component needs the values of a group all at once, because it depends on their order by size.
+    /// Returns whether the component needs the values of a group all at once, because it depends on their order by size.
     #[must_use]
     pub const fn is_order_statistic(self) -> bool {
         matches!(self, Self::Median | Self::Percentile(_))
@@ -272,7 +272,7 @@ impl ComponentSet {
         self.0.len()
     }
 
-    /// Tells whether there is none.
+    /// Returns whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -296,7 +296,7 @@ impl ComponentSet {
         self.0.binary_search(&component).ok()
     }
 
-    /// Tells whether all that `method` needs is here.
+    /// Returns whether all that `method` needs is here.
     #[must_use]
     pub fn answers(&self, method: AggregationMethod) -> bool {
         method
@@ -304,14 +304,14 @@ impl ComponentSet {
             .all(|component| self.position(component).is_some())
     }
 
-    /// Tells whether a component is computed from differences.
+    /// Returns whether a component is computed from differences.
     #[must_use]
     pub fn has_rate(&self) -> bool {
         // Rates have the highest codes.
         self.0.last().is_some_and(|component| component.of_rate)
     }
 
-    /// Tells whether a component depends on the order of values by size.
+    /// Returns whether a component depends on the order of values by size.
     #[must_use]
     pub fn has_order_statistic(&self) -> bool {
         self.0

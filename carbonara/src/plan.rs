@@ -115,13 +115,13 @@ impl AggregationPlan {
             .saturating_add(u32::from(self.needs_differences()))
     }
 
-    /// Tells whether a method needs differences between neighbouring points.
+    /// Returns whether a method needs differences between neighbouring points.
     #[must_use]
     pub fn needs_differences(&self) -> bool {
         self.components.has_rate()
     }
 
-    /// Tells whether a method needs all values of a bucket at once.
+    /// Returns whether a method needs all values of a bucket at once.
     #[must_use]
     pub fn needs_values(&self) -> bool {
         self.components.has_order_statistic()
@@ -190,7 +190,7 @@ impl fmt::Display for PlanError {
         match self {
             Self::NoLevel => f.write_str("a plan needs a granularity"),
             Self::TooManyLevels => write!(f, "a plan has at most {LEVELS_MAX} granularities"),
-            Self::GranularityTwice => f.write_str("a granularity stands twice in a plan"),
+            Self::GranularityTwice => f.write_str("a granularity occurs more than once in a plan"),
         }
     }
 }

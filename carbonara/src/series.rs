@@ -110,7 +110,7 @@ impl Series {
         self.timestamps_ns.len()
     }
 
-    /// Tells whether there is no point.
+    /// Returns whether there is no point.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.timestamps_ns.is_empty()
@@ -299,7 +299,7 @@ impl SeriesSlice<'_> {
         self.timestamps_ns.len()
     }
 
-    /// Tells whether there is no point.
+    /// Returns whether there is no point.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.timestamps_ns.is_empty()

@@ -191,7 +191,7 @@ impl Timespan {
         }
     }
 
-    /// Tells whether this span is a whole number of times `other`.
+    /// Returns whether this span is a whole number of times `other`.
     #[must_use]
     pub const fn is_multiple_of(self, other: Self) -> bool {
         self.0 % other.0 == 0

@@ -94,7 +94,7 @@ impl Window {
         }
     }
 
-    /// Tells whether the raw points are held, so that late points can be folded.
+    /// Returns whether the raw points are held, so that late points can be folded.
     #[must_use]
     pub const fn has_points(&self) -> bool {
         self.points.is_some()

@@ -135,7 +135,7 @@ async fn wait_for_samples(prometheus: &Prometheus, client: &Client) {
     }
 }
 
-/// Tells whether the test must not be skipped.
+/// Returns whether the test must not be skipped.
 fn is_required() -> bool {
     std::env::var("GNOCCHI_TEST_REQUIRE")
         .is_ok_and(|list| list.split(',').any(|name| name.trim() == PROGRAM))

@@ -36,7 +36,7 @@ pub(crate) struct MetricDirectory {
     exclusive: bool,
 }
 
-/// Where the changes stood at one moment.
+/// Where the changes stood at one point in time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket(u64);
 

@@ -1,7 +1,7 @@
 //! Errors of the four contracts.
 //!
 //! Domain outcomes are variants that carry their data; everything else that can go wrong in a back-end is one
-//! [`BackendError`], whose [kind](BackendErrorKind) tells a caller what to do.
+//! [`BackendError`], whose [kind](BackendErrorKind) decides what a caller does next.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -28,7 +28,7 @@ pub enum BackendErrorKind {
     Denied,
     /// It has no room left; nothing was stored. Reads work.
     Full,
-    /// It takes no writes until somebody makes it writable again; nothing was stored. Reads work.
+    /// It is read-only and refuses writes until that changes; nothing was stored. Reads work.
     ReadOnly,
     /// What it holds cannot be decoded.
     Corrupt,

@@ -1,4 +1,4 @@
-//! What the store tells a monitoring system, through the `metrics` facade. Without a recorder all of this costs next to nothing.
+//! The metrics of the store, through the `metrics` facade. Without a recorder they cost next to nothing.
 
 use std::time::Duration;
 

@@ -528,7 +528,7 @@ fn a_full_disk_is_reported_and_survived() {
     );
 }
 
-/// Tells whether a test must not be skipped for want of something.
+/// Returns whether a test must not be skipped for want of something.
 fn required(what: &str) -> bool {
     std::env::var("GNOCCHI_TEST_REQUIRE")
         .is_ok_and(|list| list.split(',').any(|name| name.trim() == what))

@@ -57,7 +57,7 @@ impl Alignment {
 }
 
 impl Keep {
-    /// Tells whether a value is shown.
+    /// Returns whether a value is shown.
     #[must_use]
     pub const fn shows(self, value: f64) -> bool {
         match self {

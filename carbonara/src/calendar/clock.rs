@@ -43,7 +43,7 @@ impl<'a> Clock<'a> {
     /// Returns what the calendar shows.
     pub(super) fn date(&self, at: Timestamp) -> Date {
         self.zone
-            .to_datetime(moment(at.as_nanosecond().into()))
+            .to_datetime(to_jiff(at.as_nanosecond().into()))
             .date()
     }
 
@@ -73,17 +73,17 @@ pub(super) fn bucket(bucket_ns: Range<i128>) -> Range<Timestamp> {
     timestamp(bucket_ns.start)..timestamp(bucket_ns.end)
 }
 
-fn moment(at_ns: i128) -> jiff::Timestamp {
+fn to_jiff(at_ns: i128) -> jiff::Timestamp {
     // Every 64-bit number of nanoseconds lies in jiff's range of ten thousand years.
     jiff::Timestamp::from_nanosecond(at_ns).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 fn period(zone: &TimeZone, at_ns: i128) -> Period {
-    let at = moment(at_ns);
+    let at = to_jiff(at_ns);
     let change =
         |transition: jiff::tz::TimeZoneTransition<'_>| transition.timestamp().as_nanosecond();
     // A change belongs to the period that it begins.
-    let before = moment(at_ns.saturating_add(1));
+    let before = to_jiff(at_ns.saturating_add(1));
     let seconds = i128::from(zone.to_offset(at).seconds());
     Period {
         from_ns: zone.preceding(before).next().map_or(i128::MIN, change),

@@ -150,8 +150,8 @@ impl std::error::Error for CalendarUnitError {}
 mod tests {
     use super::*;
 
-    fn moment(text: &str) -> Timestamp {
-        let at: jiff::Timestamp = text.parse().expect("a moment");
+    fn timestamp(text: &str) -> Timestamp {
+        let at: jiff::Timestamp = text.parse().expect("a timestamp");
         Timestamp::from_second(at.as_second()).expect("not before the epoch")
     }
 
@@ -162,8 +162,8 @@ mod tests {
     fn check(unit: &str, zone_name: &str, at: &str, start: &str, end: &str) {
         let unit: CalendarUnit = unit.parse().expect("a letter");
         let zone = zone(zone_name);
-        assert_eq!(floor(moment(at), unit, &zone), moment(start), "start");
-        assert_eq!(next(moment(at), unit, &zone), moment(end), "end");
+        assert_eq!(floor(timestamp(at), unit, &zone), timestamp(start), "start");
+        assert_eq!(next(timestamp(at), unit, &zone), timestamp(end), "end");
     }
 
     #[test]

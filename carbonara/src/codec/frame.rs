@@ -283,7 +283,7 @@ fn written<'a>(
     })
 }
 
-/// Tells whether two columns are the same; mostly the first row tells already.
+/// Returns whether two columns are the same; mostly the first row tells already.
 fn same_bits(one: &[f64], other: &[f64]) -> bool {
     let mut pairs = one.iter().zip(other);
     one.len() == other.len() && pairs.all(|(one, other)| one.to_bits() == other.to_bits())

@@ -51,7 +51,7 @@ pub fn evaluate(expression: &Expression, input: Input<'_>) -> Result<Outcome, Ev
     };
     evaluator.count_uses(expression);
     let value = evaluator.value(expression)?;
-    // Nobody else holds a column then, so none is copied.
+    // Columns are not shared then, so none is copied.
     drop(evaluator);
     match value {
         Value::Number(_) => Err(EvaluateError::NotASeries),
@@ -219,7 +219,7 @@ impl<'a> Evaluator<'a> {
 }
 
 impl Slot {
-    /// Gives the column away for good when nobody needs it any more.
+    /// Gives the column away when this was its last use.
     fn give(&mut self) -> Cells {
         self.uses = self.uses.saturating_sub(1);
         if self.uses == 0 {

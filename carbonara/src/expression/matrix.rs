@@ -40,7 +40,7 @@ impl Matrix {
         self.timestamps_ns.len()
     }
 
-    /// Tells whether both have the same timestamps and granularity.
+    /// Returns whether both have the same timestamps and granularity.
     pub(super) fn has_rows_of(&self, other: &Self) -> bool {
         self.granularity == other.granularity
             && (Rc::ptr_eq(&self.timestamps_ns, &other.timestamps_ns)

@@ -39,7 +39,7 @@ impl Expression {
 
     fn copies(&self) -> Copies {
         match self {
-            // Shared with the grid until somebody changes it.
+            // Shared with the grid until it is changed.
             Self::Number(_) | Self::Metric(_) => Copies::default(),
             Self::Unary(_, of)
             | Self::RateOfChange(_, of)

@@ -91,7 +91,7 @@ fn between_series(
     Ok(left)
 }
 
-/// Puts two columns together, in the memory of one that nobody else needs.
+/// Combines two columns, in the memory of one that is not shared.
 fn pair(function: BinaryFunction, mut left: MatrixColumn, mut right: MatrixColumn) -> MatrixColumn {
     if let (None, Some(into)) = (Rc::get_mut(&mut left.cells), Rc::get_mut(&mut right.cells)) {
         function.apply(IntoRight {
@@ -277,7 +277,7 @@ pub(super) fn resample(
 }
 
 impl ResampleStatistic {
-    /// Tells whether a group of that many rows has a result; which values they hold does not matter.
+    /// Returns whether a group of that many rows has a result; which values they hold does not matter.
     const fn exists_for(self, rows: usize) -> bool {
         match self {
             Self::Variance | Self::Of(Statistic::Std) => rows > 1,

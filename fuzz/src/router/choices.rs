@@ -36,7 +36,7 @@ impl<'a> Choices<'a> {
         number % end
     }
 
-    /// Tells whether something happens that rarely happens; never when the input is used up.
+    /// Returns whether something happens that rarely happens; never when the input is used up.
     pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }

@@ -31,7 +31,7 @@ struct Liking {
     specificity: u8,
 }
 
-/// Tells whether a client takes JSON: it says so, or says nothing.
+/// Returns whether a client takes JSON: it says so, or says nothing.
 #[must_use]
 pub(crate) fn admits_json(accept: Option<&HeaderValue>) -> bool {
     let Some(accept) = accept else { return true };

@@ -95,10 +95,10 @@ fn mount_prefix(parts: &Parts) -> String {
         .to_owned()
 }
 
-/// Checks that the names and parameters of an address can be stored. A path that is no UTF-8 leads nowhere.
+/// Checks that the names and parameters of an address can be stored. A path that is not UTF-8 is not found.
 ///
 /// # Errors
-/// 400 when one of them holds U+0000, or the query is no UTF-8.
+/// 400 when one of them contains U+0000, or the query is not UTF-8.
 pub(crate) fn check(uri: &Uri) -> Result<(), ApiError> {
     if uri.path().contains("%00") {
         return Err(storable::refused("the path of the address"));

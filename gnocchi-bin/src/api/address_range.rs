@@ -22,7 +22,7 @@ const MAPPED_PREFIX_BITS: u32 = 96;
 pub struct AddressRangeError;
 
 impl AddressRange {
-    /// Tells whether an address lies in the range. An IPv4 address that is written as an IPv6 one is an IPv4 address.
+    /// Returns whether an address lies in the range. An IPv4 address that is written as an IPv6 one is an IPv4 address.
     #[must_use]
     pub fn holds(&self, address: IpAddr) -> bool {
         let (base, length) = bits(self.base);

@@ -35,7 +35,7 @@ const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 /// How much JSON is decoded at once, in bytes.
 const DECODED_AT_ONCE_BYTES: usize = 64 << 10;
 
-/// A body that is still to be read. Handlers read it after they have asked who calls, and whether he may.
+/// A body that is still to be read. Handlers read it after they have identified the caller and checked the rules.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
     headers: HeaderMap,

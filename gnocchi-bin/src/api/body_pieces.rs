@@ -184,7 +184,7 @@ fn unknown_coding(coding: &str) -> ApiError {
 }
 
 fn damaged(_: io::Error) -> ApiError {
-    ApiError::malformed_body("the body of the request is no complete gzip stream")
+    ApiError::malformed_body("the body of the request is not a complete gzip stream")
 }
 
 #[cfg(test)]

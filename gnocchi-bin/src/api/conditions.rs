@@ -62,9 +62,9 @@ fn digit(number: u8) -> char {
 }
 
 fn http_date(second: i64) -> Option<HeaderValue> {
-    let moment = jiff::Timestamp::from_second(second).ok()?;
+    let timestamp = jiff::Timestamp::from_second(second).ok()?;
     let text = rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&moment)
+        .timestamp_to_rfc9110_string(&timestamp)
         .ok()?;
     HeaderValue::try_from(text).ok()
 }

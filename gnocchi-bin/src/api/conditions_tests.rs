@@ -12,8 +12,8 @@ const BEFORE: &str = "Sat, 21 Nov 2026 21:58:35 GMT";
 const AFTER: &str = "Sat, 21 Nov 2026 21:58:37 GMT";
 
 fn resource() -> Resource {
-    let moment: jiff::Timestamp = "2026-11-21T21:58:36.357634Z".parse().unwrap();
-    let nanosecond = i64::try_from(moment.as_nanosecond()).unwrap();
+    let timestamp: jiff::Timestamp = "2026-11-21T21:58:36.357634Z".parse().unwrap();
+    let nanosecond = i64::try_from(timestamp.as_nanosecond()).unwrap();
     let begun = Timestamp::from_nanosecond(nanosecond).unwrap();
     Resource {
         id: "f93450f2-d8a5-4d67-9985-02511241e7d1".parse().unwrap(),

@@ -74,7 +74,7 @@ pub(super) fn allowed_origin(settings: &CorsSettings, request: &HeaderMap) -> Op
     named.any(|allowed| allowed == ANY).then_some(Readers::All)
 }
 
-/// Tells caches that responses differ by origin, which they do as soon as one is named.
+/// Marks responses as differing by origin, for caches. They do as soon as an origin is named.
 pub(super) fn vary(settings: &CorsSettings, response: &mut HeaderMap) {
     if settings
         .allowed_origins
@@ -85,7 +85,7 @@ pub(super) fn vary(settings: &CorsSettings, response: &mut HeaderMap) {
     }
 }
 
-/// Tells a browser that the page may read the response, and which of its headers.
+/// Lets a page read the response and the exposed headers.
 pub(super) fn mark(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
     allow(settings, readers, response);
     let configured = settings.expose_headers.iter().map(String::as_str);
@@ -95,7 +95,7 @@ pub(super) fn mark(settings: &CorsSettings, readers: &Readers, response: &mut He
     }
 }
 
-/// Tells a browser which page may call.
+/// Names the origin that may call.
 fn allow(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
     match readers {
         Readers::All => {
@@ -113,7 +113,7 @@ fn allow(settings: &CorsSettings, readers: &Readers, response: &mut HeaderMap) {
     }
 }
 
-/// Tells whether every header of a list may be sent. Those that any page may send need no permission.
+/// Returns whether every header of a list may be sent. Those that any page may send need no permission.
 fn allows_headers(settings: &CorsSettings, wanted: &HeaderValue) -> bool {
     const SAFE: [&str; 5] = [
         "accept",

@@ -120,7 +120,7 @@ fn with_headers_of(mut written: Response, before: Response) -> Response {
     written
 }
 
-/// Leaves out the body, and tells how long it would have been.
+/// Leaves out the body and sets its length.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     // What a handler answers has lost its body already, so zero says nothing.

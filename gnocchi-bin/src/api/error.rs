@@ -19,7 +19,7 @@ use crate::causes::with_causes;
 /// After how long a client should try again when there is no room, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// After how long a client should try again when somebody has to make room first, in seconds.
+/// After how many seconds a client should retry when the disk is full or read-only, which an operator must fix first.
 const RETRY_AFTER_FULL_SECONDS: u32 = 10;
 
 /// What is said of failures that do not pass by themselves. What exactly failed is told the log only: it names files and

@@ -143,18 +143,18 @@ fn explanation(status: StatusCode) -> &'static str {
         StatusCode::NOT_ACCEPTABLE => {
             "The resource has no representation of a type that the client accepts."
         }
-        StatusCode::REQUEST_TIMEOUT => "The request has not come in time.",
-        StatusCode::CONFLICT => "The request conflicts with what is there.",
+        StatusCode::REQUEST_TIMEOUT => "The request was not received in time.",
+        StatusCode::CONFLICT => "The request conflicts with the current state.",
         StatusCode::PRECONDITION_FAILED => {
             "The resource is not in the state that the request names."
         }
-        StatusCode::PAYLOAD_TOO_LARGE => "The request is larger than this server takes.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is larger than this server accepts.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             "The body of the request has a content type that is not supported here."
         }
         StatusCode::NOT_IMPLEMENTED => "The server does not support what the request asks for.",
-        StatusCode::SERVICE_UNAVAILABLE => "The server cannot do this at the moment.",
-        StatusCode::INSUFFICIENT_STORAGE => "The server has no room left.",
+        StatusCode::SERVICE_UNAVAILABLE => "The server cannot handle the request at present.",
+        StatusCode::INSUFFICIENT_STORAGE => "The server has no disk space left.",
         _ => "The request failed.",
     }
 }

@@ -60,7 +60,7 @@ fn respond(settings: &HealthcheckSettings, findings: &[Finding], request: &Reque
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
-    if !answers(settings, peer, request.headers()) {
+    if !is_open_to(settings, peer, request.headers()) {
         return ApiError::no_such_address().into_response();
     }
     let status = match (findings.is_empty(), request.method() == Method::HEAD) {
@@ -82,8 +82,8 @@ pub(super) async fn reasons(state: &ApiState) -> Vec<&'static str> {
     findings.iter().map(|finding| finding.reason).collect()
 }
 
-/// Tells whether a client gets an answer; for others nothing is here.
-fn answers(settings: &HealthcheckSettings, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
+/// Returns whether a client may see the state; for others there is no such endpoint.
+fn is_open_to(settings: &HealthcheckSettings, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
     let ranges = &settings.allowed_source_ranges;
     let is_allowed = |peer: IpAddr| ranges.iter().any(|range| range.holds(peer));
     if !ranges.is_empty() && !peer.is_some_and(is_allowed) {
@@ -204,18 +204,18 @@ mod tests {
             ..HealthcheckSettings::default()
         };
         let none = HeaderMap::new();
-        let from = |address: &str| answers(&settings, Some(address.parse().unwrap()), &none);
+        let from = |address: &str| is_open_to(&settings, Some(address.parse().unwrap()), &none);
         assert!(from("10.1.2.3"));
         assert!(from("::ffff:10.1.2.3"));
         assert!(!from("11.1.2.3"));
-        assert!(!answers(&settings, None, &none));
+        assert!(!is_open_to(&settings, None, &none));
         let peer = Some("10.1.2.3".parse().unwrap());
-        assert!(!answers(
+        assert!(!is_open_to(
             &settings,
             peer,
             &headers("x-forwarded-for", "1.2.3.4")
         ));
-        assert!(answers(
+        assert!(is_open_to(
             &HealthcheckSettings::default(),
             None,
             &headers("forwarded", "for=x")

@@ -44,7 +44,7 @@
 //! | file | concern |
 //! |---|---|
 //! | `v1/` | one file for each kind of thing: its wire form and its handlers |
-//! | `auth/` | who calls, and what he may |
+//! | `auth/` | who calls, and what the caller may do |
 //! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
 //! | `request_head` | what the head of every request must look like |
 //! | `probes`, `health` | what monitoring asks |

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Router<ApiState> {
         )
 }
 
-/// Looks up figures when monitoring asks for them: those that change without anybody recording it.
+/// Looks up figures when monitoring asks for them: those that no event updates.
 #[async_trait]
 pub trait Collector: fmt::Debug + Send + Sync + 'static {
     /// Appends metrics to a text in the format of Prometheus, or sets gauges of the global recorder. What cannot be looked up is left

@@ -83,7 +83,7 @@ impl Query {
     }
 
     /// Makes sure that what a handler reads is described; misspelt names could not be found otherwise.
-    fn insist_on_description(&self, name: &str) {
+    fn assert_described(&self, name: &str) {
         debug_assert!(
             self.known
                 .is_none_or(|known| known.iter().any(|(described, _)| *described == name)),
@@ -117,7 +117,7 @@ impl Query {
 
     /// Iterates over the values of a parameter.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.insist_on_description(name);
+        self.assert_described(name);
         self.parameters
             .iter()
             .filter(move |(own, _)| own == name)
@@ -127,9 +127,9 @@ impl Query {
     /// Returns the value of a parameter that may stand once.
     ///
     /// # Errors
-    /// A bad request when it stands twice.
+    /// A bad request when it occurs twice.
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        self.insist_on_description(name);
+        self.assert_described(name);
         let mut values = self
             .parameters
             .iter()
@@ -145,7 +145,7 @@ impl Query {
     /// Returns a parameter that is a timestamp; `now` is what relative forms count from.
     ///
     /// # Errors
-    /// A bad request when it is none.
+    /// A bad request when it cannot be parsed.
     pub(crate) fn timestamp(
         &self,
         name: &str,
@@ -163,7 +163,7 @@ impl Query {
     /// Returns a parameter that is a duration.
     ///
     /// # Errors
-    /// A bad request when it is none, or not longer than zero.
+    /// A bad request when it cannot be parsed, or is not positive.
     pub(crate) fn timespan(&self, name: &str) -> Result<Option<Timespan>, ApiError> {
         let text = self.single(name)?;
         text.map(|text| timespan_of(name, text)).transpose()
@@ -192,7 +192,7 @@ impl Query {
 /// Reads the duration that a parameter has.
 ///
 /// # Errors
-/// A bad request when it is none, or not longer than zero.
+/// A bad request when it cannot be parsed, or is not positive.
 pub(crate) fn timespan_of(name: &str, text: &str) -> Result<Timespan, ApiError> {
     timespan::parse(text).map_err(|error| {
         ApiError::argument(name, error.to_string()).explained(explanation::timespan(text, error))

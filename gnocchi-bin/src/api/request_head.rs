@@ -125,8 +125,8 @@ fn is_own(settings: &ApiSettings, headers: &HeaderMap, origin: &HeaderValue) -> 
         return false;
     };
     let forwarded = HeaderName::from_static("x-forwarded-host");
-    let believed = settings.proxy_headers.then_some(forwarded);
-    [Some(HOST), believed]
+    let trusted = settings.proxy_headers.then_some(forwarded);
+    [Some(HOST), trusted]
         .into_iter()
         .flatten()
         .filter_map(|name| headers.get(name))

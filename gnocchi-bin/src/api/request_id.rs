@@ -38,7 +38,7 @@ impl RequestId {
         self.name.to_str().unwrap_or_default()
     }
 
-    /// Tells the client.
+    /// Adds it to the response.
     pub(super) fn mark(self, response: &mut HeaderMap) {
         if self.for_openstack {
             response.insert(OPENSTACK_HEADER.clone(), self.name.clone());

@@ -170,7 +170,7 @@ const SHOWN_CHARACTERS_MAX: usize = 60;
 #[must_use]
 pub fn shown(value: &Value) -> String {
     match value {
-        // Bodies may be large, and nobody wants to see them twice.
+        // Bodies may be large, so they are not echoed.
         Value::Array(items) if items.len() > 3 => format!("a list of {} items", items.len()),
         Value::Object(map) if map.len() > 3 => format!("an object of {} keys", map.len()),
         Value::String(text) => shown_text(text),
@@ -221,7 +221,7 @@ impl<'a> Object<'a> {
     /// Opens a mapping whose keys are all among `known`.
     ///
     /// # Errors
-    /// [`Invalid`] when the value is none, or has another key.
+    /// [`Invalid`] when the value is not an object, or has another key.
     pub fn open(value: &'a Value, path: &'a Path<'a>, known: &[&str]) -> Checked<Self> {
         let object = Self::open_any(value, path)?;
         match object.map.keys().find(|key| !known.contains(&key.as_str())) {

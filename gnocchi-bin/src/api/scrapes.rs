@@ -59,7 +59,7 @@ impl Scrapes {
                 _place: place,
             });
         }
-        // Fails only for a semaphore that is closed, and nobody closes this one.
+        // Fails only for a closed semaphore, and this one is never closed.
         let _turn = self.turn.acquire().await;
         if let Some((rendered, text)) = &*self.shared()
             && rendered.elapsed() < SHARED_AGE_MAX

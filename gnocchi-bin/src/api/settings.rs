@@ -14,7 +14,7 @@ pub struct CorsSettings {
     pub allow_credentials: bool,
     /// Response headers that such a page may read.
     pub expose_headers: Vec<String>,
-    /// For how long a browser may remember the answer to a preflight request, in seconds.
+    /// For how long a browser may cache the response to a preflight request, in seconds.
     pub max_age_seconds: u64,
     /// Methods that such a page may use.
     pub allow_methods: Vec<String>,
@@ -25,16 +25,16 @@ pub struct CorsSettings {
 /// What load balancers are told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HealthcheckSettings {
-    /// Whether answers tell which check says what.
+    /// Whether responses list the result of each check.
     pub detailed: bool,
     /// Files that take this server out of service while one of them exists.
     pub disabled_by: Vec<PathBuf>,
     /// Files that must all exist for this server to be in service.
     pub enabled_by: Vec<PathBuf>,
-    /// Addresses that get an answer; everybody when there is none. They are known only where the router is served with
+    /// Addresses of the clients that may see it; all when there is none. They are known only where the router is served with
     /// [`ConnectInfo`](axum::extract::ConnectInfo) of a [`SocketAddr`](std::net::SocketAddr).
     pub allowed_source_ranges: Vec<AddressRange>,
-    /// Whether what proxies pass on gets no answer.
+    /// Whether it is hidden from requests that come through a proxy.
     pub ignores_proxied_requests: bool,
 }
 

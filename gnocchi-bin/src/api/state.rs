@@ -34,7 +34,7 @@ impl ApiState {
         Self::with_access(gnocchi, settings, AccessControl::default(), metrics)
     }
 
-    /// Puts the state together with other ways to tell callers apart, and other rules of who may do what.
+    /// Creates the state with another way to authenticate callers, and other access rules.
     #[must_use]
     pub fn with_access(
         gnocchi: Gnocchi,
@@ -81,7 +81,7 @@ impl ApiState {
 }
 
 impl ApiState {
-    /// Returns what tells callers apart.
+    /// Returns what authenticates callers.
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.inner.access.authenticator
     }

@@ -38,7 +38,7 @@ pub(crate) fn refused(what: &str) -> ApiError {
 /// Checks the path or the query of an address, or a form, before it is decoded.
 ///
 /// # Errors
-/// A bad request when a text in it cannot be stored or is no UTF-8.
+/// A bad request when a text in it cannot be stored or is not UTF-8.
 pub(crate) fn check_encoded(what: &str, encoded: &str) -> Result<(), ApiError> {
     if !encoded.contains('%') {
         return check(what, encoded);

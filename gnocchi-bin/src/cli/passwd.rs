@@ -114,7 +114,7 @@ async fn change(arguments: &PasswdArgs) -> Result<String, PasswdError> {
     files::replace(file, &text).map_err(|source| write_failed(file, source))?;
     Ok(if remaining.is_empty() {
         format!(
-            "{report}; it has no user any more: nobody can log in, and no server starts with it"
+            "{report}; no user is left in it: nobody can log in, and a server will not start with it"
         )
     } else {
         report

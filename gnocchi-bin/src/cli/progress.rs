@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-/// How often a plain line tells how far the work is, in milliseconds.
+/// How often a plain line reports the progress, in milliseconds.
 const PLAIN_INTERVAL_MS: u64 = 5000;
 
 /// What is counted beside the length of the work.

@@ -1,4 +1,4 @@
-//! Passwords that somebody types or pipes in. They are never part of the command line, which every user of the machine can read.
+//! Passwords that are typed or piped in. They are never part of the command line, which every user of the machine can read.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process;

@@ -222,9 +222,9 @@ async fn damage_in(frames: Vec<(MetricId, Vec<StoredFrame>)>) -> Vec<Damage> {
 enum FrameDamage {
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
-    #[error("it holds aggregates of another granularity")]
+    #[error("it contains aggregates of another granularity")]
     Granularity,
-    #[error("it holds aggregates of another block")]
+    #[error("it contains aggregates of another block")]
     Block,
 }
 
@@ -292,7 +292,7 @@ fn table<'a>(damage: impl Iterator<Item = &'a Damage>) -> Table {
 }
 
 impl Place {
-    /// Returns the cells that say where this is: metric, stream, block, its first moment, commit.
+    /// Returns the cells that say where this is: metric, stream, block, its first timestamp, commit.
     fn cells(&self) -> [String; 5] {
         let mut cells: [String; 5] = Default::default();
         match *self {

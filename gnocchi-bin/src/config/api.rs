@@ -25,7 +25,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .or("basic"),
         OptionSpec::new(
             "trusted_identity_headers",
-            "with auth_mode = keystone: believe X-User-Id, X-Project-Id, X-Domain-Id and X-Roles of a proxy that has validated the token",
+            "with auth_mode = keystone: trust X-User-Id, X-Project-Id, X-Domain-Id and X-Roles of a proxy that has validated the token",
         )
         .or("false"),
         OptionSpec::new("max_limit", "largest page of a listing").or("1000"),
@@ -37,7 +37,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("api", "refresh_timeout"),
         OptionSpec::new(
             "enable_proxy_headers_parsing",
-            "believe Forwarded and X-Forwarded-* headers",
+            "trust Forwarded and X-Forwarded-* headers",
         )
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),

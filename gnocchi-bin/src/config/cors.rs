@@ -24,7 +24,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         ),
         OptionSpec::new(
             "max_age",
-            "seconds that a browser may remember the answer to a preflight request",
+            "seconds that a browser may cache the response to a preflight request",
         )
         .or("3600"),
         OptionSpec::new("allow_methods", "methods that such a page may use")

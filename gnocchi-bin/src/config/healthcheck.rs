@@ -11,7 +11,11 @@ use crate::api::settings::HealthcheckSettings;
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "healthcheck",
     &[
-        OptionSpec::new("detailed", "whether answers tell which check says what").or("false"),
+        OptionSpec::new(
+            "detailed",
+            "whether responses list the result of each check",
+        )
+        .or("false"),
         OptionSpec::new(
             "disable_by_file_path",
             "file that takes this server out of service",
@@ -26,11 +30,11 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         ),
         OptionSpec::new(
             "allowed_source_ranges",
-            "addresses that get an answer; everybody by default",
+            "addresses of the clients that may see it; all by default",
         ),
         OptionSpec::new(
             "ignore_proxied_requests",
-            "whether what proxies pass on gets no answer",
+            "whether it is hidden from requests that come through a proxy",
         )
         .or("false"),
         OptionSpec::new("path", "address of another server").accepted(),

@@ -63,7 +63,7 @@ static OPTIONS: [OptionSpec; 34] = [
     .or("5"),
     OptionSpec::new(
         "http_request_max_retries",
-        "how often a request without answer is sent again",
+        "how often a request without response is retried",
     )
     .or("3"),
     OptionSpec::new(

@@ -35,7 +35,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("remote_ssl_ca_crt_file", "certificates that are trusted, in PEM"),
         OptionSpec::new("remote_ssl_client_crt_file", "own certificate, in PEM"),
         OptionSpec::new("remote_ssl_client_key_file", "key of the own certificate, in PEM"),
-        OptionSpec::new("remote_timeout", "seconds that another service may take to answer")
+        OptionSpec::new("remote_timeout", "seconds that another service may take to respond")
             .or("60"),
         OptionSpec::new("enforce_scope", "whether scopes are checked").accepted(),
         OptionSpec::new(

@@ -105,7 +105,7 @@ async fn users_are_added_changed_and_deleted() {
         &format!("deleted user jd from {file}"),
     );
     becomes("jd", "other", 401).await;
-    let none = "it has no user any more: nobody can log in, and no server starts with it";
+    let none = "no user is left in it: nobody can log in, and a server will not start with it";
     succeeds(
         &[file, "admin", "--delete"],
         "",

@@ -35,7 +35,7 @@ class Handler(WSGIRequestHandler):
 make_server('127.0.0.1', port, initialize_public_application(), Server, Handler).serve_forever()
 ";
 
-/// Tells whether Keystone is installed.
+/// Returns whether Keystone is installed.
 pub(crate) fn is_installed() -> bool {
     Path::new(MANAGE).exists()
 }

@@ -22,22 +22,22 @@ pub struct IncomingCapabilities {
 
 /// Identifies what one claim took, in the driver's own bytes.
 ///
-/// Storage keeps the receipt of the last commit of every sack, so that a new owner can finish the acknowledgement of the one
-/// before him.
+/// Storage keeps the receipt of the last commit of every sack, so that a new owner can finish the acknowledgement of its
+/// predecessor.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Receipt(pub Bytes);
 
 /// Measures taken from one sack, and the receipt that removes them.
 #[derive(Debug, Clone, Default)]
 pub struct Claim {
-    /// Per metric its batches in order of receipt; each metric stands once.
+    /// Per metric its batches in order of receipt; each metric occurs once.
     pub measures: Vec<(MetricId, Vec<Arc<Series>>)>,
     /// Removes exactly these measures.
     pub receipt: Receipt,
 }
 
 impl Claim {
-    /// Tells whether nothing was pending.
+    /// Returns whether nothing was pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.measures.is_empty()
@@ -89,7 +89,7 @@ pub struct Backlog {
     pub per_metric: Vec<MetricBacklog>,
 }
 
-/// Keeps measures from the moment they are acknowledged to a client until they are folded.
+/// Keeps measures from their acknowledgement to a client until they are folded.
 ///
 /// # Contract
 /// - What [`append`](Self::append) acknowledged is claimed until it is acknowledged, also after a crash.

@@ -355,7 +355,7 @@ impl PendingIndex {
         }
     }
 
-    /// Tells whether something of one of these metrics waits.
+    /// Returns whether something of one of these metrics waits.
     #[must_use]
     pub fn holds_any(&self, metrics: &[MetricId]) -> bool {
         metrics.iter().any(|metric| {

@@ -310,7 +310,7 @@ impl ArchivePolicy {
     /// `back_window` counts blocks of the coarsest granularity: measures that much older than the newest one are still taken.
     ///
     /// # Errors
-    /// [`ArchivePolicyError`] when the name is too long or holds U+0000, a granularity stands twice, or there is no definition or no method.
+    /// [`ArchivePolicyError`] when the name is too long or contains U+0000, a granularity occurs twice, or there is no definition or no method.
     pub fn new(
         name: impl Into<String>,
         back_window: u32,

@@ -20,7 +20,7 @@ enum Token {
 }
 
 impl Token {
-    /// Tells whether the token takes exactly this character.
+    /// Returns whether the token takes exactly this character.
     fn takes(&self, character: char) -> bool {
         match self {
             Self::Literal(literal) => *literal == character,
@@ -81,7 +81,7 @@ impl Glob {
         }
     }
 
-    /// Tells whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
+    /// Returns whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();

@@ -71,7 +71,7 @@ impl MetricAssignment {
         Ok(assignment)
     }
 
-    /// Tells whether nothing happens to any metric.
+    /// Returns whether nothing happens to any metric.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.detached.is_empty() && self.attached.is_empty() && self.created.is_empty()

@@ -6,10 +6,10 @@ use carbonara::{Timespan, Timestamp};
 
 use super::{AttributeValue, MetricId, NewMetric, ResourceId};
 
-/// Cuts a moment to the microseconds that resources have.
+/// Truncates a timestamp to whole microseconds, the precision of resources.
 #[must_use]
-pub fn whole_microseconds(moment: Timestamp) -> Timestamp {
-    moment.floor(Timespan::from_nanosecond(1000).expect("1000 is positive"))
+pub fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
+    timestamp.floor(Timespan::from_nanosecond(1000).expect("1000 is positive"))
 }
 
 /// One resource, as it is now or as it was in one revision.
@@ -120,7 +120,7 @@ pub struct ResourceUpdate {
 }
 
 impl Resource {
-    /// Applies the properties of an update (not its metrics) and tells whether anything is different.
+    /// Applies the properties of an update (not its metrics) and returns whether anything is different.
     pub fn apply(&mut self, update: &ResourceUpdate) -> bool {
         let before = self.clone();
         update.started_at.clone().apply(&mut self.started_at);
@@ -132,7 +132,7 @@ impl Resource {
     }
 
     /// Returns when the revision after this one begins: now, but always later than this one, even when a clock stands still or is
-    /// set back. So no two revisions of a resource begin at the same moment.
+    /// set back. So no two revisions of a resource have the same start.
     #[must_use]
     pub fn next_revision_start(&self, now: Timestamp) -> Timestamp {
         next_revision_start(self.revision_start, now)
@@ -143,8 +143,8 @@ impl Resource {
 #[must_use]
 pub fn next_revision_start(revision_start: Timestamp, now: Timestamp) -> Timestamp {
     const MICROSECOND: i64 = 1000;
-    let floor = |moment: Timestamp| {
-        let nanosecond = moment.as_nanosecond();
+    let floor = |timestamp: Timestamp| {
+        let nanosecond = timestamp.as_nanosecond();
         nanosecond - nanosecond % MICROSECOND
     };
     let earliest = floor(revision_start).saturating_add(MICROSECOND);

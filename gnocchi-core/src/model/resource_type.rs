@@ -59,7 +59,7 @@ pub enum AttributeKind {
     Uuid,
     /// True or false.
     Bool,
-    /// A moment.
+    /// A timestamp.
     Datetime,
 }
 
@@ -98,7 +98,7 @@ pub enum AttributeValue {
     Uuid(Uuid),
     /// True or false.
     Bool(bool),
-    /// A moment.
+    /// A timestamp.
     Datetime(Timestamp),
 }
 

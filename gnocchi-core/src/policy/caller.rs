@@ -98,7 +98,7 @@ impl Caller {
         one.into_iter().chain(roles.map(String::as_str))
     }
 
-    /// Tells whether the caller has a role, whatever the case.
+    /// Returns whether the caller has a role, whatever the case.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own.eq_ignore_ascii_case(role))

@@ -97,7 +97,7 @@ impl Enforcer {
         })
     }
 
-    /// Tells whether the rule of an action has no negation and asks nobody else: who may do it to a target of which little is
+    /// Returns whether the rule of an action has no negation and asks no other service: who may do it to a target of which little is
     /// known may also do it when more is known.
     #[must_use]
     pub fn is_monotone(&self, action: Action) -> bool {
@@ -119,7 +119,7 @@ impl Enforcer {
         self.is_monotone(action) && self.allows(action, caller, &NoTarget)
     }
 
-    /// Tells whether a caller may do something to a target. What another service would have to allow is denied; see
+    /// Returns whether a caller may do something to a target. What another service would have to allow is denied; see
     /// [`Self::decide`].
     #[must_use]
     pub fn allows(&self, action: Action, caller: &Caller, target: &(impl Target + ?Sized)) -> bool {
@@ -127,7 +127,7 @@ impl Enforcer {
             .unwrap_or(false)
     }
 
-    /// Tells whether a caller may do something to a target, given what other services said so far.
+    /// Returns whether a caller may do something to a target, given what other services said so far.
     ///
     /// # Errors
     /// The check to do first, when another service has to decide.
@@ -153,7 +153,7 @@ impl Enforcer {
     }
 }
 
-/// Tells whether one rule refers to another, maybe through others; the fallback stands in for missing ones.
+/// Returns whether one rule refers to another, maybe through others; the fallback stands in for missing ones.
 fn refers_to(rules: &HashMap<String, Expression>, fallback: &str, from: &str, to: &str) -> bool {
     let mut seen = HashSet::new();
     let mut open = vec![from];

@@ -104,7 +104,7 @@ impl Expression {
         }
     }
 
-    /// Tells whether more properties of the target can make it false: it has a negation, or asks a service that sees them.
+    /// Returns whether more properties of the target can make it false: it has a negation, or asks a service that sees them.
     pub(super) fn needs_whole_target(&self) -> bool {
         match self {
             Self::Not(_) | Self::Remote(_) => true,

@@ -12,7 +12,7 @@ pub trait Target {
     /// Returns a property, for example `creator` or `resource.project_id`; `None` when there is none, or it has no value.
     fn property(&self, name: &str) -> Option<Cow<'_, str>>;
 
-    /// Tells whether there is such a property, but without a value.
+    /// Returns whether there is such a property, but without a value.
     fn is_null(&self, name: &str) -> bool;
 
     /// Returns all properties that have a value.
@@ -246,7 +246,7 @@ pub(super) fn attribute(value: &AttributeValue) -> Cow<'_, str> {
         AttributeValue::Uuid(uuid) => uuid.hyphenated().to_string().into(),
         AttributeValue::Bool(true) => "True".into(),
         AttributeValue::Bool(false) => "False".into(),
-        AttributeValue::Datetime(moment) => format!("{}", moment.as_nanosecond()).into(),
+        AttributeValue::Datetime(timestamp) => format!("{}", timestamp.as_nanosecond()).into(),
     }
 }
 

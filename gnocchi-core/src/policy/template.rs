@@ -42,7 +42,7 @@ impl Template {
         }
     }
 
-    /// Tells whether it is nothing but a property that the target has without a value.
+    /// Returns whether it is nothing but a property that the target has without a value.
     pub(super) fn is_null(&self, target: &(impl Target + ?Sized)) -> bool {
         matches!(self.0.as_slice(), [Piece::Property(name)] if target.is_null(name))
     }

@@ -28,15 +28,15 @@ fn all<T>() -> Sight<T> {
 
 /// A resource that `u1` of `p1` made and that belongs to `p2`.
 fn resource() -> Resource {
-    let moment = Timestamp::EPOCH;
+    let timestamp = Timestamp::EPOCH;
     Resource {
         id: ResourceId::from_original("f93450f2-d8a5-4d67-9985-02511241e7d1", None).unwrap(),
         resource_type: GENERIC.to_owned(),
         creator: Some("u1:p1".to_owned()),
         original_resource_id: "f93450f2-d8a5-4d67-9985-02511241e7d1".to_owned(),
-        started_at: moment,
+        started_at: timestamp,
         ended_at: None,
-        revision_start: moment,
+        revision_start: timestamp,
         revision_end: None,
         revision: None,
         user_id: None,

@@ -51,7 +51,7 @@ impl Weighter<MetricId, Cached> for ByMemory {
     }
 }
 
-/// Tells whether what is read from storage now may be cached afterwards.
+/// Returns whether what is read from storage now may be cached afterwards.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadTicket {
     fence: Option<u64>,

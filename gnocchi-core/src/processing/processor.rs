@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     slots: Vec<Mutex<Option<SackOwner>>>,
     /// The leases that this process holds, beside the slots so that they can be renewed during a turn.
     leases: SyncMutex<BTreeMap<Sack, Lease>>,
-    /// Tells the janitor that something was deleted.
+    /// Notifies the janitor of a deletion.
     pub(super) deletions: Notify,
 }
 
@@ -94,9 +94,9 @@ impl Processor {
         &self.slots[usize::from(sack.number())]
     }
 
-    /// Folds what is pending in a sack, one turn. A sack whose lease somebody else holds is left to him.
+    /// Folds the pending measures of a sack, one turn. A sack whose lease another process holds is left alone.
     ///
-    /// The owner stands outside its slot during the turn. When the turn fails, or its future is dropped, he does not come back:
+    /// The owner stands outside its slot during the turn. When the turn fails, or its future is dropped, it does not return there:
     /// a commit may still be on its way, and only a new lease with a larger fence makes sure that it does no harm.
     pub(crate) async fn work(&self, sack: Sack) -> Result<Progress, Error> {
         let mut slot = self.slot(sack).lock().await;
@@ -115,7 +115,7 @@ impl Processor {
         Ok(slot.is_some().then_some(HeldSack { _slot: slot }))
     }
 
-    /// Returns the owner as he was if his lease still holds, else a new one.
+    /// Returns the owner unchanged if its lease still holds, else a new one.
     async fn owner(
         &self,
         sack: Sack,
@@ -124,7 +124,7 @@ impl Processor {
         let lease = self.leases.lock().get(&sack).cloned();
         match (before, lease) {
             (Some(owner), Some(lease)) if owner.fence == lease.fence => return Ok(Some(owner)),
-            // The turn before did not come to its end.
+            // The previous turn was not finished.
             (None, Some(_)) => self.give_up(sack).await,
             _ => {}
         }
@@ -254,7 +254,7 @@ impl Processor {
             .collect())
     }
 
-    /// Folds what is pending in the sacks that nobody else works on, each until nothing is left.
+    /// Folds the pending measures of the sacks that no other process owns, each until none are left.
     pub(crate) async fn drain(&self) -> Result<(), Error> {
         for sack in self.incoming.sacks().sacks() {
             while self.work(sack).await? == Progress::Folded {}

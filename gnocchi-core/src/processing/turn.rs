@@ -65,7 +65,7 @@ struct Done {
 }
 
 impl SackOwner {
-    /// Takes over a sack: from now on no older owner can commit to it, and what he committed is acknowledged.
+    /// Takes over a sack: from now on no older owner can commit to it, and what it committed is acknowledged.
     pub(crate) async fn take_over(
         processor: &Processor,
         sack: Sack,

@@ -114,12 +114,12 @@ impl Processor {
         )
     }
 
-    /// Tells the group about this member and prolongs all leases, also those of sacks in the middle of a turn.
+    /// Announces this member to the group and prolongs all leases, also those of sacks in the middle of a turn.
     async fn renew(&self) {
         if let Err(failure) = self.join().await {
             warn!(
                 error = &failure as &dyn std::error::Error,
-                "cannot tell the group about this member"
+                "cannot announce this member to the group"
             );
         }
         let held = self.held_leases();

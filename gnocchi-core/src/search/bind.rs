@@ -24,7 +24,7 @@ pub struct SearchContext<'a> {
     pub history: bool,
     /// Whose names for resources the filter uses.
     pub creator: Option<&'a str>,
-    /// What relative moments count from.
+    /// What relative timestamps count from.
     pub now: Timestamp,
 }
 
@@ -59,7 +59,7 @@ enum Kind {
     Text,
     Integer,
     Number,
-    Moment,
+    Timestamp,
     Uuid,
     Bool,
     /// The identifier, which may be written as its creator wrote it.
@@ -190,10 +190,10 @@ impl SearchContext<'_> {
             "user_id" => (Column::UserId, Kind::Text),
             "project_id" => (Column::ProjectId, Kind::Text),
             "original_resource_id" => (Column::OriginalResourceId, Kind::Text),
-            "started_at" => (Column::StartedAt, Kind::Moment),
-            "ended_at" => (Column::EndedAt, Kind::Moment),
-            "revision_start" => (Column::RevisionStart, Kind::Moment),
-            "revision_end" if self.history => (Column::RevisionEnd, Kind::Moment),
+            "started_at" => (Column::StartedAt, Kind::Timestamp),
+            "ended_at" => (Column::EndedAt, Kind::Timestamp),
+            "revision_start" => (Column::RevisionStart, Kind::Timestamp),
+            "revision_end" if self.history => (Column::RevisionEnd, Kind::Timestamp),
             "revision" if self.history => (Column::Revision, Kind::Integer),
             "lifespan" => return Ok(Subject::Lifespan),
             other => match self.resource_type.attributes().get(other) {
@@ -218,15 +218,15 @@ impl SearchContext<'_> {
             Kind::Text | Kind::CreatorPart => Operand::Text(value.to_text()),
             Kind::Integer => Operand::Integer(whole(value)?),
             Kind::Number => Operand::Number(number(value)?),
-            Kind::Moment => {
-                let moment = match value {
+            Kind::Timestamp => {
+                let timestamp = match value {
                     Scalar::Text(text) => timestamp::parse(text, self.now),
                     Scalar::Integer(_) | Scalar::Number(_) => {
                         timestamp::from_seconds(number(value)?)
                     }
                     Scalar::Null | Scalar::Bool(_) => return None,
                 };
-                Operand::Moment(whole_microseconds(moment.ok()?))
+                Operand::Timestamp(whole_microseconds(timestamp.ok()?))
             }
             Kind::Uuid => Operand::Id(Uuid::from_u128(
                 text(value)?.parse::<ResourceId>().ok()?.as_u128(),
@@ -252,7 +252,7 @@ impl From<AttributeKind> for Kind {
             AttributeKind::Number { .. } => Self::Number,
             AttributeKind::Uuid => Self::Uuid,
             AttributeKind::Bool => Self::Bool,
-            AttributeKind::Datetime => Self::Moment,
+            AttributeKind::Datetime => Self::Timestamp,
         }
     }
 }

@@ -51,7 +51,7 @@ fn check(filter: &str, column: Column, operand: Operand) {
 #[test]
 fn values_get_the_type_of_their_column() {
     let text = |text: &str| Operand::Text(text.into());
-    let moment = |second| Operand::Moment(Timestamp::from_second(second).unwrap());
+    let timestamp = |second| Operand::Timestamp(Timestamp::from_second(second).unwrap());
     check("host = 5", attribute("host"), text("5"));
     check("host = 5.5", attribute("host"), text("5.5"));
     check("host = true", attribute("host"), text("True"));
@@ -68,16 +68,16 @@ fn values_get_the_type_of_their_column() {
         attribute("active"),
         Operand::Bool(true),
     );
-    check("launched = 5", attribute("launched"), moment(5));
+    check("launched = 5", attribute("launched"), timestamp(5));
     check(
         "launched = \"-1 hour\"",
         attribute("launched"),
-        moment(6_400),
+        timestamp(6_400),
     );
     check(
         "started_at = \"1970-01-01T00:00:01.0000009\"",
         Column::StartedAt,
-        moment(1),
+        timestamp(1),
     );
     let foo = Uuid::from_u128(0x1513_f2be_cb82_593c_96bf_c62d_1e20_5742);
     check("id = foo", Column::Id, Operand::Id(foo));

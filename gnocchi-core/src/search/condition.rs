@@ -65,8 +65,8 @@ pub enum Operand {
     Id(Uuid),
     /// True or false; false comes first.
     Bool(bool),
-    /// A moment of whole microseconds.
-    Moment(Timestamp),
+    /// A timestamp of whole microseconds.
+    Timestamp(Timestamp),
 }
 
 /// What rows must fulfil.
@@ -127,7 +127,7 @@ impl Operand {
             (Self::Integer(a), Self::Integer(b)) => Some(a.cmp(b)),
             (Self::Id(a), Self::Id(b)) => Some(a.cmp(b)),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
-            (Self::Moment(a), Self::Moment(b)) => Some(a.cmp(b)),
+            (Self::Timestamp(a), Self::Timestamp(b)) => Some(a.cmp(b)),
             _ => None,
         }
     }
@@ -197,7 +197,7 @@ impl VisibleResources {
 }
 
 impl CreatorProject {
-    /// Tells whether a thing of this creator was made from there.
+    /// Returns whether this creator belongs to the project.
     #[must_use]
     pub fn has(&self, creator: Option<&str>) -> bool {
         match (self, creator) {
@@ -212,12 +212,12 @@ impl CreatorProject {
         }
     }
 
-    /// Returns what a resource must fulfil to be made from there.
+    /// Returns the condition that the creator of a resource belongs to the project.
     #[must_use]
     pub fn condition(&self) -> Condition {
         match self {
             Self::Unknown => Condition::IsNull(Column::Creator),
-            // A creator without project has none in common with anybody.
+            // Creators without a project share none.
             Self::Project(project) if project.is_empty() => Condition::Any(Vec::new()),
             Self::Project(project) => Condition::equal(Column::CreatorProject, project),
         }

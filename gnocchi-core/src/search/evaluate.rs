@@ -8,7 +8,7 @@ use super::like;
 use crate::model::{AttributeValue, Resource};
 
 impl Condition {
-    /// Tells whether a resource, or a revision of one, matches.
+    /// Returns whether a resource, or a revision of one, matches.
     #[must_use]
     pub fn matches(&self, resource: &Resource) -> bool {
         self.evaluate(resource) == Some(true)
@@ -70,7 +70,7 @@ impl Column {
     /// Returns the value in one row.
     fn of(&self, resource: &Resource) -> Option<Operand> {
         let text = |text: Option<&str>| text.map(|text| Operand::Text(text.to_owned()));
-        let moment = |moment: Option<Timestamp>| moment.map(Operand::Moment);
+        let timestamp = |timestamp: Option<Timestamp>| timestamp.map(Operand::Timestamp);
         match self {
             Self::Id => Some(Operand::Id(*resource.id.as_uuid())),
             Self::Type => text(Some(&resource.resource_type)),
@@ -90,10 +90,10 @@ impl Column {
             Self::UserId => text(resource.user_id.as_deref()),
             Self::ProjectId => text(resource.project_id.as_deref()),
             Self::OriginalResourceId => text(Some(&resource.original_resource_id)),
-            Self::StartedAt => moment(Some(resource.started_at)),
-            Self::EndedAt => moment(resource.ended_at),
-            Self::RevisionStart => moment(Some(resource.revision_start)),
-            Self::RevisionEnd => moment(resource.revision_end),
+            Self::StartedAt => timestamp(Some(resource.started_at)),
+            Self::EndedAt => timestamp(resource.ended_at),
+            Self::RevisionStart => timestamp(Some(resource.revision_start)),
+            Self::RevisionEnd => timestamp(resource.revision_end),
             Self::Revision => Some(Operand::Integer(
                 resource.revision.unwrap_or(CURRENT_REVISION),
             )),
@@ -109,7 +109,7 @@ impl From<&AttributeValue> for Operand {
             AttributeValue::Number(number) => Self::Number(*number),
             AttributeValue::Uuid(uuid) => Self::Id(*uuid),
             AttributeValue::Bool(flag) => Self::Bool(*flag),
-            AttributeValue::Datetime(moment) => Self::Moment(*moment),
+            AttributeValue::Datetime(timestamp) => Self::Timestamp(*timestamp),
         }
     }
 }

@@ -71,7 +71,7 @@ pub enum Filter {
 }
 
 impl Comparison {
-    /// Tells whether the outcome of comparing is one that was asked for.
+    /// Returns whether the comparison holds for an ordering of its operands.
     #[must_use]
     pub fn accepts(self, outcome: std::cmp::Ordering) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! Searching resources: which ones fit a filter.
 //!
-//! A [`Filter`] is what a client asks, with values as he wrote them. It is parsed from text here (`cpu = 4 and not name like "a%"`);
+//! A [`Filter`] is what a client asks, with values as written. It is parsed from text here (`cpu = 4 and not name like "a%"`);
 //! adapters make it of other notations. [`Filter::bind`] checks it against a [resource type](crate::model::ResourceType) and gives
-//! its values their types: the [`Condition`] that comes out cannot be wrong, and indexers turn it into a query. How a condition is
+//! its values their types: the resulting [`Condition`] is always valid, and indexers turn it into a query. How a condition is
 //! answered for one resource, null values included, is defined by [`Condition::matches`].
 //!
 //! ```

@@ -33,7 +33,7 @@ pub struct Drivers {
     pub storage: Arc<dyn StorageDriver>,
     /// Gives out leases.
     pub coordinator: Arc<dyn Coordinator>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 

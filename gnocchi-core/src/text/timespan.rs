@@ -73,7 +73,7 @@ pub(crate) fn signed_nanoseconds(text: &str) -> Option<i64> {
 /// Returns a number of seconds as nanoseconds, cut towards zero; `None` when it is not finite or doesn't fit.
 ///
 /// The number is taken as the shortest decimal that reads back as the same double, which is what its writer wrote: the same
-/// moment written as `1425652437.123` and as text with `.123` gives the same nanosecond.
+/// timestamp written as `1425652437.123` and as text with `.123` gives the same nanosecond.
 #[must_use]
 pub fn nanoseconds(seconds: f64) -> Option<i64> {
     // Both ends lie inside i64 by far; a finer check follows.

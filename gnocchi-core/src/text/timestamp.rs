@@ -1,4 +1,4 @@
-//! Text and number forms of moments, as clients write them.
+//! Text and number forms of timestamps, as clients write them.
 //!
 //! A number, or a text that is one, counts seconds since the epoch. Other texts are ISO 8601 in the extended format, `now`,
 //! `today`, or a signed length of time that is added to now.
@@ -12,7 +12,7 @@ use super::timespan;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Why a text or number is not a moment that can be stored.
+/// Why a text or number is not a timestamp that can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimestampError {
     /// It cannot be read, or lies after the year 2262.
@@ -32,7 +32,7 @@ impl fmt::Display for TimestampError {
 
 impl std::error::Error for TimestampError {}
 
-/// How a moment is written. Within one list of measures all moments are written the same way.
+/// How a timestamp is written. Within one list of measures all timestamps are written the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     /// Seconds since the epoch.
@@ -43,22 +43,22 @@ pub enum Style {
     Relative,
 }
 
-/// Reads a moment from a text in any form; `now` is what relative forms count from.
+/// Reads a timestamp from a text in any form; `now` is what relative forms count from.
 ///
 /// # Errors
-/// [`TimestampError`] when the text has no known form or means a moment that cannot be stored.
+/// [`TimestampError`] when the text has no known form or means a timestamp that cannot be stored.
 pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, TimestampError> {
     parse_styled(text, now).map(|(timestamp, _)| timestamp)
 }
 
-/// Reads a moment and tells how it was written.
+/// Reads a timestamp and returns how it was written as well.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_styled(text: &str, now: Timestamp) -> Result<(Timestamp, Style), TimestampError> {
     // A text that looks like a date is never a number or a length of time, so the most frequent form is tried first.
     if looks_like_a_date(text.as_bytes()) {
-        return parse_iso(text.as_bytes()).map(|moment| (moment, Style::Calendar));
+        return parse_iso(text.as_bytes()).map(|timestamp| (timestamp, Style::Calendar));
     }
     match text {
         "now" => return Ok((now, Style::Calendar)),
@@ -71,18 +71,19 @@ pub fn parse_styled(text: &str, now: Timestamp) -> Result<(Timestamp, Style), Ti
         _ => {}
     }
     if let Ok(seconds) = text.trim().parse::<f64>() {
-        return from_seconds(seconds).map(|moment| (moment, Style::Number));
+        return from_seconds(seconds).map(|timestamp| (timestamp, Style::Number));
     }
     let distance = timespan::signed_nanoseconds(text).ok_or(TimestampError::Unparsable)?;
-    let moment = now
+    let timestamp = now
         .as_nanosecond()
         .checked_add(distance)
         .ok_or(TimestampError::Unparsable)?;
-    let moment = Timestamp::from_nanosecond(moment).map_err(|_| TimestampError::BeforeEpoch)?;
-    Ok((moment, Style::Relative))
+    let timestamp =
+        Timestamp::from_nanosecond(timestamp).map_err(|_| TimestampError::BeforeEpoch)?;
+    Ok((timestamp, Style::Relative))
 }
 
-/// Makes a moment of a number of seconds since the epoch, cut to nanoseconds.
+/// Makes a timestamp of a number of seconds since the epoch, cut to nanoseconds.
 ///
 /// # Errors
 /// [`TimestampError`] when the number is not finite, negative, or after the year 2262.
@@ -100,17 +101,17 @@ fn looks_like_a_date(text: &[u8]) -> bool {
     text.len() >= 7 && text[4] == b'-' && text[..4].iter().all(u8::is_ascii_digit)
 }
 
-/// Reads a moment in the extended format of ISO 8601: `YYYY-MM[-DD[(T| )hh[:mm[:ss[.f]]][zone]]]`; no zone means UTC.
+/// Reads a timestamp in the extended format of ISO 8601: `YYYY-MM[-DD[(T| )hh[:mm[:ss[.f]]][zone]]]`; no zone means UTC.
 ///
 /// Digits of the fraction after the ninth are dropped.
 ///
 /// # Errors
-/// [`TimestampError`] when the text has another form or means a moment that cannot be stored.
+/// [`TimestampError`] when the text has another form or means a timestamp that cannot be stored.
 pub fn parse_iso(text: &[u8]) -> Result<Timestamp, TimestampError> {
     IsoReader::default().read(text)
 }
 
-/// Reads many moments, of which neighbours mostly share the day.
+/// Reads many timestamps, of which neighbours mostly share the day.
 #[derive(Debug, Clone)]
 pub struct IsoReader {
     /// The last date that was read, and its distance from the epoch.
@@ -128,7 +129,7 @@ impl Default for IsoReader {
 }
 
 impl IsoReader {
-    /// Reads a moment; see [`parse_iso`].
+    /// Reads a timestamp; see [`parse_iso`].
     ///
     /// # Errors
     /// As [`parse_iso`].

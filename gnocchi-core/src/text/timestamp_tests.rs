@@ -133,8 +133,8 @@ fn the_style_is_told() {
 proptest! {
     #[test]
     fn agrees_with_an_independent_calendar(second in 0_i64..9_223_372_036, nanosecond in 0_i32..1_000_000_000) {
-        let moment = jiff::Timestamp::new(second, nanosecond).unwrap();
-        let text = format!("{moment:.9}");
+        let timestamp = jiff::Timestamp::new(second, nanosecond).unwrap();
+        let text = format!("{timestamp:.9}");
         let expected = second * NANOSECONDS_PER_SECOND + i64::from(nanosecond);
         prop_assert_eq!(parse_iso(text.as_bytes()).unwrap().as_nanosecond(), expected);
     }

@@ -59,7 +59,7 @@ impl Access {
 /// One call without its types.
 #[async_trait]
 pub(super) trait Job: Send {
-    /// Runs the call and tells whether what it wrote should stay.
+    /// Runs the call and returns whether its writes should be committed.
     async fn run(&mut self, session: &mut dyn Session) -> Verdict;
 
     /// Hands the result to the caller, or the reason why its transaction failed.
@@ -81,14 +81,14 @@ pub(super) trait Engine: fmt::Debug + Send + Sync {
     /// Names the database for error messages.
     fn location(&self) -> String;
 
-    /// Runs a job and finishes it, or hands it to somebody who does.
+    /// Runs a job and finishes it, or hands it on to be finished.
     async fn submit(&self, access: Access, job: Box<dyn Job>);
 
     /// Waits for the jobs in hand and closes all connections.
     async fn close(&self);
 }
 
-/// What a call does: a plain function, which borrows nothing from its caller and so may outlive him.
+/// What a call does: a plain function, which borrows nothing from its caller and so may outlive it.
 pub(super) type Body<A, T> =
     for<'a> fn(&'a mut dyn Session, &'a A) -> BoxFuture<'a, Result<T, SqlError>>;
 
@@ -184,7 +184,7 @@ impl Database {
                 }),
             )
             .await;
-        // Nobody answers when the engine went away with the job.
+        // No reply comes when the engine was dropped with the job.
         let result = answer.await.unwrap_or(Err(SqlError::Closed));
         if access.writes() {
             self.note(result.as_ref().err());

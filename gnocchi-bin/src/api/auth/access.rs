@@ -57,7 +57,7 @@ impl Policy {
 /// Asks other services whether they allow something.
 #[async_trait]
 pub trait RemoteChecker: fmt::Debug + Send + Sync + 'static {
-    /// Tells whether the service allows it. What cannot be asked is not allowed.
+    /// Returns whether the service allows it. What cannot be asked is not allowed.
     ///
     /// # Cancel safety
     /// May be dropped at any point.

@@ -137,8 +137,8 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// Tells whether nothing at all is answered to whom nobody knows. Where names are believed, documents that are the same
-    /// for everybody stay open.
+    /// Returns whether every request must be authenticated. In the other modes, documents that are the same for every caller are
+    /// public.
     fn guards_everything(&self) -> bool {
         match self {
             Self::Basic(_) | Self::RemoteUser(_) => false,
@@ -159,7 +159,7 @@ fn check_creator(caller: &Caller) -> ApiResult<()> {
     Ok(())
 }
 
-/// A caller who said who he is.
+/// A caller who has been authenticated.
 #[derive(Debug, Clone)]
 pub(crate) struct Authenticated(pub Caller);
 
@@ -167,7 +167,7 @@ impl FromRequestParts<ApiState> for Authenticated {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
-        // The guard has already asked where it stands in front of everything.
+        // The guard may have authenticated the caller already.
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
@@ -176,7 +176,7 @@ impl FromRequestParts<ApiState> for Authenticated {
     }
 }
 
-/// Stands in front of version 1: lets nobody pass whom the mode of authentication must know.
+/// Authenticates every request to version 1 where the mode of authentication demands it.
 pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next: Next) -> Response {
     if !state.authenticator().guards_everything() {
         return next.run(request).await;

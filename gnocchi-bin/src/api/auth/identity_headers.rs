@@ -25,7 +25,7 @@ pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     ))
 }
 
-/// Reads one header; `None` when it is not there, or empty. A header that stands twice was not set by the token layer alone, and one
+/// Reads one header; `None` when it is not there, or empty. A header that occurs twice was not set by the token layer alone, and one
 /// that cannot be read not by it at all.
 fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
     let mut values = headers.get_all(name).iter();

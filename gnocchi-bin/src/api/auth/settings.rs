@@ -15,12 +15,12 @@ pub enum AuthSettings {
     /// By a token of Keystone.
     Keystone(Box<KeystoneSettings>),
     /// By the `X-User-Id`, `X-Project-Id`, `X-Domain-Id` and `X-Roles` headers of a proxy in front of the server, which has
-    /// validated a token. Whoever reaches the server directly can be anybody.
+    /// validated a token. Everyone who reaches the server directly can claim any name.
     IdentityHeaders,
 }
 
 impl AuthSettings {
-    /// Returns whether whoever can connect can be anybody, the administrator included: names count without a password.
+    /// Returns whether everyone who can connect can claim any name, the administrator included: no password is asked for.
     #[must_use]
     pub fn accepts_any_password(&self) -> bool {
         matches!(self, Self::Basic(basic) if basic.password_file.is_none())

@@ -2,7 +2,7 @@
 //!
 //! Two different sets of texts never make the same name. A name without special characters is the
 //! one that the Python Gnocchi makes, `measurement.field@tag=value,tag=value`, so existing metrics
-//! go on. Where its rules would let two sets meet, a backslash tells them apart:
+//! go on. Where its rules would let two sets meet, a backslash distinguishes them:
 //!
 //! | in | written with a backslash before it |
 //! |---|---|

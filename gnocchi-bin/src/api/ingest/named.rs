@@ -124,7 +124,7 @@ impl NamedBatch {
         }
     }
 
-    /// Tells whether nothing came.
+    /// Returns whether nothing came.
     pub(crate) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }

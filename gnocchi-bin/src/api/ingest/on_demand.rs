@@ -16,7 +16,7 @@ use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::state::ApiState;
 use crate::api::v1::creation::{MetricDescription, MetricMaker};
 
-/// The pause before what is missing is looked for again because somebody else creates it at the same time.
+/// The pause before what is missing is looked for again because another request creates it at the same time.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What becomes of measures whose metric does not exist.
@@ -28,7 +28,7 @@ pub(crate) enum Missing {
     CreateMetrics,
 }
 
-/// Finds metrics for one caller, and creates those that he may.
+/// Finds metrics for one caller, and creates those that the caller may create.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OnDemand<'a> {
     pub(crate) state: &'a ApiState,
@@ -40,7 +40,7 @@ pub(crate) struct OnDemand<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Created,
-    /// Somebody else created or deleted one of the things at the same time.
+    /// Another request created or deleted one of them at the same time.
     Raced,
 }
 
@@ -149,7 +149,7 @@ impl OnDemand<'_> {
     }
 }
 
-/// Refuses measures for a metric of somebody else. In batches the resource of a metric lets nobody through.
+/// Refuses measures for metrics that the caller may not write to. In batches the resource of a metric lets nobody through.
 ///
 /// # Errors
 /// 403 when the caller may not send measures of one of the metrics.
@@ -195,7 +195,7 @@ fn description(named: &Named) -> MetricDescription {
 fn attempt<T>(outcome: Result<T, Error>) -> ApiResult<Attempt> {
     match outcome {
         Ok(_) => Ok(Attempt::Created),
-        // Somebody else has just created one of them, which is as good, or deleted the resource, which shows next time.
+        // Another request has just created one of them, which is as good, or deleted the resource, which the next attempt finds.
         Err(Error::Indexer(
             IndexerError::NamedMetricExists { .. }
             | IndexerError::ResourceExists { .. }

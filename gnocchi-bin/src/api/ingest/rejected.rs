@@ -18,25 +18,25 @@ pub enum Reason {
     OutOfRange,
     /// They are histograms.
     Histogram,
-    /// The line is none of the line protocol.
+    /// The line does not follow the line protocol.
     UnparsableLine,
-    /// A text is no UTF-8.
+    /// A string is not UTF-8.
     NotUtf8,
-    /// A text holds U+0000.
+    /// A string contains U+0000.
     Nul,
     /// A series has no name.
     NoName,
-    /// A label or tag stands twice.
+    /// A label or tag occurs more than once.
     DuplicateLabel,
     /// A series has more labels than a series may have.
     TooManyLabels,
     /// Job or instance are longer than the resource type allows.
     LabelTooLong,
-    /// The name of a metric holds a slash, where none can be replaced.
+    /// The name of a metric contains a slash, where none can be replaced.
     SlashInName,
     /// No tag names the resource.
     NoResourceTag,
-    /// The id of the resource holds a slash or is too long.
+    /// The id of the resource contains a slash or is too long.
     UnusableResourceId,
     /// The resource exists and is of another type.
     ResourceOfAnotherType,

@@ -48,7 +48,7 @@ impl ResourceKind {
                 Err(Error::Indexer(IndexerError::NoSuchResourceType { .. })),
             ) => {
                 create_type(state, caller, resource_type).await?;
-                // Somebody else may have created it in another way.
+                // Another request may have created it differently.
                 Ok(state.gnocchi().resource_type(self.name()).await?)
             }
             // Senders look for these words, and create it then.

@@ -30,7 +30,7 @@ pub struct Context {
     pub now: Timestamp,
     /// The largest number of points in one body.
     pub points_max: usize,
-    /// The largest number of metrics in one body. One that stands twice counts twice, and a resource without any counts as one.
+    /// The largest number of metrics in one body. One that occurs twice counts twice, and a resource without any counts as one.
     pub metrics_max: usize,
 }
 
@@ -80,7 +80,7 @@ pub fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {
     }
 }
 
-/// Parses a mapping of metrics to lists of measures. Measures of a metric that stands twice are put together.
+/// Parses a mapping of metrics to lists of measures. Measures of a metric that occurs twice are combined.
 ///
 /// # Errors
 /// [`BodyError`] when the body is no such mapping.

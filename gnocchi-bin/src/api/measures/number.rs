@@ -98,9 +98,9 @@ impl<'a> Number<'a> {
         text.parse().ok().filter(|value: &f64| value.is_finite())
     }
 
-    /// Returns the moment so many seconds after the epoch; `None` when it cannot be stored.
+    /// Returns the timestamp so many seconds after the epoch; `None` when it cannot be stored.
     pub(super) fn to_timestamp(self) -> Option<Timestamp> {
-        // Up to 15 digits the text and the nearest double mean the same decimal, which is what a moment is made of.
+        // Up to 15 digits the text and the nearest double mean the same decimal, which is what a timestamp is made of.
         if self.is_complete
             && !self.negative
             && self.mantissa < 1_000_000_000_000_000
@@ -174,7 +174,7 @@ mod tests {
         }
 
         #[test]
-        fn moments_agree_with_doubles(text in r"[1-9][0-9]{0,9}(\.[0-9]{1,12})?") {
+        fn timestamps_agree_with_doubles(text in r"[1-9][0-9]{0,9}(\.[0-9]{1,12})?") {
             let number = Number::scan(text.as_bytes()).unwrap().0;
             let expected = timestamp::from_seconds(text.parse().unwrap()).ok();
             prop_assert_eq!(number.to_timestamp(), expected);

@@ -17,19 +17,19 @@ const SEPARATOR: &[u8] = b", ";
 /// How long a row mostly is.
 pub(super) const ROW_BYTES: usize = 56;
 
-/// The longest row: separator, moment with nanoseconds, granularity and value are 2 + 40 + 26 + 26 bytes with their brackets.
+/// The longest row: separator, timestamp with nanoseconds, granularity and value are 2 + 40 + 26 + 26 bytes with their brackets.
 pub(super) const ROW_BYTES_MAX: usize = 128;
 
 /// Points that are listed under one granularity.
 ///
-/// Several of them can share one column of timestamps, so that results over the same moments hold them once.
+/// Several of them can share one column of timestamps, so that results over the same timestamps hold them once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LevelRows {
     /// The granularity as JSON: a number of seconds, or a letter in quotes.
     pub granularity: String,
-    /// The moments in nanoseconds since the epoch, oldest first.
+    /// The timestamps in nanoseconds since the epoch, oldest first.
     pub timestamps_ns: Arc<Vec<i64>>,
-    /// A value for each moment.
+    /// A value for each timestamp.
     pub values: Vec<f64>,
 }
 
@@ -51,7 +51,7 @@ impl LevelRows {
         self.values.len().min(self.timestamps_ns.len())
     }
 
-    /// Tells whether there is none.
+    /// Returns whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -60,7 +60,7 @@ impl LevelRows {
 
 /// Writes a list of rows piece by piece.
 ///
-/// NaN and infinities are the bare tokens `NaN`, `Infinity` and `-Infinity`. A moment has a fraction only when it is not a whole
+/// NaN and infinities are the bare tokens `NaN`, `Infinity` and `-Infinity`. A timestamp has a fraction only when it is not a whole
 /// second, which only granularities with a fraction have.
 #[derive(Debug)]
 pub(super) struct RowWriter {
@@ -128,9 +128,9 @@ impl Cursor {
 
     fn write(&mut self, bytes: &mut Vec<u8>, bytes_max: usize, left_out: &mut usize) -> Progress {
         let end = self.rows.len();
-        let moments = &self.rows.timestamps_ns[self.next..end];
+        let timestamps = &self.rows.timestamps_ns[self.next..end];
         let values = &self.rows.values[self.next..end];
-        for (timestamp_ns, value) in moments.iter().zip(values) {
+        for (timestamp_ns, value) in timestamps.iter().zip(values) {
             if bytes.len() + ROW_BYTES_MAX > bytes_max {
                 return Progress::More;
             }
@@ -159,7 +159,7 @@ pub(crate) fn write_float(bytes: &mut Vec<u8>, value: f64) {
 
 /// What stands between two values: the separator, and the beginning of a row up to its value.
 ///
-/// Why is this fast? All rows of a granularity have the same text but for the moment, so a row costs one copy; and neighbours mostly share
+/// Why is this fast? All rows of a granularity have the same text but for the timestamp, so a row costs one copy; and neighbours mostly share
 /// the day, whose digits are then left alone.
 #[derive(Debug)]
 struct RowHead {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_between_seconds_show_where() {
+    fn timestamps_between_seconds_show_where() {
         let check = |timestamp_ns: i64, expected: &str| {
             let text = render(vec![rows("0.5", &[timestamp_ns], &[1.0])]);
             assert_eq!(text, format!(r#"[["{expected}+00:00", 0.5, 1.0]]"#));

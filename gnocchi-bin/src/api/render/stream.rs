@@ -208,17 +208,17 @@ mod tests {
     const POINTS: i64 = 5000;
 
     fn columns() -> (Arc<Vec<i64>>, Vec<f64>) {
-        let moments: Vec<i64> = (0..POINTS).map(|number| number * 500_000_000).collect();
+        let timestamps: Vec<i64> = (0..POINTS).map(|number| number * 500_000_000).collect();
         let values = (0..POINTS)
             .map(|number| f64::from(u16::try_from(number).unwrap()) / 7.0)
             .collect();
-        (Arc::new(moments), values)
+        (Arc::new(timestamps), values)
     }
 
-    fn document(moments: &Arc<Vec<i64>>, values: &[f64], long_text: &str) -> Document {
+    fn document(timestamps: &Arc<Vec<i64>>, values: &[f64], long_text: &str) -> Document {
         let level = |granularity: &str| LevelRows {
             granularity: granularity.to_owned(),
-            timestamps_ns: Arc::clone(moments),
+            timestamps_ns: Arc::clone(timestamps),
             values: values.to_vec(),
         };
         let mut document = Document::new();
@@ -249,11 +249,11 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_bounded_and_make_the_same_document() {
-        let (moments, values) = columns();
+        let (timestamps, values) = columns();
         for length in [0, 1000, 70_000, 200_000] {
             let text = "x".repeat(length);
-            let whole = document(&moments, &values, &text).into_bytes();
-            let pieces = pieces(document(&moments, &values, &text)).await;
+            let whole = document(&timestamps, &values, &text).into_bytes();
+            let pieces = pieces(document(&timestamps, &values, &text)).await;
             assert!(
                 pieces
                     .iter()
@@ -275,18 +275,21 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_takes_is_not_rendered() {
-        let (moments, values) = columns();
-        let mut body = document(&moments, &values, "").into_body();
+        let (timestamps, values) = columns();
+        let mut body = document(&timestamps, &values, "").into_body();
         body.frame().await.unwrap().unwrap();
-        assert!(Arc::strong_count(&moments) > 1, "the rest waits as columns");
+        assert!(
+            Arc::strong_count(&timestamps) > 1,
+            "the rest waits as columns"
+        );
         drop(body);
-        assert_eq!(Arc::strong_count(&moments), 1);
+        assert_eq!(Arc::strong_count(&timestamps), 1);
     }
 
     #[tokio::test]
     async fn others_get_their_turn() {
-        let (moments, values) = columns();
-        let mut body = document(&moments, &values, "").into_body();
+        let (timestamps, values) = columns();
+        let mut body = document(&timestamps, &values, "").into_body();
         let mut in_a_row = 0;
         let mut context = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(_)) = Pin::new(&mut body).poll_frame(&mut context) {
@@ -298,8 +301,8 @@ mod tests {
 
     #[test]
     fn sizes_are_known_roughly_before_they_are_rendered() {
-        let (moments, values) = columns();
-        let document = document(&moments, &values, "");
+        let (timestamps, values) = columns();
+        let document = document(&timestamps, &values, "");
         assert_eq!(document.rows(), 2 * values.len());
         assert!(document.bytes > document.rows() * 50);
     }

@@ -1,4 +1,4 @@
-//! Moments and lengths of time as text.
+//! Timestamps and durations as text.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 /// A day written as `YYYY-MM-DD`.
 pub(super) type DateText = [u8; 10];
 
-/// A moment of a day written as `Thh:mm:ss`.
+/// A time of day written as `Thh:mm:ss`.
 pub(super) type TimeText = [u8; 9];
 
 /// Writes the date of a day that is so many days after the epoch.
@@ -60,16 +60,16 @@ fn pair(number: i64) -> [u8; 2] {
     [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
-/// Writes a moment as `YYYY-MM-DDThh:mm:ss[.ffffff]+00:00`; microseconds only when there are some.
+/// Writes a timestamp as `YYYY-MM-DDThh:mm:ss[.ffffff]+00:00`; microseconds only when there are some.
 #[must_use]
-pub fn iso_microseconds(moment: Timestamp) -> String {
-    let second = moment.as_second();
+pub fn iso_microseconds(timestamp: Timestamp) -> String {
+    let second = timestamp.as_second();
     let mut bytes = Vec::with_capacity(32);
     bytes.extend_from_slice(&date(second / SECONDS_PER_DAY));
     bytes.extend_from_slice(&time(second % SECONDS_PER_DAY));
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     let microsecond =
-        moment.as_nanosecond() / NANOSECONDS_PER_MICROSECOND % MICROSECONDS_PER_SECOND;
+        timestamp.as_nanosecond() / NANOSECONDS_PER_MICROSECOND % MICROSECONDS_PER_SECOND;
     if microsecond != 0 {
         // Writing to a string cannot fail.
         let _ = write!(text, ".{microsecond:06}");
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn moments() {
+    fn timestamps() {
         let check = |nanoseconds: i64, expected: &str| {
             assert_eq!(
                 iso_microseconds(Timestamp::from_nanosecond(nanoseconds).unwrap()),

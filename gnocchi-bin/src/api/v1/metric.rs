@@ -69,7 +69,7 @@ pub(super) async fn create(
         require_on_resource(&state, Action::UpdateResource, &caller, resource).await?;
     }
     let metric = MetricMaker::new(&state, &caller).make(description).await?;
-    // One that somebody creates in this instant was not asked about, so it is not there yet.
+    // One that is created at the same time was not checked, so it counts as missing.
     if let (Some(id), None) = (resource_id, resource) {
         let missing = IndexerError::NoSuchResource { id };
         return Err(ApiError::of(missing.into(), NamedIn::Body));

@@ -20,7 +20,7 @@ pub(super) const ROWS_AT_ONCE: usize = 1000;
 /// Lists the resources, or revisions of them, that a caller may see.
 ///
 /// # Errors
-/// As [`list_resources`](gnocchi_core::Gnocchi::list_resources); a marker that the caller may not see is none.
+/// As [`list_resources`](gnocchi_core::Gnocchi::list_resources); a marker that the caller may not see counts as unknown.
 pub(super) async fn resources(
     state: &ApiState,
     action: Action,
@@ -101,7 +101,9 @@ impl Place {
     fn error(self, error: Error) -> ApiError {
         match error {
             Error::Indexer(IndexerError::InvalidMarker { .. }) if self == Self::Later => {
-                ApiError::busy("Things of this listing are deleted at the same time: try again")
+                ApiError::busy(
+                    "Other requests delete items of this listing at the same time: try again",
+                )
             }
             other => other.into(),
         }
@@ -145,7 +147,7 @@ async fn require_visible_marker(
 /// Lists the metrics that a caller may see.
 ///
 /// # Errors
-/// As [`list_metrics`](gnocchi_core::Gnocchi::list_metrics); a marker that the caller may not see is none.
+/// As [`list_metrics`](gnocchi_core::Gnocchi::list_metrics); a marker that the caller may not see counts as unknown.
 pub(super) async fn metrics(
     state: &ApiState,
     caller: &Caller,

@@ -247,7 +247,7 @@ fn body(operation: &Operation) -> RequestBody {
     body.build()
 }
 
-/// Returns the example of a body as its content type has it; there is none of bytes.
+/// Returns the example of a body in its content type; bytes have none.
 fn example(operation: &Operation) -> Option<Value> {
     match operation.content_type {
         "application/x-protobuf" => None,
@@ -273,7 +273,7 @@ mod tests {
             let name = serde_json::to_string(&operation.method).unwrap();
             assert!(
                 seen.insert((operation.path, name)),
-                "{} stands twice",
+                "{} occurs twice",
                 operation.path
             );
         }

@@ -119,7 +119,7 @@ mod tests {
         let mut seen = HashSet::new();
         for operation in OPERATIONS {
             let name = operation_id(&operation.method, operation.path);
-            assert!(seen.insert(name.clone()), "{name} stands twice");
+            assert!(seen.insert(name.clone()), "{name} occurs twice");
         }
     }
 

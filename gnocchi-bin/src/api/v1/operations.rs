@@ -84,7 +84,7 @@ impl Operation {
 const MEASURES_QUERY: &[(&str, &str)] = &[
     (
         "start",
-        "the first moment, rounded down to each granularity",
+        "the first timestamp, rounded down to each granularity",
     ),
     ("stop", "the end, not included"),
     ("aggregation", "the aggregation method; `mean` by default"),
@@ -96,7 +96,7 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
     TIME_ZONE,
     (
         "refresh",
-        "accepted; every answer has all measures that were acknowledged before",
+        "ignored: every response includes all measures acknowledged before the request",
     ),
 ];
 const RESAMPLE: (&str, &str) = (
@@ -109,16 +109,16 @@ const TIME_ZONE: (&str, &str) = (
 );
 const START: (&str, &str) = (
     "start",
-    "the first moment, rounded down to each granularity",
+    "the first timestamp, rounded down to each granularity",
 );
 const STOP: (&str, &str) = ("stop", "the end, not included");
 const FILL: (&str, &str) = (
     "fill",
-    "what stands in a gap: a number, `null`, `dropna`, `ffill`, `bfill`, `full_ffill` or `full_bfill`",
+    "what fills a gap: a number, `null`, `dropna`, `ffill`, `bfill`, `full_ffill` or `full_bfill`",
 );
 const NEEDED_OVERLAP: (&str, &str) = (
     "needed_overlap",
-    "in how many percent of the moments no series may have a gap",
+    "the percentage of timestamps at which every series must have a point",
 );
 const GROUP_BY: (&str, &str) = (
     "groupby",
@@ -138,7 +138,7 @@ const AGGREGATES_QUERY: &[(&str, &str)] = &[
     ),
     (
         "details",
-        "whether the metrics or resources are part of the answer",
+        "whether the response lists the metrics or resources",
     ),
 ];
 const AGGREGATION_QUERY: &[(&str, &str)] = &[
@@ -162,14 +162,14 @@ const AGGREGATION_QUERY: &[(&str, &str)] = &[
     GROUP_BY,
     (
         "refresh",
-        "accepted; every answer has all measures that were acknowledged before",
+        "ignored: every response includes all measures acknowledged before the request",
     ),
 ];
 const AGGREGATES: &str = r#"{"operations": "(aggregate mean (metric cpu.* mean))", "resource_type": "generic", "search": "project_id = 'shop'"}"#;
 const METRIC_IDS: &str = r#"["f93450f2-d8a5-4d67-9985-02511241e7d1"]"#;
 const REPORT: (&str, &str) = (
     "report",
-    "whether the answer tells how many points of each metric are accepted and rejected",
+    "whether the response counts the accepted and the rejected points of each metric",
 );
 const DETAILS: (&str, &str) = (
     "details",
@@ -177,7 +177,7 @@ const DETAILS: (&str, &str) = (
 );
 const ATTRS: (&str, &str) = ("attrs", "keep only this property; may be repeated");
 const LIMIT: (&str, &str) = ("limit", "the largest number of items");
-const MARKER: (&str, &str) = ("marker", "the last item of the page before");
+const MARKER: (&str, &str) = ("marker", "the last item of the previous page");
 const SORT: (&str, &str) = ("sort", "key:direction; may be repeated");
 const MEASURES: &str = r#"[{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]"#;
 const POLICY: &str = r#"{"name": "low", "definition": [{"granularity": "5 minutes", "timespan": "30 days"}], "back_window": 0, "aggregation_methods": ["mean", "95pct"]}"#;
@@ -193,7 +193,7 @@ const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"typ
 const RESOURCE_TYPE_CHANGE: &str = r#"[{"op": "add", "path": "/attributes/flavor", "value": {"type": "string", "required": true, "options": {"fill": "small"}}}]"#;
 const USER: (&str, &str) = ("u", "the name of the user, without an Authorization header");
 const PASSWORD: (&str, &str) = ("p", "the password of the user");
-const IGNORED_DB: (&str, &str) = ("db", "ignored: no statement needs it");
+const IGNORED_DB: (&str, &str) = ("db", "ignored: no supported statement needs it");
 const IGNORED_EPOCH: (&str, &str) = ("epoch", "ignored: no result has a timestamp");
 const IGNORED_CHUNKED: (&str, &str) = ("chunked", "ignored: results are short");
 const LINE: &str = "cpu,host=web-1,core=0 user=43.1 1767225600000000000";
@@ -211,11 +211,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(
         "/v1/status",
         &[400],
-        "What waits to be processed, and who processes it",
+        "Shows the pending measures and the processors",
     )
     .query(&[(
         "details",
-        "whether every metric with waiting measures is listed; yes by default",
+        "whether every metric with pending measures is listed; yes by default",
     )]),
     get("/v1/archive_policy", &[], "Lists archive policies"),
     post(
@@ -295,7 +295,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/metric/{id}/measures",
         202,
         &[400, 404, 413, 507],
-        "Takes measures of a metric",
+        "Stores measures of a metric",
     )
     .query(&[REPORT])
     .body(MEASURES),
@@ -303,7 +303,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/batch/metrics/measures",
         202,
         &[400, 413, 507],
-        "Takes measures of many metrics",
+        "Stores measures of many metrics",
     )
     .query(&[REPORT])
     .body(BATCH),
@@ -311,7 +311,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/batch/resources/metrics/measures",
         202,
         &[400, 413, 507],
-        "Takes measures of named metrics of many resources",
+        "Stores measures of named metrics of many resources",
     )
     .query(&[
         (
@@ -326,14 +326,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/ping",
         204,
         &[],
-        "Tells senders for InfluxDB that somebody is here",
+        "Returns an empty response, which clients of InfluxDB use as a health check",
     ),
     operation(
         HttpMethod::Get,
         "/ping",
         204,
         &[],
-        "The same, for senders that forget the path of the server",
+        "The same, for clients that drop the path of the configured URL",
     ),
     get(
         "/v1/influxdb/health",
@@ -366,7 +366,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/write",
         204,
         &[400, 404, 409, 413, 507],
-        "Takes measures in the line protocol of InfluxDB; resources and metrics that are missing are created",
+        "Stores measures in the line protocol of InfluxDB; resources and metrics that are missing are created",
     )
     .query(&[
         ("db", "the resource type; `influxdb` by default"),
@@ -377,8 +377,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("epoch", "the same, if there is no `precision`"),
         USER,
         PASSWORD,
-        ("rp", "ignored: archive policies say what is kept"),
-        ("consistency", "ignored: what is accepted is on the disk"),
+        ("rp", "ignored: archive policies define the retention"),
+        ("consistency", "ignored: accepted points are always on the disk"),
     ])
     .body(LINE)
     .content_type("text/plain"),
@@ -386,15 +386,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/api/v2/write",
         204,
         &[400, 404, 409, 413, 507],
-        "Takes measures in the line protocol, as InfluxDB 2 does",
+        "Stores measures in the line protocol, as InfluxDB 2 does",
     )
     .query(&[
         ("bucket", "the resource type; `influxdb` by default"),
         ("precision", "the unit of timestamps: ns, us, ms or s; ns by default"),
         USER,
         PASSWORD,
-        ("org", "ignored: the caller says who they are"),
-        ("orgID", "ignored: the caller says who they are"),
+        ("org", "ignored: the credentials identify the caller"),
+        ("orgID", "ignored: the credentials identify the caller"),
     ])
     .body(LINE)
     .content_type("text/plain"),
@@ -402,7 +402,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/prometheus/write",
         202,
         &[400, 409, 413, 415, 507],
-        "Takes a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
+        "Stores a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
     )
     .body(REMOTE_WRITE)
     .content_type("application/x-protobuf"),
@@ -410,7 +410,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/write",
         204,
         &[400, 409, 413, 415, 507],
-        "Takes a remote write request of Prometheus; every series is a metric of its own",
+        "Stores a remote write request of Prometheus; every series is a metric of its own",
     )
     .body(REMOTE_WRITE)
     .content_type("application/x-protobuf"),

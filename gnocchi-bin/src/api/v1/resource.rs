@@ -364,7 +364,7 @@ pub(super) fn attribute(value: Option<&AttributeValue>) -> Value {
         Some(AttributeValue::Number(number)) => json!(number),
         Some(AttributeValue::Uuid(uuid)) => json!(uuid.hyphenated().to_string()),
         Some(AttributeValue::Bool(yes)) => json!(yes),
-        Some(AttributeValue::Datetime(moment)) => json!(render::iso_microseconds(*moment)),
+        Some(AttributeValue::Datetime(timestamp)) => json!(render::iso_microseconds(*timestamp)),
         Some(other) => json!(format!("{other:?}")),
     }
 }

@@ -171,7 +171,7 @@ impl Fields {
     }
 
     fn read(object: Object<'_>, sender: Sender<'_>) -> Checked<Self> {
-        let moment = |value: &Value, path: &Path<'_>| moment(value, path, sender.now);
+        let timestamp = |value: &Value, path: &Path<'_>| timestamp(value, path, sender.now);
         let owner = || schema::nullable(schema::string_up_to(OWNER_CHARACTERS_MAX));
         let mut attributes = BTreeMap::new();
         for (name, attribute) in sender.resource_type.attributes() {
@@ -181,8 +181,8 @@ impl Fields {
             attributes.extend(value.map(|value| (name.clone(), Some(value))));
         }
         Ok(Self {
-            started_at: object.optional("started_at", moment)?,
-            ended_at: change(object.optional("ended_at", schema::nullable(moment))?),
+            started_at: object.optional("started_at", timestamp)?,
+            ended_at: change(object.optional("ended_at", schema::nullable(timestamp))?),
             user_id: change(object.optional("user_id", owner())?),
             project_id: change(object.optional("project_id", owner())?),
             attributes,
@@ -279,8 +279,8 @@ pub(super) async fn make_metrics(
     Ok(metrics)
 }
 
-/// Reads a moment. Resources have times in microseconds.
-fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> {
+/// Reads a timestamp. Resources have timestamps in whole microseconds.
+fn timestamp(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> {
     let parsed = match value {
         Value::Number(number) => timestamp::from_seconds(number.as_f64().unwrap_or(f64::NAN)),
         Value::String(text) => timestamp::parse(text, now),
@@ -295,10 +295,10 @@ fn moment(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestamp> 
     })
 }
 
-pub(in crate::api) fn whole_microseconds(moment: Timestamp) -> Timestamp {
-    let nanosecond = moment.as_nanosecond();
+pub(in crate::api) fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
+    let nanosecond = timestamp.as_nanosecond();
     Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND)
-        .unwrap_or(moment)
+        .unwrap_or(timestamp)
 }
 
 pub(super) fn attribute_value(
@@ -356,7 +356,7 @@ pub(super) fn attribute_value(
             .as_bool()
             .map(AttributeValue::Bool)
             .ok_or_else(|| path.invalid("expected bool").sent(value, "true or false")),
-        AttributeKind::Datetime => moment(value, path, now).map(AttributeValue::Datetime),
+        AttributeKind::Datetime => timestamp(value, path, now).map(AttributeValue::Datetime),
         _ => Err(path.invalid("not a valid value")),
     }
 }

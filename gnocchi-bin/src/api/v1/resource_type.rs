@@ -94,7 +94,7 @@ pub(super) async fn delete(
 }
 
 fn view(resource_type: &ResourceType) -> Value {
-    // Types are changed in one transaction, so nobody ever sees another state.
+    // Types are changed in one transaction, so no request ever sees another state.
     json!({"name": resource_type.name(), "state": "active", "attributes": attributes_view(resource_type)})
 }
 

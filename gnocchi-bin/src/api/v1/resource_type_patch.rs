@@ -291,10 +291,10 @@ mod tests {
         };
         assert_eq!(fill("number", json!(15)), Ok(AttributeValue::Number(15.0)));
         assert_eq!(fill("bool", json!(true)), Ok(AttributeValue::Bool(true)));
-        let moment = Timestamp::from_second(1_507_630_210).unwrap();
+        let timestamp = Timestamp::from_second(1_507_630_210).unwrap();
         assert_eq!(
             fill("datetime", json!("2017-10-10T10:10:10Z")),
-            Ok(AttributeValue::Datetime(moment))
+            Ok(AttributeValue::Datetime(timestamp))
         );
         assert!(fill("uuid", json!("x")).is_err());
     }

@@ -103,7 +103,7 @@ async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<
 
 impl Search {
     fn parse(query: &Query, now: Timestamp) -> ApiResult<Self> {
-        let moment = |name: &str| {
+        let timestamp = |name: &str| {
             let Some(text) = query.single(name)? else {
                 return Ok(None);
             };
@@ -112,7 +112,7 @@ impl Search {
                     .explained(explanation::timestamp(text, error))
             })
         };
-        let (start, stop) = (moment("start")?, moment("stop")?);
+        let (start, stop) = (timestamp("start")?, timestamp("stop")?);
         let mut granularities = BTreeSet::new();
         for text in query.all("granularity") {
             granularities.insert(timespan_of("granularity", text)?);

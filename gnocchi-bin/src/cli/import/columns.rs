@@ -156,7 +156,7 @@ impl Layout {
             .unwrap_or(0);
         if !first.get(timestamp).is_some_and(&is_timestamp) {
             return Err(format!(
-                "no column has a known name (timestamp, time, date and the like) and the first line is no measure; found: {}; see --timestamp-column",
+                "no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: {}; see --timestamp-column",
                 listed(first)
             ));
         }
@@ -197,7 +197,7 @@ impl Layout {
             [] => Err("the lines have a timestamp and nothing else".into()),
             [one] => Ok(*one),
             _ => Err(format!(
-                "the first line names no columns and has {} fields ({}); --value-column tells which one holds the values",
+                "the first line names no columns and has {} fields ({}); name the one that holds the values with --value-column",
                 first.len(),
                 listed(first)
             )),

@@ -114,7 +114,11 @@ fn files_without_header_have_two_columns() {
     );
     let third = choice(None, &["3"]);
     assert_eq!(found(&[DAY, "1", "2"], &third), (0, Values::OfFile(2)));
-    refused(&[DAY, "1", "2"], &any, "--value-column tells which one");
+    refused(
+        &[DAY, "1", "2"],
+        &any,
+        "holds the values with --value-column",
+    );
     refused(&[DAY, "1"], &wide(), "needs a first line that names them");
     refused(
         &[DAY, "1"],

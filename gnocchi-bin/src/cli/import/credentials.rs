@@ -53,7 +53,7 @@ pub(super) enum SecretError {
         source: io::Error,
     },
     /// Its first line is empty, or cannot stand in a request.
-    #[error("the first line of {} is no secret: it is empty or has control characters", path.display())]
+    #[error("the first line of {} cannot be a secret: it is empty or has control characters", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -189,7 +189,7 @@ mod tests {
         fs::write(&path, "\nx").unwrap();
         let path = path.to_str().unwrap();
         let refused = |arguments: &[&str]| credentials(arguments, &[]).unwrap_err().to_string();
-        assert!(refused(&["--password-file", path]).contains("/empty is no secret"));
+        assert!(refused(&["--password-file", path]).contains("/empty cannot be a secret"));
         assert!(refused(&["--token-file", "/nonexistent/t"]).contains("/nonexistent/t"));
         assert!(refused(&["--token", "a b"]).contains("the token"));
     }

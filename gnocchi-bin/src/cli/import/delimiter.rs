@@ -37,7 +37,7 @@ impl Delimiter {
         }
     }
 
-    /// Finds the delimiter of a file by its first lines; `fits` tells whether the fields of a line are the names of columns, or a
+    /// Finds the delimiter of a file by its first lines; `fits` returns whether the fields of a line are the names of columns, or a
     /// measure. `None` when no line has more than one field, whatever separates them.
     pub(super) fn find<'a>(
         lines: &(impl Iterator<Item = &'a str> + Clone),

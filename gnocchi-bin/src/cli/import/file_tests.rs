@@ -304,7 +304,7 @@ fn other_encodings_are_named() {
 fn files_that_cannot_be_imported_say_why() {
     refused(
         "when,what\n10,1\n",
-        "DIR/load.csv:1: no column has a known name (timestamp, time, date and the like) and the first line is no measure; found: when | what; see --timestamp-column",
+        "DIR/load.csv:1: no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: when | what; see --timestamp-column",
     );
     refused(
         "value,\"timestamp\n10,1\n",

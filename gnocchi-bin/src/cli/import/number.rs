@@ -81,9 +81,9 @@ impl Notation {
             Decimal::Comma => Decimal::Point,
         };
         if let Some(value) = grouped(text, decimal) {
-            // 1,234 is a thousand and more here and hardly more than one there: nothing but the user's word decides.
+            // 1,234 is a thousand and more here and hardly more than one there: only the user can decide.
             if matches!(self, Self::Found(_)) && plain(text, other).is_some() {
-                return Err("may have a decimal comma or a mark of thousands; --decimal , or --decimal . tells which".into());
+                return Err("has a decimal mark or a thousands separator; choose with --decimal , or --decimal .".into());
             }
             return Ok(Some(value));
         }
@@ -203,12 +203,12 @@ mod tests {
         check(
             POINT,
             "1,234",
-            "may have a decimal comma or a mark of thousands",
+            "has a decimal mark or a thousands separator",
         );
         check(
             COMMA,
             "1.234",
-            "may have a decimal comma or a mark of thousands",
+            "has a decimal mark or a thousands separator",
         );
         check(
             POINT,

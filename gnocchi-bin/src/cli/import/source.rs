@@ -16,7 +16,7 @@ pub(super) const STANDARD_INPUT: &str = "-";
 /// How much of a file is read at a time.
 const READ_BYTES: usize = 256 << 10;
 
-/// How much of a file is looked at to tell what it is.
+/// How much of a file is looked at to find out its format.
 const HEAD_BYTES: usize = 64;
 
 /// How files begin that are no text, and what they are.

@@ -79,7 +79,7 @@ fn rule(name: &str, event: Option<(Event<'_>, usize)>, line: usize) -> Result<St
     }
 }
 
-/// Tells whether a plain word stands for no value.
+/// Returns whether a plain word stands for no value.
 fn is_nothing(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }

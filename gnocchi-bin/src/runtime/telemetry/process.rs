@@ -18,7 +18,7 @@ pub(in crate::runtime) struct ProcessCollector {
     start_seconds: Option<f64>,
 }
 
-/// The figures of a moment.
+/// The figures at one point in time.
 #[derive(Debug)]
 struct Figures {
     cpu_seconds: f64,

@@ -51,7 +51,7 @@ async fn check_pages<T: PartialEq + std::fmt::Debug>(
     assert_eq!(
         markers.len(),
         whole.len(),
-        "an item stands twice in {order:?}"
+        "an item occurs twice in {order:?}"
     );
     for limit in 1..=3 {
         let mut collected: Vec<T> = Vec::new();
@@ -159,16 +159,16 @@ pub async fn pages_of_metrics_hold_each_metric_once(indexer: &dyn Indexer) {
 }
 
 fn base_key(resource: &Resource, key: &str) -> Option<String> {
-    let moment = |moment: carbonara::Timestamp| format!("{:020}", moment.as_nanosecond());
+    let timestamp = |timestamp: carbonara::Timestamp| format!("{:020}", timestamp.as_nanosecond());
     match key {
         "id" => Some(resource.id.to_string()),
         "type" => Some(resource.resource_type.clone()),
         "creator" => resource.creator.clone(),
         "original_resource_id" => Some(resource.original_resource_id.clone()),
-        "started_at" => Some(moment(resource.started_at)),
-        "ended_at" => resource.ended_at.map(moment),
-        "revision_start" => Some(moment(resource.revision_start)),
-        "revision_end" => resource.revision_end.map(moment),
+        "started_at" => Some(timestamp(resource.started_at)),
+        "ended_at" => resource.ended_at.map(timestamp),
+        "revision_start" => Some(timestamp(resource.revision_start)),
+        "revision_end" => resource.revision_end.map(timestamp),
         "revision" => Some(format!("{:020}", resource.revision.unwrap_or(-1) + 1)),
         "user_id" => resource.user_id.clone(),
         "project_id" => resource.project_id.clone(),
@@ -302,8 +302,8 @@ pub async fn pages_of_typed_resources_hold_each_resource_once(indexer: &dyn Inde
                 AttributeValue::Number(number) => Some((String::new(), number)),
                 AttributeValue::Uuid(uuid) => Some((uuid.to_string(), 0.0)),
                 AttributeValue::Bool(flag) => Some((String::new(), f64::from(u8::from(flag)))),
-                AttributeValue::Datetime(moment) => {
-                    Some((format!("{:020}", moment.as_nanosecond()), 0.0))
+                AttributeValue::Datetime(timestamp) => {
+                    Some((format!("{:020}", timestamp.as_nanosecond()), 0.0))
                 }
             }
         });

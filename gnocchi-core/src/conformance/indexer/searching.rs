@@ -131,9 +131,9 @@ async fn servers(indexer: &dyn Indexer) -> Vec<Resource> {
         }
         if number > 2 {
             given.push(("bool", AttributeValue::Bool(number % 2 == 0)));
-            let moment = second(i64::from(number / 4)).as_nanosecond() + 500_000_000;
-            let moment = carbonara::Timestamp::from_nanosecond(moment).unwrap();
-            given.push(("datetime", AttributeValue::Datetime(moment)));
+            let timestamp = second(i64::from(number / 4)).as_nanosecond() + 500_000_000;
+            let timestamp = carbonara::Timestamp::from_nanosecond(timestamp).unwrap();
+            given.push(("datetime", AttributeValue::Datetime(timestamp)));
         }
         let new = NewResource {
             id: ResourceId::from_u128(u128::from(number)),

@@ -24,8 +24,10 @@ impl From<Option<&str>> for Key {
 }
 
 impl From<Option<Timestamp>> for Key {
-    fn from(moment: Option<Timestamp>) -> Self {
-        moment.map_or(Self::Null, |moment| Self::Integer(moment.as_nanosecond()))
+    fn from(timestamp: Option<Timestamp>) -> Self {
+        timestamp.map_or(Self::Null, |timestamp| {
+            Self::Integer(timestamp.as_nanosecond())
+        })
     }
 }
 
@@ -37,7 +39,7 @@ impl From<Option<&AttributeValue>> for Key {
             Some(AttributeValue::Number(number)) => Self::Real(*number),
             Some(AttributeValue::Uuid(uuid)) => Self::Id(uuid.as_u128()),
             Some(AttributeValue::Bool(flag)) => Self::Bool(*flag),
-            Some(AttributeValue::Datetime(moment)) => Self::Integer(moment.as_nanosecond()),
+            Some(AttributeValue::Datetime(timestamp)) => Self::Integer(timestamp.as_nanosecond()),
         }
     }
 }

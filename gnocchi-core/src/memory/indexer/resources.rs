@@ -27,14 +27,14 @@ fn complete_attributes(
 }
 
 pub(super) fn cut(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(moment) = value {
-        AttributeValue::Datetime(whole_microseconds(moment))
+    if let AttributeValue::Datetime(timestamp) = value {
+        AttributeValue::Datetime(whole_microseconds(timestamp))
     } else {
         value
     }
 }
 
-/// Cuts the moments of an update and leaves out what the type doesn't have.
+/// Truncates the timestamps of an update and leaves out what the type doesn't have.
 fn normalised(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
     let mut update = update.clone();
     if let Change::Set(started_at) = &mut update.started_at {
@@ -64,7 +64,7 @@ fn check_life(resource: &Resource) -> Result<(), IndexerError> {
     Ok(())
 }
 
-/// Tells whether a resource is seen through a type.
+/// Returns whether a resource is seen through a type.
 fn is_of(resource: &Resource, resource_type: &str) -> bool {
     resource_type == GENERIC || resource.resource_type == resource_type
 }

@@ -74,6 +74,6 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// Returns a statement that finds attributes of resources that their index misses: number of the row, name of the attribute.
     fn attribute_index_check(&self) -> &'static str;
 
-    /// Tells what kind of failure a code of the database stands for.
+    /// Returns the kind of failure that a code of the database stands for.
     fn error_kind(&self, error: &dyn DatabaseError) -> BackendErrorKind;
 }

@@ -43,7 +43,7 @@ impl Rows<'_> {
                 self.dialect.push_like(statement, pattern);
             }
             Condition::Lifespan { comparison, length } => {
-                // Moments are microseconds; a thousand times the longest life just fits 63 bits.
+                // Timestamps are microseconds; a thousand times the longest life just fits 63 bits.
                 for part in [
                     "(",
                     self.alias,
@@ -165,7 +165,7 @@ pub(super) fn bound(column: &Column, operand: &Operand) -> Value {
         Operand::Id(id) if matches!(column, Column::Attribute(_)) => id.to_string().into(),
         Operand::Id(id) => (*id).into(),
         Operand::Bool(flag) => i64::from(*flag).into(),
-        Operand::Moment(moment) => (*moment).into(),
+        Operand::Timestamp(timestamp) => (*timestamp).into(),
         _ => Value::Integer(None),
     }
 }

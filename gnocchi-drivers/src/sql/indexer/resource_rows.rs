@@ -58,7 +58,7 @@ impl StoredResource {
         Ok(())
     }
 
-    /// Reads the attributes for their errors only. A type that is not among these is somebody else's problem.
+    /// Reads the attributes for their errors only. A type that is not among these is not checked.
     pub(super) fn check_attributes(
         &self,
         types: &BTreeMap<String, ResourceType>,

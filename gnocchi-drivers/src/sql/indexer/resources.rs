@@ -27,10 +27,10 @@ use crate::sql::document::encode_attributes;
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Statement, cut};
 
-/// Cuts moments to the microseconds that are stored, so that what is returned is what can be read.
+/// Truncates timestamps to the microseconds that are stored, so that what is returned is what can be read.
 fn cut_value(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(moment) = value {
-        AttributeValue::Datetime(cut(moment))
+    if let AttributeValue::Datetime(timestamp) = value {
+        AttributeValue::Datetime(cut(timestamp))
     } else {
         value
     }

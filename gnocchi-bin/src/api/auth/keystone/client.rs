@@ -35,12 +35,12 @@ pub(super) enum ClientError {
     #[error("status {status}")]
     Status { status: StatusCode },
     /// The answer cannot be read.
-    #[error("the answer cannot be read")]
+    #[error("the response cannot be read")]
     Body,
 }
 
 impl ClientError {
-    /// Tells whether the next request will fail as well. What is wrong with one request, for example that its token is longer than
+    /// Returns whether the next request will fail as well. What is wrong with one request, for example that its token is longer than
     /// the server of Keystone takes, says nothing about others.
     pub(super) fn is_outage(&self) -> bool {
         match self {

@@ -5,7 +5,7 @@
 //! | `token` | tokens, identities, and the contract of whoever validates them |
 //! | `client`, `wire` | the requests to Keystone |
 //! | `service` | validating with the token of a service user, which is renewed in time |
-//! | `cache` | what was said of a token is believed for a while; many requests with one token make one validation |
+//! | `cache` | the validation of a token is kept for a while; many requests with one token make one validation |
 //! | `settings` | plain data |
 
 mod cache;
@@ -61,7 +61,7 @@ impl Keystone {
         Ok(Self::with_validator(settings, validator))
     }
 
-    /// Makes one that asks somebody else.
+    /// Creates one that asks another service.
     #[must_use]
     pub fn with_validator(settings: &KeystoneSettings, validator: Arc<dyn TokenValidator>) -> Self {
         let challenge = format!("Keystone uri=\"{}\"", settings.www_authenticate_uri);
@@ -109,7 +109,7 @@ impl Keystone {
         match error {
             TokenError::Invalid => self.refuse(invalid),
             TokenError::Unavailable => {
-                Refusal::busy("The identity service does not answer: try again later")
+                Refusal::busy("The identity service does not respond: try again later")
             }
         }
     }

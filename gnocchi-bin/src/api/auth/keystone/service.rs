@@ -117,7 +117,7 @@ impl KeystoneService {
 
     fn is_pausing(&self) -> bool {
         let asks_again_at = *self.asks_again_at();
-        asks_again_at.is_some_and(|moment| Instant::now() < moment)
+        asks_again_at.is_some_and(|asks_again_at| Instant::now() < asks_again_at)
     }
 
     fn pause(&self) {

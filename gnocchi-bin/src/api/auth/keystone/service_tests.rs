@@ -80,7 +80,7 @@ async fn look_up(State(fake): State<Arc<Fake>>, headers: HeaderMap) -> axum::res
 const AUTH: &str = "x-auth-token";
 const SUBJECT: &str = "x-subject-token";
 
-/// Starts the fake and what asks it; the clock shows the first moment of the year 2000.
+/// Starts the fake and what asks it; the clock shows the beginning of the year 2000.
 async fn started(password: &str, retries_max: u32) -> (Arc<Fake>, KeystoneService) {
     let fake = Arc::new(Fake::default());
     let routes = Router::new()

@@ -35,7 +35,7 @@ impl Identity {
         )
     }
 
-    /// Tells whether the user has one of these roles, whatever the case.
+    /// Returns whether the user has one of these roles, whatever the case.
     #[must_use]
     pub fn has_any_role(&self, wanted: &[String]) -> bool {
         let has = |role: &String| wanted.iter().any(|one| one.eq_ignore_ascii_case(role));
@@ -60,7 +60,7 @@ pub enum TokenError {
     #[error("the token is not valid")]
     Invalid,
     /// Nobody can tell just now.
-    #[error("the identity service does not answer")]
+    #[error("the identity service does not respond")]
     Unavailable,
 }
 

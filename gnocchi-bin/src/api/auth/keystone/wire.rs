@@ -58,8 +58,8 @@ struct Endpoint {
 impl TokenDocument {
     /// Returns when the token ends; `None` when that cannot be read.
     pub(super) fn expires_at(&self) -> Option<Timestamp> {
-        let moment: jiff::Timestamp = self.token.expires_at.parse().ok()?;
-        let nanoseconds = i64::try_from(moment.as_nanosecond()).ok()?;
+        let expiry: jiff::Timestamp = self.token.expires_at.parse().ok()?;
+        let nanoseconds = i64::try_from(expiry.as_nanosecond()).ok()?;
         Timestamp::from_nanosecond(nanoseconds).ok()
     }
 

@@ -12,7 +12,7 @@ const NAME_CHARACTERS_MAX: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserName(String);
 
-/// A text that is not the name of a user. It reads on from the name.
+/// Why a text cannot be the name of a user, to be read after the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UserNameError {
     /// It has no characters, or too many.

@@ -104,7 +104,7 @@ impl Passwords {
         self.users().is_empty()
     }
 
-    /// Checks a password. An unknown user takes as long as one that is known, and a password that was right a moment ago takes
+    /// Checks a password. An unknown user takes as long as one that is known, and a password that was right recently takes
     /// no time.
     ///
     /// # Cancel safety

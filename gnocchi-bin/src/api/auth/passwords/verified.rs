@@ -1,4 +1,4 @@
-//! Passwords that were right a moment ago, so that not every request of a client takes the time of a check.
+//! Passwords that were right recently, so that not every request of a client takes the time of a check.
 
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ impl Verified {
         }
     }
 
-    /// Tells whether this password was right for this hash.
+    /// Returns whether this password was right for this hash.
     pub(super) fn contains(&self, hash: &Hash, name: &str, password: &str) -> bool {
         self.known.get(&self.digest(hash, name, password)).is_some()
     }

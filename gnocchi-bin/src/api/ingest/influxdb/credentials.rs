@@ -69,7 +69,7 @@ mod tests {
         check(Some("Token me:secret"), "u=other&p=x", Some("me:secret"));
         check(Some("token me:"), "", Some("me:"));
         check(Some("Token jürgen:größe"), "", Some("jürgen:größe"));
-        // Without a user it is no name for anybody.
+        // Without a colon it names nobody; authentication refuses it.
         check(Some("Token secret"), "", Some("secret"));
         check(Some("Basic bWU6"), "u=other&p=x", None);
         assert!(credentials(&HeaderMap::new(), &Query::parse("u=a&u=b")).is_err());

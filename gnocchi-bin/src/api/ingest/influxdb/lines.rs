@@ -30,9 +30,9 @@ pub(super) enum Piece<'a> {
         /// What it says.
         line: Line<'a>,
     },
-    /// It is none of this protocol.
+    /// It does not follow the protocol.
     Unparsable,
-    /// It is no UTF-8.
+    /// It is not UTF-8.
     NotUtf8,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
         self.body.len() - self.rest.len() - self.text.len()
     }
 
-    /// Makes text of what comes next, up to the line that is none. When that is the first one, it is passed over.
+    /// Decodes the following lines up to one that is not UTF-8. When that is the first one, it is skipped.
     fn decode(&mut self) -> Option<Piece<'a>> {
         let valid = match std::str::from_utf8(self.rest) {
             Ok(text) => {

@@ -55,13 +55,13 @@ pub struct LineError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineFault {
-    /// It is none of this protocol.
+    /// It does not follow the protocol.
     Unparsable,
-    /// It is no UTF-8.
+    /// It is not UTF-8.
     NotUtf8,
     /// It holds U+0000.
     Nul,
-    /// A tag stands twice.
+    /// A tag occurs more than once.
     DuplicateTag {
         /// Its name.
         tag: String,

@@ -135,7 +135,7 @@ fn resource_tag(headers: &HeaderMap) -> ApiResult<String> {
     };
     let tag = std::str::from_utf8(tag.as_bytes());
     tag.map(ToOwned::to_owned)
-        .map_err(|_| ApiError::bad_request(format!("Header {RESOURCE_TAG_HEADER} is no UTF-8")))
+        .map_err(|_| ApiError::bad_request(format!("Header {RESOURCE_TAG_HEADER} is not UTF-8")))
 }
 
 /// Turns the ids of resources into those of their sender.
@@ -154,11 +154,11 @@ impl fmt::Display for LineError {
         match &self.fault {
             LineFault::Unparsable => write!(f, "Unable to parse line {number}"),
             LineFault::NotUtf8 => write!(f, "Unable to parse line {number}: it is not UTF-8"),
-            LineFault::Nul => write!(f, "Unable to parse line {number}: it holds U+0000"),
+            LineFault::Nul => write!(f, "Unable to parse line {number}: it contains U+0000"),
             LineFault::DuplicateTag { tag } => {
                 write!(
                     f,
-                    "Unable to parse line {number}: the tag {tag} stands twice"
+                    "Unable to parse line {number}: the tag {tag} occurs more than once"
                 )
             }
             LineFault::Time(error) => write!(f, "Unable to use line {number}: {error}"),

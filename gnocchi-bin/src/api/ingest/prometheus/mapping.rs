@@ -78,7 +78,7 @@ impl fmt::Display for SeriesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.reason {
             Reason::NoName => "it has no label __name__",
-            Reason::DuplicateLabel => "a label stands twice",
+            Reason::DuplicateLabel => "a label occurs more than once",
             Reason::TooManyLabels => "it has too many labels",
             Reason::LabelTooLong => "the label job or instance is too long",
             Reason::NotUtf8 => "a label is not UTF-8",
@@ -122,7 +122,7 @@ impl From<Exceeded> for MappingError {
 /// Turns a message into measures. A series that cannot be stored is left out.
 ///
 /// # Errors
-/// [`MappingError`] when the message is none, or holds too much.
+/// [`MappingError`] when the message cannot be decoded, or contains too much.
 pub fn map(message: &[u8], naming: Naming, context: Context) -> Result<Mapped, MappingError> {
     let mut mapper = Mapper {
         naming,

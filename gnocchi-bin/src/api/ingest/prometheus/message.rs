@@ -30,9 +30,9 @@ pub struct TimeSeries<'a> {
 /// Why the labels of a series name no series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelFault {
-    /// One of them is no UTF-8.
+    /// One of them is not UTF-8.
     NotUtf8,
-    /// There are more of them than anybody needs.
+    /// There are too many of them.
     TooMany,
     /// Two have the same name.
     Duplicate,
@@ -69,10 +69,10 @@ impl<'a> WriteRequest<'a> {
     /// Reads the next series in place of another one, whose memory is used again; `false` at the end.
     ///
     /// # Errors
-    /// [`WireError`] when the message is none.
+    /// [`WireError`] when the message cannot be decoded.
     pub fn read(&mut self, series: &mut TimeSeries<'a>) -> Result<bool, WireError> {
         for field in self.fields.by_ref() {
-            // Others tell what metrics mean, which is not stored.
+            // Others describe metrics; they are not stored.
             if let (1, content) = field? {
                 series.read(content.bytes()?, self.samples_max)?;
                 return Ok(true);
@@ -110,7 +110,7 @@ impl<'a> TimeSeries<'a> {
         if pairs.any(|pair| pair[0].name == pair[1].name) {
             self.fault.get_or_insert(LabelFault::Duplicate);
         }
-        // A label without a value is none, as everywhere in Prometheus.
+        // A label with an empty value counts as absent, as everywhere in Prometheus.
         self.labels.retain(|label| !label.value.is_empty());
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(super) fn length(block: &[u8], bytes_max: usize) -> Result<usize, SnappyErro
 /// Decompresses a block that becomes at most `bytes_max` bytes.
 ///
 /// # Errors
-/// [`SnappyError`] when it is none, or becomes longer.
+/// [`SnappyError`] when it is not compressed by snappy, or becomes longer.
 pub fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError> {
     length(block, bytes_max)?;
     snap::raw::Decoder::new()

@@ -1,6 +1,6 @@
 //! Protocol buffers: fields of a message, borrowed from its bytes.
 //!
-//! Why not a decoder that fills structs? Each empty label of two bytes would become two texts of 24 bytes each before anybody
+//! Why not a decoder that fills structs? Each empty label of two bytes would become two texts of 24 bytes each before anything
 //! could count them. Here nothing is allocated, whatever comes.
 
 use std::fmt;
@@ -17,7 +17,7 @@ pub enum WireError {
     Tag,
     /// A field is of another kind than its definition says.
     Kind,
-    /// A text is no UTF-8.
+    /// A string is not UTF-8.
     Utf8,
     /// A series has more samples than a request may hold.
     TooManySamples,
@@ -30,7 +30,7 @@ impl fmt::Display for WireError {
             Self::Varint => "a number of the message has more than 64 bits",
             Self::Tag => "a field of the message has a number or kind that does not exist",
             Self::Kind => "a field of the message is of another kind than its definition says",
-            Self::Utf8 => "a text of the message is no UTF-8",
+            Self::Utf8 => "a string in the message is not UTF-8",
             Self::TooManySamples => "a series of the message has too many samples",
         })
     }

@@ -21,8 +21,8 @@ const ASKED_AT_ONCE: usize = 256;
 pub(super) struct Admitted {
     pub(super) visibility: Visibility<VisibleResources>,
     gate: Option<Arc<Gate>>,
-    /// Whether what is left out may show in the response: those of other projects count as absent.
-    tells: bool,
+    /// Whether the response may reveal that something was left out: what belongs to other projects counts as absent.
+    reveals_refusals: bool,
 }
 
 impl Admitted {
@@ -53,7 +53,7 @@ impl Admitted {
         Ok(Self {
             visibility,
             gate,
-            tells: caller.tenancy == Tenancy::Shared,
+            reveals_refusals: caller.tenancy == Tenancy::Shared,
         })
     }
 
@@ -82,8 +82,8 @@ impl Admitted {
         if happened(&gate.admitted) || happened(&gate.refused_metric) {
             return Ok(!happened(&gate.admitted));
         }
-        if !self.tells || happened(&gate.refused_resource) {
-            return Ok(self.tells);
+        if !self.reveals_refusals || happened(&gate.refused_resource) {
+            return Ok(self.reveals_refusals);
         }
         if self.visibility == Visibility::Everything {
             return Ok(false);

@@ -37,9 +37,9 @@ pub(super) struct Scope {
 /// Which group a resource belongs to when it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Time {
-    /// That of now.
+    /// The current one.
     Now,
-    /// At each moment that of then.
+    /// The one at each timestamp.
     Then,
 }
 
@@ -65,7 +65,7 @@ impl Scope {
         })
     }
 
-    /// Tells whether past revisions count: only groups can tell them apart.
+    /// Returns whether past revisions count. They make a difference only to groups.
     fn is_history(&self) -> bool {
         self.time == Time::Then && !self.group_by.is_empty()
     }

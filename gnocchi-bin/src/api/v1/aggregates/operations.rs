@@ -142,7 +142,7 @@ fn unreadable(why: Unreadable, place: Option<TextPlace>) -> String {
     }
 }
 
-/// Says why an expression is none.
+/// Returns why an expression cannot be parsed.
 fn refused(error: &ParseError) -> ApiError {
     let reason = match &error.kind {
         ParseErrorKind::Unreadable(why) => {

@@ -13,7 +13,7 @@ use crate::api::query::Query;
 use crate::api::schema::shown_text;
 use crate::api::time_zone::{not_local, time_zone};
 
-/// What is said of a fill that is none.
+/// The error for a fill that cannot be parsed.
 const FILLS: &str =
     "Must be a float, 'dropna', 'null', 'ffill', 'bfill', 'full_ffill' or 'full_bfill'";
 
@@ -157,9 +157,9 @@ mod tests {
                 "{text}"
             );
         };
-        let no_moment = "Must be a datetime or a timestamp";
-        check("start=notadate&fill=foobar", "start", no_moment);
-        check("stop=notadate", "stop", no_moment);
+        let no_timestamp = "Must be a datetime or a timestamp";
+        check("start=notadate&fill=foobar", "start", no_timestamp);
+        check("stop=notadate", "stop", no_timestamp);
         check(
             "needed_overlap=notnumber&granularity=0",
             "needed_overlap",
