@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
-use super::expression::{Expression, Question, Reliance};
+use super::analysis::{CHECKS_MAX, analyse};
+use super::expression::{DEPTH_MAX, Expression, Question, Reliance};
+use super::names;
 use super::parse::{RuleError, parse};
 use super::{Action, Answers, BASE_RULES, Caller, NoTarget, RemoteCheck, Target};
 
@@ -26,6 +28,58 @@ pub enum PolicyError {
         /// The name of the rule.
         name: String,
     },
+    /// A rule refers to others, which refer to others, too many times.
+    #[error("rule `{name}` refers to others in a chain of more than {DEPTH_MAX}")]
+    TooDeep {
+        /// The name of the rule.
+        name: String,
+    },
+    /// A decision by the rule would take too long.
+    #[error(
+        "rule `{name}` takes more than {CHECKS_MAX} checks, those of the rules that it refers to counted each time"
+    )]
+    TooCostly {
+        /// The name of the rule.
+        name: String,
+    },
+    /// A rule decides nothing: no request asks for it, and no other rule refers to it.
+    #[error("rule `{name}` decides nothing: no request asks for it and no rule refers to it{}", meant(.nearest.as_deref()))]
+    Unused {
+        /// The name of the rule.
+        name: String,
+        /// The name that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A rule refers to one that does not exist.
+    #[error("rule `{name}` refers to rule `{reference}`, which does not exist{}", meant(.nearest.as_deref()))]
+    Missing {
+        /// The name of the rule.
+        name: String,
+        /// The name of the one that does not exist.
+        reference: String,
+        /// The name that was probably meant.
+        nearest: Option<String>,
+    },
+}
+
+impl PolicyError {
+    /// Returns the name of the rule that must be changed.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Rule { name, .. }
+            | Self::Circle { name }
+            | Self::TooDeep { name }
+            | Self::TooCostly { name }
+            | Self::Unused { name, .. }
+            | Self::Missing { name, .. } => name,
+        }
+    }
+}
+
+/// Returns the end of a message about a name that may be misspelt.
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 /// Decides who may do what.
@@ -48,10 +102,11 @@ impl Default for Enforcer {
 
 impl Enforcer {
     /// Compiles rules. Those given, as names and texts, replace the default ones of the same name; a reference to a rule that
-    /// does not exist means the one called `fallback`, and nobody when that does not exist either.
+    /// does not exist means the one called `fallback`.
     ///
     /// # Errors
-    /// [`PolicyError`] when a rule cannot be read or refers to itself.
+    /// [`PolicyError`] when a rule cannot be read, refers to itself, costs too much, decides nothing, or refers to a rule that
+    /// does not exist, unless there is a fallback and no name that was probably meant.
     pub fn new<'a>(
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
         fallback: impl Into<String>,
@@ -68,26 +123,13 @@ impl Enforcer {
             rules.insert(name.to_owned(), rule);
         }
         let fallback = fallback.into();
-        for name in rules.keys() {
-            if refers_to(&rules, &fallback, name, name) {
-                return Err(PolicyError::Circle { name: name.clone() });
-            }
-        }
+        names::check(&rules, &fallback)?;
+        let traits = analyse(&rules, &fallback)?;
         let actions = Action::ALL
             .iter()
             .map(|action| (*action, rules[action.name()].clone()))
             .collect();
-        let negating: Vec<&str> = rules
-            .iter()
-            .filter(|(_, rule)| rule.needs_whole_target())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let is_monotone = |action: &Action| {
-            let name = action.name();
-            !negating
-                .iter()
-                .any(|other| *other == name || refers_to(&rules, &fallback, name, other))
-        };
+        let is_monotone = |action: &Action| !traits[action.name()].needs_whole_target;
         let monotone = Action::ALL.iter().copied().filter(is_monotone).collect();
         Ok(Self {
             rules,
@@ -151,29 +193,6 @@ impl Enforcer {
             None => Ok(false),
         }
     }
-}
-
-/// Returns whether one rule refers to another, maybe through others; the fallback stands in for missing ones.
-fn refers_to(rules: &HashMap<String, Expression>, fallback: &str, from: &str, to: &str) -> bool {
-    let mut seen = HashSet::new();
-    let mut open = vec![from];
-    while let Some(name) = open.pop() {
-        let references = rules.get(name).map(Expression::references);
-        for reference in references.unwrap_or_default() {
-            let reference = if rules.contains_key(reference) {
-                reference
-            } else {
-                fallback
-            };
-            if reference == to {
-                return true;
-            }
-            if seen.insert(reference) {
-                open.push(reference);
-            }
-        }
-    }
-    false
 }
 
 #[cfg(test)]
@@ -241,10 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_rule_means_the_fallback_or_nobody() {
+    fn a_missing_rule_means_the_fallback() {
         let rules = [("get status", "rule:missing")];
-        let nobody = Enforcer::new(rules, "default").unwrap();
-        assert!(!nobody.allows(Action::GetStatus, &Caller::named("admin"), &NoTarget));
         let everybody =
             Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
         assert!(everybody.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
@@ -280,7 +297,7 @@ mod tests {
             Enforcer::new(rules.iter().copied(), "default").unwrap_err()
         };
         assert_eq!(
-            error(&[("a", "rule:b"), ("b", "not rule:b")]),
+            error(&[("get status", "rule:b"), ("b", "not rule:b")]),
             PolicyError::Circle { name: "b".into() }
         );
         // A missing rule means the fallback, which then refers to itself.

@@ -113,7 +113,16 @@ impl Expression {
         }
     }
 
-    /// Returns the names of rules that it refers to.
+    /// Returns how many checks it has, without those of rules that it refers to.
+    pub(super) fn checks(&self) -> usize {
+        match self {
+            Self::Not(part) => part.checks(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::checks).sum(),
+            _ => 1,
+        }
+    }
+
+    /// Returns the names of rules that it refers to, as often as it does.
     pub(super) fn references(&self) -> Vec<&str> {
         match self {
             Self::Rule(name) => vec![name],

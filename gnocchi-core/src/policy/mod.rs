@@ -6,9 +6,11 @@
 //! decided by the same rules, as a [`Sight`]: a [`Visibility`] that indexers filter by, or one thing after the other.
 
 mod action;
+mod analysis;
 mod caller;
 mod enforcer;
 mod expression;
+mod names;
 mod parse;
 mod properties;
 mod remote;

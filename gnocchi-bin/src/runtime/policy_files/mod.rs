@@ -149,10 +149,7 @@ impl PolicyFiles {
 
 /// Finds the file and line of the rule that an error is about.
 fn locate(error: PolicyError, rules: &[(PathBuf, RuleText)]) -> PolicyFileError {
-    let (PolicyError::Rule { name, .. } | PolicyError::Circle { name }) = &error else {
-        return PolicyFileError::Rules(error);
-    };
-    match rules.iter().rfind(|(_, rule)| rule.name == *name) {
+    match rules.iter().rfind(|(_, rule)| rule.name == error.rule()) {
         Some((path, rule)) => PolicyFileError::Rule {
             path: path.clone(),
             line: rule.line,

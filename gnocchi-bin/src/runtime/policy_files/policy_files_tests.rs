@@ -87,7 +87,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
     };
     check(
         "policy.yaml",
-        "a: '@'\nget status: (role:a\n",
+        "get metric: '@'\nget status: (role:a\n",
         "policy.yaml:2: rule `get status` cannot be read: unexpected end in a rule",
     );
     check(
@@ -97,8 +97,30 @@ fn what_is_wrong_is_named_with_file_and_line() {
     );
     check(
         "policy.yaml",
-        "a: rule:a\n",
-        "policy.yaml:1: rule `a` refers to itself",
+        "creator: rule:creator\n",
+        "policy.yaml:1: rule `creator` refers to itself",
+    );
+    check(
+        "policy.yaml",
+        "get metric: '@'\nget statsu: user:a\n",
+        "policy.yaml:2: rule `get statsu` decides nothing: no request asks for it and no rule refers to it; did you mean `get status`?",
+    );
+    check(
+        "policy.d/x",
+        "get status: rule:wacthers\nwatchers: user:a\nget metric: rule:watchers\n",
+        "policy.d/x:1: rule `get status` refers to rule `wacthers`, which does not exist; did you mean `watchers`?",
+    );
+    let doubling: Vec<String> = (0..40)
+        .map(|number| format!("r{number}: rule:r{0} or rule:r{0}", number + 1))
+        .collect();
+    let doubling = format!(
+        "{}\nr40: role:x\nget status: rule:r0\n",
+        doubling.join("\n")
+    );
+    check(
+        "policy.yaml",
+        &doubling,
+        "policy.yaml:32: rule `r31` takes more than 1000 checks, those of the rules that it refers to counted each time",
     );
     check(
         "policy.yaml",

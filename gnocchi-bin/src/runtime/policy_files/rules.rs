@@ -1,5 +1,7 @@
 //! Rules as a file writes them: a mapping of names to texts, in YAML, of which JSON is a part.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 /// A rule as it is written.
@@ -19,7 +21,8 @@ pub(super) struct RulesError {
     pub(super) problem: String,
 }
 
-/// Reads the rules of a file in their order; an empty file has none.
+/// Reads the rules of a file in their order; an empty file has none. No two have the same name: which of them counts would be a
+/// guess.
 pub(super) fn parse(text: &str) -> Result<Vec<RuleText>, RulesError> {
     let mut events = Parser::new_from_str(text).filter(|event| {
         let is_frame = |event: &Event<'_>| {
@@ -43,7 +46,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<RuleText>, RulesError> {
         }
         Some((_, line)) => return refuse(line, "is no mapping of names to rules"),
     }
-    let mut rules = Vec::new();
+    let mut rules: Vec<RuleText> = Vec::new();
+    let mut lines: HashMap<String, usize> = HashMap::new();
     while let Some((event, line)) = next(&mut events)? {
         let name = match event {
             Event::MappingEnd => break,
@@ -51,6 +55,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<RuleText>, RulesError> {
             _ => return refuse(line, "is no name of a rule"),
         };
         let text = rule(&name, next(&mut events)?, line)?;
+        if let Some(first) = lines.insert(name.clone(), line) {
+            return refuse(
+                line,
+                format!("rule `{name}` is given twice, first in line {first}"),
+            );
+        }
         rules.push(RuleText { name, text, line });
     }
     match next(&mut events)? {
@@ -159,6 +169,11 @@ mod tests {
         check("a: @\n", 1, "");
         check("a: \"b\n", 1, "");
         check("a: b\n---\nc: d\n", 3, "a second document");
+        check(
+            "a: b:c\nd: e:f\n\"a\": b:c\n",
+            3,
+            "rule `a` is given twice, first in line 1",
+        );
         check("[a, b]: c\n", 1, "is no name");
     }
 }
