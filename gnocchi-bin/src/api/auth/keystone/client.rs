@@ -40,15 +40,12 @@ pub(super) enum ClientError {
 }
 
 impl ClientError {
-    /// Returns whether the next request will fail as well. What is wrong with one request, for example that its token is longer than
-    /// the server of Keystone takes, says nothing about others.
+    /// Returns whether the next request will fail as well, whatever its token: there is no connection, or Keystone itself says
+    /// that it is out of service. Anything else may be the fault of one token, and must not lock other users out.
     pub(super) fn is_outage(&self) -> bool {
         match self {
-            Self::Request(error) => error.is_connect() || error.is_timeout(),
-            Self::Status { status } => {
-                status.is_server_error()
-                    || [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS].contains(status)
-            }
+            Self::Request(error) => error.is_connect(),
+            Self::Status { status } => *status == StatusCode::SERVICE_UNAVAILABLE,
             Self::Body => false,
         }
     }

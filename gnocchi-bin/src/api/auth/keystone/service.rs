@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use carbonara::Timestamp;
 use gnocchi_core::clock::Clock;
+use gnocchi_core::log_limit::LogLimit;
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
@@ -22,9 +23,12 @@ const RENEW_BEFORE: Duration = Duration::from_mins(1);
 /// How long one validation may take, all retries included.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long nothing is asked after Keystone did not answer or did not let the service user in, so that requests don't queue up in front of it, and a wrong password of
-/// the service user does not lock him out.
+/// How long nothing is asked after there was no connection to Keystone or it did not let the service user in, so that requests
+/// don't queue up in front of it, and a wrong password of the service user does not lock that user out.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How many failures are logged at once, and how long it then takes until one more is.
+static FAILURES: LogLimit = LogLimit::new(10, Duration::from_secs(1));
 
 /// Asks Keystone.
 #[derive(Debug)]
@@ -132,8 +136,10 @@ impl KeystoneService {
 }
 
 fn failed(error: &dyn StdError) -> TokenError {
-    let error = with_causes(error);
-    tracing::error!(error, "cannot validate tokens with Keystone");
+    if let Some(held_back) = FAILURES.pass() {
+        let error = with_causes(error);
+        tracing::error!(error, held_back, "cannot validate tokens with Keystone");
+    }
     TokenError::Unavailable
 }
 
@@ -161,10 +167,7 @@ impl TokenValidator for KeystoneService {
                 }
                 Err(failed(&error))
             }
-            Err(elapsed) => {
-                self.pause();
-                Err(failed(&elapsed))
-            }
+            Err(elapsed) => Err(failed(&elapsed)),
         }
     }
 }

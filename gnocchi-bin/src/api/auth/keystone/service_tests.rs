@@ -73,6 +73,9 @@ async fn look_up(State(fake): State<Arc<Fake>>, headers: HeaderMap) -> axum::res
     match headers[SUBJECT].to_str().unwrap() {
         "good" => Json(token("2000-01-01T01:00:00Z")).into_response(),
         "endless" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response(),
+        status if status.parse::<StatusCode>().is_ok() => {
+            status.parse::<StatusCode>().unwrap().into_response()
+        }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -177,10 +180,15 @@ async fn a_keystone_that_is_down_is_left_alone_for_a_while() {
 #[tokio::test]
 async fn a_token_that_keystone_chokes_on_does_no_harm_to_others() {
     let (_, service) = started("right", 0).await;
-    let failed = validate(&service, "endless").await;
-    assert_eq!(failed, Err(TokenError::Unavailable));
-    assert!(!service.is_pausing());
-    validate(&service, "good").await.unwrap();
+    for token in ["endless", "500", "502", "504", "401", "403", "429"] {
+        let failed = validate(&service, token).await;
+        assert_eq!(failed, Err(TokenError::Unavailable), "{token}");
+        assert!(!service.is_pausing(), "{token}");
+        validate(&service, "good").await.unwrap();
+    }
+    // That is Keystone itself, or the proxy in front of it.
+    validate(&service, "503").await.unwrap_err();
+    assert!(service.is_pausing());
 }
 
 #[tokio::test]
