@@ -125,7 +125,10 @@ impl Authenticator {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = peer.map(|peer| peer.0.ip().to_canonical());
         let outcome = match self {
-            Self::Basic(basic) => basic.caller(&parts.headers).await,
+            Self::Basic(basic) => {
+                let client = logins.client(parts).unwrap_or_default();
+                basic.caller(&parts.headers, &client).await
+            }
             Self::RemoteUser(header) => header.caller(parts),
             Self::Keystone(keystone) => keystone.caller(&parts.headers).await,
             Self::IdentityHeaders => identity_headers::caller(&parts.headers),

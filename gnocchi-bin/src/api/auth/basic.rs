@@ -29,8 +29,12 @@ impl Basic {
         }
     }
 
-    /// Reads who calls, and checks their password if passwords count.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    /// Reads who calls, and checks their password if passwords count; `client` is where they call from.
+    pub(super) async fn caller(
+        &self,
+        headers: &HeaderMap,
+        client: &str,
+    ) -> Result<Caller, Refusal> {
         let needed = match self.passwords {
             None => "Send a user name in an Authorization header of the scheme Basic",
             Some(_) => {
@@ -44,7 +48,7 @@ impl Basic {
         let (name, password) = credentials(headers).ok_or_else(|| failed(None, needed))?;
         let verdict = match &self.passwords {
             None => Verdict::Right,
-            Some(passwords) => passwords.verify(&name, &password).await,
+            Some(passwords) => passwords.verify(client, &name, &password).await,
         };
         match verdict {
             Verdict::Right => Ok(Caller::named(name)),
@@ -103,7 +107,7 @@ mod tests {
             let value = format!("Basic {}", STANDARD.encode(text));
             let value = HeaderValue::try_from(value).unwrap();
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-            let caller = basic.caller(&headers).await.ok()?;
+            let caller = basic.caller(&headers, "client").await.ok()?;
             caller.creator
         };
         assert_eq!(call("jd:U*U").await.as_deref(), Some("jd"));

@@ -95,9 +95,10 @@ impl Logins {
     }
 
     /// Returns the address of the client, if it is known.
-    fn client(&self, parts: &Parts) -> Option<String> {
-        if self.trusts_proxies
-            && let Some(named) = client::forwarded_for(&parts.headers)
+    pub(super) fn client(&self, parts: &Parts) -> Option<String> {
+        if let Some(proxies) = &self.proxies
+            && proxies.sent(&parts.extensions)
+            && let Some(named) = proxies.client(&parts.headers)
         {
             return Some(shortened(named));
         }

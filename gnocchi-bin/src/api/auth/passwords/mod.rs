@@ -5,30 +5,28 @@
 
 mod edit;
 mod hash;
+mod turns;
+mod users;
 mod verified;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 pub use edit::{Edited, UserName, UserNameError, remove, set};
 pub use hash::{HashError, HashMethod};
 
-use hash::Hash;
-use verified::Verified;
+use turns::Turns;
+use users::{Compared, Users};
+use verified::{Digest, Verified};
 
 /// The longest file, in bytes.
 pub const BYTES_MAX: u64 = 32 << 20;
-
-/// The most users of a file: their hashes take about 20 MiB.
-const USERS_MAX: usize = 100_000;
 
 /// How long a request waits for its password to be checked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,11 +57,8 @@ pub struct Passwords {
     users: RwLock<Arc<Users>>,
     verified: Verified,
     /// Checking takes all of a processor and some memory.
-    room: Arc<Semaphore>,
+    turns: Turns,
 }
-
-/// The hashes of one version of the file, by name.
-type Users = HashMap<String, Arc<Hash>>;
 
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,11 +74,12 @@ impl Passwords {
     /// # Errors
     /// [`PasswordLineError`] for the first line that cannot be used.
     pub fn parse(text: &str) -> Result<Self, PasswordLineError> {
+        // The others are for the requests of those who are logged in.
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            users: RwLock::new(Arc::new(parse(text)?)),
+            users: RwLock::new(Arc::new(Users::parse(text)?)),
             verified: Verified::new(),
-            room: Arc::new(Semaphore::new(processors)),
+            turns: Turns::new((processors / 2).max(1)),
         })
     }
 
@@ -92,7 +88,7 @@ impl Passwords {
     /// # Errors
     /// [`PasswordLineError`] for the first line that cannot be used.
     pub fn replace(&self, text: &str) -> Result<(), PasswordLineError> {
-        let users = Arc::new(parse(text)?);
+        let users = Arc::new(Users::parse(text)?);
         *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
         self.verified.forget_all();
         Ok(())
@@ -104,70 +100,65 @@ impl Passwords {
         self.users().is_empty()
     }
 
-    /// Checks a password. An unknown user takes as long as one that is known, and a password that was right recently takes
-    /// no time.
+    /// Checks a password that a client sends. A wrong one takes the same time whether or not there is such a user and whatever
+    /// their hash costs; one that was right a moment ago takes no time. Clients and names that send wrong passwords wait behind
+    /// the others.
     ///
     /// # Cancel safety
     /// May be dropped at any point; a check that has begun comes to its end in the background, and keeps its room until then.
-    pub async fn verify(&self, name: &str, password: &str) -> Verdict {
+    pub async fn verify(&self, client: &str, name: &str, password: &str) -> Verdict {
         let users = self.users();
-        let hash = users.get(name);
-        if let Some(hash) = hash
-            && self.verified.contains(hash, name, password)
-        {
-            return Verdict::Right;
-        }
-        // Which one it is matters to the time that it takes only.
-        let Some(compared) = hash.or_else(|| users.values().next()) else {
+        let Some(compared) = users.compared(name, |end| self.verified.number(name, end)) else {
             return Verdict::Wrong;
         };
-        let room = Arc::clone(&self.room).acquire_owned();
-        let Ok(Ok(permit)) = timeout(PATIENCE, room).await else {
+        let digest = self.verified.digest(&compared.hash, name, password);
+        if self.verified.contains(&digest) {
+            return Verdict::Right;
+        }
+        let check = self.check(users, compared, client, name, password, digest);
+        self.verified.once(client, &digest, check).await
+    }
+
+    async fn check(
+        &self,
+        users: Arc<Users>,
+        compared: Compared,
+        client: &str,
+        name: &str,
+        password: &str,
+        digest: Digest,
+    ) -> Verdict {
+        let Ok(Some(turn)) = timeout(PATIENCE, self.turns.wait(client, name)).await else {
             return Verdict::Busy;
         };
-        let (compared, word) = (Arc::clone(compared), password.to_owned());
+        let word = password.to_owned();
         let check = move || {
+            let pace = users.pace();
+            let began = Instant::now();
+            let is_right = compared.hash.matches(&word) && compared.is_known;
+            if is_right {
+                turn.was_right();
+            }
             // Held to the end: requests that are given up must not make room for more checks than there are processors.
-            let _permit = permit;
-            compared.matches(&word)
+            drop(turn);
+            (is_right, pace.end(began, Instant::now()))
         };
-        let matches = spawn_blocking(check).await;
-        match (hash, matches) {
-            (Some(hash), Ok(true)) => {
-                self.verified.add(hash, name, password);
+        match spawn_blocking(check).await {
+            Ok((true, _)) => {
+                self.verified.add(digest);
                 Verdict::Right
             }
-            _ => Verdict::Wrong,
+            Ok((false, end)) => {
+                sleep_until(end).await;
+                Verdict::Wrong
+            }
+            Err(_) => Verdict::Wrong,
         }
     }
 
     fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-fn parse(text: &str) -> Result<Users, PasswordLineError> {
-    let mut users = Users::new();
-    for (index, line) in text.lines().enumerate() {
-        let refuse = |problem: &str| PasswordLineError {
-            line: index + 1,
-            problem: problem.to_owned(),
-        };
-        let Some(line) = edit::entry(line) else {
-            continue;
-        };
-        let (name, hash) = line
-            .split_once(':')
-            .ok_or_else(|| refuse("is not `name:hash`"))?;
-        let hash = Hash::parse(hash).map_err(|problem| refuse(&problem))?;
-        if users.len() >= USERS_MAX {
-            return Err(refuse(&format!("more than {USERS_MAX} users")));
-        }
-        if users.insert(name.to_owned(), Arc::new(hash)).is_some() {
-            return Err(refuse(&format!("user `{name}` stands twice")));
-        }
-    }
-    Ok(users)
 }
 
 #[cfg(test)]
