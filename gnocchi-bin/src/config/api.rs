@@ -61,6 +61,9 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         )
         .or("none"),
         OptionSpec::new("uwsgi_mode", "kind of listener").or("http"),
+        OptionSpec::new("workers", "processes of another server").accepted(),
+        OptionSpec::new("pecan_debug", "error pages of another server").accepted(),
+        OptionSpec::new("middlewares", "middleware of another server").accepted(),
         OptionSpec::new("uwsgi_path", "program of another server").accepted(),
         OptionSpec::new("paste_config", "middleware file of another server").accepted(),
     ],

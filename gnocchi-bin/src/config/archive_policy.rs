@@ -13,6 +13,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         "default_aggregation_methods",
         "methods of a policy that names none",
     )
+    .list()
     .or("mean,min,max,sum,std,count")],
 );
 

@@ -114,7 +114,7 @@ fn what_keystone_needs_is_named() {
         "only one of project, domain_name and system_scope can be acted on",
     );
     check(
-        &format!("{LOGIN}auth_url = k:5000\n"),
+        &format!("{}\nauth_url = k:5000\n", without("auth_url")),
         "must be an address that begins with http:// or https://",
     );
     check(

@@ -12,7 +12,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new(
             "allowed_origin",
             "origins that may call, as scheme://host[:port], or *",
-        ),
+        ).list(),
         OptionSpec::new(
             "allow_credentials",
             "whether such a page may send credentials",
@@ -21,15 +21,15 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new(
             "expose_headers",
             "response headers that such a page may read beside Link, Location, ETag and X-Request-Id",
-        ),
+        ).list(),
         OptionSpec::new(
             "max_age",
             "seconds that a browser may cache the response to a preflight request",
         )
         .or("3600"),
-        OptionSpec::new("allow_methods", "methods that such a page may use")
+        OptionSpec::new("allow_methods", "methods that such a page may use").list()
             .or("OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,PATCH"),
-        OptionSpec::new("allow_headers", "request headers that such a page may send").or(
+        OptionSpec::new("allow_headers", "request headers that such a page may send").list().or(
             "Authorization,X-Auth-Token,X-Subject-Token,X-User-Id,X-Domain-Id,X-Project-Id,X-Roles",
         ),
     ],

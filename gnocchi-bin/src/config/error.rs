@@ -83,7 +83,33 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// There is no such option or section.
+    #[error("{origin}: {problem}{}", meant(.nearest.as_deref()))]
+    Unknown {
+        /// Where it was given.
+        origin: Origin,
+        /// What there is not.
+        problem: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// An option that has one value is given several of them in one file.
+    #[error("{origin}: [{section}] {option} is given twice, first at {first}")]
+    Repeated {
+        /// Where it was given last.
+        origin: Origin,
+        /// Where it was given first.
+        first: Origin,
+        /// The section of the option.
+        section: String,
+        /// The name of the option.
+        option: String,
+    },
     /// An option does not take this value, or this build does not have what it asks for.
     #[error("{0}")]
     Value(Box<BadValue>),
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }

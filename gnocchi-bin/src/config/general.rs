@@ -13,11 +13,12 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     &[
         OptionSpec::new("debug", "log everything down to level DEBUG").or("false"),
         OptionSpec::new("verbose", "log level INFO, else WARNING").or("true"),
-        OptionSpec::new("log_dir", "directory of the log file"),
+        OptionSpec::new("log_dir", "directory of the log file").formerly("DEFAULT", "logdir"),
         OptionSpec::new(
             "log_file",
             "file to log to instead of the standard error stream",
-        ),
+        )
+        .formerly("DEFAULT", "logfile"),
         OptionSpec::new(
             "graceful_shutdown_timeout",
             "seconds that requests in hand get when the program ends",

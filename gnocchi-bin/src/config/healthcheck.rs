@@ -23,15 +23,18 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new(
             "disable_by_file_paths",
             "files that do so for the server of a port, as port:path",
-        ),
+        )
+        .list(),
         OptionSpec::new(
             "enable_by_file_paths",
             "files without which this server is out of service",
-        ),
+        )
+        .list(),
         OptionSpec::new(
             "allowed_source_ranges",
-            "addresses of the clients that may see it; all by default",
-        ),
+            "addresses that get an answer; everybody by default",
+        )
+        .list(),
         OptionSpec::new(
             "ignore_proxied_requests",
             "whether it is hidden from requests that come through a proxy",

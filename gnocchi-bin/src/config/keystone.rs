@@ -75,6 +75,7 @@ static OPTIONS: [OptionSpec; 34] = [
         "service_token_roles",
         "roles of services that may pass expired tokens on",
     )
+    .list()
     .or("service"),
     OptionSpec::new(
         "service_token_roles_required",

@@ -1,8 +1,8 @@
 //! The configuration: `gnocchi.conf`, the environment and flags.
 //!
 //! One file per section. A flag wins over the environment (`GNOCCHI_<SECTION>__<OPTION>`), which wins over files (later
-//! ones over earlier ones), which win over defaults. Unknown names are warned about; a value that an option doesn't take
-//! is an error that names the place, the section and the option. Secrets are never shown.
+//! ones over earlier ones), which win over defaults. Unknown names are errors, or warned about where they belong to a library; a
+//! value that an option doesn't take is an error that names the place, the section and the option. Secrets are never shown.
 
 mod api;
 mod archive_policy;
@@ -18,6 +18,7 @@ mod indexer;
 mod ini;
 mod keystone;
 mod metricd;
+mod names;
 mod option;
 mod policy;
 mod reader;
@@ -100,7 +101,7 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let files = sources.all_files()?;
         let reader = Reader::new(sources.layers(&files)?, sources.paths.clone());
-        let warnings = reader.check_names()?;
+        let warnings = names::check(reader.layers())?;
         indexer::check(&reader)?;
         let config = Self {
             general: General::read(&reader)?,

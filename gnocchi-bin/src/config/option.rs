@@ -27,6 +27,8 @@ pub struct OptionSpec {
     pub secret: bool,
     /// What giving it does.
     pub effect: Effect,
+    /// Whether it may be given several times in one file, since its value is a list.
+    pub repeats: bool,
     pub(super) old_name: Option<OldName>,
 }
 
@@ -52,6 +54,7 @@ impl OptionSpec {
             help,
             secret: false,
             effect: Effect::Active,
+            repeats: false,
             old_name: None,
         }
     }
@@ -59,6 +62,12 @@ impl OptionSpec {
     /// Gives it a default.
     pub(super) const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
+        self
+    }
+
+    /// Says that its value is a list.
+    pub(super) const fn list(mut self) -> Self {
+        self.repeats = true;
         self
     }
 

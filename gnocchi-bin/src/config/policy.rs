@@ -20,7 +20,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new(
             "policy_dirs",
             "directories of such files, which win over it; policy.d when there is one",
-        ),
+        ).list(),
         OptionSpec::new("policy_default_rule", "rule that stands in for missing ones").or("default"),
         OptionSpec::new(
             "remote_content_type",

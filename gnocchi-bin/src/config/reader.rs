@@ -1,6 +1,5 @@
 //! Typed access to the options of one section.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
 use super::ini;
-use super::option::{Effect, OptionSpec, SectionSpec};
+use super::option::{OptionSpec, SectionSpec};
 use super::source::{FlagPath, Given, Layer};
 
 /// How deep one value may refer to another by `$name`.
@@ -27,6 +26,11 @@ impl Reader {
     /// Takes the layers, the weakest first, and the paths given by flags.
     pub(super) fn new(layers: Vec<Layer>, paths: Vec<FlagPath>) -> Self {
         Self { layers, paths }
+    }
+
+    /// Returns the layers, the weakest first.
+    pub(super) fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     /// Returns the path that a flag gives for an option.
@@ -51,57 +55,6 @@ impl Reader {
             .rev()
             .find_map(|layer| layer.get(&key))
             .map_or(&[], Vec::as_slice)
-    }
-
-    /// Refuses options that ask for what this build does not have, and lists those that change nothing.
-    pub(super) fn check_names(&self) -> Result<Vec<String>, ConfigError> {
-        let mut warnings = BTreeSet::new();
-        for ((section, option), givens) in self.layers.iter().flatten() {
-            let origin = &givens
-                .last()
-                .expect("a layer holds at least one text for each of its options")
-                .origin;
-            let Some(spec) = SECTIONS.iter().find(|spec| spec.name == section) else {
-                if !is_old_name(section, option) {
-                    warnings.insert(format!(
-                        "{origin}: there is no section [{section}]; {option} is ignored"
-                    ));
-                }
-                continue;
-            };
-            match spec.option(option).map(|option| option.effect) {
-                None if spec.open => {
-                    warnings.insert(format!(
-                        "section [{section}] is accepted and has no effect in this build"
-                    ));
-                }
-                None if is_old_name(section, option) => {}
-                None => {
-                    warnings.insert(format!(
-                        "{origin}: section [{section}] has no option {option}; it is ignored"
-                    ));
-                }
-                Some(Effect::Accepted) => {
-                    warnings.insert(format!(
-                        "{origin}: [{section}] {option} is accepted and has no effect in this build"
-                    ));
-                }
-                Some(Effect::Unsupported) => {
-                    let problem = "this is not part of this build; remove the option".to_owned();
-                    let (section, option) = (section.clone(), option.clone());
-                    let bad = BadValue {
-                        origin: origin.clone(),
-                        section,
-                        option,
-                        value: None,
-                        problem,
-                    };
-                    return Err(ConfigError::Value(Box::new(bad)));
-                }
-                Some(Effect::Active) => {}
-            }
-        }
-        Ok(warnings.into_iter().collect())
     }
 
     /// Puts the values of other options in place of `$name`, `${name}` and `${section.name}`; `$$` and `\$` are a dollar sign.
@@ -166,13 +119,6 @@ impl Reader {
         }
         Err("refers to an option that has no value; write $$ for a dollar sign".into())
     }
-}
-
-fn is_old_name(section: &str, option: &str) -> bool {
-    SECTIONS
-        .iter()
-        .flat_map(|spec| spec.all())
-        .any(|spec| spec.old_name == Some((section, option)))
 }
 
 /// Splits the name of a reference from what follows it; the name is empty where a `$` stands alone.
