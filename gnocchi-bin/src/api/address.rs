@@ -159,7 +159,8 @@ impl FromRequestParts<ApiState> for BaseUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
-        Ok(Self::new(parts, state.settings().proxy_headers))
+        let believes_proxies = state.settings().uses_forwarding(&parts.extensions);
+        Ok(Self::new(parts, believes_proxies))
     }
 }
 

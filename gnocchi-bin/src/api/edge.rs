@@ -34,6 +34,11 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = RequestId::of(request.headers());
+    let settings = state.settings();
+    if settings.proxy_headers {
+        let proxies = &settings.trusted_proxies;
+        proxies.check_forwarding(request.headers(), request.extensions());
+    }
     let audience = if ingest::is_for_senders(request.uri().path()) {
         Audience::Sender
     } else {

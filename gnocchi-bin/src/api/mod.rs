@@ -59,7 +59,7 @@
 //! | `compression` | responses in gzip |
 //! | `scrapes` | how much memory the responses of `/metrics` take |
 //! | `routes` | the router and the list of what is in it |
-//! | `client` | which client is behind the proxies |
+//! | `client`, `trusted_proxies` | which client is behind the proxies, and whose word counts |
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
@@ -99,6 +99,7 @@ pub mod settings;
 mod state;
 mod storable;
 mod time_zone;
+mod trusted_proxies;
 mod v1;
 
 use axum::Router;
@@ -110,6 +111,7 @@ pub use gnocchi_core::text::{timespan, timestamp};
 pub use probes::{Collector, ProcessMetrics};
 pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
+pub use trusted_proxies::TrustedProxies;
 
 use error::ApiError;
 use routes::Routes;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use super::cors::{self, Readers};
 use super::error::{ApiError, ApiResult};
@@ -45,7 +45,7 @@ pub(super) fn check(settings: &ApiSettings, request: &Request) -> ApiResult<()> 
         }
     }
     check_host(request)?;
-    if request.method() == Method::POST && is_forged(settings, headers) {
+    if request.method() == Method::POST && is_forged(settings, request) {
         return Err(ApiError::text(
             StatusCode::FORBIDDEN,
             "A web page of another origin may only post this when [cors] allowed_origin names the origin",
@@ -74,6 +74,16 @@ fn check_host(request: &Request) -> ApiResult<()> {
             "The Host header is not a host with an optional port",
         ));
     }
+    // Only the former is meant, but a proxy may have looked at the latter.
+    let asked = request.uri().authority().map(Authority::as_str);
+    if request.version() == Version::HTTP_2
+        && let Some(asked) = asked
+        && !asked.as_bytes().eq_ignore_ascii_case(host.as_bytes())
+    {
+        return Err(ApiError::bad_request(
+            "The Host header is not the :authority of the request",
+        ));
+    }
     Ok(())
 }
 
@@ -85,7 +95,8 @@ fn authority(value: &HeaderValue) -> Option<Authority> {
 
 /// Returns whether a web page of an origin that is not allowed sends this. A browser adds the credentials that it has for this server,
 /// and asks beforehand whether it may only for other content types than these.
-fn is_forged(settings: &ApiSettings, headers: &HeaderMap) -> bool {
+fn is_forged(settings: &ApiSettings, request: &Request) -> bool {
+    let headers = request.headers();
     if !is_simple(headers.get(CONTENT_TYPE)) {
         return false;
     }
@@ -101,7 +112,7 @@ fn is_forged(settings: &ApiSettings, headers: &HeaderMap) -> bool {
     if let Some(Readers::Origin(_)) = cors::allowed_origin(&settings.cors, headers) {
         return false;
     }
-    site.is_some() || !is_own(settings, headers, origin)
+    site.is_some() || !is_own(settings, request, origin)
 }
 
 fn is_simple(content_type: Option<&HeaderValue>) -> bool {
@@ -116,7 +127,7 @@ fn is_simple(content_type: Option<&HeaderValue>) -> bool {
 }
 
 /// Returns whether an origin is the one that the request is sent to. A proxy may have changed the scheme, so only hosts are compared.
-fn is_own(settings: &ApiSettings, headers: &HeaderMap, origin: &HeaderValue) -> bool {
+fn is_own(settings: &ApiSettings, request: &Request, origin: &HeaderValue) -> bool {
     let Some((_, page)) = origin
         .to_str()
         .ok()
@@ -125,11 +136,12 @@ fn is_own(settings: &ApiSettings, headers: &HeaderMap, origin: &HeaderValue) -> 
         return false;
     };
     let forwarded = HeaderName::from_static("x-forwarded-host");
-    let trusted = settings.proxy_headers.then_some(forwarded);
-    [Some(HOST), trusted]
+    let believes_proxies = settings.uses_forwarding(request.extensions());
+    let believed = believes_proxies.then_some(forwarded);
+    [Some(HOST), believed]
         .into_iter()
         .flatten()
-        .filter_map(|name| headers.get(name))
+        .filter_map(|name| request.headers().get(name))
         .any(|host| host.as_bytes().eq_ignore_ascii_case(page.as_bytes()))
 }
 
@@ -203,6 +215,25 @@ mod tests {
         for host in ["a b", "a/b", "user@a", "a, b", "a:b:c", "http://a"] {
             assert_eq!(from(Version::HTTP_11, Some(host)), 400, "{host}");
         }
+    }
+
+    #[test]
+    fn a_request_of_http_2_has_one_host() {
+        let settings = ApiSettings::default();
+        let check = |authority: &str, host: &str, expected: u16| {
+            let request = Request::get(format!("http://{authority}/v1/status"));
+            let request = request.version(Version::HTTP_2).header(HOST, host);
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(
+                status_of(&settings, &request),
+                expected,
+                "{authority} {host}"
+            );
+        };
+        check("a:8041", "a:8041", 200);
+        check("a:8041", "A:8041", 200);
+        check("a:8041", "b:8041", 400);
+        check("a:8041", "a", 400);
     }
 
     #[test]

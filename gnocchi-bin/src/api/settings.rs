@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Extensions;
+
 use super::address_range::AddressRange;
+use super::trusted_proxies::TrustedProxies;
 
 /// Which web pages of other origins may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +56,11 @@ pub struct ApiSettings {
     pub points_max: usize,
     /// The largest number of metrics in one request with measures; more are refused with 413.
     pub metrics_max: usize,
-    /// Whether `Forwarded` and `X-Forwarded-*` headers are believed. Only safe behind a proxy that sets them.
+    /// Whether `Forwarded` and `X-Forwarded-*` headers of trusted proxies are used.
     pub proxy_headers: bool,
+    /// Which proxies may name the user or the client behind them. Addresses are known only where the router is served with
+    /// [`ConnectInfo`](axum::extract::ConnectInfo) of a [`SocketAddr`](std::net::SocketAddr); without, every request is trusted.
+    pub trusted_proxies: TrustedProxies,
     /// Access by web pages of other origins.
     pub cors: CorsSettings,
     /// What load balancers are told.
@@ -98,8 +104,21 @@ impl Default for ApiSettings {
             // Each costs a few hundred bytes and a look-up, even without a point.
             metrics_max: 200_000,
             proxy_headers: false,
+            trusted_proxies: TrustedProxies::default(),
             cors: CorsSettings::default(),
             healthcheck: HealthcheckSettings::default(),
         }
+    }
+}
+
+impl ApiSettings {
+    /// Returns whether the headers about forwarding of a request with these extensions count.
+    pub(crate) fn uses_forwarding(&self, extensions: &Extensions) -> bool {
+        self.proxy_headers && self.trusted_proxies.sent(extensions)
+    }
+
+    /// Returns the proxies whose headers about forwarding count, if they do.
+    pub(crate) fn forwarding_proxies(&self) -> Option<TrustedProxies> {
+        self.proxy_headers.then(|| self.trusted_proxies.clone())
     }
 }

@@ -47,7 +47,7 @@ impl ApiState {
             inner: Arc::new(Inner {
                 gnocchi,
                 access,
-                logins: Logins::new(settings.proxy_headers),
+                logins: Logins::new(settings.forwarding_proxies()),
                 settings,
                 metrics,
                 body_memory,

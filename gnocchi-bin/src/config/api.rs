@@ -8,6 +8,7 @@ use super::request_logs::RequestLogs;
 use super::{auth, cors};
 use crate::api::auth::AuthSettings;
 use crate::api::settings::ApiSettings;
+use crate::api::{AddressRangeError, TrustedProxies};
 
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
@@ -25,9 +26,15 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .or("basic"),
         OptionSpec::new(
             "trusted_identity_headers",
-            "with auth_mode = keystone: trust X-User-Id, X-Project-Id, X-Domain-Id and X-Roles of a proxy that has validated the token",
+            "with auth_mode = keystone: take X-User-Id, X-Project-Id, X-Domain-Id and X-Roles from a trusted proxy that has validated the token",
         )
         .or("false"),
+        OptionSpec::new(
+            "trusted_proxies",
+            "addresses of proxies, as 10.0.0.1 or 10.0.0.0/8: headers that name users or clients count from there only",
+        )
+        .or("127.0.0.0/8,::1")
+        .list(),
         OptionSpec::new("max_limit", "largest page of a listing").or("1000"),
         OptionSpec::new(
             "operation_timeout",
@@ -37,7 +44,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("api", "refresh_timeout"),
         OptionSpec::new(
             "enable_proxy_headers_parsing",
-            "trust Forwarded and X-Forwarded-* headers",
+            "take Forwarded and X-Forwarded-* headers from trusted proxies",
         )
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
@@ -119,6 +126,10 @@ impl Api {
                 .integer("metrics_max", 1..=usize::MAX)
                 .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
+            trusted_proxies: TrustedProxies::new(section.list_of("trusted_proxies", |item| {
+                item.parse()
+                    .map_err(|error: AddressRangeError| error.to_string())
+            })?),
             cors: cors::read(reader)?,
             healthcheck: healthcheck::read(reader, port)?,
         };

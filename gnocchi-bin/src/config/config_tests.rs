@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::api::TrustedProxies;
 
 /// Files of a test, and the sources that read them in this order.
 pub(super) struct Fixture {
@@ -416,6 +417,29 @@ fn names_without_effect_are_warned_about() {
     assert_eq!(
         misspelt,
         "environment variable GNOCCHI_API__HOTS: section [api] has no option hots; did you mean host?"
+    );
+}
+
+#[test]
+fn proxies_are_addresses() {
+    let proxies = |text: &str| {
+        Fixture::new()
+            .file("a.conf", text)
+            .load()
+            .api
+            .settings
+            .trusted_proxies
+    };
+    assert_eq!(proxies(""), TrustedProxies::default());
+    let some = proxies("[api]\ntrusted_proxies = 192.0.2.1,\n  fd00::/8\n");
+    assert!(some.include("192.0.2.1".parse().unwrap()) && some.include("fd00::1".parse().unwrap()));
+    assert!(!some.include("127.0.0.1".parse().unwrap()));
+    let error = Fixture::new()
+        .file("a.conf", "[api]\ntrusted_proxies = proxy.example\n")
+        .error();
+    assert!(
+        error.ends_with("[api] trusted_proxies = proxy.example: must be an address, or a range of them like 10.0.0.0/8 or fd00::/8"),
+        "{error}"
     );
 }
 

@@ -190,8 +190,8 @@ mod tests {
                 "f:2: section [api] has no option prot; did you mean port?",
             ),
             (
-                "[api]\nconections_max = 1\n",
-                "f:2: section [api] has no option conections_max; did you mean connections_max?",
+                "[api]\ntrusted_proxys = ::1\n",
+                "f:2: section [api] has no option trusted_proxys; did you mean trusted_proxies?",
             ),
             (
                 "[api]\ncolour = red\n",

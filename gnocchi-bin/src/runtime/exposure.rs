@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::policy_files::PolicyFiles;
+use crate::api::TrustedProxies;
 use crate::api::auth::AuthSettings;
 use crate::config::Config;
 
@@ -19,11 +20,20 @@ const OTHERS_WRITE: u32 = 0o002;
 const OTHERS_ANYTHING: u32 = 0o007;
 
 /// Warns when whoever can connect to an address can be the administrator.
-pub(super) fn warn_of_open_access(auth: &AuthSettings, address: SocketAddr) {
+pub(super) fn warn_of_open_access(
+    auth: &AuthSettings,
+    proxies: &TrustedProxies,
+    address: SocketAddr,
+) {
     let reach = if address.ip().to_canonical().is_loopback() {
         "every user of this machine"
     } else {
         "everyone who can reach this address"
+    };
+    let claimants = if proxies.reach_beyond_this_machine() {
+        "everyone who can send from the addresses of [api] trusted_proxies"
+    } else {
+        "every user of this machine"
     };
     match auth {
         AuthSettings::Basic(basic) if basic.password_file.is_none() => warn!(
@@ -33,11 +43,11 @@ pub(super) fn warn_of_open_access(auth: &AuthSettings, address: SocketAddr) {
         AuthSettings::RemoteUser(remote) => warn!(
             %address,
             header = remote.header,
-            "callers are who this header says: {reach} can be the administrator, unless a proxy stands in between that removes the header from what clients send"
+            "callers are who this header says when it comes from [api] trusted_proxies: {claimants} can be the administrator; the proxy must remove the header from what clients send"
         ),
         AuthSettings::IdentityHeaders => warn!(
             %address,
-            "callers are who X-User-Id, X-Project-Id and X-Roles say: {reach} can be the administrator, unless a proxy stands in between that removes these headers from what clients send"
+            "callers are who X-User-Id, X-Project-Id and X-Roles say when these come from [api] trusted_proxies: {claimants} can be the administrator; the proxy must remove these headers from what clients send"
         ),
         AuthSettings::Basic(_) | AuthSettings::Keystone(_) => {}
     }

@@ -48,7 +48,8 @@ pub async fn serve(
         port,
         source,
     })?;
-    exposure::warn_of_open_access(&config.api.auth, listener.address());
+    let proxies = &config.api.settings.trusted_proxies;
+    exposure::warn_of_open_access(&config.api.auth, proxies, listener.address());
     let request_log = request_log(config, hangups.clone())?;
     let store = Store::open(store_config(config, default_policies)).await?;
     exposure::warn_of_open_directory(&config.storage.data_dir);
@@ -112,8 +113,8 @@ fn collected(metrics: PrometheusHandle, store: &Store, config: &Config) -> Proce
 
 fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, ServeError> {
     let settings = &config.api.request_logs;
-    let trusts_proxies = config.api.settings.proxy_headers;
-    let opened = RequestLog::open(settings, trusts_proxies, Arc::new(SystemClock), hangups);
+    let proxies = config.api.settings.forwarding_proxies();
+    let opened = RequestLog::open(settings, proxies, Arc::new(SystemClock), hangups);
     opened.map_err(ServeError::AccessLog)
 }
 

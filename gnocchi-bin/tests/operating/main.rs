@@ -9,6 +9,7 @@ mod exposure;
 mod logins;
 mod metrics;
 mod passwd;
+mod proxies;
 mod request_log;
 mod signals;
 #[path = "../support/mod.rs"]

@@ -109,7 +109,7 @@ async fn combined_lines_have_the_columns_that_tools_know() {
         after,
         "\"GET /v1/metric?X-Auth-Token=***&limit=1 HTTP/1.1\" 200 2 \"http://***@h/?p=***\" \"a \\x22b\\x22 \\x5C\""
     );
-    assert!(lines[3].starts_with("10.0.0.1 - - ["), "{text}");
+    assert!(lines[3].starts_with("10.0.0.2 - - ["), "{text}");
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use http::{HeaderValue, StatusCode};
 use super::basic::Basic;
 use super::identity_headers;
 use super::keystone::Keystone;
-use super::logins::Logins;
 use super::remote_user::RemoteUserHeader;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
@@ -121,7 +120,8 @@ impl IntoResponse for Refusal {
 
 impl Authenticator {
     /// Finds out who calls.
-    async fn caller(&self, parts: &Parts, logins: &Logins) -> Result<Caller, Refusal> {
+    async fn caller(&self, parts: &Parts, state: &ApiState) -> Result<Caller, Refusal> {
+        let (logins, proxies) = (state.logins(), &state.settings().trusted_proxies);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = peer.map(|peer| peer.0.ip().to_canonical());
         let outcome = match self {
@@ -129,9 +129,9 @@ impl Authenticator {
                 let client = logins.client(parts).unwrap_or_default();
                 basic.caller(&parts.headers, &client).await
             }
-            Self::RemoteUser(header) => header.caller(parts),
+            Self::RemoteUser(header) => header.caller(parts, proxies),
             Self::Keystone(keystone) => keystone.caller(&parts.headers).await,
-            Self::IdentityHeaders => identity_headers::caller(&parts.headers),
+            Self::IdentityHeaders => identity_headers::caller(parts, proxies),
         };
         logins.note(parts, &outcome);
         let mut caller = outcome?;
@@ -174,7 +174,7 @@ impl FromRequestParts<ApiState> for Authenticated {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        let caller = state.authenticator().caller(parts, state.logins()).await;
+        let caller = state.authenticator().caller(parts, state).await;
         caller.map(Self)
     }
 }
@@ -185,7 +185,7 @@ pub(crate) async fn guard(State(state): State<ApiState>, request: Request, next:
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    match state.authenticator().caller(&parts, state.logins()).await {
+    match state.authenticator().caller(&parts, &state).await {
         Ok(caller) => {
             parts.extensions.insert(Authenticated(caller));
             next.run(Request::from_parts(parts, body)).await

@@ -2,14 +2,35 @@
 
 use gnocchi_core::policy::Caller;
 use http::HeaderMap;
+use http::request::Parts;
 
 use super::authenticator::Refusal;
+use crate::api::TrustedProxies;
 
 /// What callers are told that are not known.
 const NEEDED: &str = "The proxy in front of the server must name the caller in one X-User-Id and one X-Project-Id header";
 
+/// The headers that name the caller.
+const HEADERS: [&str; 4] = ["x-user-id", "x-project-id", "x-domain-id", "x-roles"];
+
+/// What callers are told whose headers do not count.
+const UNTRUSTED: &str = "X-User-Id and X-Project-Id headers count only when a proxy sends them whose address is in [api] trusted_proxies";
+
+/// Reads who calls, as a proxy says.
+pub(super) fn caller(parts: &Parts, proxies: &TrustedProxies) -> Result<Caller, Refusal> {
+    if !proxies.sent(&parts.extensions)
+        && let Some(header) = HEADERS
+            .iter()
+            .find(|name| parts.headers.contains_key(**name))
+    {
+        TrustedProxies::note_ignored(header, &parts.extensions);
+        return Err(Refusal::unauthorized(None, UNTRUSTED));
+    }
+    named(&parts.headers)
+}
+
 /// Reads who calls; a request without user and project has not passed the token layer.
-pub(super) fn caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
+fn named(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let (user, project) = (text(headers, "x-user-id")?, text(headers, "x-project-id")?);
     if user.is_none() && project.is_none() {
         return Err(Refusal::unauthorized(None, NEEDED));
@@ -42,7 +63,10 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
+    use http::{HeaderName, HeaderValue, Request};
 
     use super::*;
 
@@ -53,7 +77,7 @@ mod tests {
                 HeaderValue::from_static(value),
             )
         });
-        caller(&headers.collect()).ok()
+        named(&headers.collect()).ok()
     }
 
     #[test]
@@ -81,10 +105,10 @@ mod tests {
             let mut headers: HeaderMap = (own.into_iter())
                 .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            assert!(caller(&headers).is_ok());
+            assert!(named(&headers).is_ok());
             let value = HeaderValue::from_bytes(added.1.as_bytes()).unwrap();
             headers.append(added.0, value);
-            assert!(caller(&headers).is_err(), "{added:?}");
+            assert!(named(&headers).is_err(), "{added:?}");
         };
         check(("x-user-id", "admin"));
         check(("x-project-id", "other"));
@@ -92,7 +116,22 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-user-id", HeaderValue::from_static("u"));
         headers.insert("x-project-id", HeaderValue::from_bytes(b"\xff").unwrap());
-        assert!(caller(&headers).is_err());
+        assert!(named(&headers).is_err());
+    }
+
+    #[test]
+    fn headers_count_from_proxies_only() {
+        let from = |address: &str| {
+            let peer: SocketAddr = address.parse().unwrap();
+            let request = Request::builder()
+                .header("x-user-id", "u")
+                .header("x-roles", "admin");
+            let request = request.extension(ConnectInfo(peer)).body(()).unwrap();
+            let (parts, ()) = request.into_parts();
+            caller(&parts, &TrustedProxies::default()).ok()?.creator
+        };
+        assert_eq!(from("127.0.0.1:1").as_deref(), Some("u:"));
+        assert_eq!(from("192.0.2.1:1"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use tracing::warn;
 
 use super::authenticator::{Attempt, Refusal};
-use crate::api::client;
+use crate::api::TrustedProxies;
 
 /// How many failures of one address are logged at once, and how long it then takes until one more is.
 const LOGGED_OF_ONE_ADDRESS: u32 = 5;
@@ -37,8 +37,8 @@ pub(crate) struct Logins {
     failures: Counter,
     limits: Cache<String, Arc<LogLimit>>,
     limit_of_all: LogLimit,
-    /// Whether the addresses of clients are those that a proxy names.
-    trusts_proxies: bool,
+    /// Proxies that may name the addresses of clients.
+    proxies: Option<TrustedProxies>,
 }
 
 impl fmt::Debug for Logins {
@@ -48,14 +48,14 @@ impl fmt::Debug for Logins {
 }
 
 impl Logins {
-    /// Starts counting; clients are who proxies say if these are trusted.
-    pub(crate) fn new(trusts_proxies: bool) -> Self {
+    /// Starts counting; clients are who these proxies say.
+    pub(crate) fn new(proxies: Option<TrustedProxies>) -> Self {
         Self {
             successes: counter!("gnocchi_logins_total", "result" => "success"),
             failures: counter!("gnocchi_logins_total", "result" => "failure"),
             limits: Cache::new(ADDRESSES_MAX),
             limit_of_all: LogLimit::new(LOGGED_OF_ALL, INTERVAL_OF_ALL),
-            trusts_proxies,
+            proxies,
         }
     }
 

@@ -5,6 +5,7 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::authenticator::Refusal;
+use crate::api::TrustedProxies;
 
 /// Who calls, as an embedding program says it: it adds this to the extensions of a request, which beats any header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +23,21 @@ impl RemoteUserHeader {
     }
 
     /// Reads who calls. A header that occurs twice was not set by the proxy alone, so it names nobody.
-    pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    pub(super) fn caller(
+        &self,
+        parts: &Parts,
+        proxies: &TrustedProxies,
+    ) -> Result<Caller, Refusal> {
         if let Some(RemoteUser(name)) = parts.extensions.get() {
             return Ok(Caller::named(name));
+        }
+        if !proxies.sent(&parts.extensions) && parts.headers.contains_key(&self.0) {
+            TrustedProxies::note_ignored(self.0.as_str(), &parts.extensions);
+            let header = &self.0;
+            let text = format!(
+                "The {header} header counts only when a proxy sends it whose address is in [api] trusted_proxies"
+            );
+            return Err(Refusal::unauthorized(None, text));
         }
         let mut values = parts.headers.get_all(&self.0).iter();
         let name = match (values.next(), values.next()) {
@@ -46,6 +59,9 @@ impl RemoteUserHeader {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
     use http::Request;
 
     use super::*;
@@ -55,7 +71,10 @@ mod tests {
     ) -> Option<String> {
         let (parts, ()) = build(Request::builder()).body(()).unwrap().into_parts();
         let header = RemoteUserHeader::new(HeaderName::from_static("x-remote-user"));
-        header.caller(&parts).ok()?.creator
+        header
+            .caller(&parts, &TrustedProxies::default())
+            .ok()?
+            .creator
     }
 
     #[test]
@@ -82,6 +101,21 @@ mod tests {
                 .header("x-remote-user", "admin")
         });
         assert_eq!(twice, None);
+    }
+
+    #[test]
+    fn the_header_counts_from_proxies_only() {
+        let from = |address: &str| {
+            let peer: SocketAddr = address.parse().unwrap();
+            name(|request| {
+                request
+                    .header("x-remote-user", "jd")
+                    .extension(ConnectInfo(peer))
+            })
+        };
+        assert_eq!(from("127.0.0.1:1").as_deref(), Some("jd"));
+        assert_eq!(from("[::1]:1").as_deref(), Some("jd"));
+        assert_eq!(from("192.0.2.1:1"), None);
     }
 
     #[test]

@@ -19,7 +19,6 @@ use super::Recorder;
 use super::line::Entry;
 use super::mask::{masked_reference, masked_target};
 use crate::api::auth::CallerName;
-use crate::api::client;
 
 /// The status that is logged when the client has gone before there was a response, as nginx has it.
 const CLIENT_GONE: u16 = 499;
@@ -57,11 +56,11 @@ impl Exchange {
         caller: CallerName,
     ) -> Self {
         let headers = request.headers();
-        let forwarded_for = if recorder.trusts_proxies {
-            client::forwarded_for(headers).map(|client| shortened(client, NAME_CHARACTERS_MAX))
-        } else {
-            None
-        };
+        let proxies = recorder.proxies.as_ref();
+        let proxies = proxies.filter(|proxies| proxies.sent(request.extensions()));
+        let forwarded_for = proxies
+            .and_then(|proxies| proxies.client(headers))
+            .map(|client| shortened(client, NAME_CHARACTERS_MAX));
         Self {
             time: recorder.clock.now(),
             began: Instant::now(),

@@ -28,6 +28,7 @@ use gnocchi_core::clock::Clock;
 use tracing::warn;
 
 use super::signal::Hangups;
+use crate::api::TrustedProxies;
 use crate::api::auth::CallerName;
 use crate::config::RequestLogs;
 use exchange::{Counted, Exchange};
@@ -50,8 +51,8 @@ pub(super) struct RequestLog {
 #[derive(Debug)]
 struct Recorder {
     clock: Arc<dyn Clock>,
-    /// Whether the addresses of clients are those that a proxy names.
-    trusts_proxies: bool,
+    /// Proxies that may name the addresses of clients.
+    proxies: Option<TrustedProxies>,
     access: Option<Queue>,
     slow: Option<Duration>,
     slow_limit: LogLimit,
@@ -61,7 +62,7 @@ impl RequestLog {
     /// Opens the logs; `None` when there are none. The access log is opened anew at each hangup.
     pub(super) fn open(
         settings: &RequestLogs,
-        trusts_proxies: bool,
+        proxies: Option<TrustedProxies>,
         clock: Arc<dyn Clock>,
         hangups: Hangups,
     ) -> io::Result<Option<Self>> {
@@ -74,7 +75,7 @@ impl RequestLog {
         };
         let recorder = Arc::new(Recorder {
             clock,
-            trusts_proxies,
+            proxies,
             access: writer.as_ref().map(Writer::queue),
             slow: settings.slow,
             slow_limit: LogLimit::new(SLOW_AT_ONCE, SLOW_INTERVAL),
