@@ -21,6 +21,11 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'~');
 
+/// Says that a request came over TLS that this server has ended; whoever serves the router adds it to the extensions of the
+/// request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverTls;
+
 /// Where the API is: scheme, host and the path that it is mounted under, for example `http://example.org/gnocchi`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
@@ -39,7 +44,11 @@ impl BaseUrl {
     }
 
     fn new(parts: &Parts, believes_proxies: bool) -> Self {
-        let mut scheme = parts.uri.scheme_str().unwrap_or("http").to_owned();
+        let own = match parts.extensions.get::<OverTls>() {
+            Some(OverTls) => "https",
+            None => "http",
+        };
+        let mut scheme = parts.uri.scheme_str().unwrap_or(own).to_owned();
         let mut host = text(&parts.headers, HOST)
             .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
             .unwrap_or("localhost")

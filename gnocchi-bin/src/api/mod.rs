@@ -106,6 +106,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 
+pub use address::OverTls;
 pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
 pub use probes::{Collector, ProcessMetrics};

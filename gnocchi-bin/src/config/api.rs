@@ -5,6 +5,7 @@ use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
 use super::request_logs::RequestLogs;
+use super::tls::{self, ServerTls};
 use super::{auth, cors};
 use crate::api::auth::AuthSettings;
 use crate::api::settings::ApiSettings;
@@ -74,7 +75,8 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("uwsgi_path", "program of another server").accepted(),
         OptionSpec::new("paste_config", "middleware file of another server").accepted(),
     ],
-);
+)
+.with_shared(&tls::OPTIONS);
 
 /// The most connections that may be asked for: more than the ports of one peer.
 const CONNECTIONS_LIMIT: usize = 1_000_000;
@@ -89,6 +91,8 @@ pub struct Api {
     pub host: String,
     /// The port to listen on; zero takes a free one.
     pub port: u16,
+    /// TLS on that port.
+    pub tls: Option<ServerTls>,
     /// The largest number of open connections; more wait.
     pub connections_max: usize,
     /// What the router needs to know.
@@ -142,6 +146,7 @@ impl Api {
         Ok(Self {
             host: section.text("host")?.unwrap_or_else(|| host_default.into()),
             port,
+            tls: tls::read(section)?,
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,

@@ -25,6 +25,7 @@ mod reader;
 mod request_logs;
 mod source;
 mod storage;
+mod tls;
 
 pub use api::Api;
 pub use archive_policy::ArchivePolicyDefaults;
@@ -37,6 +38,7 @@ pub use policy::{Missing, PolicyPath, PolicySettings};
 pub use request_logs::{AccessLogFormat, AccessLogSettings, AccessLogTarget, RequestLogs};
 pub use source::{FlagPath, FlagValue, Sources};
 pub use storage::Storage;
+pub use tls::{ServerTls, TlsVersion};
 
 use std::path::PathBuf;
 

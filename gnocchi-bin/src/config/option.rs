@@ -39,7 +39,7 @@ pub struct SectionSpec {
     pub name: &'static str,
     /// Its own options, in the order of the documentation.
     pub options: &'static [OptionSpec],
-    /// Options that it has in common with another section.
+    /// Further options: those that it has in common with another section, or that have a file of their own.
     pub shared: &'static [OptionSpec],
     /// Whether it may have options that are not listed, since it belongs to a library of other deployments.
     pub open: bool,
@@ -117,7 +117,7 @@ impl SectionSpec {
         }
     }
 
-    /// Adds options that it has in common with another section.
+    /// Adds options that it has in common with another section, or that have a file of their own.
     pub(super) const fn with_shared(mut self, shared: &'static [OptionSpec]) -> Self {
         self.shared = shared;
         self

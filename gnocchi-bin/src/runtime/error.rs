@@ -6,6 +6,7 @@ use gnocchi_drivers::embedded::StoreError;
 use thiserror::Error;
 
 use super::access::AccessError;
+use super::tls::TlsError;
 
 /// Why a server cannot start, or ends by itself.
 #[derive(Debug, Error)]
@@ -24,6 +25,9 @@ pub enum ServeError {
     /// Nobody could be let in as the configuration wants it.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// TLS cannot be spoken as the configuration wants it.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The access log cannot be opened.
     #[error("cannot open the access log ([api] access_log)")]
     AccessLog(#[source] io::Error),

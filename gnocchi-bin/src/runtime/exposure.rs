@@ -103,6 +103,7 @@ pub(super) fn settings_files(config: &Config) -> Vec<PathBuf> {
         .into_iter()
         .filter_map(|tls| tls.client_certificate.as_ref());
     files.extend(certificates.map(|(_, key)| key.clone()));
+    files.extend(config.api.tls.as_ref().map(|tls| tls.key.clone()));
     files
 }
 

@@ -1,4 +1,4 @@
-//! The listener: accepts connections and serves HTTP/1.1 or HTTP/2 on them until it is told to stop.
+//! The listener: accepts connections and serves HTTP/1.1 or HTTP/2 on them, with or without TLS, until it is told to stop.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,8 +14,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -24,11 +27,16 @@ use tracing::{debug, warn};
 use super::half_closed::HalfClosed;
 use super::impatient::Impatient;
 use super::lingering::Lingering;
+use super::tls::{self, Accepted, Tls};
 use super::unfinished::{self, Unread};
 use super::unread;
+use crate::api::OverTls;
 
 /// How long a connection may be silent between requests, or take for the head of one.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+/// How long the handshake of TLS may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a client may leave an answer unread.
 const UNREAD_MAX: Duration = Duration::from_mins(1);
@@ -68,6 +76,7 @@ pub struct Limits {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -78,7 +87,18 @@ impl Listener {
     pub async fn bind(host: &str, port: u16) -> io::Result<Self> {
         let socket = TcpListener::bind((host, port)).await?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket,
+            address,
+            tls: None,
+        })
+    }
+
+    /// Speaks TLS, or not.
+    #[must_use]
+    pub(super) fn with_tls(mut self, tls: Option<Tls>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// Returns the address that is listened on.
@@ -90,10 +110,11 @@ impl Listener {
     /// Returns the URL under which a program of this machine finds the server.
     #[must_use]
     pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         if self.address.ip().is_unspecified() {
-            format!("http://localhost:{}", self.address.port())
+            format!("{scheme}://localhost:{}", self.address.port())
         } else {
-            format!("http://{}", self.address)
+            format!("{scheme}://{}", self.address)
         }
     }
 
@@ -108,9 +129,9 @@ impl Listener {
                 shutdown: shutdown.clone(),
                 abandon: abandon.clone(),
             };
-            let router = router.clone();
+            let (tls, router) = (self.tls.clone(), router.clone());
             connections.spawn(async move {
-                connection.serve(stream, peer, router).await;
+                connection.serve(stream, peer, tls, router).await;
                 drop(place);
             });
         }
@@ -166,25 +187,65 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, peer: SocketAddr, router: Router) {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr, tls: Option<Tls>, router: Router) {
         // Answers are written whole: waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot switch TCP_NODELAY on");
         }
-        let version = tokio::select! {
-            version = tokio::time::timeout(SILENCE_MAX, version_of(&stream)) => version,
+        let begun = async {
+            match tls {
+                None => {
+                    let version = timeout(SILENCE_MAX, version_of(&stream)).await??;
+                    Ok(Some((Stream::Plain(stream), version)))
+                }
+                Some(tls) => match timeout(HANDSHAKE_MAX, tls.accept(stream)).await?? {
+                    Accepted::Refused => Ok(None),
+                    Accepted::Secured(stream) if tls::speaks_http2(&stream) => {
+                        Ok(Some((Stream::Secured(stream), Version::Http2)))
+                    }
+                    Accepted::Secured(stream) => {
+                        Ok(Some((Stream::Secured(stream), Version::Http1)))
+                    }
+                },
+            }
+        };
+        let begun: io::Result<_> = tokio::select! {
+            begun = begun => begun,
             // Nothing was asked yet.
             () = self.shutdown.cancelled() => return,
         };
-        let Ok(Ok(version)) = version else {
-            debug!(%peer, "a connection ended before it said anything");
-            return;
-        };
+        match begun {
+            Ok(Some((Stream::Plain(stream), version))) => {
+                self.speak(stream, version, peer, None, router).await;
+            }
+            Ok(Some((Stream::Secured(stream), version))) => {
+                self.speak(*stream, version, peer, Some(OverTls), router)
+                    .await;
+            }
+            Ok(None) => debug!(%peer, "a client does not speak TLS"),
+            Err(error) => debug!(%peer, %error, "a connection ended before it asked anything"),
+        }
+    }
+
+    /// Serves HTTP on a connection.
+    async fn speak<S>(
+        self,
+        stream: S,
+        version: Version,
+        peer: SocketAddr,
+        over_tls: Option<OverTls>,
+        router: Router,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let unread = Unread::default();
         let client = unread.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = unfinished::drained(request, unfinished::LIMITS, &client);
             request.extensions_mut().insert(ConnectInfo(peer));
+            if let Some(over_tls) = over_tls {
+                request.extensions_mut().insert(over_tls);
+            }
             let answer = router.clone().oneshot(request);
             async move {
                 let answer = answer.await?;
@@ -236,6 +297,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// A connection that has begun.
+enum Stream {
+    Plain(TcpStream),
+    Secured(Box<TlsStream<TcpStream>>),
 }
 
 /// What a client speaks.

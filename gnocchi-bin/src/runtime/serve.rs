@@ -19,6 +19,7 @@ use super::request_log::RequestLog;
 use super::signal::{Hangups, Signals};
 use super::store::store_config;
 use super::telemetry::{ProcessCollector, StoreCollector};
+use super::tls::Tls;
 use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
 
@@ -27,7 +28,7 @@ use crate::config::Config;
 const WORKERS_DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
-/// each hangup, files of access rules and passwords are read again. `announce` is given the URL once requests are answered.
+/// each hangup, files of access rules, passwords and certificates are read again. `announce` is given the URL once requests are answered.
 ///
 /// # Errors
 /// [`ServeError`] when the server cannot start, or processing ends by itself.
@@ -39,7 +40,11 @@ pub async fn serve(
     announce: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
     let Signals { shutdown, hangups } = signals;
-    let (access, watch) = access_control(config)?;
+    let (access, mut watch) = access_control(config)?;
+    let tls = match &config.api.tls {
+        Some(settings) => Some(Tls::open(settings, &mut watch)?),
+        None => None,
+    };
     exposure::warn_of_open_files(&exposure::settings_files(config));
     let (host, port) = (config.api.host.as_str(), config.api.port);
     let listener = Listener::bind(host, port).await;
@@ -48,6 +53,7 @@ pub async fn serve(
         port,
         source,
     })?;
+    let listener = listener.with_tls(tls);
     let proxies = &config.api.settings.trusted_proxies;
     exposure::warn_of_open_access(&config.api.auth, proxies, listener.address());
     let request_log = request_log(config, hangups.clone())?;

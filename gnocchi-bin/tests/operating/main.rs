@@ -14,6 +14,7 @@ mod request_log;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -206,7 +206,7 @@ impl Starting {
             .trim()
             .rsplit(' ')
             .next()
-            .filter(|url| url.starts_with("http://"))
+            .filter(|url| url.starts_with("http://") || url.starts_with("https://"))
         {
             Some(url) if read.is_ok() => Ok(Server {
                 url: url.to_owned(),
