@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Failure;
 use super::common::{CommonArgs, ToolFlags};
 use crate::config::{Config, FlagPath, FlagValue, Loaded};
-use crate::runtime::{self, exposure, signal, telemetry};
+use crate::runtime::{self, descriptors, exposure, signal, telemetry};
 
 /// Serves the HTTP API and processes measures, in one process on one data directory.
 #[derive(Debug, Clone, Default, Args)]
@@ -62,6 +62,7 @@ impl ServeArgs {
 /// [`Failure`] when the configuration cannot be used, the server cannot start, or its background work fails.
 pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
     signal::survive_hangups().map_err(Failure::Signals)?;
+    descriptors::raise_limit();
     let flags = arguments.flags();
     let default_policies = if arguments.no_default_policies {
         DefaultPolicies::Skip

@@ -1,6 +1,7 @@
 //! Start-up and shutdown: from a configuration to a running server and back.
 
 mod access;
+pub(crate) mod descriptors;
 mod error;
 pub(crate) mod exposure;
 mod half_closed;

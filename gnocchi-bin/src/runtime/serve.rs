@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::access::access_control;
+use super::descriptors;
 use super::error::ServeError;
 use super::exposure;
 use super::listener::{Limits, Listener};
@@ -74,7 +75,7 @@ pub async fn serve(
         router = log.around(router);
     }
     let limits = Limits {
-        connections_max: config.api.connections_max,
+        connections_max: descriptors::connections(config.api.connections_max),
         drain: config.general.graceful_shutdown_timeout,
     };
 
