@@ -9,6 +9,7 @@ mod support;
 
 use std::time::Duration;
 
+use serde_json::json;
 use support::faulty_disk::{Fault, FaultyDisk, Survivors};
 use support::load::{Load, chance, number, pause};
 use support::writers::Outcome;
@@ -73,6 +74,63 @@ async fn a_flush_that_failed_is_never_believed() {
         return;
     };
     fail(&disk, Fault::Flush).await;
+}
+
+/// What is on the way to a slow disk is not acknowledged, and keeps nobody from reading.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_disk_delays_writes_only() {
+    let Some(disk) = FaultyDisk::new("a_slow_disk_delays_writes_only") else {
+        return;
+    };
+    let mut chance = chance();
+    let server = start(&disk);
+    let client = server.client();
+    let policy = json!({
+        "name": "p", "aggregation_methods": ["count"],
+        "definition": [{"granularity": 60, "timespan": 86400}],
+    });
+    client.create("/v1/archive_policy", &policy).await;
+    let metric = client
+        .create("/v1/metric", &json!({"archive_policy_name": "p"}))
+        .await;
+    let measures = format!("/v1/metric/{}/measures", metric["id"].as_str().unwrap());
+    let points = |number: u64| json!([{"timestamp": 60 * number, "value": number}]);
+    assert_eq!(client.send("POST", &measures, &points(0)).await.status, 202);
+
+    disk.set(Fault::HeldFlush);
+    let writes: Vec<_> = (1..20)
+        .map(|number| {
+            let (client, measures, body) = (server.client(), measures.clone(), points(number));
+            tokio::spawn(async move { client.send("POST", &measures, &body).await.status })
+        })
+        .collect();
+    // All of these end while the disk is held, and with them this test.
+    for _ in 0..50 {
+        for path in [measures.as_str(), "/v1/metric", "/v1/status"] {
+            client.get(path).await;
+        }
+        for path in ["/healthcheck/live", "/metrics"] {
+            assert_eq!(client.status_and_text(path).await.0, 200, "{path}");
+        }
+    }
+    assert!(
+        writes.iter().all(|write| !write.is_finished()),
+        "nothing is acknowledged that is not flushed"
+    );
+    disk.set(Fault::None);
+    for write in writes {
+        assert_eq!(write.await.unwrap(), 202);
+    }
+    // And the power fails.
+    server.kill();
+    disk.cut_power(Survivors::Flushed, &mut chance);
+    let server = start(&disk);
+    let read = server
+        .client()
+        .get(&format!("{measures}?aggregation=count"))
+        .await;
+    assert_eq!(read.as_array().unwrap().len(), 20, "{read}");
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

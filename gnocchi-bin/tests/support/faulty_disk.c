@@ -2,7 +2,8 @@
  *
  * FAULTY_DISK_DIR   calls for files below this directory are looked at, all others pass.
  * FAULTY_DISK_MODE  a file whose first letter says what fails now: f flushing (EIO), w writing (EIO), r every change (EROFS, as on a
- *                   file system that was remounted read-only), anything else nothing.
+ *                   file system that was remounted read-only), h no flush comes to its end until the letter changes (a slow disk),
+ *                   anything else nothing.
  * FAULTY_DISK_KEPT  a directory that gets what a power failure would leave: nothing but what was flushed. See power_cut.rs.
  *
  * A flush that fails leaves its pages neither written nor dirty, as Linux does: the next flush succeeds without them.
@@ -213,6 +214,8 @@ static int flush(int fd, int (*next)(int))
     struct stat status;
     if (!is_ours(fd, path))
         return next(fd);
+    while (mode() == 'h')
+        usleep(1000);
     int fails = refused("f", EIO);
     if (getenv("FAULTY_DISK_KEPT") && !fstat(fd, &status)) {
         pthread_mutex_lock(&lock);

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     None,
     /// Flushing reports an error, and what was to be flushed never is.
     Flush,
+    /// Flushing takes until something else is set: a disk that is slow.
+    HeldFlush,
     /// Writing reports an error.
     Write,
     /// Nothing can be changed, as after a remount.
@@ -125,6 +127,7 @@ impl FaultyDisk {
         let letter = match fault {
             Fault::None => "-",
             Fault::Flush => "f",
+            Fault::HeldFlush => "h",
             Fault::Write => "w",
             Fault::ReadOnly => "r",
         };
