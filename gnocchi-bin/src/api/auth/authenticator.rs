@@ -126,8 +126,8 @@ impl Authenticator {
         let address = peer.map(|peer| peer.0.ip().to_canonical());
         let outcome = match self {
             Self::Basic(basic) => {
-                let client = logins.client(parts).unwrap_or_default();
-                basic.caller(&parts.headers, &client).await
+                let client = || logins.client(parts).unwrap_or_default();
+                basic.caller(&parts.headers, client).await
             }
             Self::RemoteUser(header) => header.caller(parts, proxies),
             Self::Keystone(keystone) => keystone.caller(&parts.headers).await,

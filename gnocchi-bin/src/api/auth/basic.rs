@@ -29,11 +29,11 @@ impl Basic {
         }
     }
 
-    /// Reads who calls, and checks their password if passwords count; `client` is where they call from.
+    /// Reads who calls, and checks their password if passwords count; `client` tells where they call from.
     pub(super) async fn caller(
         &self,
         headers: &HeaderMap,
-        client: &str,
+        client: impl FnOnce() -> String + Send,
     ) -> Result<Caller, Refusal> {
         let needed = match self.passwords {
             None => "Send a user name in an Authorization header of the scheme Basic",
@@ -107,7 +107,7 @@ mod tests {
             let value = format!("Basic {}", STANDARD.encode(text));
             let value = HeaderValue::try_from(value).unwrap();
             let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-            let caller = basic.caller(&headers, "client").await.ok()?;
+            let caller = basic.caller(&headers, || "client".to_owned()).await.ok()?;
             caller.creator
         };
         assert_eq!(call("jd:U*U").await.as_deref(), Some("jd"));

@@ -100,13 +100,18 @@ impl Passwords {
         self.users().is_empty()
     }
 
-    /// Checks a password that a client sends. A wrong one takes the same time whether or not there is such a user and whatever
+    /// Checks a password that a client sends; `client` is asked for its address when that matters. A wrong one takes the same time whether or not there is such a user and whatever
     /// their hash costs; one that was right a moment ago takes no time. Clients and names that send wrong passwords wait behind
     /// the others.
     ///
     /// # Cancel safety
     /// May be dropped at any point; a check that has begun comes to its end in the background, and keeps its room until then.
-    pub async fn verify(&self, client: &str, name: &str, password: &str) -> Verdict {
+    pub async fn verify(
+        &self,
+        client: impl FnOnce() -> String + Send,
+        name: &str,
+        password: &str,
+    ) -> Verdict {
         let users = self.users();
         let Some(compared) = users.compared(name, |end| self.verified.number(name, end)) else {
             return Verdict::Wrong;
@@ -115,8 +120,9 @@ impl Passwords {
         if self.verified.contains(&digest) {
             return Verdict::Right;
         }
-        let check = self.check(users, compared, client, name, password, digest);
-        self.verified.once(client, &digest, check).await
+        let client = client();
+        let check = self.check(users, compared, &client, name, password, digest);
+        self.verified.once(&client, &digest, check).await
     }
 
     async fn check(

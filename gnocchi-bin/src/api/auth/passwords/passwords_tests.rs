@@ -3,6 +3,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::hash::Hash;
 use super::*;
 
+fn client() -> String {
+    "client".to_owned()
+}
+
 /// `U*U`, as the test vectors of bcrypt have it.
 const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
@@ -15,7 +19,7 @@ async fn passwords_of_both_kinds() {
     let passwords = Passwords::parse(&format!("# users\n\nb:{BCRYPT}\n a:{ARGON2} \n")).unwrap();
     let check = async |name: &str, password: &str, expected: Verdict| {
         assert_eq!(
-            passwords.verify("client", name, password).await,
+            passwords.verify(client, name, password).await,
             expected,
             "{name}"
         );
@@ -30,34 +34,28 @@ async fn passwords_of_both_kinds() {
         check("c", "U*U", Verdict::Wrong).await;
     }
     let nobody = Passwords::parse("").unwrap();
-    assert_eq!(nobody.verify("client", "b", "U*U").await, Verdict::Wrong);
+    assert_eq!(nobody.verify(client, "b", "U*U").await, Verdict::Wrong);
 }
 
 #[tokio::test]
 async fn a_changed_file_counts_at_once() {
     let passwords = Passwords::parse(&format!("jd:{BCRYPT}")).unwrap();
-    assert_eq!(
-        passwords.verify("client", "jd", "U*U").await,
-        Verdict::Right
-    );
+    assert_eq!(passwords.verify(client, "jd", "U*U").await, Verdict::Right);
     passwords.replace(&format!("jd:{ARGON2}")).unwrap();
+    assert_eq!(passwords.verify(client, "jd", "U*U").await, Verdict::Wrong);
     assert_eq!(
-        passwords.verify("client", "jd", "U*U").await,
-        Verdict::Wrong
-    );
-    assert_eq!(
-        passwords.verify("client", "jd", "password").await,
+        passwords.verify(client, "jd", "password").await,
         Verdict::Right
     );
     // A broken file changes nothing.
     passwords.replace("jd").unwrap_err();
     assert_eq!(
-        passwords.verify("client", "jd", "password").await,
+        passwords.verify(client, "jd", "password").await,
         Verdict::Right
     );
     passwords.replace("").unwrap();
     assert_eq!(
-        passwords.verify("client", "jd", "password").await,
+        passwords.verify(client, "jd", "password").await,
         Verdict::Wrong
     );
 }
@@ -70,10 +68,7 @@ async fn checks_whose_requests_are_given_up_keep_their_room() {
     let slow = BCRYPT.replace("$05$", "$08$");
     let passwords = Passwords::parse(&format!("jd:{slow}")).unwrap();
     let all = passwords.turns.free();
-    assert_eq!(
-        passwords.verify("client", "jd", "wrong").now_or_never(),
-        None
-    );
+    assert_eq!(passwords.verify(client, "jd", "wrong").now_or_never(), None);
     assert_eq!(passwords.turns.free(), all - 1);
 }
 
@@ -84,14 +79,14 @@ async fn refusals_take_as_long_whether_a_name_is_known_or_not() {
     let period = passwords.users().pace().end(Instant::now(), Instant::now()) - Instant::now();
     for name in ["cheap", "slow", "nobody", "noone", "none"] {
         let began = Instant::now();
-        let verdict = passwords.verify("client", name, "wrong").await;
+        let verdict = passwords.verify(client, name, "wrong").await;
         assert_eq!(verdict, Verdict::Wrong, "{name}");
         // Never sooner than that; later where the machine is busy.
         assert!(began.elapsed() >= period.mul_f64(0.9), "{name}");
     }
     // The right password of a cheap hash waits for nothing but its check.
     assert_eq!(
-        passwords.verify("client", "cheap", "U*U").await,
+        passwords.verify(client, "cheap", "U*U").await,
         Verdict::Right
     );
 }
@@ -120,14 +115,14 @@ async fn a_flood_of_wrong_passwords_delays_others_by_the_running_checks_only() {
             let passwords = Arc::clone(&passwords);
             tokio::spawn(async move {
                 let password = format!("wrong{number}");
-                passwords.verify("client", "known", &password).await
+                passwords.verify(client, "known", &password).await
             })
         })
         .collect();
     while passwords.turns.free() > 0 {
         tokio::task::yield_now().await;
     }
-    let verdict = passwords.verify("client", "jd", "U*U").await;
+    let verdict = passwords.verify(client, "jd", "U*U").await;
     assert_eq!(verdict, Verdict::Right);
     let waiting = flood.iter().filter(|wrong| !wrong.is_finished()).count();
     assert!(waiting > 200, "it did not wait for them: {waiting}");
