@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use gnocchi_core::log_limit::LogLimit;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -61,6 +62,9 @@ const HALF_CLOSED_PAUSE: Duration = Duration::from_millis(300);
 
 /// The pause after a connection could not be accepted, for example because the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often that is logged: a few times at once, and then once in this time.
+static UNACCEPTED: LogLimit = LogLimit::new(3, Duration::from_secs(10));
 
 /// How the listener treats its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +169,9 @@ impl Listener {
                 match self.socket.accept().await {
                     Ok((stream, peer)) => return (stream, peer, place),
                     Err(error) => {
-                        warn!(%error, "cannot accept a connection");
+                        if let Some(held_back) = UNACCEPTED.pass() {
+                            warn!(%error, held_back, "cannot accept a connection");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }

@@ -33,7 +33,7 @@ const HTTP1: &[u8] = b"http/1.1";
 
 /// What a client reads that speaks HTTP without TLS.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=UTF-8\r\n\
-    Connection: close\r\nContent-Length: 51\r\n\r\nThis port speaks https only, and this was no https\n";
+    X-Content-Type-Options: nosniff\r\nConnection: close\r\nContent-Length: 51\r\n\r\nThis port speaks https only, and this was no https\n";
 
 /// Certificates that cannot be used.
 #[derive(Debug, Error)]

@@ -260,6 +260,31 @@ fn pipes_and_empty_files_are_refused_in_place_of_passwords_and_rules() {
 }
 
 #[test]
+fn pipes_in_place_of_the_files_of_a_running_server_hold_nothing_up() {
+    let place = Place::new("[basic]\npassword_file = users\n");
+    let at = place.directory.path();
+    for (name, text) in [("users", USERS), ("policy.yaml", "{}")] {
+        write(at, name, text);
+        place.close(name);
+    }
+    let server = place.start(|command| {
+        command.current_dir(at);
+    });
+    for (name, expected) in [
+        ("users", "the earlier passwords stay in use"),
+        ("policy.yaml", "the earlier ones stay in use"),
+    ] {
+        super::pipe(&place.path("pipe"));
+        fs::rename(place.path("pipe"), place.path(name)).unwrap();
+        super::wait_for(&place.path("log"), expected);
+    }
+    // Those of before still count, and the end is prompt.
+    let request = "GET /v1/metric HTTP/1.1\r\nHost: h\r\nAuthorization: Basic amQ6VSpV\r\nConnection: close\r\n\r\n";
+    assert!(super::raw(&server, request).starts_with("HTTP/1.1 200"));
+    server.stop();
+}
+
+#[test]
 fn a_log_that_cannot_be_opened_is_named_and_never_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("f");
