@@ -32,7 +32,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .list(),
         OptionSpec::new(
             "allowed_source_ranges",
-            "addresses that get an answer; everybody by default",
+            "addresses of the clients that may see it; all by default",
         )
         .list(),
         OptionSpec::new(

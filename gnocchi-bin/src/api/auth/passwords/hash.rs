@@ -128,7 +128,7 @@ impl Hash {
         }
     }
 
-    /// Returns the text that tells this hash from others.
+    /// Returns the text that identifies this hash.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Argon2(hash) => hash.to_string(),

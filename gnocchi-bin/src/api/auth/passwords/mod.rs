@@ -101,7 +101,7 @@ impl Passwords {
     }
 
     /// Checks a password that a client sends; `client` is asked for its address when that matters. A wrong one takes the same time whether or not there is such a user and whatever
-    /// their hash costs; one that was right a moment ago takes no time. Clients and names that send wrong passwords wait behind
+    /// their hash costs; one that was right recently takes no time. Clients and names that send wrong passwords wait behind
     /// the others.
     ///
     /// # Cancel safety

@@ -1,4 +1,4 @@
-//! Passwords that were right a moment ago, and checks that are running, so that not every request of a client takes the time of
+//! Passwords that were right recently, and checks that are running, so that not every request of a client takes the time of
 //! a check.
 
 use std::collections::HashMap;
