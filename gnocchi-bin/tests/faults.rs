@@ -94,6 +94,7 @@ async fn a_slow_disk_delays_writes_only() {
         .create("/v1/metric", &json!({"archive_policy_name": "p"}))
         .await;
     let measures = format!("/v1/metric/{}/measures", metric["id"].as_str().unwrap());
+    let read = format!("{measures}?aggregation=count");
     let points = |number: u64| json!([{"timestamp": 60 * number, "value": number}]);
     assert_eq!(client.send("POST", &measures, &points(0)).await.status, 202);
 
@@ -106,7 +107,7 @@ async fn a_slow_disk_delays_writes_only() {
         .collect();
     // All of these end while the disk is held, and with them this test.
     for _ in 0..50 {
-        for path in [measures.as_str(), "/v1/metric", "/v1/status"] {
+        for path in [read.as_str(), "/v1/metric", "/v1/status"] {
             client.get(path).await;
         }
         for path in ["/healthcheck/live", "/metrics"] {
@@ -125,10 +126,7 @@ async fn a_slow_disk_delays_writes_only() {
     server.kill();
     disk.cut_power(Survivors::Flushed, &mut chance);
     let server = start(&disk);
-    let read = server
-        .client()
-        .get(&format!("{measures}?aggregation=count"))
-        .await;
+    let read = server.client().get(&read).await;
     assert_eq!(read.as_array().unwrap().len(), 20, "{read}");
     server.stop();
 }
