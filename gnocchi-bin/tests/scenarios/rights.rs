@@ -1,5 +1,7 @@
 //! Nobody writes to what is not theirs, nor computes with it, by whatever way.
 
+mod past;
+
 use std::sync::Arc;
 
 use gnocchi_core::policy::Enforcer;

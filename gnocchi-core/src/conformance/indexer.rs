@@ -17,6 +17,7 @@ mod revisions;
 mod searching;
 mod support;
 mod texts;
+mod visibility;
 
 pub use archive_policies::*;
 pub use metrics::*;
@@ -29,6 +30,7 @@ pub use resources::*;
 pub use revisions::*;
 pub use searching::*;
 pub use texts::*;
+pub use visibility::*;
 
 use async_trait::async_trait;
 
@@ -203,6 +205,7 @@ macro_rules! indexer_conformance {
                 pages_of_a_search_hold_each_match_once,
                 matching_resources_are_deleted_entirely,
                 only_what_can_be_seen_is_listed_and_deleted,
+                a_past_is_seen_as_long_as_the_present_is,
                 metrics_are_seen_for_their_creator_or_their_resource,
                 resources_come_with_the_metrics_asked_for,
                 ten_thousand_resources_are_listed_at_once,

@@ -46,7 +46,7 @@ pub struct ResourceQuery {
     pub ids: Option<Vec<ResourceId>>,
     /// What they fulfil. In history each revision is looked at by itself.
     pub condition: Option<Condition>,
-    /// What the caller may see. In history each revision is looked at by itself.
+    /// What the caller may see. In history a past revision is seen by those who may see both it and what the resource is now.
     pub visibility: Visibility<VisibleResources>,
     /// Whether past revisions are listed too. They come with the metrics that the resource has now.
     pub history: bool,

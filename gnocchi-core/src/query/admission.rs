@@ -10,18 +10,20 @@ use hashbrown::HashMap;
 use super::groups::{Patterns, ResourceSelection, changed_meanwhile};
 use crate::driver::ResourceQuery;
 use crate::error::Error;
-use crate::model::{Glob, Metric, MetricId, Page, Resource, SortKey};
+use crate::model::{Glob, Metric, MetricId, Page, Resource, ResourceId, SortKey};
 use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many resources are looked at together.
 const RESOURCES_PER_PAGE: usize = 1000;
 
-/// A resource whose series may become part of an answer. Of history, it is one revision.
+/// A resource whose series may become part of a result. Of history, it is one revision.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// The resource.
     pub resource: Resource,
+    /// What the resource is now, where `resource` is a past revision. It decides about the metrics, which are those of now.
+    pub present: Option<Arc<Resource>>,
     /// Those of its metrics that are asked for.
     pub metrics: Vec<Arc<Metric>>,
 }
@@ -51,22 +53,30 @@ pub(super) async fn admitted(
     page: Vec<Resource>,
     patterns: &Patterns,
     metrics: &HashMap<MetricId, Arc<Metric>>,
+    presents: &HashMap<ResourceId, Arc<Resource>>,
 ) -> Vec<Resource> {
     let candidate = |resource: Resource| {
+        let present = presents.get(&resource.id);
+        if resource.revision.is_some() && present.is_none() {
+            // Deleted since the page was read.
+            return None;
+        }
         let asked = patterns.select(&resource);
         let found = asked.filter_map(|(_, _, id)| metrics.get(&id));
-        Candidate {
+        Some(Candidate {
             metrics: found.cloned().collect(),
+            present: present.filter(|_| resource.revision.is_some()).cloned(),
             resource,
-        }
+        })
     };
-    let candidates = page.into_iter().map(candidate).collect();
+    let candidates = page.into_iter().filter_map(candidate).collect();
     let admitted = admission.admit(candidates).await.into_iter();
     admitted
         .map(
             |Candidate {
                  mut resource,
                  metrics,
+                 ..
              }| {
                 let readable: HashSet<MetricId> = metrics.iter().map(|metric| metric.id).collect();
                 resource

@@ -249,9 +249,12 @@ impl ResourceGroups {
                 .metrics_of_resources(page.iter(), &self.patterns)
                 .await?;
             self.listed = match &self.admission {
-                Some(admission) => admitted(&**admission, page, &self.patterns, &self.metrics)
-                    .await
-                    .into(),
+                Some(admission) => {
+                    let presents = HashMap::new();
+                    admitted(&**admission, page, &self.patterns, &self.metrics, &presents)
+                        .await
+                        .into()
+                }
                 None => page.into(),
             };
         }

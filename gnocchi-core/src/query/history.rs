@@ -1,11 +1,12 @@
 //! Computing across the series of resources as they were: each stretch of time counts for the group that a resource belonged to.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use carbonara::expression::{Outcome, Shape};
 use carbonara::{Granularity, Point, Timespan, Timestamp};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use jiff::tz::TimeZone;
 
 use super::admission::admitted;
@@ -13,15 +14,18 @@ use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetri
 use super::evaluation::{AnswerRoom, batches};
 use super::groups::{KeepResources, Patterns, ResourceSelection, changed_meanwhile};
 use super::resources::no_such_metric;
-use super::stretches::{Collector, Group, Groups, Stretch, in_order};
+use super::stretches::{Begins, Collector, Group, Groups, Stretch, in_order};
 use crate::driver::ResourceQuery;
 use crate::error::Error;
-use crate::model::{AttributeValue, MetricId, Page, Resource, SortKey};
+use crate::model::{AttributeValue, GENERIC, MetricId, Page, Resource, ResourceId, SortKey};
 use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many revisions are listed at a time.
 const REVISIONS_PER_PAGE: usize = 10_000;
+
+/// The number of the first revision of a resource, once it is a past one.
+const FIRST_REVISION: i64 = 1;
 
 /// The order in which revisions are listed: one resource after the other, each in the order of time. One that ended when it
 /// began stands before the one that followed.
@@ -77,7 +81,6 @@ impl Gnocchi {
             keep,
             start,
             stop,
-            before: None,
             groups: Groups::new(),
             stretches: 0,
         };
@@ -132,24 +135,94 @@ impl Gnocchi {
             let page = self.list_resources(&query).await;
             let page = page.map_err(changed_meanwhile)?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
-            query.page.marker = page
-                .last()
-                .map(|row| format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION)));
+            query.page.marker = page.last().map(marker);
+            let first = self.first_revisions(&page).await?;
             let page = match &admission {
                 Some(admission) => {
                     let patterns = &collector.patterns;
                     let metrics = self.metrics_of_resources(page.iter(), patterns).await?;
-                    admitted(&**admission, page, patterns, &metrics).await
+                    let presents = self.presents_of(&page).await?;
+                    admitted(&**admission, page, patterns, &metrics, &presents).await
                 }
                 None => page,
             };
             for row in page {
-                collector.add(row)?;
+                let begins = if first.contains(&(row.id, row.revision)) {
+                    Begins::WithResource
+                } else {
+                    Begins::WithRevision
+                };
+                collector.add(row, begins)?;
             }
             if last_page {
                 return Ok(());
             }
         }
+    }
+
+    /// Returns which rows are the first revision of their resource, also where the listing leaves earlier ones out.
+    async fn first_revisions(
+        &self,
+        page: &[Resource],
+    ) -> Result<HashSet<(ResourceId, Option<i64>)>, Error> {
+        let past = page.iter().filter(|row| row.revision.is_some());
+        let mut changed: HashSet<ResourceId> = past.map(|row| row.id).collect();
+        // The current one is the first of a resource that was never changed.
+        let unsure = page.iter().map(|row| row.id);
+        let unsure: Vec<ResourceId> = unsure.filter(|id| !changed.contains(id)).collect();
+        self.add_changed(unsure, &mut changed).await?;
+        let is_first = |row: &&Resource| match row.revision {
+            Some(number) => number == FIRST_REVISION,
+            None => !changed.contains(&row.id),
+        };
+        let first = page.iter().filter(is_first);
+        Ok(first.map(|row| (row.id, row.revision)).collect())
+    }
+
+    /// Adds those of some resources that have past revisions.
+    async fn add_changed(
+        &self,
+        ids: Vec<ResourceId>,
+        changed: &mut HashSet<ResourceId>,
+    ) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut query = ResourceQuery {
+            ids: Some(ids),
+            history: true,
+            metric_names: Some(Vec::new()),
+            page: Page {
+                limit: REVISIONS_PER_PAGE,
+                marker: None,
+                sort: vec![SortKey::ascending("id")],
+            },
+            ..ResourceQuery::of_type(GENERIC)
+        };
+        loop {
+            let page = self.list_resources(&query).await;
+            let page = page.map_err(changed_meanwhile)?;
+            let past = page.iter().filter(|row| row.revision.is_some());
+            changed.extend(past.map(|row| row.id));
+            let Some(last) = page.last().filter(|_| page.len() == REVISIONS_PER_PAGE) else {
+                return Ok(());
+            };
+            query.page.marker = Some(marker(last));
+        }
+    }
+
+    /// Returns what the resources are now that a page has past revisions of.
+    async fn presents_of(
+        &self,
+        page: &[Resource],
+    ) -> Result<HashMap<ResourceId, Arc<Resource>>, Error> {
+        let past = page.iter().filter(|row| row.revision.is_some());
+        let ids: BTreeSet<ResourceId> = past.map(|row| row.id).collect();
+        let ids: Vec<ResourceId> = ids.into_iter().collect();
+        let found = self.resources(GENERIC, &ids).await?.into_iter().flatten();
+        Ok(found
+            .map(|resource| (resource.id, Arc::new(resource)))
+            .collect())
     }
 
     /// Lets the indexer say which of these names are properties.
@@ -229,6 +302,11 @@ impl Gnocchi {
             .filter(|(_, evaluation)| !evaluation.sources.is_empty())
             .unzip())
     }
+}
+
+/// Returns the identifier of a row of history.
+fn marker(row: &Resource) -> String {
+    format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION))
 }
 
 /// Adds the values of one stretch behind those of the ones before.

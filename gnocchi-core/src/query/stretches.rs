@@ -34,6 +34,15 @@ pub(super) struct Group {
 /// Groups by the text of their properties; what is not set comes first.
 pub(super) type Groups = BTreeMap<Vec<Option<String>>, Group>;
 
+/// When a revision begins to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// It is the first one: measures from before belong to it.
+    WithResource,
+    /// At its own beginning.
+    WithRevision,
+}
+
 /// Turns revisions into stretches and files them.
 pub(super) struct Collector {
     pub(super) group_by: Vec<String>,
@@ -41,19 +50,16 @@ pub(super) struct Collector {
     pub(super) keep: KeepResources,
     pub(super) start: Option<Timestamp>,
     pub(super) stop: Option<Timestamp>,
-    /// The resource of the last revision that counted.
-    pub(super) before: Option<ResourceId>,
     pub(super) groups: Groups,
     pub(super) stretches: usize,
 }
 
 impl Collector {
     /// Files a revision; those of a resource come one after the other.
-    pub(super) fn add(&mut self, row: Resource) -> Result<(), Error> {
-        let Some((start, end)) = self.window(&row) else {
+    pub(super) fn add(&mut self, row: Resource, begins: Begins) -> Result<(), Error> {
+        let Some((start, end)) = self.window(&row, begins) else {
             return Ok(());
         };
-        self.before = Some(row.id);
         let metrics: Vec<_> = self
             .patterns
             .select(&row)
@@ -93,16 +99,19 @@ impl Collector {
     }
 
     /// Returns when a revision counts; `None` when that is never.
-    fn window(&self, row: &Resource) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
+    fn window(
+        &self,
+        row: &Resource,
+        begins: Begins,
+    ) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
         let after =
             matches!((self.start, self.stop), (Some(_), Some(stop)) if row.revision_start >= stop);
-        let start = if self.before == Some(row.id) {
-            Some(
-                self.start
-                    .map_or(row.revision_start, |start| start.max(row.revision_start)),
-            )
-        } else {
-            self.start
+        let start = match begins {
+            Begins::WithResource => self.start,
+            Begins::WithRevision => {
+                let start = self.start.unwrap_or(row.revision_start);
+                Some(start.max(row.revision_start))
+            }
         };
         let end = match (row.revision_end, self.stop) {
             (Some(end), Some(stop)) => Some(end.min(stop)),
@@ -145,6 +154,8 @@ fn text_of(value: &AttributeValue) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use carbonara::expression::Reference;
 
     use super::*;
@@ -183,12 +194,17 @@ mod tests {
             keep: KeepResources::Drop,
             start: start.map(at),
             stop: stop.map(at),
-            before: None,
             groups: Groups::new(),
             stretches: 0,
         };
+        let mut known = BTreeSet::new();
         for row in rows {
-            collector.add(row).unwrap();
+            let begins = if known.insert(row.id) {
+                Begins::WithResource
+            } else {
+                Begins::WithRevision
+            };
+            collector.add(row, begins).unwrap();
         }
         let groups = collector.groups.into_values();
         let second = |moment: Option<Timestamp>| moment.map(Timestamp::as_second);

@@ -3,10 +3,12 @@
 //! A page is filled from as many rows as it takes. What is passed over leaves no trace, neither in the length of a page nor in its
 //! marker.
 
+use std::collections::{BTreeSet, HashMap};
+
 use gnocchi_core::Error;
 use gnocchi_core::driver::{MetricFilter, ResourceQuery};
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{Metric, Page, Resource, ResourceId};
+use gnocchi_core::model::{GENERIC, Metric, Page, Resource, ResourceId};
 use gnocchi_core::policy::{Action, Caller, MetricTarget, ResourceTarget};
 
 use super::resource::marker;
@@ -35,8 +37,9 @@ pub(super) async fn resources(
     let mut pages = Pages::new(state, query);
     let mut seen = Vec::new();
     while let Some(rows) = pages.next().await? {
+        let sight = RowSight::of(state, action, caller, &rows).await?;
         for row in rows {
-            if may(state, action, caller, &ResourceTarget(&row)).await? {
+            if sight.may_see(&row).await? {
                 seen.push(row);
                 if seen.len() == limit {
                     return Ok(seen);
@@ -45,6 +48,54 @@ pub(super) async fn resources(
         }
     }
     Ok(seen)
+}
+
+/// Which rows of a page a caller may see. A past revision is seen by those who may see both it and what the resource is now.
+struct RowSight<'a> {
+    state: &'a ApiState,
+    action: Action,
+    caller: &'a Caller,
+    /// The resources that have past revisions in the page.
+    presents: HashMap<ResourceId, Resource>,
+}
+
+impl<'a> RowSight<'a> {
+    async fn of(
+        state: &'a ApiState,
+        action: Action,
+        caller: &'a Caller,
+        rows: &[Resource],
+    ) -> ApiResult<Self> {
+        let past = rows.iter().filter(|row| row.revision.is_some());
+        let ids: BTreeSet<ResourceId> = past.map(|row| row.id).collect();
+        let mut presents = HashMap::new();
+        if !ids.is_empty() {
+            let ids: Vec<ResourceId> = ids.into_iter().collect();
+            let found = state.gnocchi().resources(GENERIC, &ids).await?;
+            let found = found.into_iter().flatten();
+            presents.extend(found.map(|resource| (resource.id, resource)));
+        }
+        Ok(Self {
+            state,
+            action,
+            caller,
+            presents,
+        })
+    }
+
+    async fn may_see(&self, row: &Resource) -> ApiResult<bool> {
+        let present = match row.revision {
+            None => row,
+            Some(_) => match self.presents.get(&row.id) {
+                Some(present) => present,
+                // Deleted since the page was read.
+                None => return Ok(false),
+            },
+        };
+        let (state, action, caller) = (self.state, self.action, self.caller);
+        Ok(may(state, action, caller, &ResourceTarget(present)).await?
+            && (row.revision.is_none() || may(state, action, caller, &ResourceTarget(row)).await?))
+    }
 }
 
 /// The pages of a listing of resources, one behind the other.
@@ -139,8 +190,11 @@ async fn require_visible_marker(
     let rows = state.gnocchi().list_resources(&rows).await?;
     let row = rows.iter().find(|row| marker(row, query.history) == wanted);
     match row {
-        Some(row) if may(state, action, caller, &ResourceTarget(row)).await? => Ok(()),
-        _ => Err(invalid()),
+        Some(row) => {
+            let sight = RowSight::of(state, action, caller, std::slice::from_ref(row)).await?;
+            sight.may_see(row).await?.then_some(()).ok_or_else(invalid)
+        }
+        None => Err(invalid()),
     }
 }
 

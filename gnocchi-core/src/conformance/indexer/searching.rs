@@ -2,15 +2,15 @@ use std::collections::BTreeSet;
 
 use super::support::{
     all, assert_matches, attached, create_policy, create_resource, every_kind, resource, second,
-    unattached, values,
+    values,
 };
-use crate::driver::{Indexer, MetricFilter, ResourceQuery};
+use crate::driver::{Indexer, ResourceQuery};
 use crate::error::IndexerError;
 use crate::model::{
-    AttributeValue, Change, GENERIC, Glob, MetricId, NewResource, Page, Resource, ResourceId,
-    ResourceType, ResourceUpdate, SortKey,
+    AttributeValue, Change, GENERIC, Glob, NewResource, Page, Resource, ResourceId, ResourceType,
+    ResourceUpdate, SortKey,
 };
-use crate::policy::{CreatorProject, Visibility, VisibleMetrics, VisibleResources};
+use crate::policy::Visibility;
 use crate::search::{Condition, Filter, SearchContext};
 
 /// Filters that between them use every operator on every kind of column.
@@ -102,12 +102,12 @@ fn bound(filter: &str, resource_type: &ResourceType, history: bool) -> Condition
 }
 
 /// A condition on what every resource has.
-fn condition(filter: &str) -> Condition {
+pub(super) fn condition(filter: &str) -> Condition {
     bound(filter, &ResourceType::generic(), false)
 }
 
 /// Makes nine resources of the type `server` that differ in everything, with many nulls.
-async fn servers(indexer: &dyn Indexer) -> Vec<Resource> {
+pub(super) async fn servers(indexer: &dyn Indexer) -> Vec<Resource> {
     indexer
         .create_resource_type(&every_kind("server"))
         .await
@@ -152,11 +152,11 @@ async fn servers(indexer: &dyn Indexer) -> Vec<Resource> {
     made
 }
 
-async fn listed(indexer: &dyn Indexer, query: &ResourceQuery) -> Vec<Resource> {
+pub(super) async fn listed(indexer: &dyn Indexer, query: &ResourceQuery) -> Vec<Resource> {
     indexer.list_resources(query).await.unwrap()
 }
 
-fn ids(resources: &[Resource]) -> BTreeSet<ResourceId> {
+pub(super) fn ids(resources: &[Resource]) -> BTreeSet<ResourceId> {
     resources.iter().map(|resource| resource.id).collect()
 }
 
@@ -398,117 +398,6 @@ pub async fn matching_resources_are_deleted_entirely(indexer: &dyn Indexer) {
     let base = condition("original_resource_id like \"original%\"");
     assert_eq!(delete(GENERIC, &base).await.unwrap(), 6);
     assert_eq!(listed(indexer, &history).await, []);
-}
-
-fn of_project(project: &str) -> VisibleResources {
-    VisibleResources {
-        project_id: Some(project.into()),
-        ..VisibleResources::default()
-    }
-}
-
-fn made_from(project: CreatorProject) -> VisibleResources {
-    VisibleResources {
-        creator_project: Some(project),
-        ..VisibleResources::default()
-    }
-}
-
-/// Listings hold, and deletions take, what fits the filter and can be seen.
-pub async fn only_what_can_be_seen_is_listed_and_deleted(indexer: &dyn Indexer) {
-    let made = servers(indexer).await;
-    let p = || CreatorProject::Project("p".into());
-    let check = async |visible: VisibleResources, expected: &[usize]| {
-        let query = ResourceQuery {
-            visibility: Visibility::Only(visible.clone()),
-            ..all(GENERIC)
-        };
-        let expected: BTreeSet<ResourceId> = expected.iter().map(|index| made[*index].id).collect();
-        assert_eq!(ids(&listed(indexer, &query).await), expected, "{visible:?}");
-    };
-    check(VisibleResources::default(), &[]).await;
-    check(of_project("project"), &[6, 7, 8]).await;
-    check(of_project("p"), &[]).await;
-    check(made_from(p()), &[1, 5]).await;
-    check(made_from(CreatorProject::Project("p:q".into())), &[2, 6]).await;
-    check(made_from(CreatorProject::Project(String::new())), &[]).await;
-    check(made_from(CreatorProject::Unknown), &[3, 7]).await;
-    let made_by = |creator: &str| VisibleResources {
-        creator: Some(creator.to_owned()),
-        ..VisibleResources::default()
-    };
-    check(made_by("a"), &[0, 4, 8]).await;
-    check(made_by("a:p"), &[1, 5]).await;
-    check(made_by("A"), &[]).await;
-    let either = VisibleResources {
-        creator_project: Some(p()),
-        ..of_project("project")
-    };
-    check(either.clone(), &[1, 5, 6, 7, 8]).await;
-    let deleted = indexer
-        .delete_matching_resources(
-            "server",
-            &condition("started_at > 101"),
-            &Visibility::Only(either),
-        )
-        .await;
-    assert_eq!(deleted.unwrap(), 2);
-    let left = ids(&listed(indexer, &all(GENERIC)).await);
-    assert!(!left.contains(&made[5].id) && !left.contains(&made[8].id));
-    assert_eq!(left.len(), 7);
-}
-
-/// Metrics are seen for their creator or for their resource; one's own needs no resource.
-pub async fn metrics_are_seen_for_their_creator_or_their_resource(indexer: &dyn Indexer) {
-    create_policy(indexer, "low").await;
-    let made = servers(indexer).await;
-    let by = |creator: Option<&str>, resource: Option<usize>| {
-        let creator = creator.map(ToOwned::to_owned);
-        let new = match resource {
-            Some(index) => attached("low", made[index].id, "cpu"),
-            None => unattached("low"),
-        };
-        crate::model::NewMetric { creator, ..new }
-    };
-    // Those of a resource have its creator: `b:p:q`, and none.
-    let metrics = [
-        by(Some("u:p"), None),
-        by(Some("u:p"), Some(6)),
-        by(Some("u:p"), Some(3)),
-        by(Some("u"), None),
-    ];
-    indexer.create_metrics(&metrics).await.unwrap();
-    let check = async |visible: VisibleMetrics, expected: &[usize]| {
-        let filter = MetricFilter {
-            visibility: Visibility::Only(visible.clone()),
-            ..MetricFilter::default()
-        };
-        let found = indexer.list_metrics(&filter, &Page::first(100)).await;
-        let found: BTreeSet<MetricId> = found.unwrap().iter().map(|metric| metric.id).collect();
-        let expected: BTreeSet<MetricId> =
-            expected.iter().map(|index| metrics[*index].id).collect();
-        assert_eq!(found, expected, "{visible:?}");
-    };
-    let by_creator = |project: CreatorProject| VisibleMetrics {
-        creator_project: Some(project),
-        of_resources: None,
-    };
-    let by_resource = |visible: VisibleResources| VisibleMetrics {
-        creator_project: None,
-        of_resources: Some(visible),
-    };
-    check(VisibleMetrics::default(), &[]).await;
-    check(by_creator(CreatorProject::Project("p".into())), &[0]).await;
-    check(by_creator(CreatorProject::Project("p:q".into())), &[1]).await;
-    check(by_creator(CreatorProject::Project(String::new())), &[]).await;
-    check(by_creator(CreatorProject::Unknown), &[2]).await;
-    check(by_resource(of_project("project")), &[1]).await;
-    check(by_resource(VisibleResources::default()), &[]).await;
-    let either = VisibleMetrics {
-        creator_project: Some(CreatorProject::Project("p".into())),
-        of_resources: Some(of_project("project")),
-    };
-    check(either, &[0, 1]).await;
 }
 
 /// Resources come with the metrics whose names fit, all when no name is asked for.

@@ -286,16 +286,21 @@ impl ResourceIndexer for MemoryIndexer {
         }
         let past = state.revisions.values().filter(|_| query.history);
         let visible = query.visibility.condition();
+        // Of what somebody may no longer see, neither the past is seen.
+        let is_visible = |resource: &Resource| {
+            visible.as_ref().is_none_or(|visible| {
+                let present = state.resources.get(&resource.id);
+                visible.matches(resource) && present.is_some_and(|present| visible.matches(present))
+            })
+        };
         let fits = |resource: &&Resource| {
             is_of(resource, &query.resource_type)
                 && query
                     .ids
                     .as_ref()
                     .is_none_or(|ids| ids.contains(&resource.id))
-                && [&query.condition, &visible]
-                    .into_iter()
-                    .flatten()
-                    .all(|condition| condition.matches(resource))
+                && (query.condition.iter()).all(|condition| condition.matches(resource))
+                && is_visible(resource)
         };
         let listed: Vec<&Resource> = state.resources.values().chain(past).filter(fits).collect();
         let unique: &[&str] = if query.history {

@@ -251,6 +251,17 @@ fn push_source(
         statement.push(" AND ");
         rows.push(statement, condition);
     }
+    if let Some(visible) = visible.filter(|_| query.history) {
+        let rows = Rows {
+            alias: "present",
+            ..rows
+        };
+        statement.push(
+            " AND EXISTS (SELECT 1 FROM resource AS present WHERE present.id = listing.id AND ",
+        );
+        rows.push(statement, &visible);
+        statement.push(")");
+    }
 }
 
 /// Returns the column of a property that every resource has.

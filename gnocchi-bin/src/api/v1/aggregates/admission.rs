@@ -117,10 +117,18 @@ impl Gate {
         if !self.each_resource {
             return true;
         }
-        let target = ResourceTarget(&candidate.resource);
-        may(&self.state, Action::SearchResource, &self.caller, &target)
-            .await
-            .unwrap_or(false)
+        // A past revision is no way around a rule about what the resource is now.
+        for resource in [Some(&candidate.resource), candidate.present.as_deref()]
+            .into_iter()
+            .flatten()
+        {
+            let target = ResourceTarget(resource);
+            let may = may(&self.state, Action::SearchResource, &self.caller, &target).await;
+            if !may.unwrap_or(false) {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -142,7 +150,7 @@ impl Admission for Gate {
             for metric in candidate.metrics {
                 let target = MetricTarget {
                     metric: &metric,
-                    resource: Some(&candidate.resource),
+                    resource: Some(candidate.present.as_deref().unwrap_or(&candidate.resource)),
                 };
                 let may = may(&self.state, Action::GetMetric, &self.caller, &target).await;
                 let is_admitted = may.unwrap_or(false);
