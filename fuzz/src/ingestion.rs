@@ -22,7 +22,7 @@ const STALE_MARKER_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 fn context() -> Context {
     Context {
-        now: Timestamp::from_second(1).expect("after the epoch"),
+        now: Timestamp::from_second(1_500_000_000).expect("in range"),
         points_max: 1000,
         metrics_max: 100,
     }

@@ -81,7 +81,11 @@ pub(crate) fn sentence(error: &ApiError) -> String {
         cause => vec![cause, part("detail"), part("reason")],
     };
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    parts.join(": ")
+    let said = parts.join(": ");
+    match data[EXPLANATION].as_str() {
+        Some(explanation) => format!("{said} ({explanation})"),
+        None => said,
+    }
 }
 
 /// Returns the detail as text; data looks as Python prints it, because clients match parts of that.

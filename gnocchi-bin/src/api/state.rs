@@ -2,14 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gnocchi_core::Gnocchi;
+use gnocchi_core::log_limit::LogLimit;
 use gnocchi_core::policy::Enforcer;
 
 use super::auth::{AccessControl, Authenticator, Logins, RemoteChecker};
 use super::body_memory::BodyMemory;
 use super::probes::ProcessMetrics;
 use super::settings::ApiSettings;
+
+/// How many requests with measures that are not stored are logged at once, and how long it then takes until one more is.
+const REJECTIONS_LOGGED_AT_ONCE: u32 = 5;
+const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What every handler can reach; cheap to clone.
 #[derive(Clone)]
@@ -24,6 +30,8 @@ struct Inner {
     logins: Logins,
     metrics: Option<ProcessMetrics>,
     body_memory: BodyMemory,
+    /// Limits how often it is logged that measures of a request are not stored.
+    rejections_logged: LogLimit,
 }
 
 impl ApiState {
@@ -51,8 +59,13 @@ impl ApiState {
                 settings,
                 metrics,
                 body_memory,
+                rejections_logged: LogLimit::new(REJECTIONS_LOGGED_AT_ONCE, REJECTION_LOG_INTERVAL),
             }),
         }
+    }
+
+    pub(super) fn rejections_logged(&self) -> &LogLimit {
+        &self.inner.rejections_logged
     }
 
     /// Returns the store.

@@ -137,9 +137,8 @@ async fn buckets_of_the_second_version_are_databases() {
     );
     let missing = write("bucket=none", "m,host=h f=1").await.is(404);
     assert_eq!(error(&missing), "database not found: \"none\"");
-    let partial = write("bucket=influxdbtest", "m,host=h f=1\nbroken")
-        .await
-        .is(400);
+    let lines = "m,host=h f=1 1510581806000000000\nbroken";
+    let partial = write("bucket=influxdbtest", lines).await.is(400);
     assert!(
         error(&partial).starts_with("partial write: "),
         "{}",
@@ -278,7 +277,8 @@ async fn good_lines_are_stored_and_the_others_named() {
     };
     check(
         "m,host=h f=oops",
-        "partial write: line 3: Unable to parse line 3; dropped=1 of 2 (1 unparsable_line)",
+        "partial write: line 3: Unable to parse line 3 (column 12: the value oops of the field f is neither a number (1.5, 7i, 7u), \
+         nor a boolean, nor a string in double quotes); dropped=1 of 2 (1 unparsable_line)",
     )
     .await;
     check(
@@ -305,7 +305,7 @@ async fn when_no_line_is_good_the_first_reason_is_the_answer() {
         let answer = write(&app, lines).await.is(400);
         let expected = json!({"cause": "Value error", "detail": detail, "reason": reason});
         assert_eq!(answer.description(), expected);
-        assert_eq!(error(&answer), reason);
+        assert!(error(&answer).starts_with(reason), "{}", answer.text());
     };
     check("\n\nm,host=h f=oops\nx", "line", "Unable to parse line 3").await;
     check(
@@ -317,7 +317,7 @@ async fn when_no_line_is_good_the_first_reason_is_the_answer() {
     check(
         "m,host=h f=1 -1",
         "timestamp",
-        "Unable to use line 1: timestamp lies before the epoch",
+        "Unable to use line 1: the timestamp -1: timestamp lies before the epoch",
     )
     .await;
     assert_eq!(read(&app, "/v1/resource/influxdbtest").await, json!([]));
@@ -543,12 +543,12 @@ async fn there_are_limits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_creation_is_no_error() {
     let app = prepared().await;
-    let writes = (0..20).map(|sender: usize| {
+    let writes = (0..20).map(|sender: i64| {
         let app = app.clone();
         tokio::spawn(async move {
             let lines = format!(
                 "m,host=h f=1 {}000000000\nm,host=h g{}=1",
-                sender % 10,
+                NOW_SECONDS + sender % 10,
                 sender % 3
             );
             write(&app, &lines).await.is(204);
@@ -583,7 +583,9 @@ async fn points_too_far_ahead_are_named() {
         format!("m,host=h f=1\nm,host=h f=2 {ahead}000000000\nn,host=h f=3 {ahead}000000000");
     let text = error(&write(&app, &lines).await.is(400));
     assert!(
-        text.starts_with("partial write: line 1: measures of metric "),
+        text.starts_with(
+            "partial write: line 1: measures of the metric m.f of the resource h are not stored: "
+        ),
         "{text}"
     );
     assert!(text.ends_with("dropped=2 of 3 (2 too_far_ahead)"), "{text}");

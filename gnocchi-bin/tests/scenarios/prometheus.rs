@@ -252,7 +252,7 @@ async fn what_cannot_be_stored_is_counted_and_the_rest_is_stored() {
         assert_eq!(
             error(&answer),
             "samples not stored: 4 of 5 (1 before_epoch, 1 out_of_range, 1 no_name, 1 duplicate_label); \
-             the first is of series 1: a timestamp lies before 1970: {__name__=\"up\", job=\"node\"}"
+             first: series 1: the timestamp lies before 1970: {__name__=\"up\", job=\"node\"} -1"
         );
     });
     let expected = [
@@ -332,7 +332,7 @@ async fn a_series_without_a_rule_costs_no_other() {
             let answer = write(&app, path, &request).await.is(400);
             assert_eq!(
                 error(&answer),
-                "samples not stored: 2 of 3 (2 no_archive_policy_rule); the first is of series 1: No archive policy name \
+                "samples not stored: 2 of 3 (2 no_archive_policy_rule); first: series 1: No archive policy name \
                  specified and no archive policy rule found matching the metric name go_threads (name one \
                  with archive_policy_name, or create a rule whose pattern matches the name)"
             );

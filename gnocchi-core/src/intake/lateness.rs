@@ -15,9 +15,12 @@ impl Gnocchi {
     ///
     /// Decided as a fold does: a point is too late when it lies before the back window of the newest point of all batches before
     /// its own. That border only ever moves forward, so what is too late now stays so.
-    pub(super) async fn late(&self, measures: &[Measures]) -> Result<Vec<Rejection>, Error> {
+    pub(super) async fn late(
+        &self,
+        measures: &[Measures],
+        metrics: &[Option<Arc<Metric>>],
+    ) -> Result<Vec<Rejection>, Error> {
         let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
-        let metrics = self.metrics(&ids).await?;
         // Pending measures first: what is folded in between is then seen twice, which does no harm, and never missed.
         let pending = self.drivers().incoming.pending(&ids).await?;
         let known: Vec<&Metric> = metrics.iter().flatten().map(|metric| &**metric).collect();
@@ -25,7 +28,7 @@ impl Gnocchi {
         let mut first_blocks: HashMap<MetricId, Option<Timestamp>> =
             HashMap::with_capacity(ids.len());
         let mut late = Vec::new();
-        for ((one, metric), pending) in measures.iter().zip(&metrics).zip(&pending) {
+        for ((one, metric), pending) in measures.iter().zip(metrics).zip(&pending) {
             let Some(metric) = metric else { continue };
             let plan = metric.archive_policy.plan();
             let first_block = first_blocks.entry(metric.id).or_insert_with(|| {

@@ -107,7 +107,7 @@ impl Gnocchi {
         let future = self.cut_future(&mut measures);
         let stored: usize = measures.iter().map(|one| one.series.len()).sum();
         let late = match options.reported {
-            Reported::All => self.late(&measures).await?,
+            Reported::All => self.late(&measures, &metrics).await?,
             Reported::TooFarAhead => Vec::new(),
         };
         if stored > 0 {
@@ -138,7 +138,9 @@ impl Gnocchi {
     pub async fn preview(&self, measures: &[Measures]) -> Result<Vec<Rejection>, Error> {
         let mut measures = measures.to_vec();
         let mut rejections = self.cut_future(&mut measures).rejected;
-        rejections.extend(self.late(&measures).await?);
+        let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
+        let metrics = self.metrics(&ids).await?;
+        rejections.extend(self.late(&measures, &metrics).await?);
         Ok(rejections)
     }
 }

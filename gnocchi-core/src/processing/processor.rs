@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carbonara::{Timestamp, Window};
 use hashbrown::HashMap;
@@ -18,8 +19,13 @@ use crate::clock::Clock;
 use crate::directory::MetricDirectory;
 use crate::driver::{Coordinator, IncomingDriver, Lease, Sack, StorageDriver};
 use crate::error::Error;
+use crate::log_limit::LogLimit;
 use crate::model::{Metric, MetricId};
 use crate::store::{Drivers, Settings};
+
+/// How many turns with rejected points are logged at once, and how long it then takes until one more is.
+const REJECTIONS_LOGGED_AT_ONCE: u32 = 5;
+const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Folds the measures of the sacks that this process owns.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) windows: WindowCache,
     pub(crate) statistics: Statistics,
     pub(super) settings: Settings,
+    /// Limits how often rejected points are logged: a sender of late points sends them all the time.
+    pub(super) rejections_logged: LogLimit,
     /// The owner of each sack while no turn runs; empty during a turn, and where this process owns nothing.
     slots: Vec<Mutex<Option<SackOwner>>>,
     /// The leases that this process holds, beside the slots so that they can be renewed during a turn.
@@ -81,6 +89,7 @@ impl Processor {
             windows: WindowCache::new(settings.window_cache_bytes, sacks),
             statistics: Statistics::default(),
             settings: settings.clone(),
+            rejections_logged: LogLimit::new(REJECTIONS_LOGGED_AT_ONCE, REJECTION_LOG_INTERVAL),
             slots: sacks.sacks().map(|_| Mutex::new(None)).collect(),
             leases: SyncMutex::default(),
             deletions: Notify::new(),

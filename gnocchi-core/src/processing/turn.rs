@@ -14,6 +14,7 @@ use crate::directory::KnownMetric;
 use crate::driver::{Commit, Receipt, Sack};
 use crate::error::{BackendError, BackendErrorKind, Error, IndexerError, StorageError};
 use crate::intake::newest_of;
+use crate::log_limit::LogLimit;
 use crate::model::{Metric, MetricId, RejectReason};
 use crate::telemetry;
 
@@ -236,6 +237,7 @@ impl SackOwner {
             folded
                 .iter()
                 .map(|(metric, .., rejected)| (*metric, rejected.as_slice())),
+            &processor.rejections_logged,
         );
         let mut accepted_points = 0;
         for (metric, state, accepted, _) in folded {
@@ -291,8 +293,12 @@ impl SackOwner {
     }
 }
 
-/// Counts the rejected points of a turn and logs them together, naming the first metric.
-fn report_rejected<'a>(sack: Sack, rejected: impl Iterator<Item = (MetricId, &'a [Rejected])>) {
+/// Counts the rejected points of a turn and logs them together, naming the first metric, as often as the limit allows.
+fn report_rejected<'a>(
+    sack: Sack,
+    rejected: impl Iterator<Item = (MetricId, &'a [Rejected])>,
+    limit: &LogLimit,
+) {
     let (mut metrics, mut points, mut first) = (0, 0, None);
     for (metric, rejected) in rejected.filter(|(_, rejected)| !rejected.is_empty()) {
         // The engine has one reason for all points of a metric.
@@ -302,8 +308,10 @@ fn report_rejected<'a>(sack: Sack, rejected: impl Iterator<Item = (MetricId, &'a
         metrics += 1;
         points += rejected.len();
     }
-    if let Some((metric, reason)) = first {
-        warn!(%sack, metrics, points, %metric, reason, "measures rejected");
+    if let Some((metric, reason)) = first
+        && let Some(not_logged) = limit.pass()
+    {
+        warn!(%sack, metrics, points, %metric, reason, not_logged, "measures rejected");
     }
 }
 

@@ -50,10 +50,11 @@ impl EpochUnit {
     /// Returns the unit in which a count names a time between 1973 and 2200, if there is one.
     #[must_use]
     pub fn probable(count: f64) -> Option<Self> {
-        Self::ALL.into_iter().find(|unit| {
-            let second = unit.second(count);
-            (PROBABLE_FROM_SECOND..PROBABLE_TO_SECOND).contains(&second)
-        })
+        Self::ALL.into_iter().find(|unit| unit.is_probable(count))
+    }
+
+    fn is_probable(self, count: f64) -> bool {
+        (PROBABLE_FROM_SECOND..PROBABLE_TO_SECOND).contains(&self.second(count))
     }
 
     /// Returns the seconds since the epoch that a count of this unit means.
@@ -99,7 +100,11 @@ impl WrongUnit {
     /// Small counts, such as the timestamps of tests in the first minutes of 1970, are obviously nothing else.
     #[must_use]
     pub fn of(count: f64, taken: EpochUnit) -> Option<Self> {
-        let meant = EpochUnit::probable(count).filter(|meant| *meant != taken)?;
+        // Most counts are what they should be, and one of them is looked at for each point.
+        if taken.is_probable(count) {
+            return None;
+        }
+        let meant = EpochUnit::probable(count)?;
         #[expect(
             clippy::cast_possible_truncation,
             reason = "probable seconds are small, and their fraction is not shown"

@@ -1,5 +1,7 @@
 //! What a sender is told about a request of which not everything is stored.
 
+use gnocchi_core::policy::Caller;
+
 use super::{Rejected, shortened};
 use crate::api::error::ApiError;
 use crate::api::error_body::sentence;
@@ -28,20 +30,25 @@ pub(super) struct Failure<'a> {
 }
 
 impl Outcome {
-    /// Counts what is not stored by reason, and logs the first of it.
-    pub(super) fn report(&self, state: &ApiState, protocol: &str) {
+    /// Counts what is not stored by reason, and logs the first of it, as often as the limit allows.
+    pub(super) fn report(&self, state: &ApiState, protocol: &str, sender: &Caller) {
         for (reason, measures) in self.rejected.counts() {
             // The store has counted what it did not take.
             if !reason.is_of_store() {
                 state.gnocchi().count_rejected(reason.as_str(), measures);
             }
         }
-        if let Some(first) = self.rejected.first() {
+        if let Some(first) = self.rejected.first()
+            && let Some(not_logged) = state.rejections_logged().pass()
+        {
             tracing::warn!(
                 protocol,
-                first = %shortened(&sentence(&first.error)),
+                %sender,
+                place = first.place,
+                first = ?shortened(&sentence(&first.error)),
                 rejected = self.rejected.summary(|_| true),
                 stored = self.stored,
+                not_logged,
                 "measures of a request are not stored"
             );
         }

@@ -16,6 +16,10 @@ pub enum Reason {
     BeforeEpoch,
     /// Their timestamp lies after the year 2262.
     OutOfRange,
+    /// Their timestamp was probably meant in another unit: it says 1970, and in the other unit a recent time.
+    WrongUnit,
+    /// They are texts.
+    StringField,
     /// They are histograms.
     Histogram,
     /// The line does not follow the line protocol.
@@ -52,11 +56,13 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason of a receiver; those of the store come with [`RejectReason::ALL`].
-    pub const OF_RECEIVERS: [Self; 19] = [
+    pub const OF_RECEIVERS: [Self; 21] = [
         Self::LabelCollapse,
         Self::StaleMarker,
         Self::BeforeEpoch,
         Self::OutOfRange,
+        Self::WrongUnit,
+        Self::StringField,
         Self::Histogram,
         Self::UnparsableLine,
         Self::NotUtf8,
@@ -82,6 +88,8 @@ impl Reason {
             Self::StaleMarker => "stale_marker",
             Self::BeforeEpoch => "before_epoch",
             Self::OutOfRange => "out_of_range",
+            Self::WrongUnit => "wrong_unit",
+            Self::StringField => "string_field",
             Self::Histogram => "histogram",
             Self::UnparsableLine => "unparsable_line",
             Self::NotUtf8 => "not_utf8",
@@ -108,7 +116,15 @@ impl Reason {
 
     /// Returns whether the protocol or the mapping means it to happen, so that it is no failure.
     pub(super) const fn is_by_design(self) -> bool {
-        matches!(self, Self::LabelCollapse | Self::StaleMarker)
+        matches!(
+            self,
+            Self::LabelCollapse | Self::StaleMarker | Self::StringField
+        )
+    }
+
+    /// Returns whether it happens in ordinary use all the time, so that no log tells of it.
+    const fn is_ordinary(self) -> bool {
+        matches!(self, Self::StaleMarker | Self::StringField)
     }
 }
 
@@ -140,6 +156,13 @@ impl<E> Default for Rejected<E> {
 }
 
 impl<E> Rejected<E> {
+    /// Counts measures that ordinary requests have, which need no error.
+    pub(super) fn count_ordinary(&mut self, reason: Reason, measures: usize) {
+        if measures > 0 {
+            *self.counts.entry(reason).or_default() += measures;
+        }
+    }
+
     /// Counts measures of a part of the request that begins at a place.
     pub(super) fn add(
         &mut self,
@@ -152,7 +175,7 @@ impl<E> Rejected<E> {
             return;
         }
         *self.counts.entry(reason).or_default() += measures;
-        if reason == Reason::StaleMarker {
+        if reason.is_ordinary() {
             return;
         }
         // A failure goes before what happens by design, and the place decides among equals.

@@ -17,6 +17,8 @@ pub struct Line<'a> {
     pub series: &'a str,
     /// How many units of time after the epoch, if the line says so.
     pub timestamp: Option<i64>,
+    /// How many of its fields are strings.
+    pub strings: usize,
 }
 
 /// Takes a line with its end, and puts its fields that are no strings in place of what is in `fields`. `None` when the line is
@@ -43,11 +45,13 @@ pub fn line<'a>(
         .take()
         .parse_next(input)?;
     space1.parse_next(input)?;
+    let mut strings = 0;
     loop {
         let name = key.parse_next(input)?;
         '='.parse_next(input)?;
         if input.starts_with('"') {
             string.parse_next(input)?;
+            strings += 1;
         } else {
             let end = |byte: &u8| [b',', b' ', b'\n', b'\r'].contains(byte);
             let length = input.bytes().position(|byte| end(&byte));
@@ -61,7 +65,11 @@ pub fn line<'a>(
     }
     let timestamp = opt(preceded(space1, timestamp)).parse_next(input)?;
     (space0, end).parse_next(input)?;
-    Ok(Some(Line { series, timestamp }))
+    Ok(Some(Line {
+        series,
+        timestamp,
+        strings,
+    }))
 }
 
 /// Takes measurement and tags apart.

@@ -31,7 +31,10 @@ pub(super) enum Piece<'a> {
         line: Line<'a>,
     },
     /// It does not follow the protocol.
-    Unparsable,
+    Unparsable {
+        /// The line, and what follows it.
+        text: &'a str,
+    },
     /// It is not UTF-8.
     NotUtf8,
 }
@@ -73,7 +76,7 @@ impl<'a> Lines<'a> {
                 Err(_) => {
                     fields.clear();
                     self.text = after_line(before);
-                    return Some(Piece::Unparsable);
+                    return Some(Piece::Unparsable { text: before });
                 }
             }
         }
@@ -152,7 +155,7 @@ mod tests {
         while let Some(piece) = lines.next(&mut fields) {
             let text = match piece {
                 Piece::Line { line, .. } => line.series,
-                Piece::Unparsable => "unparsable",
+                Piece::Unparsable { .. } => "unparsable",
                 Piece::NotUtf8 => "not UTF-8",
             };
             read.push((lines.number(), text));

@@ -7,12 +7,14 @@
 //! |---|---|
 //! | `line`, `name`, `value` | one line and its parts |
 //! | `lines`, `precision`, `write` | a body |
+//! | `diagnosis` | why a line cannot be read |
 //! | `statement` | the statements that senders begin with |
 //! | `endpoint` | the routes, and how a server is recognised |
 //! | `query_endpoint`, `write_endpoint` | handlers |
 //! | `credentials` | callers in the ways of this protocol |
 
 mod credentials;
+mod diagnosis;
 mod endpoint;
 mod line;
 mod lines;
@@ -24,6 +26,7 @@ mod value;
 mod write;
 mod write_endpoint;
 
+pub use diagnosis::{Cause, Diagnosis};
 pub use line::{Line, line};
 pub use name::Name;
 pub use precision::Precision;

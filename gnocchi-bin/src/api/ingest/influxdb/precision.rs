@@ -1,6 +1,7 @@
 //! The unit that timestamps count.
 
 use carbonara::{TimeError, Timestamp};
+use gnocchi_core::text::epoch::{EpochUnit, WrongUnit};
 
 /// The unit that timestamps count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +37,23 @@ impl Precision {
             "h" => Some(Self::Hour),
             _ => None,
         }
+    }
+
+    /// Returns what is wrong with a number of units that was probably meant in another unit.
+    pub(super) fn wrong_unit(self, units: i64) -> Option<WrongUnit> {
+        let unit = match self {
+            Self::Nanosecond => EpochUnit::Nanosecond,
+            Self::Microsecond => EpochUnit::Microsecond,
+            Self::Millisecond => EpochUnit::Millisecond,
+            Self::Second => EpochUnit::Second,
+            // These numbers are too small to be mistaken.
+            Self::Minute | Self::Hour => return None,
+        };
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "only the order of magnitude counts"
+        )]
+        WrongUnit::of(units as f64, unit)
     }
 
     pub(super) fn timestamp(self, units: i64) -> Result<Timestamp, TimeError> {

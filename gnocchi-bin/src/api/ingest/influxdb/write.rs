@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use carbonara::TimeError;
+use carbonara::{TimeError, Timestamp};
 use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ResourceId, ResourceIdError, is_storable};
+use gnocchi_core::text::epoch::WrongUnit;
 
+use super::diagnosis::{Diagnosis, diagnose};
 use super::line::{self, Line};
 use super::lines::{Lines, Piece};
 use super::name::Name;
@@ -56,7 +58,7 @@ pub struct LineError {
 #[non_exhaustive]
 pub enum LineFault {
     /// It does not follow the protocol.
-    Unparsable,
+    Unparsable(Diagnosis),
     /// It is not UTF-8.
     NotUtf8,
     /// It holds U+0000.
@@ -67,7 +69,19 @@ pub enum LineFault {
         tag: String,
     },
     /// Its timestamp cannot be stored.
-    Time(TimeError),
+    Time {
+        /// The timestamp as it is written.
+        units: i64,
+        /// What is wrong with it.
+        error: TimeError,
+    },
+    /// Its timestamp was probably meant in another unit.
+    Unit {
+        /// The timestamp as it is written.
+        units: i64,
+        /// The unit that is expected, and the one that was meant.
+        wrong: WrongUnit,
+    },
     /// No tag says which resource it belongs to.
     NoResource {
         /// The tag that would.
@@ -87,12 +101,16 @@ impl LineFault {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Unparsable => Reason::UnparsableLine,
+            Self::Unparsable(_) => Reason::UnparsableLine,
             Self::NotUtf8 => Reason::NotUtf8,
             Self::Nul => Reason::Nul,
             Self::DuplicateTag { .. } => Reason::DuplicateLabel,
-            Self::Time(TimeError::BeforeEpoch) => Reason::BeforeEpoch,
-            Self::Time(_) => Reason::OutOfRange,
+            Self::Time {
+                error: TimeError::BeforeEpoch,
+                ..
+            } => Reason::BeforeEpoch,
+            Self::Time { .. } => Reason::OutOfRange,
+            Self::Unit { .. } => Reason::WrongUnit,
             Self::NoResource { .. } => Reason::NoResourceTag,
             Self::Resource { .. } => Reason::UnusableResourceId,
         }
@@ -120,8 +138,14 @@ pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Written, Exceeded
             Piece::Line { text, .. } if may_hold_nul && !is_storable(text) => {
                 Err(Fault::Line(LineFault::Nul))
             }
-            Piece::Line { line, .. } => reader.take(line, &fields, &mut lines),
-            Piece::Unparsable => Err(LineFault::Unparsable.into()),
+            Piece::Line { line, .. } => {
+                let taken = reader.take(line, &fields, &mut lines);
+                if taken.is_ok() {
+                    rejected.count_ordinary(Reason::StringField, line.strings);
+                }
+                taken
+            }
+            Piece::Unparsable { text } => Err(LineFault::Unparsable(diagnose(text)).into()),
             Piece::NotUtf8 => Err(LineFault::NotUtf8.into()),
         };
         match taken {
@@ -141,6 +165,16 @@ pub fn parse(body: &[u8], options: WriteOptions<'_>) -> Result<Written, Exceeded
         arrivals: reader.collector.finish(),
         rejected,
     })
+}
+
+/// Reads a timestamp. One that says 1970 in its unit and today in another one is refused.
+fn timestamp(units: i64, precision: Precision) -> Result<Timestamp, LineFault> {
+    if let Some(wrong) = precision.wrong_unit(units) {
+        return Err(LineFault::Unit { units, wrong });
+    }
+    precision
+        .timestamp(units)
+        .map_err(|error| LineFault::Time { units, error })
 }
 
 /// What ends a line, or all of them.
@@ -194,7 +228,7 @@ impl<'a> Reader<'a> {
         }
         let precision = self.options.precision;
         let timestamp = match line.timestamp {
-            Some(units) => precision.timestamp(units).map_err(LineFault::Time)?,
+            Some(units) => timestamp(units, precision)?,
             None => self.options.context.now,
         };
         let place = self.place(line.series)?;
@@ -226,7 +260,7 @@ impl<'a> Reader<'a> {
             return Err(Exceeded::Metrics.into());
         }
         let (measurement, tags) =
-            line::series(&mut &*written).map_err(|_| LineFault::Unparsable)?;
+            line::series(&mut &*written).map_err(|_| LineFault::Unparsable(diagnose(written)))?;
         let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = tags
             .into_iter()
             .map(|(name, value)| (name.text(), value.text()))

@@ -80,7 +80,7 @@ async fn store(
     };
     let stored = receiver.store(batch, &mut rejected).await?;
     let outcome = Outcome { stored, rejected };
-    outcome.report(state, "line protocol");
+    outcome.report(state, "line protocol", caller);
     match outcome.failure() {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
         Some(failure) if stored == 0 => Err(failure.first.clone()),
@@ -152,7 +152,7 @@ impl fmt::Display for LineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.number;
         match &self.fault {
-            LineFault::Unparsable => write!(f, "Unable to parse line {number}"),
+            LineFault::Unparsable(_) => write!(f, "Unable to parse line {number}"),
             LineFault::NotUtf8 => write!(f, "Unable to parse line {number}: it is not UTF-8"),
             LineFault::Nul => write!(f, "Unable to parse line {number}: it contains U+0000"),
             LineFault::DuplicateTag { tag } => {
@@ -161,7 +161,16 @@ impl fmt::Display for LineError {
                     "Unable to parse line {number}: the tag {tag} occurs more than once"
                 )
             }
-            LineFault::Time(error) => write!(f, "Unable to use line {number}: {error}"),
+            LineFault::Time { units, error } => {
+                write!(
+                    f,
+                    "Unable to use line {number}: the timestamp {units}: {error}"
+                )
+            }
+            LineFault::Unit { units, wrong } => write!(
+                f,
+                "Unable to use line {number}: the timestamp {units} {wrong}; the parameter precision names the unit"
+            ),
             // The wording of the Python Gnocchi, which names no line.
             LineFault::NoResource { tag } => write!(f, "Unable to find key `{tag}' in tags"),
             LineFault::Resource { id, error } => {
@@ -173,12 +182,17 @@ impl fmt::Display for LineError {
 
 impl From<LineError> for ApiError {
     fn from(error: LineError) -> Self {
-        let detail = match error.fault {
+        let detail = match &error.fault {
             LineFault::NoResource { .. } | LineFault::Resource { .. } => "key",
-            LineFault::Time(_) => "timestamp",
+            LineFault::Time { .. } | LineFault::Unit { .. } => "timestamp",
             _ => "line",
         };
         let reason = error.to_string();
-        Self::bad_data(json!({"cause": "Value error", "detail": detail, "reason": reason}))
+        let refusal =
+            Self::bad_data(json!({"cause": "Value error", "detail": detail, "reason": reason}));
+        match error.fault {
+            LineFault::Unparsable(diagnosis) => refusal.explained(diagnosis.to_string()),
+            _ => refusal,
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use carbonara::{Series, Timestamp};
 use proptest::prelude::*;
 
+use super::super::diagnosis::Cause;
 use super::*;
 
 fn options(resource_tag: &str) -> WriteOptions<'_> {
@@ -37,7 +38,7 @@ fn metrics(written: &Written) -> Read {
 #[track_caller]
 fn read(body: &str, options: WriteOptions<'_>) -> Result<Read, Exceeded> {
     let written = parse(body.as_bytes(), options)?;
-    assert_eq!(written.rejected, Rejected::default(), "{body}");
+    assert_eq!(written.rejected.failures(), 0, "{body}");
     Ok(metrics(&written))
 }
 
@@ -191,13 +192,21 @@ fn bad_lines_are_left_out_and_named() {
         let expected = (LineError { number, fault }, measures);
         assert_eq!(first_fault(body), expected, "{body_text}");
     };
-    check(b"x", 1, LineFault::Unparsable, 1);
-    check(b"m,host=h f=1\nx\ny", 2, LineFault::Unparsable, 2);
-    check(b"m,host=h f=1 5 6\n", 1, LineFault::Unparsable, 1);
+    let unparsable =
+        |column: usize, cause: Cause| LineFault::Unparsable(Diagnosis { column, cause });
+    check(b"x", 1, unparsable(2, Cause::NoFields), 1);
+    check(b"m,host=h f=1\nx\ny", 2, unparsable(2, Cause::NoFields), 2);
+    let text = "5 6".to_owned();
+    check(
+        b"m,host=h f=1 5 6\n",
+        1,
+        unparsable(14, Cause::Timestamp { text }),
+        1,
+    );
     check(
         b"\n# c\nm,host=h f=\"a\nb\"\nx",
         5,
-        LineFault::Unparsable,
+        unparsable(2, Cause::NoFields),
         1,
     );
     check(
@@ -211,8 +220,11 @@ fn bad_lines_are_left_out_and_named() {
         tag: "a".to_owned(),
     };
     check(b"m,host=h,a=1,a=2 f=1", 1, twice, 1);
-    let time = LineFault::Time;
-    check(b"m,host=h f=1 -1", 1, time(TimeError::BeforeEpoch), 1);
+    let early = LineFault::Time {
+        units: -1,
+        error: TimeError::BeforeEpoch,
+    };
+    check(b"m,host=h f=1 -1", 1, early, 1);
     let slash = LineFault::Resource {
         id: "a/b".to_owned(),
         error: ResourceIdError::Slash,
@@ -325,7 +337,8 @@ proptest! {
         resource in NAME.prop_map(|name| name.replace('/', "")),
         one in identity(NAME),
         value in -1e300..1e300_f64,
-        at in 0..i64::MAX,
+        // In between, a number looks like a time of today in another unit.
+        at in prop_oneof![0..10_000_000_i64, 1_000_000_000_000_000_000..i64::MAX],
     ) {
         let body = line(&one, &resource, value, at);
         let written = read(&body, options("host"));
@@ -376,4 +389,54 @@ proptest! {
     fn no_bytes_break_the_parser(body in proptest::collection::vec(any::<u8>(), 0..80)) {
         let _ = parse(&body, options("host"));
     }
+}
+
+#[test]
+fn timestamps_in_another_unit_are_refused() {
+    let check = |precision: &str, units: i64, expected: &str| {
+        let body = format!("m,host=h f=1 {units}\nm,host=h f=2 7");
+        let options = WriteOptions {
+            precision: Precision::from_name(precision).unwrap(),
+            ..options("host")
+        };
+        let written = parse(body.as_bytes(), options).unwrap();
+        assert_eq!(written.arrivals.measures, 1, "{body}");
+        assert_eq!(written.rejected.count(Reason::WrongUnit), 1, "{body}");
+        let LineFault::Unit { units: sent, wrong } = &written.rejected.first().unwrap().error.fault
+        else {
+            panic!("{written:?}");
+        };
+        assert_eq!(*sent, units);
+        assert_eq!(wrong.to_string(), expected, "{body}");
+    };
+    check(
+        "ns",
+        1_767_268_800,
+        "looks like seconds since 1970 (2026-01-01T12:00:00Z), but nanoseconds are expected",
+    );
+    check(
+        "ns",
+        1_767_268_800_000,
+        "looks like milliseconds since 1970 (2026-01-01T12:00:00Z), but nanoseconds are expected",
+    );
+    check(
+        "s",
+        1_767_268_800_000,
+        "looks like milliseconds since 1970 (2026-01-01T12:00:00Z), but seconds are expected",
+    );
+    check(
+        "ms",
+        1_767_268_800,
+        "looks like seconds since 1970 (2026-01-01T12:00:00Z), but milliseconds are expected",
+    );
+}
+
+#[test]
+fn strings_are_counted() {
+    let body = b"m,host=h f=\"a\",g=1\nm,host=h f=\"b\",g=\"c\"";
+    let written = parse(body, options("host")).unwrap();
+    assert_eq!(written.arrivals.measures, 1);
+    assert_eq!(written.rejected.count(Reason::StringField), 3);
+    assert_eq!(written.rejected.failures(), 0);
+    assert!(written.rejected.first().is_none());
 }

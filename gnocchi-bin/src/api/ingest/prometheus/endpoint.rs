@@ -85,14 +85,14 @@ async fn write(
     let stored = receiver.store(batch, &mut rejected).await?;
     // What is sent again because the store failed is not counted twice.
     let outcome = Outcome { stored, rejected };
-    outcome.report(state, "remote write");
+    outcome.report(state, "remote write", caller);
     match outcome.failure() {
         None => Ok(()),
         Some(failure) if stored == 0 && failure.first.status != StatusCode::BAD_REQUEST => {
             Err(failure.first.clone())
         }
         Some(failure) => Err(ApiError::bad_request(format!(
-            "samples not stored: {}; the first is of series {}: {}",
+            "samples not stored: {}; first: series {}: {}",
             failure.numbers, failure.place, failure.reason
         ))),
     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use carbonara::{TimeError, Timestamp};
 use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ORIGINAL_ID_CHARACTERS_MAX, is_storable};
+use gnocchi_core::text::epoch::{EpochUnit, WrongUnit};
 
 use super::message::{Label, LabelFault, Sample, TimeSeries, WriteRequest};
 use super::wire::WireError;
@@ -72,6 +73,8 @@ pub struct SeriesError {
     pub series: String,
     /// What is wrong with it.
     pub reason: Reason,
+    /// The timestamp that is wrong, if it is that, in milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
 }
 
 impl fmt::Display for SeriesError {
@@ -85,12 +88,17 @@ impl fmt::Display for SeriesError {
             Reason::Nul => "U+0000 is not supported in a label",
             Reason::SlashInName => "'/' is not supported in metric name",
             Reason::Histogram => "native histograms are not supported",
-            Reason::BeforeEpoch => "a timestamp lies before 1970",
-            Reason::OutOfRange => "a timestamp lies after 2262",
+            Reason::BeforeEpoch => "the timestamp lies before 1970",
+            Reason::OutOfRange => "the timestamp lies after 2262",
+            Reason::WrongUnit => "the timestamp is not in milliseconds since 1970",
             Reason::LabelCollapse => "a later series of the request has the same name",
             other => other.as_str(),
         };
-        write!(f, "{what}: {}", self.series)
+        write!(f, "{what}: {}", self.series)?;
+        match self.timestamp_ms {
+            Some(timestamp_ms) => write!(f, " {timestamp_ms}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -160,6 +168,7 @@ impl<'a> Mapper<'a> {
         let error = |reason| SeriesError {
             series: describe(&series.labels),
             reason,
+            timestamp_ms: None,
         };
         match self.metric_name(series) {
             Err(reason) => {
@@ -245,6 +254,7 @@ impl<'a> Mapper<'a> {
                 self.rejected.add(reason, lost, number, || SeriesError {
                     series: describe(&earlier),
                     reason,
+                    timestamp_ms: None,
                 });
             }
         }
@@ -254,6 +264,7 @@ impl<'a> Mapper<'a> {
                 Err(reason) => self.rejected.add(reason, 1, number, || SeriesError {
                     series: describe(&series.labels),
                     reason,
+                    timestamp_ms: Some(sample.timestamp_ms),
                 }),
             }
         }
@@ -296,6 +307,13 @@ fn push_origin(id: &mut String, label: Option<&str>, special: &[char]) {
 fn usable(sample: Sample) -> Result<Timestamp, Reason> {
     if sample.value.to_bits() == STALE_MARKER_BITS {
         return Err(Reason::StaleMarker);
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "only the order of magnitude counts"
+    )]
+    if WrongUnit::of(sample.timestamp_ms as f64, EpochUnit::Millisecond).is_some() {
+        return Err(Reason::WrongUnit);
     }
     Timestamp::from_millisecond(sample.timestamp_ms).map_err(|error| match error {
         TimeError::BeforeEpoch => Reason::BeforeEpoch,

@@ -232,6 +232,7 @@ fn samples_that_cannot_be_stored_are_counted() {
         (2, stale),
         (-1, 1.0),
         (i64::MAX, 1.0),
+        (1_767_268_800, 1.0),
         (3, f64::NAN),
     ];
     let mapped = mapped(Naming::AllLabels, vec![series(UP, &samples)]).unwrap();
@@ -241,10 +242,11 @@ fn samples_that_cannot_be_stored_are_counted() {
         (Reason::StaleMarker, 1),
         (Reason::BeforeEpoch, 1),
         (Reason::OutOfRange, 1),
+        (Reason::WrongUnit, 1),
     ];
     assert_eq!(counts, expected);
     assert_eq!(first(&mapped).1, Reason::BeforeEpoch);
-    assert_eq!(mapped.rejected.failures(), 2);
+    assert_eq!(mapped.rejected.failures(), 3);
     assert_eq!(mapped.arrivals.measures, 2);
 }
 

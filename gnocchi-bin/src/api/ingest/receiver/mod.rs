@@ -11,15 +11,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{GENERIC, Measures, Metric, MetricId, Rejection, Resource, ResourceId};
+use gnocchi_core::model::{
+    GENERIC, Measures, Metric, MetricId, RejectReason, Rejection, Resource, ResourceId,
+};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::{AppendOptions, Error, Reported};
 use http::StatusCode;
 use serde_json::json;
 
-use super::named::{Named, NamedBatch};
+use super::named::{Destination, Named, NamedBatch};
 use super::resource_kind::ResourceKind;
-use super::{Reason, Rejected, on_demand};
+use super::{Reason, Rejected, on_demand, shortened};
 use crate::api::auth::require_alone;
 use crate::api::error::{ApiError, ApiResult, Detail};
 use crate::api::state::ApiState;
@@ -45,6 +47,9 @@ struct Work<'a> {
     rejected: &'a mut Rejected<ApiError>,
 }
 
+/// Where in the request measures stand first, the resource as the sender writes it, and the metric.
+type Origin = (usize, Arc<Destination>, Arc<Metric>);
+
 /// What is there already.
 struct Found {
     /// One entry for each name of the batch.
@@ -67,26 +72,28 @@ impl Receiver<'_> {
             return Ok(0);
         }
         let metrics = self.metrics(&batch, rejected).await?;
-        let mut places = Vec::with_capacity(metrics.len());
+        let mut origins = HashMap::with_capacity(metrics.len());
         let mut measures = Vec::with_capacity(metrics.len());
         for (named, metric) in batch.measures.into_iter().zip(metrics) {
             let Some(metric) = metric else { continue };
-            places.push((named.place, metric.id));
             measures.push(Measures {
                 metric: metric.id,
                 series: named.measures.series,
             });
+            let origin = (named.place, named.destination, metric);
+            origins.insert(origin.2.id, origin);
         }
         if measures.is_empty() {
             return Ok(0);
         }
+        // No success of these protocols hides a measure that is not stored.
         let options = AppendOptions {
             sender: Some(self.caller),
-            reported: Reported::TooFarAhead,
+            reported: Reported::All,
         };
         match self.state.gnocchi().append_with(measures, options).await {
             Ok(appended) => {
-                add_rejections(&appended.rejected, &places, rejected);
+                add_rejections(&appended.rejected, &origins, rejected);
                 Ok(appended.accepted)
             }
             // It was there just now, so there is nothing wrong with the request.
@@ -150,7 +157,8 @@ impl Receiver<'_> {
         for (entry, (id, _)) in batch.names.iter().enumerate() {
             if conflicts.contains(id) {
                 let reason = Reason::ResourceOfAnotherType;
-                work.refuse(&[entry], reason, &taken_by_another_type(*id))?;
+                let destination = &batch.measures[entry].destination;
+                work.refuse(&[entry], reason, &taken_by_another_type(destination))?;
             }
         }
         let ids: Vec<Option<MetricId>> = (batch.names.iter())
@@ -230,35 +238,47 @@ impl<'a> Work<'a> {
 /// Adds what the store does not take, and has counted itself.
 fn add_rejections(
     rejections: &[Rejection],
-    places: &[(usize, MetricId)],
+    origins: &HashMap<MetricId, Origin>,
     rejected: &mut Rejected<ApiError>,
 ) {
-    if rejections.is_empty() {
-        return;
-    }
-    let places: HashMap<MetricId, usize> = places
-        .iter()
-        .map(|(place, metric)| (*metric, *place))
-        .collect();
     for Rejection {
         metric,
         reason,
         points,
     } in rejections
     {
-        let place = places.get(metric).copied().unwrap_or_default();
-        rejected.add(Reason::Store(*reason), *points, place, || {
+        let Some((place, destination, metric)) = origins.get(metric) else {
+            continue;
+        };
+        rejected.add(Reason::Store(*reason), *points, *place, || {
+            let name = shortened(metric.name.as_deref().unwrap_or_default()).into_owned();
+            let of = shortened(&destination.original_id).into_owned();
+            let why = match reason {
+                RejectReason::TooLate => format!(
+                    "older than the back window of archive policy {}",
+                    metric.archive_policy.name()
+                ),
+                RejectReason::TooFarAhead => "further in the future than max_future".to_owned(),
+                other => other.as_str().to_owned(),
+            };
             ApiError::bad_request(format!(
-                "measures of metric {metric} are not taken: they {reason}"
+                "measures of the metric {name} of the resource {of} are not stored: {why}"
             ))
         });
     }
 }
 
-fn taken_by_another_type(id: ResourceId) -> ApiError {
-    ApiError {
+fn taken_by_another_type(destination: &Destination) -> ApiError {
+    let Destination {
+        id, original_id, ..
+    } = destination;
+    let error = ApiError {
         status: StatusCode::CONFLICT,
         detail: Detail::Data(json!({"cause": "Resource already exists", "detail": id.to_string()})),
         retry_after_seconds: None,
-    }
+    };
+    error.explained(format!(
+        "the resource {} has another type; a resource has one type, so one id cannot be used in two databases",
+        shortened(original_id)
+    ))
 }
