@@ -9,14 +9,10 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use gnocchi_core::clock::SystemClock;
-use gnocchi_core::driver::{
-    Commit, Coordinator, IncomingDriver, MetricChanges, StorageDriver, StoredFrame, Stream,
-};
+use gnocchi_core::driver::{Commit, MetricChanges, StoredFrame, Stream};
 use gnocchi_core::model::MetricId;
-use gnocchi_drivers::embedded::{Embedded, EmbeddedConfig};
+use gnocchi_drivers::embedded;
 use serde_json::{Value, json};
 use support::{Server, program, rows, run, texts, write};
 
@@ -169,8 +165,13 @@ async fn verify_finds_a_damaged_frame() {
         format!("{} s", granularity.as_second_f64()),
         damaged.key.block.to_string(),
     ];
-    assert_eq!(rows[1][..3], expected);
-    assert!(rows[1][5].contains("checksum"), "{stdout}");
+    let file = Path::new(&rows[1][0]);
+    assert!(
+        file.extension().is_some_and(|found| found == "jnl"),
+        "{stdout}"
+    );
+    assert_eq!(rows[1][2..5], expected);
+    assert!(rows[1][7].contains("checksum"), "{stdout}");
 
     // The server still runs, answers for what is intact, and says what is not.
     let server = Server::start(&data, &[]);
@@ -180,10 +181,10 @@ async fn verify_finds_a_damaged_frame() {
 
 /// Flips one bit of a stored frame through the driver, which does not look into frames.
 async fn damage_one_frame(data: &Path) -> (MetricId, StoredFrame) {
-    let config = EmbeddedConfig::new(data.join("measures"));
-    let embedded = Embedded::open(config, Arc::new(SystemClock)).await.unwrap();
-    let metric = embedded.storage.metrics(None, 1).await.unwrap()[0];
-    let frames = embedded.storage.frames(metric).await.unwrap();
+    let store = embedded::open(data).await.unwrap();
+    let drivers = store.drivers();
+    let metric = drivers.storage.metrics(None, 1).await.unwrap()[0];
+    let frames = drivers.storage.frames(metric).await.unwrap();
     let mut damaged = frames
         .into_iter()
         .find(|frame| matches!(frame.key.stream, Stream::Level(_)))
@@ -192,15 +193,10 @@ async fn damage_one_frame(data: &Path) -> (MetricId, StoredFrame) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     damaged.bytes = bytes.into();
-    let sack = embedded.incoming.sacks().sack_of(metric);
-    let fence = embedded
-        .coordinator
-        .acquire("damage")
-        .await
-        .unwrap()
-        .unwrap()
-        .fence;
-    let state = embedded.storage.acquire(sack, fence).await.unwrap();
+    let sack = drivers.incoming.sacks().sack_of(metric);
+    let lease = drivers.coordinator.acquire("damage").await.unwrap();
+    let fence = lease.unwrap().fence;
+    let state = drivers.storage.acquire(sack, fence).await.unwrap();
     let changes = MetricChanges {
         metric,
         removed: Vec::new(),
@@ -211,7 +207,8 @@ async fn damage_one_frame(data: &Path) -> (MetricId, StoredFrame) {
         sequence: state.sequence + 1,
         metrics: vec![changes],
     };
-    embedded.storage.commit(sack, fence, commit).await.unwrap();
+    drivers.storage.commit(sack, fence, commit).await.unwrap();
+    store.close().await;
     (metric, damaged)
 }
 
@@ -258,12 +255,12 @@ async fn verify_finds_a_damaged_indexer() {
         fs::write(&indexer, damaged).unwrap();
         let (status, stdout, stderr) = verify(&data);
         assert_eq!(status, Some(1), "{stdout}{stderr}");
-        assert!(stdout.contains("points: no damage\n"), "{stdout}");
         assert!(
             stdout.contains("\nindexer: ") && stdout.trim_end().ends_with(" damaged"),
             "{stdout}"
         );
-        assert_eq!(rows(&stdout)[1][1], "indexer", "{stdout}");
+        let is_indexer = |row: &Vec<String>| row[0] == "indexer";
+        assert!(rows(&stdout).iter().any(is_indexer), "{stdout}");
     }
     fs::write(&indexer, intact).unwrap();
     assert_eq!(verify(&data).0, Some(0));
@@ -274,7 +271,7 @@ fn verify_needs_a_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("missing");
     let (status, _, stderr) = verify(&missing);
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(2));
     assert!(
         stderr.contains(&format!(
             "there is no store in the directory {}",
@@ -284,7 +281,7 @@ fn verify_needs_a_data_directory() {
     );
     assert!(!missing.exists());
     let (status, _, stderr) = verify(directory.path());
-    assert_eq!(status, Some(1));
+    assert_eq!(status, Some(2));
     assert!(
         stderr.contains("there is no store in the directory")
             && fs::read_dir(directory.path()).unwrap().next().is_none(),

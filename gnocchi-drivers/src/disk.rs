@@ -234,6 +234,12 @@ fn refusal(space: Space, needed_bytes: u64) -> Option<Refusal> {
     }
 }
 
+/// Waits until the entries of a directory are on the disk: a file or folder that was created in it, or
+/// renamed, survives a power failure only then.
+pub(crate) fn synchronize(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,11 +71,16 @@ pub enum Failure {
 }
 
 /// Reads the command line, runs the tool that it names and returns the exit status of the program: 0 for success, 1 for a
-/// failure, 2 for a wrong command line.
+/// failure, 2 for a wrong command line and for a directory that a tool for damage cannot look at.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     keep_new_files_private();
+    let failed = match cli.command {
+        // Their status 1 says that there is damage.
+        Some(Command::Verify(_)) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -87,7 +92,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("gnocchi: {}", with_causes(&failure));
-            ExitCode::FAILURE
+            failed
         }
     }
 }

@@ -10,28 +10,24 @@ use carbonara::{Timespan, Timestamp};
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use gnocchi_core::Drivers;
-use gnocchi_core::driver::{StorageDriver, StoredFrame, Stream};
+use gnocchi_core::driver::{StoredFrame, Stream};
 use gnocchi_core::model::MetricId;
-use gnocchi_drivers::embedded::Store;
-use gnocchi_drivers::sql::SqlIndexer;
+use gnocchi_drivers::embedded::{self, FoundFrame, StoreError, StoreFiles};
 use thiserror::Error;
 
 use super::Failure;
 use super::progress::{Progress, Unit};
 use crate::causes::with_causes;
 
-/// How many metrics are listed at a time.
-const METRICS_PER_PAGE: usize = 1000;
+/// The exit status when something is damaged.
+const DAMAGED: u8 = 1;
 
-/// How many bytes of frames are decoded in one piece of work beside the runtime.
-const BYTES_PER_CHECK: usize = 4 << 20;
-
-/// Checks a data directory: that every frame and every pending measure decodes, and that the database of the indexer is sound.
+/// Checks a data directory: that every file is what was written, every frame and every pending measure decodes, all parts belong to
+/// one store, and the database of the indexer is sound.
 ///
-/// No server may run on the directory, and it must be writable: opening it replays the journal of an interrupted run, as the start
-/// of a server does. Nothing else in it is changed. A damaged entry of the log of pending measures stops the opening with an error
-/// that names it. The exit status is 0 when everything is intact, else 1.
+/// Nothing is changed, and the directory may be read-only. A server may run on it; then the database of the indexer is copied to the
+/// directory for temporary files (TMPDIR) first. The exit status is 0 when everything is intact, 1 when something is damaged, and 2
+/// when the directory cannot be looked at.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
     /// The data directory.
@@ -42,23 +38,53 @@ pub(super) struct VerifyArgs {
 /// Checks a data directory and prints what is damaged.
 ///
 /// # Errors
-/// [`Failure`] when the directory cannot be opened or the table cannot be printed.
+/// [`Failure`] when the directory cannot be read or the table cannot be printed.
 pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
-    let store = Store::open_for_inspection(&arguments.data_dir).await?;
-    let report = check(store.drivers()).await?;
-    let indexer = check_indexer(store.indexer()).await;
-    store.close().await;
+    let (files, report) = beside_the_runtime(move || {
+        let files = StoreFiles::look(&arguments.data_dir)?;
+        let report = check(&files)?;
+        Ok((files, report))
+    })
+    .await?;
+    let mut damage = report.damage.clone();
+    damage.extend(
+        files
+            .check_identity()
+            .await?
+            .into_iter()
+            .map(Damage::of_file),
+    );
+    let indexer = check_indexer(&files).await;
     let mut out = io::stdout().lock();
-    if !report.damage.is_empty() || !indexer.is_empty() {
-        writeln!(out, "{}", table(report.damage.iter().chain(&indexer)))?;
+    if !damage.is_empty() || !indexer.is_empty() {
+        writeln!(out, "{}", table(damage.iter().chain(&indexer)))?;
     }
-    writeln!(out, "{}: {}", report.summary(), verdict(&report.damage))?;
+    if let Some(write) = files.interrupted_write() {
+        writeln!(
+            out,
+            "{} ends with {} bytes, from byte {} on, of a write that a crash interrupted; nothing of it was acknowledged, and the next start keeps it aside",
+            write.journal.display(),
+            write.bytes,
+            write.offset
+        )?;
+    }
+    writeln!(out, "{}: {}", report.summary(), verdict(&damage))?;
     writeln!(out, "indexer: {}", verdict(&indexer))?;
-    Ok(if report.damage.is_empty() && indexer.is_empty() {
+    Ok(if damage.is_empty() && indexer.is_empty() {
         ExitCode::SUCCESS
     } else {
-        ExitCode::FAILURE
+        DAMAGED.into()
     })
+}
+
+/// Runs work that waits for files and computes.
+pub(super) async fn beside_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+    }
 }
 
 fn verdict(damage: &[Damage]) -> String {
@@ -69,8 +95,8 @@ fn verdict(damage: &[Damage]) -> String {
 }
 
 /// Looks for damage in the database of the indexer. That it cannot be looked at is damage, too.
-async fn check_indexer(indexer: &SqlIndexer) -> Vec<Damage> {
-    let problems = match indexer.check_integrity().await {
+async fn check_indexer(files: &StoreFiles) -> Vec<Damage> {
+    let problems = match files.check_indexer().await {
         Ok(problems) => problems,
         Err(error) => vec![with_causes(&error)],
     };
@@ -88,20 +114,32 @@ struct Damage {
     problem: String,
 }
 
+impl Damage {
+    fn of_file(damage: embedded::Damage) -> Self {
+        Self {
+            place: Place::File {
+                file: damage.file,
+                offset: damage.offset,
+            },
+            problem: damage.problem,
+        }
+    }
+}
+
 /// Where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// A frame.
+    /// A file, and where in it, if that is known.
+    File { file: PathBuf, offset: Option<u64> },
+    /// A frame, and the block or batch of a file that it is in.
     Frame {
         metric: MetricId,
         stream: Stream,
         block: u64,
         sequence: u64,
+        file: PathBuf,
+        offset: u64,
     },
-    /// All frames of a metric.
-    Metric(MetricId),
-    /// Pending measures of a sack.
-    Pending { sack: u16 },
     /// The database of the indexer.
     Indexer,
 }
@@ -131,95 +169,36 @@ impl Report {
     }
 }
 
-async fn check(drivers: &Drivers) -> Result<Report, Failure> {
+fn check(files: &StoreFiles) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    check_pending(drivers, &mut report).await;
-    let metrics = all_metrics(&*drivers.storage).await?;
-    let progress = Progress::new(
-        Unit::Frames,
-        u64::try_from(metrics.len()).unwrap_or(u64::MAX),
-    );
-    report.metrics = metrics.len();
-    let mut waiting = Vec::new();
-    let mut waiting_bytes = 0;
-    for metric in metrics {
-        match drivers.storage.frames(metric).await {
-            Ok(frames) => {
-                report.frames += frames.len();
-                waiting_bytes += frames.iter().map(|frame| frame.bytes.len()).sum::<usize>();
-                progress.advance(1, frames.len());
-                waiting.push((metric, frames));
-            }
-            Err(error) => {
-                progress.advance(1, 0);
-                report.damage.push(Damage {
-                    place: Place::Metric(metric),
-                    problem: with_causes(&error),
-                });
-            }
-        }
-        if waiting_bytes >= BYTES_PER_CHECK {
-            report.bytes += std::mem::take(&mut waiting_bytes);
-            report
-                .damage
-                .extend(damage_in(std::mem::take(&mut waiting)).await);
-        }
-    }
-    report.bytes += waiting_bytes;
-    report.damage.extend(damage_in(waiting).await);
+    // Each table is read twice: its bytes, then what they mean.
+    let tables = u64::try_from(files.tables()).unwrap_or(u64::MAX);
+    let progress = Progress::new(Unit::Frames, tables.saturating_mul(2));
+    let mut damage = files.damage().to_vec();
+    damage.extend(files.check_tables(|| progress.advance(1, 0))?);
+    let records = files.records()?;
+    report.pending_points = records.pending_points;
+    damage.extend(records.damage);
+    let mut last_metric = None;
+    let mut broken_frames = Vec::new();
+    damage.extend(files.frames(|found| {
+        report.metrics += usize::from(last_metric.replace(found.metric) != Some(found.metric));
+        report.frames += 1;
+        report.bytes += found.frame.bytes.len();
+        progress.advance(0, 1);
+        broken_frames.extend(damage_of(&found));
+    })?);
     progress.finish();
+    damage.sort();
+    damage.dedup();
+    report.damage = damage.into_iter().map(Damage::of_file).collect();
+    report.damage.append(&mut broken_frames);
     Ok(report)
-}
-
-/// Claims what waits, without acknowledging it: that changes nothing.
-async fn check_pending(drivers: &Drivers, report: &mut Report) {
-    for sack in drivers.incoming.sacks().sacks() {
-        match drivers.incoming.claim(sack, usize::MAX).await {
-            Ok(claim) => report.pending_points += claim.points(),
-            Err(error) => {
-                let place = Place::Pending {
-                    sack: sack.number(),
-                };
-                report.damage.push(Damage {
-                    place,
-                    problem: with_causes(&error),
-                });
-            }
-        }
-    }
-}
-
-async fn all_metrics(storage: &dyn StorageDriver) -> Result<Vec<MetricId>, Failure> {
-    let mut metrics: Vec<MetricId> = Vec::new();
-    loop {
-        let page = storage
-            .metrics(metrics.last().copied(), METRICS_PER_PAGE)
-            .await
-            .map_err(|error| Failure::Tool(error.into()))?;
-        if page.is_empty() {
-            return Ok(metrics);
-        }
-        metrics.extend(page);
-    }
-}
-
-async fn damage_in(frames: Vec<(MetricId, Vec<StoredFrame>)>) -> Vec<Damage> {
-    let work = move || {
-        let all = frames
-            .iter()
-            .flat_map(|(metric, frames)| frames.iter().map(move |frame| (*metric, frame)));
-        all.filter_map(|(metric, frame)| damage_of(metric, frame))
-            .collect()
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(damage) => damage,
-        Err(failure) => std::panic::resume_unwind(failure.into_panic()),
-    }
 }
 
 /// What is wrong with the bytes of a frame.
 #[derive(Debug, Error)]
-enum FrameDamage {
+pub(super) enum FrameDamage {
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
     #[error("it contains aggregates of another granularity")]
@@ -228,27 +207,28 @@ enum FrameDamage {
     Block,
 }
 
-fn damage_of(metric: MetricId, frame: &StoredFrame) -> Option<Damage> {
-    let result = match frame.key.stream {
-        Stream::Window => codec::points::decode_all(&frame.bytes)
-            .map(|_| ())
-            .map_err(FrameDamage::from),
+/// Checks that the bytes of a frame are what its key says.
+pub(super) fn check_frame(frame: &StoredFrame) -> Result<(), FrameDamage> {
+    match frame.key.stream {
+        Stream::Window => Ok(codec::points::decode_all(&frame.bytes).map(drop)?),
         Stream::Level(_) => check_level(frame),
-    };
-    result.err().map(|problem| Damage {
-        place: place_of(metric, frame),
-        problem: problem.to_string(),
-    })
+    }
 }
 
-fn place_of(metric: MetricId, frame: &StoredFrame) -> Place {
-    let key = frame.key;
-    Place::Frame {
-        metric,
-        stream: key.stream,
-        block: key.block,
-        sequence: key.sequence,
-    }
+fn damage_of(found: &FoundFrame) -> Option<Damage> {
+    let problem = check_frame(&found.frame).err()?;
+    let key = found.frame.key;
+    Some(Damage {
+        place: Place::Frame {
+            metric: found.metric,
+            stream: key.stream,
+            block: key.block,
+            sequence: key.sequence,
+            file: found.file.clone(),
+            offset: found.offset,
+        },
+        problem: problem.to_string(),
+    })
 }
 
 fn check_level(frame: &StoredFrame) -> Result<(), FrameDamage> {
@@ -277,6 +257,8 @@ fn table<'a>(damage: impl Iterator<Item = &'a Damage>) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
     table.set_header([
+        "file",
+        "byte",
         "metric",
         "stream",
         "block",
@@ -292,30 +274,33 @@ fn table<'a>(damage: impl Iterator<Item = &'a Damage>) -> Table {
 }
 
 impl Place {
-    /// Returns the cells that say where this is: metric, stream, block, its first timestamp, commit.
-    fn cells(&self) -> [String; 5] {
-        let mut cells: [String; 5] = Default::default();
-        match *self {
-            Self::Pending { sack } => cells[1] = format!("pending, sack {sack}"),
-            Self::Indexer => cells[1] = "indexer".into(),
-            Self::Metric(metric) => {
-                cells[0] = metric.to_string();
-                cells[1] = "all".into();
+    /// Returns the cells that say where this is: file, byte, metric, stream, block, its first timestamp, commit.
+    fn cells(&self) -> [String; 7] {
+        let mut cells: [String; 7] = Default::default();
+        match self {
+            Self::File { file, offset } => {
+                cells[0] = file.display().to_string();
+                cells[1] = offset.map(|offset| offset.to_string()).unwrap_or_default();
             }
+            Self::Indexer => cells[0] = "indexer".into(),
             Self::Frame {
                 metric,
                 stream,
                 block,
                 sequence,
+                file,
+                offset,
             } => {
-                cells[0] = metric.to_string();
-                cells[2] = block.to_string();
-                cells[4] = sequence.to_string();
+                cells[0] = file.display().to_string();
+                cells[1] = offset.to_string();
+                cells[2] = metric.to_string();
+                cells[4] = block.to_string();
+                cells[6] = sequence.to_string();
                 match stream {
-                    Stream::Window => cells[1] = "window".into(),
+                    Stream::Window => cells[3] = "window".into(),
                     Stream::Level(granularity) => {
-                        cells[1] = format!("{} s", granularity.as_second_f64());
-                        cells[3] = block_start(granularity, block)
+                        cells[3] = format!("{} s", granularity.as_second_f64());
+                        cells[5] = block_start(*granularity, *block)
                             .map(|begin| begin.to_string())
                             .unwrap_or_default();
                     }
@@ -327,7 +312,7 @@ impl Place {
 }
 
 /// Returns when the first bucket of a block begins.
-fn block_start(granularity: Timespan, block: u64) -> Option<Timestamp> {
+pub(super) fn block_start(granularity: Timespan, block: u64) -> Option<Timestamp> {
     let block = BlockKey {
         granularity,
         number: i64::try_from(block).ok()?,

@@ -233,6 +233,7 @@ impl Committer {
         let limit = (self.next_sequence > self.sequence_limit)
             .then(|| self.next_sequence.saturating_add(SEQUENCES_RESERVED));
         let (this, epoch) = (&*self, Cell::new(self.epoch));
+        let journal = (!entries.is_empty()).then(|| this.database.keeper().journal());
         this.database.write(|engine| {
             epoch.set(engine.epoch);
             let mut batch = engine
@@ -260,8 +261,13 @@ impl Committer {
         self.finished.clear();
         self.discards.drain(..past_discards);
         self.sequence_limit = limit.unwrap_or(self.sequence_limit);
-        if let Some((sequence, _)) = entries.last() {
+        if let Some((sequence, entry)) = entries.last() {
             self.last_stored = *sequence;
+            if let Some(journal) = journal {
+                self.database
+                    .keeper()
+                    .synchronized(journal, *sequence, entry);
+            }
         }
         Ok(())
     }

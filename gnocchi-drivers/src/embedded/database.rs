@@ -1,6 +1,7 @@
 //! The database that incoming and storage share, and how it comes back after a failed write.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,10 +9,13 @@ use fjall::PersistMode;
 use metrics::counter;
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info};
+use uuid::Uuid;
 
 use super::config::EmbeddedConfig;
-use super::engine::{Engine, Facts};
+use super::engine::{Engine, FORMAT, Facts};
 use super::error::EmbeddedError;
+use super::keeper::Keeper;
+use super::preparation::Prepared;
 use super::recovery::{self, Backoff, Tail, Wakeup};
 use super::renewal::{renew, wait_until_closed};
 use crate::disk::{Disk, Purpose};
@@ -34,6 +38,10 @@ pub(super) struct Database {
     wakeup: Arc<Wakeup>,
     #[cfg(test)]
     stays_failed: AtomicBool,
+    /// Where it is noted how far the log was synchronized.
+    progress_path: PathBuf,
+    /// Goes after the engine, whose threads may still change files.
+    keeper: Keeper,
 }
 
 enum State {
@@ -61,9 +69,34 @@ impl State {
 }
 
 impl Database {
+    #[cfg(test)]
     pub(super) fn open(config: EmbeddedConfig) -> Result<Self, EmbeddedError> {
-        let engine = Engine::open(&config, 0)?;
-        let facts = engine.begin(&config)?;
+        let prepared = Prepared::take_alone(&config.path)?;
+        Self::open_prepared(config, prepared)
+    }
+
+    /// Opens a directory that was looked at.
+    pub(super) fn open_prepared(
+        config: EmbeddedConfig,
+        prepared: Prepared,
+    ) -> Result<Self, EmbeddedError> {
+        let inspection = prepared.make_ready()?;
+        let known = inspection.facts.map(|facts| facts.identity);
+        let identity = known.unwrap_or_else(|| *Uuid::new_v4().as_bytes());
+        if inspection.facts.is_none_or(|facts| facts.format < FORMAT) {
+            Keeper::begin(&config.path, &inspection.progress_path, identity)
+                .map_err(EmbeddedError::Directory)?;
+        }
+        let engine = Engine::open_ready(&config, 0, &inspection)?;
+        let facts = engine.begin(&config, identity)?;
+        let progress_path = inspection.progress_path;
+        let keeper = Keeper::start(
+            &config.path,
+            &progress_path,
+            facts.identity,
+            facts.generation,
+        )
+        .map_err(EmbeddedError::Directory)?;
         Ok(Self {
             disk: Arc::new(Disk::new(&config.path, config.disk_reserve_bytes)),
             config,
@@ -74,7 +107,14 @@ impl Database {
             wakeup: Arc::default(),
             #[cfg(test)]
             stays_failed: AtomicBool::new(false),
+            progress_path,
+            keeper,
         })
+    }
+
+    /// Returns what keeps the notes beside the files of the engine.
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// Returns what the database said about itself when it was opened.
@@ -266,11 +306,13 @@ impl Database {
         wait_until_closed(&self.config.path).map_err(EmbeddedError::Disk)?;
         // What the engine still had in its buffer has been written when it was closed.
         renew(&self.config.path).map_err(EmbeddedError::Disk)?;
-        let engine = Engine::open(&self.config, epoch + 1)?;
+        let engine = Engine::open(&self.config, epoch + 1, &self.progress_path)?;
         tail.check(&engine)?;
         info!(path = %self.config.path.display(), "the database was opened again after a failure: writes are accepted");
         counter!("gnocchi_storage_recoveries_total").increment(1);
         *state = State::Open(engine);
+        drop(state);
+        self.keeper.refresh();
         Ok(())
     }
 }

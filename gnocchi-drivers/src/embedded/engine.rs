@@ -1,7 +1,5 @@
 //! The open database: its keyspaces, and the facts that it keeps about itself.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,14 +8,15 @@ use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
 };
 use gnocchi_core::driver::{Sack, SackCount};
-use uuid::Uuid;
 
 use super::config::EmbeddedConfig;
 use super::error::EmbeddedError;
+use super::inspection::Inspection;
 use super::keys::{self, Identity, SackRecord};
+use super::preparation::Prepared;
 
-/// The version of the layout that this program writes.
-const FORMAT: u32 = 1;
+/// The version of the layout that this program writes. Version 1 had no notes beside the files of the engine.
+pub(super) const FORMAT: u32 = 2;
 
 /// How many sequence numbers are set aside at a time; a crash skips at most so many.
 pub(super) const SEQUENCES_RESERVED: u64 = 1 << 20;
@@ -31,13 +30,8 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(2);
 const ROOM_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often and for how long a directory that somebody has open is tried: one dropped without being closed first lets go of it soon.
-const LOCK_INTERVAL: Duration = Duration::from_millis(5);
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The files by which the engine knows an existing database, and which it creates before that mark.
-const VERSION_FILE: &str = "version";
-const LOCK_FILE: &str = "lock";
-const FIRST_JOURNAL_FILE: &str = "0.jnl";
+pub(super) const LOCK_INTERVAL: Duration = Duration::from_millis(5);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An open database.
 pub(super) struct Engine {
@@ -64,10 +58,27 @@ pub(super) struct Facts {
 }
 
 impl Engine {
-    pub(super) fn open(config: &EmbeddedConfig, epoch: u64) -> Result<Self, EmbeddedError> {
-        fs::create_dir_all(&config.path).map_err(EmbeddedError::Directory)?;
-        clear_interrupted_creation(&config.path).map_err(EmbeddedError::Directory)?;
+    /// Opens a directory after looking at it. How far its log was synchronized is noted in `progress`.
+    pub(super) fn open(
+        config: &EmbeddedConfig,
+        epoch: u64,
+        progress: &Path,
+    ) -> Result<Self, EmbeddedError> {
+        let inspection = Prepared::take(&config.path, progress)?.make_ready()?;
+        Self::open_ready(config, epoch, &inspection)
+    }
+
+    /// Opens a directory that was made ready.
+    pub(super) fn open_ready(
+        config: &EmbeddedConfig,
+        epoch: u64,
+        inspection: &Inspection,
+    ) -> Result<Self, EmbeddedError> {
         let database = open_database(config)?;
+        // The next batch gets a larger sequence than all that are there, or the engine has not read them.
+        if Some(database.seqno()) <= inspection.last_sequence {
+            return Err(EmbeddedError::Incomplete);
+        }
         let ranged = |memory_bytes| {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(memory_bytes)
@@ -87,20 +98,25 @@ impl Engine {
         })
     }
 
-    /// Reads what the database says about itself, or writes it into a new one, and counts this opening.
-    pub(super) fn begin(&self, config: &EmbeddedConfig) -> Result<Facts, EmbeddedError> {
+    /// Reads what the database says about itself, or writes it into a new one, and counts this opening. A new database gets the
+    /// identity `identity`.
+    pub(super) fn begin(
+        &self,
+        config: &EmbeddedConfig,
+        identity: Identity,
+    ) -> Result<Facts, EmbeddedError> {
         let mut batch = self.batch(8).durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.meta, keys::META_FORMAT, FORMAT.to_be_bytes());
         let (sacks, identity) = match self.meta.get(keys::META_FORMAT)? {
             None => {
-                let (sacks, identity) = (config.sack_count(), *Uuid::new_v4().as_bytes());
-                batch.insert(&self.meta, keys::META_FORMAT, FORMAT.to_be_bytes());
+                let sacks = config.sack_count();
                 batch.insert(&self.meta, keys::META_SACKS, sacks.count().to_be_bytes());
                 batch.insert(&self.meta, keys::META_IDENTITY, identity);
                 (sacks, identity)
             }
             Some(format) => {
                 let found = u32::from_be_bytes(exactly(&format, keys::META_FORMAT)?);
-                if found != FORMAT {
+                if !(1..=FORMAT).contains(&found) {
                     return Err(EmbeddedError::Format {
                         found,
                         known: FORMAT,
@@ -223,30 +239,4 @@ pub(super) fn damaged(name: &str) -> EmbeddedError {
 
 fn exactly<const BYTES: usize>(value: &[u8], name: &str) -> Result<[u8; BYTES], EmbeddedError> {
     value.try_into().map_err(|_| damaged(name))
-}
-
-/// Removes what a process left behind that ended while it created the database.
-///
-/// The engine marks a database as existing last, and refuses a directory that has a journal and no mark. Nothing was stored yet
-/// in such a journal.
-fn clear_interrupted_creation(path: &Path) -> io::Result<()> {
-    let interrupted = || {
-        Ok::<bool, io::Error>(
-            path.join(FIRST_JOURNAL_FILE).try_exists()? && !path.join(VERSION_FILE).try_exists()?,
-        )
-    };
-    if !interrupted()? {
-        return Ok(());
-    }
-    let lock: File = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path.join(LOCK_FILE))?;
-    // Whoever holds the lock is creating the database now.
-    if lock.try_lock().is_ok() && interrupted()? {
-        fs::remove_file(path.join(FIRST_JOURNAL_FILE))?;
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ use carbonara::codec::DecodeError;
 use gnocchi_core::error::{BackendError, BackendErrorKind, IncomingError, StorageError};
 use thiserror::Error;
 
+use super::files::Damage;
 use crate::disk::Refusal;
 
 /// The name of this driver in errors.
@@ -30,6 +31,10 @@ pub(super) enum EmbeddedError {
     LostWrites,
     #[error("the database has format {found}, this program knows format {known}")]
     Format { found: u32, known: u32 },
+    #[error("{}", first_of(.0))]
+    Damaged(Vec<Damage>),
+    #[error("the storage engine found less than its files hold")]
+    Incomplete,
     #[error("the record {name} is damaged")]
     DamagedRecord { name: String },
     #[error("entry {sequence} of the log of measures is damaged")]
@@ -116,9 +121,11 @@ impl EmbeddedError {
             | Self::BacklogNotEmpty { .. }
             | Self::LogNotEmpty
             | Self::AppendTooLarge { .. } => BackendErrorKind::Config,
-            Self::DamagedRecord { .. } | Self::DamagedEntry { .. } | Self::UnknownEntry { .. } => {
-                BackendErrorKind::Corrupt
-            }
+            Self::Damaged(_)
+            | Self::Incomplete
+            | Self::DamagedRecord { .. }
+            | Self::DamagedEntry { .. }
+            | Self::UnknownEntry { .. } => BackendErrorKind::Corrupt,
             Self::StaleFence { .. } => BackendErrorKind::Conflict,
             Self::Overloaded { .. } | Self::Closed | Self::Task(_) => BackendErrorKind::Unavailable,
             Self::Stopped(cause) => cause.kind_while_recovering(),
@@ -130,6 +137,15 @@ impl EmbeddedError {
 impl From<fjall::Error> for EmbeddedError {
     fn from(error: fjall::Error) -> Self {
         Self::Engine(error)
+    }
+}
+
+/// Describes damage by the first of it.
+fn first_of(damage: &[Damage]) -> String {
+    match damage {
+        [] => "nothing is damaged".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
     }
 }
 
@@ -233,6 +249,11 @@ mod tests {
             },
             Conflict,
         );
+        check(
+            EmbeddedError::Damaged(vec![Damage::of("0.jnl", "is missing")]),
+            Corrupt,
+        );
+        check(EmbeddedError::Incomplete, Corrupt);
         check(EmbeddedError::Closed, Unavailable);
         let full = Arc::new(EmbeddedError::from(io(io::ErrorKind::StorageFull)));
         check(EmbeddedError::Stopped(Arc::clone(&full)), Full);

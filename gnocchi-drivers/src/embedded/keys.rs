@@ -24,6 +24,8 @@ pub(super) const META_SACKS: &str = "sacks";
 pub(super) const META_IDENTITY: &str = "identity";
 /// How often the database was opened, as `u64`.
 pub(super) const META_GENERATION: &str = "generation";
+/// What the database says about the store that it is part of, as [`Pairing`].
+pub(super) const META_PAIRING: &str = "pairing";
 /// A number that no entry of the log has reached, as `u64`.
 pub(super) const META_SEQUENCE_LIMIT: &str = "sequence_limit";
 
@@ -206,6 +208,41 @@ impl SackRecord {
     }
 }
 
+/// At which opening or closing of a store its parts were last seen together: its number (8), whether all parts say so (1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pairing {
+    pub(super) number: u64,
+    /// Whether all other parts have noted the number. Before, they may be one behind.
+    pub(super) settled: bool,
+}
+
+impl Default for Pairing {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            settled: true,
+        }
+    }
+}
+
+impl Pairing {
+    pub(super) fn encode(self) -> [u8; 9] {
+        let mut bytes = [u8::from(self.settled); 9];
+        bytes[..8].copy_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (number, rest) = take_u64(bytes)?;
+        let settled = match rest {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        };
+        Some(Self { number, settled })
+    }
+}
+
 /// Identifies one database among all.
 pub(super) type Identity = [u8; 16];
 
@@ -324,6 +361,19 @@ mod tests {
             assert_eq!(SackRecord::decode(&record.encode()), Some(record));
         }
         assert_eq!(SackRecord::decode(&[0; 15]), None);
+    }
+
+    #[test]
+    fn pairings_come_back() {
+        for settled in [false, true] {
+            let pairing = Pairing {
+                number: u64::MAX - 7,
+                settled,
+            };
+            assert_eq!(Pairing::decode(&pairing.encode()), Some(pairing));
+        }
+        assert_eq!(Pairing::decode(&[0; 8]), None);
+        assert_eq!(Pairing::decode(&[2; 9]), None);
     }
 
     #[test]

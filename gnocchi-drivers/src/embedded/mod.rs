@@ -1,5 +1,6 @@
 #![doc = include_str!("docs.md")]
 
+mod catalog;
 mod committer;
 mod config;
 #[cfg(feature = "sqlite")]
@@ -7,13 +8,26 @@ mod data_directory;
 mod database;
 mod engine;
 mod error;
+mod files;
+#[cfg(feature = "sqlite")]
+mod identity;
 mod incoming;
+mod inspection;
+mod keeper;
 mod keys;
+#[cfg(feature = "sqlite")]
+mod parts;
+mod preparation;
+mod progress;
+#[cfg(feature = "sqlite")]
+mod reader;
 mod recovery;
 mod renewal;
 mod storage;
 #[cfg(feature = "sqlite")]
 mod store;
+#[cfg(feature = "sqlite")]
+mod store_files;
 
 use std::sync::Arc;
 
@@ -22,18 +36,21 @@ use gnocchi_core::driver::SackCount;
 use gnocchi_core::error::BackendError;
 
 pub use config::{Durability, EmbeddedConfig};
+pub use files::Damage;
 pub use incoming::EmbeddedIncoming;
 pub use storage::EmbeddedStorage;
 #[cfg(feature = "sqlite")]
 pub use {
     data_directory::DataDirectoryError,
     store::{Store, StoreConfig, StoreError, open},
+    store_files::{FoundFrame, InterruptedWrite, Records, StoreFiles},
 };
 
 use crate::coordination::MemoryCoordinator;
 use crate::disk::Disk;
 use database::Database;
 use error::EmbeddedError;
+use preparation::Prepared;
 
 /// By how much the fences of one opening of a database are larger than those of the one before: more leases than one process
 /// gives out.
@@ -70,7 +87,16 @@ impl Embedded {
     }
 
     fn open_now(config: EmbeddedConfig, clock: Arc<dyn Clock>) -> Result<Self, EmbeddedError> {
-        let database = Arc::new(Database::open(config)?);
+        let prepared = Prepared::take_alone(&config.path)?;
+        Self::open_prepared(config, clock, prepared)
+    }
+
+    fn open_prepared(
+        config: EmbeddedConfig,
+        clock: Arc<dyn Clock>,
+        prepared: Prepared,
+    ) -> Result<Self, EmbeddedError> {
+        let database = Arc::new(Database::open_prepared(config, prepared)?);
         let first_fence = database.facts().generation << FENCES_PER_GENERATION_BITS;
         let incoming = EmbeddedIncoming::start(Arc::clone(&database), clock)?;
         let disk = Arc::clone(database.disk());

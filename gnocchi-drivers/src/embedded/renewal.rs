@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::disk::synchronize;
+
 /// The extension of journals; their names are numbers.
 const JOURNAL_EXTENSION: &str = "jnl";
 
@@ -141,10 +143,6 @@ fn write_again(path: &Path) -> io::Result<()> {
         offset += length as u64;
     }
     file.sync_all()
-}
-
-fn synchronize(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

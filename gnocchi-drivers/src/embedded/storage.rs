@@ -90,6 +90,28 @@ impl EmbeddedStorage {
         })
     }
 
+    /// Returns the identity of the database.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn identity(&self) -> uuid::Uuid {
+        uuid::Uuid::from_bytes(self.shared.database.facts().identity)
+    }
+
+    /// Notes what the database says about the store that it is part of.
+    #[cfg(feature = "sqlite")]
+    pub(super) async fn note_pairing(&self, pairing: keys::Pairing) -> Result<(), StorageError> {
+        self.run(
+            || "note the opening or closing of the store".to_owned(),
+            move |shared| {
+                shared.database.write(|engine| {
+                    let mut batch = engine.batch(1).durability(Some(PersistMode::SyncAll));
+                    batch.insert(&engine.meta, keys::META_PAIRING, pairing.encode());
+                    Ok(batch.commit()?)
+                })
+            },
+        )
+        .await
+    }
+
     /// Runs work that waits for the disk or computes for long.
     async fn run<T, W>(
         &self,

@@ -1,32 +1,28 @@
 //! A whole store in one directory: measures and aggregates, the indexer, and a lock around both.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gnocchi_core::clock::{Clock, SystemClock};
 use gnocchi_core::driver::BacklogDetails;
-use gnocchi_core::error::{BackendError, BackendErrorKind};
+use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
 use gnocchi_core::{DefaultPolicies, Drivers, Gnocchi, Settings};
 use thiserror::Error;
+use tracing::warn;
+use uuid::Uuid;
 
 use super::data_directory::{DataDirectory, DataDirectoryError};
-use super::{Embedded, EmbeddedConfig, EmbeddedIncoming};
-use crate::sql::{SqlIndexer, SqliteConfig};
-
-/// The directory of pending measures and aggregates.
-const MEASURES: &str = "measures";
-
-/// The file of archive policies, metrics and resources. It is created after the measures.
-const INDEXER: &str = "indexer.db";
-
-/// The file that is written once all of a new data directory stands. Its content is the version of the layout.
-const COMPLETE: &str = "complete";
-
-/// The version of the layout that this program writes.
-const LAYOUT: &str = "1\n";
+use super::error::EmbeddedError;
+use super::identity::{Claims, IDENTITY_FILE, Mismatch, StoreIdentity};
+use super::inspection::{Inspection, Stage};
+use super::keys::Pairing;
+use super::parts::{COMPLETE, INDEXER, MEASURES, Mark, Parts, mark};
+use super::preparation::Prepared;
+use super::progress::PROGRESS_FILE;
+use super::{Damage, Embedded, EmbeddedConfig, EmbeddedIncoming, EmbeddedStorage};
+use crate::sql::{Glance, SqlIndexer, SqliteConfig, file_log, glance};
 
 /// A store that cannot be opened.
 #[derive(Debug, Error)]
@@ -36,12 +32,18 @@ pub enum StoreError {
     #[error(transparent)]
     Directory(#[from] DataDirectoryError),
     /// A part is missing. Starting afresh would hide the loss.
-    #[error("the data directory {} is incomplete: {missing} is missing; restore the whole directory from a backup, or choose an empty one", path.display())]
+    #[error("the data directory {} is incomplete: {missing} is missing{}", path.display(), ADVICE)]
     Incomplete {
         /// The data directory.
         path: PathBuf,
         /// The missing part.
         missing: &'static str,
+    },
+    /// What is saved of a store goes into a directory of its own.
+    #[error("{} exists already; choose a directory that does not, or an empty one", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
     },
     /// There is nothing to inspect.
     #[error("there is no store in the directory {}", path.display())]
@@ -56,10 +58,18 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The mark of completeness holds something else than a version.
-    #[error("{} is damaged: it names no version of the layout; restore the whole directory from a backup", path.display())]
+    #[error("{} is damaged: it names no version of the layout{}", path.display(), ADVICE)]
     DamagedMark {
         /// The file.
         path: PathBuf,
+    },
+    /// A file of the store is damaged, missing, or belongs to another store.
+    #[error("{}{}{}", damage.first().map_or_else(|| path.display().to_string(), Damage::to_string), more(damage), ADVICE)]
+    Damaged {
+        /// The data directory.
+        path: PathBuf,
+        /// What is wrong.
+        damage: Vec<Damage>,
     },
     /// The back-end cannot open its part.
     #[error("cannot open the store in {}{}", path.display(), advice(source))]
@@ -77,7 +87,15 @@ pub enum StoreError {
         /// Why.
         source: gnocchi_core::Error,
     },
-    /// The mark of completeness cannot be read or written.
+    /// A file cannot be read, for a reason that says nothing about what is in it.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file, or the directory that it is in.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The mark of completeness, or the file of the identity, cannot be read or written.
     #[error("cannot use {}", path.display())]
     Mark {
         /// The file.
@@ -87,12 +105,22 @@ pub enum StoreError {
     },
 }
 
+/// What to do about damage.
+const ADVICE: &str = "; nothing was changed. `gnocchi verify` lists what is damaged. Restore the whole directory from a backup, or save what is readable into a new one with `gnocchi repair`";
+
 fn advice(error: &BackendError) -> &'static str {
     match error.kind() {
-        BackendErrorKind::Corrupt => "; it is damaged, restore it from a backup",
+        BackendErrorKind::Corrupt => ADVICE,
         BackendErrorKind::Denied => "; make it readable and writable for this user",
         BackendErrorKind::Full => "; there is no room left on the disk",
         _ => "",
+    }
+}
+
+fn more(damage: &[Damage]) -> String {
+    match damage.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
     }
 }
 
@@ -132,6 +160,10 @@ pub struct Store {
     gnocchi: Gnocchi,
     indexer: Arc<SqlIndexer>,
     incoming: Arc<EmbeddedIncoming>,
+    storage: Arc<EmbeddedStorage>,
+    path: PathBuf,
+    /// How often the store was opened and closed, this time included.
+    pairing: u64,
     _directory: DataDirectory,
 }
 
@@ -165,28 +197,25 @@ pub async fn open(path: impl Into<PathBuf>) -> Result<Store, StoreError> {
 }
 
 impl Store {
-    /// Opens a store; creates or migrates what is missing.
+    /// Opens a store; creates or migrates what is missing. Nothing is changed when something of it is damaged.
     ///
     /// # Errors
     /// [`StoreError`] when another process works in the directory, or what it holds cannot be used.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         let path = config.path.as_path();
-        let (directory, parts) = on_files(path, |path| {
+        let (directory, parts, prepared) = on_files(path, |path| {
             let directory = DataDirectory::create(path)?;
-            Ok((directory, Parts::find(path)?))
+            let parts = Parts::find(path)?;
+            let prepared = prepare(path, parts)?;
+            Ok((directory, parts, prepared))
         })
         .await?;
-        if let Some(missing) = parts.missing() {
-            return Err(StoreError::Incomplete {
-                path: path.to_owned(),
-                missing,
-            });
-        }
+        let claims = claims_of(path, parts, &prepared.inspection, &path.join(INDEXER)).await?;
         let embedded = EmbeddedConfig {
             path: path.join(MEASURES),
             ..config.embedded
         };
-        let store = Self::with(path, directory, embedded, config.settings).await?;
+        let store = Self::with(path, directory, embedded, config.settings, prepared).await?;
         if parts.measures && !parts.indexer {
             store.require_no_measures(path).await?;
         }
@@ -195,7 +224,12 @@ impl Store {
             path: path.to_owned(),
             source,
         })?;
-        if !parts.marked {
+        let identity = claims.next(store.storage.identity());
+        // Before and after: the file never gets more than one opening behind its log, however often a start is interrupted.
+        store.file_log().await?;
+        store.agree(identity).await?;
+        store.file_log().await?;
+        if parts.mark != Mark::Present {
             on_files(path, |path| {
                 mark(path).map_err(|source| StoreError::Mark {
                     path: path.join(COMPLETE),
@@ -204,7 +238,47 @@ impl Store {
             })
             .await?;
         }
-        Ok(store)
+        Ok(Self {
+            pairing: identity.pairing,
+            ..store
+        })
+    }
+
+    async fn file_log(&self) -> Result<(), StoreError> {
+        let filed = file_log(&self.path.join(INDEXER)).await;
+        filed.map_err(|error| StoreError::Prepare {
+            path: self.path.clone(),
+            source: error.into(),
+        })
+    }
+
+    /// Has all parts say which store they belong to and how often it was opened and closed, the measures first and last.
+    async fn agree(&self, identity: StoreIdentity) -> Result<(), StoreError> {
+        let path = self.path.as_path();
+        let prepare = |source| StoreError::Prepare {
+            path: path.to_owned(),
+            source,
+        };
+        let pairing = |settled| Pairing {
+            number: identity.pairing,
+            settled,
+        };
+        let noted = self.storage.note_pairing(pairing(false)).await;
+        noted.map_err(|error| prepare(error.into()))?;
+        let noted = self
+            .indexer
+            .set_store(identity.store, identity.pairing)
+            .await;
+        noted.map_err(|error| prepare(error.into()))?;
+        on_files(path, move |path| {
+            identity.write(path).map_err(|source| StoreError::Mark {
+                path: path.join(IDENTITY_FILE),
+                source,
+            })
+        })
+        .await?;
+        let noted = self.storage.note_pairing(pairing(true)).await;
+        noted.map_err(|error| prepare(error.into()))
     }
 
     /// Returns the facade, to be held for as long as the store is.
@@ -219,54 +293,26 @@ impl Store {
         &self.indexer
     }
 
-    /// Opens the store of a data directory as it is.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the directory holds none, or what it holds cannot be used.
-    pub async fn open_for_inspection(path: &Path) -> Result<Self, StoreError> {
-        let directory = on_files(path, |path| {
-            let parts = Parts::find(path)?;
-            if let Some(missing) = parts.missing() {
-                return Err(StoreError::Incomplete {
-                    path: path.to_owned(),
-                    missing,
-                });
-            }
-            if !parts.measures {
-                return Err(StoreError::NoStore {
-                    path: path.to_owned(),
-                });
-            }
-            Ok(DataDirectory::take(path)?)
-        })
-        .await?;
-        Self::with(
-            path,
-            directory,
-            EmbeddedConfig::new(path.join(MEASURES)),
-            Settings::default(),
-        )
-        .await
-    }
-
     async fn with(
         path: &Path,
         directory: DataDirectory,
         embedded: EmbeddedConfig,
         settings: Settings,
+        prepared: Prepared,
     ) -> Result<Self, StoreError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = Embedded::open(embedded, Arc::clone(&clock)).await;
-        let embedded = opened.map_err(|source| StoreError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
+        let (measures, for_measures) = (embedded, Arc::clone(&clock));
+        let embedded = on_files(path, move |path| {
+            let opened = Embedded::open_prepared(measures, for_measures, prepared);
+            opened.map_err(|error| open_error(path, error))
+        })
+        .await?;
         let indexer = SqlIndexer::open(SqliteConfig::new(path.join(INDEXER)));
         let indexer = Arc::new(indexer.with_disk(embedded.disk));
         let drivers = Drivers {
             indexer: Arc::<SqlIndexer>::clone(&indexer),
             incoming: Arc::<EmbeddedIncoming>::clone(&embedded.incoming),
-            storage: embedded.storage,
+            storage: Arc::<EmbeddedStorage>::clone(&embedded.storage),
             coordinator: embedded.coordinator,
             clock,
         };
@@ -274,6 +320,9 @@ impl Store {
             gnocchi: Gnocchi::new(drivers, settings),
             indexer,
             incoming: embedded.incoming,
+            storage: embedded.storage,
+            path: path.to_owned(),
+            pairing: 0,
             _directory: directory,
         })
     }
@@ -308,6 +357,15 @@ impl Store {
     ///
     /// The directory is free then, unless a copy of the facade is still held somewhere.
     pub async fn close(self) {
+        let closed = StoreIdentity {
+            store: self.storage.identity(),
+            pairing: self.pairing + 1,
+        };
+        if let Err(error) = self.agree(closed).await {
+            // The next opening finds parts that fit, and goes on from there.
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            warn!(%error, cause, "cannot note that the store was closed; nothing is lost");
+        }
         self.indexer.close().await;
         self.incoming.close().await;
         // The last one waits for threads of the engine. Lost is nothing when the runtime shuts down meanwhile.
@@ -330,116 +388,117 @@ async fn on_files<T: Send + 'static>(
     })
 }
 
-/// Which parts of a data directory are there.
-#[derive(Debug, Clone, Copy)]
-struct Parts {
-    marked: bool,
-    measures: bool,
-    indexer: bool,
+fn open_error(path: &Path, error: EmbeddedError) -> StoreError {
+    match error {
+        EmbeddedError::Damaged(damage) => StoreError::Damaged {
+            path: path.to_owned(),
+            damage,
+        },
+        error => StoreError::Open {
+            path: path.to_owned(),
+            source: error.into_backend(format!("open {}", path.join(MEASURES).display())),
+        },
+    }
 }
 
-impl Parts {
-    fn find(path: &Path) -> Result<Self, StoreError> {
-        let file = path.join(COMPLETE);
-        let marked = match fs::read(&file) {
-            Ok(layout) if layout == LAYOUT.as_bytes() => true,
-            Ok(layout) if names_later_version(&layout) => {
-                return Err(StoreError::LaterVersion {
-                    path: path.to_owned(),
-                });
-            }
-            Ok(_) => return Err(StoreError::DamagedMark { path: file }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(source) => return Err(StoreError::Mark { path: file, source }),
-        };
-        // An empty directory is what the loss of its files leaves.
-        let measures =
-            fs::read_dir(path.join(MEASURES)).is_ok_and(|mut entries| entries.next().is_some());
-        Ok(Self {
-            marked,
-            measures,
-            indexer: path.join(INDEXER).is_file(),
-        })
+/// Looks at the parts of a data directory and its measures. Nothing is changed.
+fn prepare(path: &Path, parts: Parts) -> Result<Prepared, StoreError> {
+    if let Some(missing) = parts.missing() {
+        return Err(StoreError::Incomplete {
+            path: path.to_owned(),
+            missing,
+        });
     }
+    let measures = path.join(MEASURES);
+    let prepared = Prepared::take(&measures, &path.join(PROGRESS_FILE));
+    let prepared = prepared.map_err(|error| open_error(path, error))?;
+    prepared
+        .require_sound()
+        .map_err(|error| open_error(path, error))?;
+    if parts.were_complete() && prepared.inspection.stage != Stage::Whole {
+        let damage = Damage::of(measures, "holds no measures, although it did once");
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            damage: vec![damage],
+        });
+    }
+    Ok(prepared)
+}
 
-    /// Returns a part that must have been there before.
-    fn missing(self) -> Option<&'static str> {
-        match self {
-            // New, or an interrupted first start: the measures are created before the indexer.
-            Self {
-                marked: false,
-                indexer: false,
-                ..
-            } => None,
-            Self {
-                measures: false, ..
-            } => Some(MEASURES),
-            Self { indexer: false, .. } => Some(INDEXER),
-            Self { .. } => None,
+/// Returns whether a log can be that of a file, by what the file says with it and without it. Each opening and closing notes its number in
+/// the log, then files the log.
+fn is_log_of(whole: Option<(Uuid, u64)>, filed: Option<(Uuid, u64)>) -> bool {
+    match (whole, filed) {
+        (Some((store, pairing)), Some((filed_store, filed_pairing))) => {
+            store == filed_store
+                && (pairing == filed_pairing || pairing == filed_pairing.saturating_add(1))
+        }
+        _ => false,
+    }
+}
+
+/// Compares what the parts of a data directory say about the store they belong to. Nothing is changed.
+///
+/// `indexer` is where its indexer can be read, if there is one.
+pub(super) async fn claims_of(
+    path: &Path,
+    parts: Parts,
+    measures: &Inspection,
+    indexer: &Path,
+) -> Result<Claims, StoreError> {
+    let damaged = |file: PathBuf, problem: String| StoreError::Damaged {
+        path: path.to_owned(),
+        damage: vec![Damage::of(file, problem)],
+    };
+    let (file, indexer) = (path.join(IDENTITY_FILE), indexer.to_owned());
+    let directory = match on_files(path, |path| Ok(StoreIdentity::read(path))).await? {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(damaged(file, "is damaged".into()));
+        }
+        Err(source) => return Err(StoreError::Mark { path: file, source }),
+    };
+    let mut found = Glance::default();
+    if parts.indexer {
+        found = glance(&indexer).await.map_err(|error| match error {
+            IndexerError::Backend(error) if error.kind() == BackendErrorKind::Corrupt => {
+                damaged(indexer.clone(), "is damaged".into())
+            }
+            error => StoreError::Prepare {
+                path: path.to_owned(),
+                source: error.into(),
+            },
+        })?;
+        if !found.has_schema && parts.were_complete() {
+            let problem = "holds no archive policies, metrics and resources, although it did once";
+            return Err(damaged(indexer, problem.into()));
         }
     }
-}
-
-/// Tells whether this is a mark that a program with a newer layout wrote.
-fn names_later_version(mark: &[u8]) -> bool {
-    let version = |mark: &[u8]| -> Option<u32> {
-        let digits = std::str::from_utf8(mark).ok()?.strip_suffix('\n')?;
-        digits.parse().ok()
+    if parts.mark == Mark::Present
+        && let Some(filed) = found.filed
+        && !is_log_of(found.store, filed)
+    {
+        let problem =
+            "and the log beside it do not belong together: they are of different stores or times";
+        return Err(damaged(indexer, problem.into()));
+    }
+    let facts = measures.facts;
+    let claims = Claims {
+        measures: facts.map(|facts| (Uuid::from_bytes(facts.identity), facts.pairing)),
+        directory: (file, directory),
+        indexer: (
+            indexer,
+            found
+                .store
+                .map(|(store, pairing)| StoreIdentity { store, pairing }),
+        ),
     };
-    version(mark) > version(LAYOUT.as_bytes())
-}
-
-/// Writes the mark of completeness so that it survives a power failure whole or not at all.
-fn mark(path: &Path) -> io::Result<()> {
-    let staging = path.join(format!("{COMPLETE}.new"));
-    let mut file = File::create(&staging)?;
-    file.write_all(LAYOUT.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&staging, path.join(COMPLETE))?;
-    File::open(path)?.sync_all()
+    match claims.compare(parts.mark == Mark::Present) {
+        Ok(()) => Ok(claims),
+        Err(Mismatch { file, problem }) => Err(damaged(file, problem)),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_are_missing_only_where_they_were() {
-        let check = |marked, measures, indexer, expected| {
-            assert_eq!(
-                Parts {
-                    marked,
-                    measures,
-                    indexer
-                }
-                .missing(),
-                expected,
-                "{marked} {measures} {indexer}"
-            );
-        };
-        check(false, false, false, None);
-        check(false, true, false, None);
-        check(false, true, true, None);
-        check(true, true, true, None);
-        check(false, false, true, Some(MEASURES));
-        check(true, false, false, Some(MEASURES));
-        check(true, false, true, Some(MEASURES));
-        check(true, true, false, Some(INDEXER));
-    }
-
-    #[test]
-    fn a_mark_of_a_later_version_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        mark(directory.path()).unwrap();
-        assert!(Parts::find(directory.path()).unwrap().marked);
-        fs::write(directory.path().join(COMPLETE), "2\n").unwrap();
-        let error = Parts::find(directory.path()).unwrap_err().to_string();
-        assert!(error.contains("later version"), "{error}");
-        let garbled: [&[u8]; 5] = [b"", b"\0\0", b"x\n", b"0\n", &[0xff, 0xfe]];
-        for mark in garbled {
-            fs::write(directory.path().join(COMPLETE), mark).unwrap();
-            let error = Parts::find(directory.path()).unwrap_err();
-            assert!(matches!(error, StoreError::DamagedMark { .. }), "{error}");
-        }
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;

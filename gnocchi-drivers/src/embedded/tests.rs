@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::database::Database;
 use super::engine::Engine;
 use super::error::EmbeddedError;
-use super::keys::{self, EntryHeader};
+use super::keys::{self, EntryHeader, SackRecord};
 use super::{Embedded, EmbeddedConfig, EmbeddedIncoming};
 
 fn metric(number: u128) -> MetricId {
@@ -227,9 +227,9 @@ async fn damage_is_named_when_the_directory_is_opened() {
 
     let directory = TempDir::new().unwrap();
     put(&database(&directory), |engine, batch| {
-        batch.insert(&engine.meta, keys::META_FORMAT, 2_u32.to_be_bytes());
+        batch.insert(&engine.meta, keys::META_FORMAT, 3_u32.to_be_bytes());
     });
-    let expected = "the database has format 2, this program knows format 1";
+    let expected = "the database has format 3, this program knows format 2";
     assert_eq!(
         open_error(&directory).await,
         (BackendErrorKind::Config, expected.to_owned())
@@ -247,17 +247,94 @@ async fn damage_is_named_when_the_directory_is_opened() {
     );
 }
 
+/// Makes what is left when a process ends while it creates a database; later steps come first.
+fn interrupt_creation(path: &std::path::Path, steps_left: usize) {
+    use std::fs::{self, File};
+
+    let steps: [&dyn Fn(); 6] = [
+        // The engine marks the database as existing, in two steps.
+        &|| fs::write(path.join("version"), b"FJL\x03").unwrap(),
+        &|| drop(File::create_new(path.join("version")).unwrap()),
+        &|| {
+            let journal = File::create_new(path.join("0.jnl")).unwrap();
+            journal.set_len(64 << 20).unwrap();
+        },
+        &|| fs::create_dir(path.join("keyspaces")).unwrap(),
+        &|| drop(File::create_new(path.join("lock")).unwrap()),
+        &|| super::keeper::Keeper::begin(path, &path.join("progress"), [7; 16]).unwrap(),
+    ];
+    for step in steps.iter().skip(steps_left).rev() {
+        step();
+    }
+}
+
 #[tokio::test]
 async fn a_creation_that_was_interrupted_is_begun_again() {
+    for steps_left in 0..6 {
+        let directory = TempDir::new().unwrap();
+        interrupt_creation(directory.path(), steps_left);
+        let database = database(&directory);
+        assert_ne!(database.facts().identity, [7; 16]);
+        let incoming = incoming(&database);
+        incoming.append(vec![measures(1, 1.0)]).await.unwrap();
+        assert_eq!(values(&incoming, 1).await, [1.0]);
+        incoming.close().await;
+        drop((incoming, database));
+        let incoming = self::incoming(&self::database(&directory));
+        assert_eq!(values(&incoming, 1).await, [1.0]);
+    }
+}
+
+#[tokio::test]
+async fn a_creation_that_a_power_failure_interrupted_is_begun_again() {
     let directory = TempDir::new().unwrap();
-    drop(database(&directory));
-    // What is left when the process ends before the engine marks the database as existing.
-    std::fs::remove_dir_all(directory.path().join("keyspaces")).unwrap();
-    std::fs::remove_file(directory.path().join("version")).unwrap();
-    assert!(directory.path().join("0.jnl").exists());
-    let incoming = incoming(&database(&directory));
-    incoming.append(vec![measures(1, 1.0)]).await.unwrap();
-    assert_eq!(values(&incoming, 1).await, [1.0]);
+    interrupt_creation(directory.path(), 5);
+    {
+        let engine = fjall::Database::builder(directory.path()).open().unwrap();
+        engine
+            .keyspace(keys::LOG, fjall::KeyspaceCreateOptions::default)
+            .unwrap();
+    }
+    // Its name survived, the entry of its folder did not.
+    std::fs::remove_dir_all(directory.path().join("keyspaces/1")).unwrap();
+    for expected in [&[1.0][..], &[1.0, 2.0]] {
+        let incoming = incoming(&database(&directory));
+        let value = *expected.last().unwrap();
+        incoming.append(vec![measures(1, value)]).await.unwrap();
+        assert_eq!(values(&incoming, 1).await, expected);
+        incoming.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_directory_of_the_version_before_gets_its_notes() {
+    let directory = TempDir::new().unwrap();
+    let database_before = database(&directory);
+    put(&database_before, |engine, batch| {
+        batch.insert(&engine.meta, keys::META_FORMAT, 1_u32.to_be_bytes());
+    });
+    let incoming_before = incoming(&database_before);
+    incoming_before
+        .append(vec![measures(1, 1.0)])
+        .await
+        .unwrap();
+    let identity = database_before.facts().identity;
+    incoming_before.close().await;
+    drop((incoming_before, database_before));
+    for note in ["progress", "catalog"] {
+        std::fs::remove_file(directory.path().join(note)).unwrap();
+    }
+    for _ in 0..2 {
+        let database = database(&directory);
+        assert_eq!(database.facts().identity, identity);
+        let incoming = incoming(&database);
+        assert_eq!(values(&incoming, 1).await, [1.0]);
+        incoming.close().await;
+    }
+    std::fs::remove_file(directory.path().join("progress")).unwrap();
+    let (kind, text) = open_error(&directory).await;
+    assert_eq!(kind, BackendErrorKind::Corrupt);
+    assert!(text.ends_with("progress is missing"), "{text}");
 }
 
 /// Makes the engine fail as a full disk does, until it is told to come back.
@@ -338,9 +415,15 @@ async fn what_the_disk_has_lost_is_not_built_upon() {
     let journal = directory.path().join("0.jnl");
     incoming.append(vec![measures(1, 1.0)]).await.unwrap();
     let journal_before = std::fs::read(&journal).unwrap();
-    incoming.append(vec![measures(1, 2.0)]).await.unwrap();
+    let sack = SackRecord {
+        fence: 7,
+        ..SackRecord::default()
+    };
+    put(&database, |engine, batch| {
+        batch.insert(&engine.sacks, [0, 1], sack.encode());
+    });
     fail(&database);
-    // As if the pages of the second append had never been written, and were dropped.
+    // As if the pages of the second write had never been written, and were dropped.
     std::fs::write(&journal, journal_before).unwrap();
     database.set_stays_failed(false);
     let error = database.reopen().unwrap_err();
@@ -350,6 +433,37 @@ async fn what_the_disk_has_lost_is_not_built_upon() {
         BackendErrorKind::Unexpected
     );
     drop((incoming, database));
+    // Nothing that was acknowledged is missing.
     let incoming = self::incoming(&self::database(&directory));
     assert_eq!(values(&incoming, 1).await, [1.0]);
+}
+
+#[tokio::test]
+async fn an_acknowledged_append_that_the_disk_has_lost_is_damage() {
+    let directory = TempDir::new().unwrap();
+    let database = database(&directory);
+    let incoming = incoming(&database);
+    let journal = directory.path().join("0.jnl");
+    incoming.append(vec![measures(1, 1.0)]).await.unwrap();
+    let journal_before = std::fs::read(&journal).unwrap();
+    incoming.append(vec![measures(1, 2.0)]).await.unwrap();
+    fail(&database);
+    std::fs::write(&journal, &journal_before).unwrap();
+    database.set_stays_failed(false);
+    let error = database.reopen().unwrap_err();
+    let expected = format!(
+        "{} ends before entry 2 of the log, which was acknowledged",
+        journal.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(
+        backend_kind(incoming.append(vec![measures(1, 3.0)]).await),
+        BackendErrorKind::Corrupt
+    );
+    drop((incoming, database));
+    assert_eq!(
+        open_error(&directory).await,
+        (BackendErrorKind::Corrupt, expected)
+    );
+    assert_eq!(std::fs::read(&journal).unwrap(), journal_before);
 }

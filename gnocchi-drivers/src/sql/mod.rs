@@ -18,6 +18,9 @@ pub use config::SqliteConfig;
 use database::Database;
 use indexer::PolicyCache;
 use sqlite::SqliteEngine;
+pub use sqlite::{Glance, file_log, glance};
+#[cfg(feature = "embedded")]
+pub(crate) use sqlite::IndexerCopy;
 
 /// Keeps archive policies, resources and metrics in an SQL database.
 ///
@@ -34,6 +37,12 @@ impl SqlIndexer {
     #[must_use]
     pub fn open(config: SqliteConfig) -> Self {
         Self::on(SqliteEngine::new(Some(config.path)))
+    }
+
+    /// Names an SQLite database that nobody changes while it is open. Calls that would change it fail.
+    #[must_use]
+    pub fn open_immutable(config: SqliteConfig) -> Self {
+        Self::on(SqliteEngine::immutable(config.path))
     }
 
     /// Makes an empty SQLite database that lives in memory as long as the indexer.

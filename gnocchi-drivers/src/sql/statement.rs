@@ -186,6 +186,11 @@ impl Row {
         Self(cells.into_iter())
     }
 
+    /// Returns what was not taken yet.
+    pub(super) fn into_cells(self) -> Vec<Cell> {
+        self.0.collect()
+    }
+
     pub(super) fn cell(&mut self) -> Cell {
         self.0
             .next()

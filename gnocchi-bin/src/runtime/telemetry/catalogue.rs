@@ -174,6 +174,16 @@ static SPECS: &[Spec] = &[
         "gnocchi_storage_recoveries_total",
         "Times that the storage engine was opened again after a failed write.",
     ),
+    spec(
+        Kind::Counter,
+        "gnocchi_journal_tails_cut_total",
+        "Writes that a crash had interrupted and that were cut off the journal; the bytes are kept in measures/cut.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_journal_bytes_cut_total",
+        "Bytes of interrupted writes that were cut off the journal.",
+    ),
 ];
 
 /// Registers every metric with the global recorder.

@@ -28,6 +28,7 @@ impl Dialect for Sqlite {
             include_str!("../migrations/sqlite/0001_initial.sql"),
             include_str!("../migrations/sqlite/0002_search.sql"),
             include_str!("../migrations/sqlite/0003_revision_numbers.sql"),
+            include_str!("../migrations/sqlite/0004_store.sql"),
         ]
     }
 

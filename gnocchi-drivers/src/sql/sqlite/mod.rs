@@ -1,5 +1,8 @@
 //! The SQLite engine: one connection that writes, a few that read.
 
+#[cfg(feature = "embedded")]
+mod copy;
+mod glance;
 mod session;
 mod writer;
 
@@ -16,6 +19,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::database::{Access, Engine, Job};
 use super::dialect::{Dialect, SQLITE};
 use super::error::SqlError;
+#[cfg(feature = "embedded")]
+pub(crate) use copy::IndexerCopy;
+pub use glance::{Glance, file_log, glance};
 use session::SqliteSession;
 use writer::{Message, Writer};
 
@@ -50,6 +56,8 @@ const STATEMENTS_MAX: usize = 64;
 pub(super) struct SqliteEngine {
     /// `None` is in memory.
     path: Option<PathBuf>,
+    /// Whether nothing changes the file, and nothing may.
+    immutable: bool,
     writer: OnceLock<mpsc::Sender<Message>>,
     readers: OnceLock<SqlitePool>,
 }
@@ -59,8 +67,17 @@ impl SqliteEngine {
     pub(super) fn new(path: Option<PathBuf>) -> Self {
         Self {
             path,
+            immutable: false,
             writer: OnceLock::new(),
             readers: OnceLock::new(),
+        }
+    }
+
+    /// Names a database file that nobody changes. It is only read, and no other file appears beside it.
+    pub(super) fn immutable(path: PathBuf) -> Self {
+        Self {
+            immutable: true,
+            ..Self::new(Some(path))
         }
     }
 
@@ -83,7 +100,7 @@ impl SqliteEngine {
                 .idle_timeout(READER_IDLE_TIMEOUT)
                 .max_lifetime(None)
                 .test_before_acquire(false)
-                .connect_lazy_with(reading_options(path))
+                .connect_lazy_with(reading_options(path, self.immutable))
         })
     }
 
@@ -115,13 +132,22 @@ fn writing_options(path: &Path) -> SqliteConnectOptions {
         .thread_name(|_| "indexer-writer".to_owned())
 }
 
-fn reading_options(path: &Path) -> SqliteConnectOptions {
+fn reading_options(path: &Path, immutable: bool) -> SqliteConnectOptions {
     common_options()
         .filename(path)
+        .read_only(immutable)
+        .immutable(immutable)
         .pragma("query_only", "ON")
         .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
         .pragma("mmap_size", MAPPED_BYTES_MAX.to_string())
         .thread_name(|id| format!("indexer-read-{id}"))
+}
+
+/// Returns the path of a file that SQLite keeps beside a database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[async_trait]
@@ -139,6 +165,9 @@ impl Engine for SqliteEngine {
     async fn submit(&self, access: Access, mut job: Box<dyn Job>) {
         match (&self.path, access) {
             // A database in memory lives in one connection.
+            (Some(_), Access::Write | Access::Transaction) if self.immutable => {
+                job.finish(Err(Arc::new(SqlError::Closed)));
+            }
             (None, _) | (_, Access::Write | Access::Transaction) => self.write(access, job).await,
             (Some(path), _) => {
                 let outcome = match self.readers(path).acquire().await {
@@ -154,6 +183,9 @@ impl Engine for SqliteEngine {
         // What was never opened is opened here, so that it is closed for those who come later.
         if let Some(path) = &self.path {
             self.readers(path).close().await;
+        }
+        if self.immutable {
+            return;
         }
         let (closed, waiting) = oneshot::channel();
         if self.writer().send(Message::Close(closed)).await.is_ok() {

@@ -1,0 +1,242 @@
+//! Which store a directory, its measures and its indexer belong to.
+//!
+//! All three say it, and how often the store was opened and closed. They are compared before any of them is changed: parts of different stores, or
+//! of one store at different times, would fit together without a complaint and miss whatever only the other part knew.
+
+use std::cmp::Ordering;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+
+use super::keys::Pairing;
+use crate::disk::synchronize;
+
+/// The file that says it for the directory.
+pub(super) const IDENTITY_FILE: &str = "identity";
+const STAGING_FILE: &str = "identity.new";
+
+/// What a part of a store says about the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoreIdentity {
+    pub(super) store: Uuid,
+    /// How often the store was opened and closed.
+    pub(super) pairing: u64,
+}
+
+impl StoreIdentity {
+    /// Writes the text of the file.
+    fn text(self) -> String {
+        let Self { store, pairing } = self;
+        format!("store {store}\nopened and closed {pairing}\n")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (store, rest) = text.strip_prefix("store ")?.split_once('\n')?;
+        let pairing = rest
+            .strip_prefix("opened and closed ")?
+            .strip_suffix('\n')?;
+        let identity = Self {
+            store: store.parse().ok()?,
+            pairing: pairing.parse().ok()?,
+        };
+        // Numbers can be spelt in several ways, only one of which is ours.
+        (identity.text() == text).then_some(identity)
+    }
+
+    /// Reads the file of a directory; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] when it says something else.
+    pub(super) fn read(directory: &Path) -> io::Result<Option<Self>> {
+        match fs::read(directory.join(IDENTITY_FILE)) {
+            Ok(bytes) => std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(Self::parse)
+                .map(Some)
+                .ok_or_else(|| io::ErrorKind::InvalidData.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the file of a directory, whole or not at all.
+    pub(super) fn write(self, directory: &Path) -> io::Result<()> {
+        let staging = directory.join(STAGING_FILE);
+        let mut file = File::create(&staging)?;
+        file.write_all(self.text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&staging, directory.join(IDENTITY_FILE))?;
+        synchronize(directory)
+    }
+}
+
+/// What the parts of a store say, and where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Claims {
+    /// The measures, and whether the others agreed; `None` when they are new.
+    pub(super) measures: Option<(Uuid, Pairing)>,
+    /// The file of the directory, and what it says.
+    pub(super) directory: (PathBuf, Option<StoreIdentity>),
+    /// The indexer, and what it says.
+    pub(super) indexer: (PathBuf, Option<StoreIdentity>),
+}
+
+/// Why the parts of a store are not those of one store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mismatch {
+    pub(super) file: PathBuf,
+    pub(super) problem: String,
+}
+
+impl Claims {
+    /// Compares what the parts say. If `complete`, each of them must say something.
+    ///
+    /// The measures are noted first when a store is opened or closed, and once more when the others are. In between the others may be
+    /// one behind.
+    pub(super) fn compare(&self, complete: bool) -> Result<(), Mismatch> {
+        for (file, said) in [&self.directory, &self.indexer] {
+            let problem = match (self.measures, said) {
+                (None, Some(_)) => "belongs to a store whose measures are missing".to_owned(),
+                (_, None) if complete => "does not say which store it belongs to".to_owned(),
+                (_, None) => continue,
+                (Some((store, pairing)), Some(said)) => match disagreement(store, pairing, *said) {
+                    Some(problem) => problem,
+                    None => continue,
+                },
+            };
+            return Err(Mismatch {
+                file: file.clone(),
+                problem,
+            });
+        }
+        Ok(())
+    }
+
+    /// Returns what all parts say from this opening on.
+    pub(super) fn next(&self, store: Uuid) -> StoreIdentity {
+        let noted = self
+            .measures
+            .map_or(Pairing::default(), |(_, pairing)| pairing);
+        StoreIdentity {
+            store,
+            // What was interrupted is finished first: no part gets further behind however often it is.
+            pairing: noted.number + u64::from(noted.settled),
+        }
+    }
+}
+
+/// Returns how a part of a store does not fit to its measures.
+fn disagreement(store: Uuid, pairing: Pairing, said: StoreIdentity) -> Option<String> {
+    if said.store != store {
+        return Some(format!(
+            "belongs to the store {}, and the measures beside it to the store {store}",
+            said.store
+        ));
+    }
+    let order = match said.pairing.cmp(&pairing.number) {
+        Ordering::Equal => return None,
+        Ordering::Less if !pairing.settled && said.pairing + 1 == pairing.number => return None,
+        Ordering::Less => "older",
+        Ordering::Greater => "newer",
+    };
+    Some(format!(
+        "is {order} than the measures beside it: the store was opened and closed {} times when it was written, and {} times when they were",
+        said.pairing, pairing.number
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(store: u128, pairing: u64) -> StoreIdentity {
+        StoreIdentity {
+            store: Uuid::from_u128(store),
+            pairing,
+        }
+    }
+
+    #[test]
+    fn the_file_comes_back_and_any_other_byte_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(StoreIdentity::read(directory.path()).unwrap(), None);
+        let written = identity(u128::MAX / 3, 77);
+        written.write(directory.path()).unwrap();
+        assert_eq!(
+            StoreIdentity::read(directory.path()).unwrap(),
+            Some(written)
+        );
+        let path = directory.path().join(IDENTITY_FILE);
+        let intact = fs::read(&path).unwrap();
+        for length in 0..intact.len() {
+            fs::write(&path, &intact[..length]).unwrap();
+            assert!(StoreIdentity::read(directory.path()).is_err(), "{length}");
+            let mut damaged = intact.clone();
+            damaged[length] ^= 0x80;
+            fs::write(&path, damaged).unwrap();
+            assert!(StoreIdentity::read(directory.path()).is_err(), "{length}");
+        }
+    }
+
+    fn compared(
+        measures: Option<(u128, u64, bool)>,
+        directory: Option<StoreIdentity>,
+        indexer: Option<StoreIdentity>,
+        complete: bool,
+    ) -> Result<StoreIdentity, String> {
+        let claims = Claims {
+            measures: measures.map(|(store, number, settled)| {
+                (Uuid::from_u128(store), Pairing { number, settled })
+            }),
+            directory: ("identity".into(), directory),
+            indexer: ("indexer.db".into(), indexer),
+        };
+        match claims.compare(complete) {
+            Ok(()) => Ok(claims.next(Uuid::from_u128(1))),
+            Err(mismatch) => Err(format!("{} {}", mismatch.file.display(), mismatch.problem)),
+        }
+    }
+
+    #[test]
+    fn parts_of_one_store_fit() {
+        let one = |pairing| Some(identity(1, pairing));
+        // New, of the version before, whole, and interrupted at each step of an opening.
+        for (measures, directory, indexer, complete, next) in [
+            (None, None, None, false, 1),
+            (Some((1, 0, true)), None, None, false, 1),
+            (Some((1, 1, false)), None, None, false, 1),
+            (Some((1, 1, false)), None, one(1), false, 1),
+            (Some((1, 1, false)), one(1), one(1), false, 1),
+            (Some((1, 5, true)), one(5), one(5), true, 6),
+            (Some((1, 6, false)), one(5), one(5), true, 6),
+            (Some((1, 6, false)), one(5), one(6), true, 6),
+            (Some((1, 6, false)), one(6), one(6), true, 6),
+        ] {
+            let found = compared(measures, directory, indexer, complete);
+            assert_eq!(found, Ok(identity(1, next)));
+        }
+    }
+
+    #[test]
+    fn parts_of_different_stores_or_times_do_not_fit() {
+        let one = |pairing| Some(identity(1, pairing));
+        let (measures, other) = (Some((1, 5, true)), Some(identity(2, 5)));
+        let check = |measures, directory, indexer, expected: &str| {
+            let found = compared(measures, directory, indexer, true).unwrap_err();
+            assert!(found.starts_with(expected), "{found}");
+        };
+        check(measures, other, one(5), "identity belongs to the store");
+        check(measures, one(5), other, "indexer.db belongs to the store");
+        check(Some((2, 5, true)), one(5), one(5), "identity belongs to");
+        check(measures, None, one(5), "identity does not say");
+        check(measures, one(5), None, "indexer.db does not say");
+        check(measures, one(5), one(4), "indexer.db is older");
+        check(measures, one(5), one(6), "indexer.db is newer");
+        check(measures, one(6), one(5), "identity is newer");
+        check(Some((1, 5, false)), one(4), one(3), "indexer.db is older");
+        check(Some((1, 5, false)), one(6), one(5), "identity is newer");
+        check(None, one(5), one(5), "identity belongs to a store whose");
+    }
+}

@@ -1,0 +1,212 @@
+//! Looking at a database without changing it.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use gnocchi_core::error::IndexerError;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use uuid::Uuid;
+
+use super::super::dialect::SQLITE;
+use super::super::error::SqlError;
+use super::{beside, writing_options};
+
+/// What a database says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    /// Whether it has the tables of an indexer.
+    pub has_schema: bool,
+    /// The store that it belongs to and how often that was opened and closed, if it says so.
+    pub store: Option<(Uuid, u64)>,
+    /// The same as the file without the log beside it says, if there is a log. A log that belongs to another file goes unnoticed by SQLite.
+    pub filed: Option<Option<(Uuid, u64)>>,
+}
+
+/// Looks at an SQLite database that no other process uses. Neither it nor the log beside it is changed.
+///
+/// # Errors
+/// [`IndexerError::Backend`] when it cannot be read; of the kind `Corrupt` when it is no intact database.
+pub async fn glance(path: &Path) -> Result<Glance, IndexerError> {
+    let glance = glance_at(path).await;
+    glance.map_err(|error| {
+        let operation = format!("look at the database {}", path.display());
+        error.into_indexer_error(&SQLITE, operation)
+    })
+}
+
+async fn glance_at(path: &Path) -> Result<Glance, SqlError> {
+    // SQLite deletes the log beside an empty database, even when it only reads.
+    if fs::metadata(path).map_err(sqlx::Error::Io)?.len() == 0 {
+        return Ok(Glance::default());
+    }
+    // Without a log nothing but the file itself has to be read, and nothing appears beside it.
+    let filed = look(path, true).await;
+    if !has_log(path) {
+        return filed;
+    }
+    let index = beside(path, "-shm");
+    let had_index = index.exists();
+    let whole = look(path, false).await;
+    // The index of the log is made anew from the log; only the database and its log are data.
+    if !had_index {
+        match fs::remove_file(index) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(sqlx::Error::Io(error).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(Glance {
+        // A process that ended while it filed its log leaves a file that makes sense only with the log.
+        filed: filed.ok().map(|filed| filed.store),
+        ..whole?
+    })
+}
+
+fn has_log(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+}
+
+async fn look(path: &Path, without_log: bool) -> Result<Glance, SqlError> {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .immutable(without_log)
+        .disable_statement_logging()
+        .connect()
+        .await?;
+    let glance = read(&mut connection).await;
+    connection.close().await?;
+    glance
+}
+
+/// Files the log of an SQLite database that no other process uses, so that the file says by itself which store it belongs to.
+///
+/// # Errors
+/// [`IndexerError::Backend`] when it cannot be written to.
+pub async fn file_log(path: &Path) -> Result<(), IndexerError> {
+    if !has_log(path) {
+        return Ok(());
+    }
+    let filed = async {
+        let mut connection = writing_options(path).connect().await?;
+        sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut connection)
+            .await?;
+        connection.close().await
+    };
+    filed.await.map_err(|error: sqlx::Error| {
+        let operation = format!("file the log of {}", path.display());
+        SqlError::from(error).into_indexer_error(&SQLITE, operation)
+    })
+}
+
+async fn read(connection: &mut SqliteConnection) -> Result<Glance, SqlError> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('schema_version', 'store')",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    let mut glance = Glance::default();
+    if has("schema_version") {
+        let version: Option<i64> = sqlx::query_scalar("SELECT version FROM schema_version")
+            .fetch_optional(&mut *connection)
+            .await?;
+        glance.has_schema = version.is_some_and(|version| version > 0);
+    }
+    if has("store") {
+        let row: Option<(Vec<u8>, i64)> = sqlx::query_as("SELECT identity, pairing FROM store")
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some((identity, pairing)) = row {
+            let identity = Uuid::from_slice(&identity)
+                .map_err(|error| SqlError::corrupt("store.identity", error.to_string()))?;
+            let pairing = u64::try_from(pairing)
+                .map_err(|_| SqlError::corrupt("store.pairing", pairing.to_string()))?;
+            glance.store = Some((identity, pairing));
+        }
+    }
+    Ok(glance)
+}
+
+#[cfg(test)]
+mod tests {
+    use gnocchi_core::driver::Indexer;
+    use gnocchi_core::error::BackendErrorKind;
+
+    use super::super::super::{SqlIndexer, SqliteConfig};
+    use super::*;
+
+    fn content(folder: &Path) -> Vec<(String, Vec<u8>)> {
+        let mut content: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            // The index of the log is memory that is shared; what is in it is made anew.
+            .filter(|entry| !entry.file_name().to_string_lossy().ends_with("-shm"))
+            .map(|entry| {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                (name, fs::read(entry.path()).unwrap())
+            })
+            .collect();
+        content.sort();
+        content
+    }
+
+    #[tokio::test]
+    async fn a_glance_changes_nothing_with_and_without_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("indexer.db");
+        let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+        indexer.upgrade().await.unwrap();
+        indexer.set_store(Uuid::from_u128(7), 3).await.unwrap();
+        // As after a crash: the log is there and not in the file.
+        let crashed = tempfile::tempdir().unwrap();
+        for name in ["indexer.db", "indexer.db-wal"] {
+            fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+        }
+        indexer.close().await;
+        assert!(content(folder.path()).len() == 1, "the log was filed");
+        let store = Some((Uuid::from_u128(7), 3));
+        for (folder, filed) in [(folder.path(), None), (crashed.path(), Some(None))] {
+            let before = content(folder);
+            let expected = Glance {
+                has_schema: true,
+                store,
+                filed,
+            };
+            assert_eq!(glance(&folder.join("indexer.db")).await.unwrap(), expected);
+            assert_eq!(content(folder), before);
+        }
+        let path = crashed.path().join("indexer.db");
+        let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+        indexer.upgrade().await.unwrap();
+        file_log(&path).await.unwrap();
+        indexer.set_store(Uuid::from_u128(7), 4).await.unwrap();
+        let found = glance(&path).await.unwrap();
+        assert_eq!(found.store, Some((Uuid::from_u128(7), 4)));
+        assert_eq!(found.filed, Some(store));
+        indexer.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_has_no_schema_and_rubble_is_corrupt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("indexer.db");
+        fs::write(&path, "").unwrap();
+        let log = beside(&path, "-wal");
+        fs::write(&log, "log").unwrap();
+        assert_eq!(glance(&path).await.unwrap(), Glance::default());
+        assert!(log.exists());
+        fs::remove_file(log).unwrap();
+        assert_eq!(glance(&path).await.unwrap(), Glance::default());
+        fs::write(&path, [0xaa; 8192]).unwrap();
+        let Err(IndexerError::Backend(error)) = glance(&path).await else {
+            panic!("rubble is no database")
+        };
+        assert_eq!(error.kind(), BackendErrorKind::Corrupt);
+        assert!(glance(&folder.path().join("missing")).await.is_err());
+    }
+}
