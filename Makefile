@@ -3,9 +3,9 @@
 CARGO ?= cargo
 
 # Services and clients that tests must not be skipped for want of.
-TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount
+TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount,cc
 
-.PHONY: run services test worlds bench lint
+.PHONY: run services test worlds crash bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:
@@ -25,6 +25,11 @@ test: services
 # Plays more worlds of two tenants than `test` does: what one sees must not depend on what the other one does.
 worlds:
 	GNOCCHI_WORLDS=$(or $(WORLDS),2000) $(CARGO) test --release -p gnocchi-server --test scenarios non_interference
+
+# Kills the server and cuts its power more often than `test` does: what was acknowledged must be there.
+crash:
+	GNOCCHI_CRASH_KILLS=$(or $(KILLS),1000) $(CARGO) test --release -p gnocchi-server --test crash
+	GNOCCHI_POWER_CUTS=$(or $(CUTS),200) $(CARGO) test --release -p gnocchi-server --test faults
 
 # Timings, each beside a baseline of the same run.
 bench:

@@ -9,22 +9,38 @@ mod support;
 
 use std::time::Duration;
 
+use rand::Rng;
+use rand::rngs::StdRng;
 use serde_json::json;
 use support::faulty_disk::{Fault, FaultyDisk, Survivors};
 use support::load::{Load, chance, number, pause};
-use support::writers::Outcome;
-use support::{Server, program, wait_for_health};
+use support::writers::{Outcome, check_totals};
+use support::{Server, Starting, program, run, texts, wait_for_health};
 
 /// How often the disk of a test fails; `GNOCCHI_DISK_ROUNDS` changes it.
 const FAILURES: u64 = 6;
 
+/// How often the power fails; `GNOCCHI_POWER_CUTS` changes it.
+const POWER_CUTS: u64 = 10;
+
+/// The power fails at most this long after the start of a server.
+const LIFE_MAX: Duration = Duration::from_millis(900);
+
+/// How often the power fails while the store is created, and how long after the start at most.
+const BIRTHS: u64 = 6;
+const BIRTH_MAX: Duration = Duration::from_millis(400);
+
 /// Starts a server on a faulty disk.
 fn start(disk: &FaultyDisk) -> Server {
+    spawn(disk).wait_until_it_listens()
+}
+
+fn spawn(disk: &FaultyDisk) -> Starting {
     let mut command = program(&["serve", "--host", "127.0.0.1", "--port", "0", "--noverbose"]);
     command.args(["--no-default-policies", "--data-dir"]);
     command.arg(disk.data());
     disk.attach(&mut command);
-    Server::spawn_program(command).wait_until_it_listens()
+    Server::spawn_program(command)
 }
 
 /// Lets a disk fail in one way again and again while it is written to and read; then the power fails. Returns what health said.
@@ -149,5 +165,65 @@ async fn a_read_only_disk_is_read_on() {
     assert!(
         said.contains(&"read-only file system".to_owned()),
         "{said:?}"
+    );
+}
+
+fn survivors(chance: &mut StdRng) -> Survivors {
+    if chance.random() {
+        Survivors::Flushed
+    } else {
+        Survivors::FlushedAndSome
+    }
+}
+
+/// The power fails while a server starts.
+async fn die_at_birth(disk: &FaultyDisk, chance: &mut StdRng) {
+    let starting = spawn(disk);
+    pause(chance, BIRTH_MAX).await;
+    starting.kill();
+    disk.cut_power(survivors(chance), chance);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_measures_survive_power_failures() {
+    let test = "acknowledged_measures_survive_power_failures";
+    let Some(disk) = FaultyDisk::new(test) else {
+        return;
+    };
+    let mut chance = chance();
+    let cuts = number("GNOCCHI_POWER_CUTS").unwrap_or(POWER_CUTS);
+    // It fails while the store is created, too.
+    for _ in 0..BIRTHS {
+        die_at_birth(&disk, &mut chance).await;
+    }
+    let mut load = Load::new();
+    let server = start(&disk);
+    load.prepare(&server.client()).await;
+    server.kill();
+    disk.cut_power(Survivors::Flushed, &mut chance);
+    for _ in 0..cuts {
+        if chance.random_ratio(1, 4) {
+            die_at_birth(&disk, &mut chance).await;
+        }
+        let server = start(&disk);
+        for writer in &load.writers {
+            check_totals(&server.client(), writer).await;
+        }
+        load.start(&server);
+        pause(&mut chance, LIFE_MAX).await;
+        server.kill();
+        load.ended().await;
+        disk.cut_power(survivors(&mut chance), &mut chance);
+    }
+    let server = start(&disk);
+    load.check(&server.client()).await;
+    server.stop();
+    let data = disk.data();
+    let verify = run(&["verify", "--data-dir", data.to_str().unwrap()]);
+    assert!(verify.status.success(), "{:?}", texts(&verify));
+    eprintln!("{cuts} power cuts, {}", load.summary());
+    assert!(
+        load.count(Outcome::Acknowledged) > 0,
+        "nothing was acknowledged: the test tested nothing"
     );
 }

@@ -240,6 +240,16 @@ pub(crate) fn synchronize(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Waits until the entry of a file or directory in the directory above it is on the disk.
+pub(crate) fn synchronize_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => synchronize(parent),
+        // It is relative to the working directory.
+        Some(_) => synchronize(Path::new(".")),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

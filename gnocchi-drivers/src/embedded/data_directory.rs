@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::disk::synchronize_parent;
+
 /// The file whose lock says that a process works in the directory.
 const LOCK_FILE: &str = "lock";
 
@@ -41,16 +43,10 @@ impl DataDirectory {
     /// # Errors
     /// [`DataDirectoryError`] when it cannot be written to or another process has it.
     pub(super) fn create(path: &Path) -> Result<Self, DataDirectoryError> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(path)
-            .map_err(|source| DataDirectoryError::Unwritable {
-                path: path.to_owned(),
-                source,
-            })?;
+        create_durably(path).map_err(|source| DataDirectoryError::Unwritable {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::take(path)
     }
 
@@ -76,6 +72,21 @@ impl DataDirectory {
             Err(TryLockError::Error(source)) => Err(unwritable(source)),
         }
     }
+}
+
+/// Creates a directory that is closed to other users of the machine, and those above it that are
+/// missing, so that they survive a power failure.
+pub(super) fn create_durably(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|directory| !directory.as_os_str().is_empty() && !directory.exists())
+        .collect();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)?;
+    missing.into_iter().try_for_each(synchronize_parent)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The open database: its keyspaces, and the facts that it keeps about itself.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,9 +12,11 @@ use gnocchi_core::driver::{Sack, SackCount};
 
 use super::config::EmbeddedConfig;
 use super::error::EmbeddedError;
+use super::files::KEYSPACES_FOLDER;
 use super::inspection::Inspection;
 use super::keys::{self, Identity, SackRecord};
 use super::preparation::Prepared;
+use crate::disk::{synchronize, synchronize_parent};
 
 /// The version of the layout that this program writes. Version 1 had no notes beside the files of the engine.
 pub(super) const FORMAT: u32 = 2;
@@ -88,14 +91,16 @@ impl Engine {
                 .data_block_compression_policy(CompressionPolicy::disabled())
         };
         let small = || KeyspaceCreateOptions::default().max_memtable_size(1 << 20);
-        Ok(Self {
+        let engine = Self {
             log: database.keyspace(keys::LOG, || ranged(config.log_memory_bytes))?,
             frames: database.keyspace(keys::FRAMES, || ranged(config.frames_memory_bytes))?,
             sacks: database.keyspace(keys::SACKS, small)?,
             meta: database.keyspace(keys::META, small)?,
             database,
             epoch,
-        })
+        };
+        synchronize_folders(&config.path).map_err(EmbeddedError::Directory)?;
+        Ok(engine)
     }
 
     /// Reads what the database says about itself, or writes it into a new one, and counts this opening. A new database gets the
@@ -229,6 +234,17 @@ fn open_database(config: &EmbeddedConfig) -> Result<Database, fjall::Error> {
             opened => return opened,
         }
     }
+}
+
+/// Makes the folders of keyspaces survive a power failure.
+///
+/// The engine synchronizes what is in such a folder, but not the entry of the folder itself; without
+/// that entry a power failure takes away everything that was flushed into the keyspace. It also
+/// never synchronizes the entry of its own directory.
+fn synchronize_folders(path: &Path) -> io::Result<()> {
+    synchronize(&path.join(KEYSPACES_FOLDER))?;
+    synchronize(path)?;
+    synchronize_parent(path)
 }
 
 pub(super) fn damaged(name: &str) -> EmbeddedError {
