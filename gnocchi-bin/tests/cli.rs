@@ -24,6 +24,7 @@ fn help_is_what_it_was() {
         ("import", &["import", "--help"]),
         ("verify", &["verify", "--help"]),
         ("passwd", &["passwd", "--help"]),
+        ("repair", &["repair", "--help"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success());
@@ -38,6 +39,7 @@ fn a_wrong_command_line_is_status_2() {
         &["serve", "--port", "x"],
         &["import"],
         &["verify", "x"],
+        &["repair", "x"],
         &["import", "--policy", "p", "f.csv"],
     ] {
         let output = run(arguments);

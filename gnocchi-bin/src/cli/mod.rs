@@ -4,6 +4,7 @@ mod common;
 mod import;
 mod passwd;
 mod progress;
+mod repair;
 mod secret;
 mod serve;
 mod verify;
@@ -41,6 +42,7 @@ enum Command {
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
     Passwd(passwd::PasswdArgs),
+    Repair(repair::RepairArgs),
 }
 
 /// Why a tool ended without doing its work.
@@ -78,7 +80,7 @@ pub fn main() -> ExitCode {
     keep_new_files_private();
     let failed = match cli.command {
         // Their status 1 says that there is damage.
-        Some(Command::Verify(_)) => ExitCode::from(2),
+        Some(Command::Verify(_) | Command::Repair(_)) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -118,5 +120,6 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         },
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Repair(arguments) => repair::run(arguments).await,
     }
 }

@@ -23,6 +23,8 @@ mod progress;
 mod reader;
 mod recovery;
 mod renewal;
+#[cfg(feature = "sqlite")]
+mod repair;
 mod storage;
 #[cfg(feature = "sqlite")]
 mod store;
@@ -42,6 +44,7 @@ pub use storage::EmbeddedStorage;
 #[cfg(feature = "sqlite")]
 pub use {
     data_directory::DataDirectoryError,
+    repair::{CheckFrame, MetricReport, RepairReport, repair},
     store::{Store, StoreConfig, StoreError, open},
     store_files::{FoundFrame, InterruptedWrite, Records, StoreFiles},
 };

@@ -3,6 +3,8 @@
 #[cfg(feature = "embedded")]
 mod copy;
 mod glance;
+#[cfg(feature = "embedded")]
+mod salvage;
 mod session;
 mod writer;
 
@@ -22,6 +24,8 @@ use super::error::SqlError;
 #[cfg(feature = "embedded")]
 pub(crate) use copy::IndexerCopy;
 pub use glance::{Glance, file_log, glance};
+#[cfg(feature = "embedded")]
+pub(crate) use salvage::salvage;
 use session::SqliteSession;
 use writer::{Message, Writer};
 

@@ -1,0 +1,159 @@
+//! Saving what is readable of a damaged store into a new one. The damaged one is not changed.
+//!
+//! Saved is what is intact by its own checksum and whose place is certain. What is damaged, and what may be older than something that is
+//! damaged, is named. Nothing is made up: where it is not known whether pending measures were folded already, they are left out.
+
+mod measures;
+mod report;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gnocchi_core::driver::{Indexer, MetricFilter, MetricIndexer, StoredFrame};
+use gnocchi_core::model::{MetricId, Page};
+use uuid::Uuid;
+
+use super::config::EmbeddedConfig;
+use super::data_directory::{DataDirectoryError, create_durably};
+use super::identity::StoreIdentity;
+use super::parts::{INDEXER, MEASURES, mark};
+use super::progress::PROGRESS_FILE;
+use super::store::StoreError;
+use super::store_files::StoreFiles;
+use crate::disk::synchronize_parent;
+use crate::sql::{SqlIndexer, SqliteConfig, salvage};
+pub use report::{MetricReport, RepairReport};
+
+/// What is added to the name of a new directory until it is whole: a server does not take a part for all.
+const UNFINISHED: &str = ".unfinished";
+
+/// How many metrics are listed at a time.
+const METRICS_PER_PAGE: usize = 1000;
+
+/// Tells whether the bytes of a frame are what its key says, and if not, why.
+pub type CheckFrame = fn(&StoredFrame) -> Result<(), String>;
+
+/// Saves what is readable of a store into a new directory.
+///
+/// # Errors
+/// [`StoreError`] when the directory exists and is not empty, or cannot be written to, or the store changes meanwhile. What could not be
+/// saved is part of the report.
+pub async fn repair(
+    files: StoreFiles,
+    target: &Path,
+    check: CheckFrame,
+) -> Result<RepairReport, StoreError> {
+    if files.is_in_use() {
+        let path = files.path.clone();
+        return Err(DataDirectoryError::InUse { path }.into());
+    }
+    let staging = begin(target)?;
+    let mut report = RepairReport::default();
+    report
+        .general
+        .extend(files.damage().iter().map(ToString::to_string));
+    let metrics = save_indexer(&files, &staging, &mut report).await?;
+    let config = EmbeddedConfig::new(staging.join(MEASURES));
+    let progress = staging.join(PROGRESS_FILE);
+    let saved = tokio::task::spawn_blocking(move || {
+        measures::save(&files, config, &progress, &metrics, check, &mut report)
+            .map(|identity| (identity, report))
+    });
+    let (identity, report) = saved.await.map_err(|error| StoreError::Unreadable {
+        path: staging.clone(),
+        source: io::Error::other(error),
+    })??;
+    finish(&staging, target, identity).await?;
+    Ok(report)
+}
+
+fn unwritable(path: &Path) -> impl Fn(io::Error) -> StoreError + '_ {
+    |source| StoreError::Mark {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Makes the directory that becomes the new one when it is whole.
+fn begin(target: &Path) -> Result<PathBuf, StoreError> {
+    let is_free = match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let mut staging = target.as_os_str().to_owned();
+    staging.push(UNFINISHED);
+    let staging = PathBuf::from(staging);
+    if !is_free || staging.exists() {
+        return Err(StoreError::NotEmpty {
+            path: if is_free { staging } else { target.to_owned() },
+        });
+    }
+    create_durably(&staging).map_err(unwritable(&staging))?;
+    Ok(staging)
+}
+
+/// Saves archive policies, metrics and resources. Returns the ids of the metrics.
+async fn save_indexer(
+    files: &StoreFiles,
+    staging: &Path,
+    report: &mut RepairReport,
+) -> Result<Vec<MetricId>, StoreError> {
+    let failed = |source: gnocchi_core::Error| StoreError::Prepare {
+        path: staging.to_owned(),
+        source,
+    };
+    let path = staging.join(INDEXER);
+    match files.indexer_path() {
+        Some(source) => {
+            let salvaged = salvage(source, &path).await;
+            report.indexer = salvaged.map_err(|error| failed(error.into()))?;
+        }
+        None => report.indexer.push(format!(
+            "{INDEXER} is missing: no metric has a name any more"
+        )),
+    }
+    let indexer = SqlIndexer::open(SqliteConfig::new(&path));
+    indexer
+        .upgrade()
+        .await
+        .map_err(|error| failed(error.into()))?;
+    let mut metrics: Vec<MetricId> = Vec::new();
+    loop {
+        let page = Page {
+            marker: metrics.last().map(ToString::to_string),
+            ..Page::first(METRICS_PER_PAGE)
+        };
+        let listed = indexer.list_metrics(&MetricFilter::default(), &page).await;
+        let listed = listed.map_err(|error| failed(error.into()))?;
+        if listed.is_empty() {
+            break;
+        }
+        metrics.extend(listed.iter().map(|metric| metric.id));
+    }
+    metrics.sort_unstable();
+    indexer.close().await;
+    Ok(metrics)
+}
+
+/// Has all parts of the new store say which store they belong to, and puts it in its place.
+async fn finish(staging: &Path, target: &Path, identity: Uuid) -> Result<(), StoreError> {
+    let identity = StoreIdentity {
+        store: identity,
+        pairing: measures::PAIRING,
+    };
+    let indexer = SqlIndexer::open(SqliteConfig::new(staging.join(INDEXER)));
+    let noted = indexer.set_store(identity.store, identity.pairing).await;
+    noted.map_err(|error| StoreError::Prepare {
+        path: staging.to_owned(),
+        source: error.into(),
+    })?;
+    indexer.close().await;
+    identity.write(staging).map_err(unwritable(staging))?;
+    mark(staging).map_err(unwritable(staging))?;
+    if target.exists() {
+        fs::remove_dir(target).map_err(unwritable(target))?;
+    }
+    fs::rename(staging, target).map_err(unwritable(target))?;
+    synchronize_parent(target).map_err(unwritable(target))
+}
