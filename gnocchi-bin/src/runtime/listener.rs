@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -66,6 +66,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often that is logged: a few times at once, and then once in this time.
 static UNACCEPTED: LogLimit = LogLimit::new(3, Duration::from_secs(10));
 
+/// How many connections may wait to be accepted; what the standard library takes.
+const BACKLOG_MAX: u32 = 1024;
+
 /// How the listener treats its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -75,7 +78,65 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-/// A bound port.
+/// A port that is reserved. Connections to it are refused until it is listened on, so that nobody takes a server that still starts, or
+/// cannot, for one that answers.
+#[derive(Debug)]
+pub struct Reservation {
+    socket: TcpSocket,
+}
+
+impl Reservation {
+    /// Reserves a port; zero takes a free one.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub async fn make(host: &str, port: u16) -> io::Result<Self> {
+        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "the host has no address");
+        for address in lookup_host((host, port)).await? {
+            match bind(address) {
+                Ok(socket) => return Ok(Self { socket }),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Returns the address that will be listened on.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn listen(self) -> io::Result<Listener> {
+        let socket = self.socket.listen(BACKLOG_MAX)?;
+        let address = socket.local_addr()?;
+        Ok(Listener {
+            socket,
+            address,
+            tls: None,
+        })
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // Else a port is taken for a while after its last server ended. Elsewhere than on Unix this would let two servers have it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// A port that is listened on.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -84,18 +145,12 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds a port; zero takes a free one.
+    /// Listens on a port; zero takes a free one.
     ///
     /// # Errors
     /// Whatever the system says.
     pub async fn bind(host: &str, port: u16) -> io::Result<Self> {
-        let socket = TcpListener::bind((host, port)).await?;
-        let address = socket.local_addr()?;
-        Ok(Self {
-            socket,
-            address,
-            tls: None,
-        })
+        Reservation::make(host, port).await?.listen()
     }
 
     /// Speaks TLS, or not.

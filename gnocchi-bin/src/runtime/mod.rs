@@ -22,7 +22,7 @@ mod watch;
 
 pub use access::AccessError;
 pub use error::ServeError;
-pub use listener::{Limits, Listener};
+pub use listener::{Limits, Listener, Reservation};
 pub use policy_files::PolicyFileError;
 pub use serve::serve;
 pub use store::store_config;

@@ -15,7 +15,7 @@ use super::access::access_control;
 use super::descriptors;
 use super::error::ServeError;
 use super::exposure;
-use super::listener::{Limits, Listener};
+use super::listener::{Limits, Reservation};
 use super::request_log::RequestLog;
 use super::signal::{Hangups, Signals};
 use super::store::store_config;
@@ -48,18 +48,19 @@ pub async fn serve(
     };
     exposure::warn_of_open_files(&exposure::settings_files(config));
     let (host, port) = (config.api.host.as_str(), config.api.port);
-    let listener = Listener::bind(host, port).await;
-    let listener = listener.map_err(|source| ServeError::Listen {
+    let cannot_listen = |source| ServeError::Listen {
         host: host.into(),
         port,
         source,
-    })?;
-    let listener = listener.with_tls(tls);
+    };
+    let reserved = Reservation::make(host, port).await.map_err(cannot_listen)?;
+    let address = reserved.address().map_err(cannot_listen)?;
     let proxies = &config.api.settings.trusted_proxies;
-    exposure::warn_of_open_access(&config.api.auth, proxies, listener.address());
+    exposure::warn_of_open_access(&config.api.auth, proxies, address);
     let request_log = request_log(config, hangups.clone())?;
     let store = Store::open(store_config(config, default_policies)).await?;
     exposure::warn_of_open_directory(&config.storage.data_dir);
+    let listener = reserved.listen().map_err(cannot_listen)?.with_tls(tls);
 
     let stop_workers = CancellationToken::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
