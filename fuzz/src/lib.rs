@@ -12,6 +12,7 @@
 
 mod aggregation;
 mod codecs;
+mod damaged_store;
 mod expressions;
 mod ingestion;
 mod router;
@@ -20,6 +21,7 @@ mod times;
 
 pub use aggregation::aggregate;
 pub use codecs::{frame_codec, measures_codec, points_codec};
+pub use damaged_store::damaged_store;
 pub use expressions::expression;
 pub use ingestion::{line_protocol, remote_write};
 pub use router::router;

@@ -1,4 +1,6 @@
 //! Replays every saved input of every property, and many changes of each.
+//!
+//! `GNOCCHI_FUZZ_ROUNDS` sets how many changed inputs each property gets.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +8,11 @@ use std::path::{Path, PathBuf};
 /// How many changed inputs each property gets. The fuzzer tries as many in a second.
 const ROUNDS: usize = 2_000;
 
+/// How many a property gets that opens a store for each.
+const STORE_ROUNDS: usize = 60;
+
 macro_rules! properties {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident: $rounds:expr),* $(,)?) => {
         const PROPERTIES: &[&str] = &[$(stringify!($name)),*];
 
         $(
@@ -18,24 +23,25 @@ macro_rules! properties {
                     println!("{}", path.display());
                     gnocchi_fuzz::$name(input);
                 }
-                mutate(&inputs, gnocchi_fuzz::$name);
+                mutate(&inputs, gnocchi_fuzz::$name, $rounds);
             }
         )*
     };
 }
 
 properties![
-    frame_codec,
-    points_codec,
-    measures_codec,
-    aggregate,
-    expression,
-    filter,
-    line_protocol,
-    remote_write,
-    timestamp,
-    timespan,
-    router,
+    frame_codec: ROUNDS,
+    points_codec: ROUNDS,
+    measures_codec: ROUNDS,
+    aggregate: ROUNDS,
+    expression: ROUNDS,
+    filter: ROUNDS,
+    line_protocol: ROUNDS,
+    remote_write: ROUNDS,
+    timestamp: ROUNDS,
+    timespan: ROUNDS,
+    router: ROUNDS,
+    damaged_store: STORE_ROUNDS,
 ];
 
 fn root() -> &'static Path {
@@ -79,7 +85,7 @@ fn every_property_has_a_program_and_a_folder() {
 }
 
 /// Changes saved inputs at random, always in the same way, and runs the property on the results.
-fn mutate(saved: &[(PathBuf, Vec<u8>)], property: fn(&[u8])) {
+fn mutate(saved: &[(PathBuf, Vec<u8>)], property: fn(&[u8]), rounds: usize) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state ^= state << 13;
@@ -87,7 +93,8 @@ fn mutate(saved: &[(PathBuf, Vec<u8>)], property: fn(&[u8])) {
         state ^= state << 17;
         usize::try_from(state >> 33).unwrap() % below.max(1)
     };
-    for _ in 0..ROUNDS {
+    let rounds = std::env::var("GNOCCHI_FUZZ_ROUNDS").map_or(rounds, |text| text.parse().unwrap());
+    for _ in 0..rounds {
         let mut input = saved[random(saved.len())].1.clone();
         for _ in 0..=random(3) {
             let at = random(input.len());
