@@ -114,11 +114,20 @@ impl Grid {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn align(series: Vec<Series>, alignment: Alignment) -> Result<Grid, AlignError> {
+    align_admitted(series, alignment, |_cells| Ok(()))
+}
+
+/// Puts series on one grid once `admit` has agreed to so many cells.
+pub(crate) fn align_admitted<E: From<AlignError>>(
+    series: Vec<Series>,
+    alignment: Alignment,
+    admit: impl FnOnce(usize) -> Result<(), E>,
+) -> Result<Grid, E> {
     let blank = match alignment {
         Alignment::Fill(fill) => fill.blank(),
         Alignment::Overlap(_) => f64::NAN,
     };
-    let mut grid = place(series, blank)?;
+    let mut grid = place(series, blank, admit)?;
     match alignment {
         Alignment::Fill(fill) => {
             for column in &mut grid.columns {
@@ -131,19 +140,23 @@ pub fn align(series: Vec<Series>, alignment: Alignment) -> Result<Grid, AlignErr
 }
 
 /// Puts series on the rows of all their timestamps.
-fn place(series: Vec<Series>, blank: f64) -> Result<Grid, AlignError> {
+fn place<E: From<AlignError>>(
+    series: Vec<Series>,
+    blank: f64,
+    admit: impl FnOnce(usize) -> Result<(), E>,
+) -> Result<Grid, E> {
     let union_ns = union(&series);
     let rows = match (&union_ns, series.first()) {
         (Some(union_ns), _) => union_ns.len(),
         (None, Some(first)) => first.len(),
         (None, None) => 0,
     };
-    if rows.saturating_mul(series.len()) > GRID_CELLS_MAX {
-        return Err(AlignError::TooManyCells {
-            rows,
-            columns: series.len(),
-        });
+    let cells = rows.saturating_mul(series.len());
+    if cells > GRID_CELLS_MAX {
+        let columns = series.len();
+        return Err(AlignError::TooManyCells { rows, columns }.into());
     }
+    admit(cells)?;
     let mut grid = Grid {
         timestamps_ns: Vec::new(),
         columns: Vec::with_capacity(series.len()),

@@ -12,5 +12,6 @@ mod union;
 
 pub use error::AlignError;
 pub use fill::{Fill, FillError};
+pub(crate) use grid::align_admitted;
 pub use grid::{Alignment, GRID_CELLS_MAX, Grid, Keep, align};
 pub use overlap::{Overlap, RangeEnd};

@@ -186,6 +186,14 @@ impl Expression {
         });
     }
 
+    /// Returns how many operations, numbers and references there are: about how often each cell is looked at.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        let mut parts = 0;
+        self.visit(&mut |_| parts += 1);
+        parts
+    }
+
     /// Calls a function with each part of the expression, in the order of appearance.
     fn visit<'a>(&'a self, visit: &mut impl FnMut(&'a Self)) {
         visit(self);

@@ -7,10 +7,11 @@ use jiff::tz::TimeZone;
 
 use super::ast::{Expression, Reference};
 use super::functions::BinaryFunction;
-use super::matrix::{Cells, Matrix, MatrixColumn, Value};
+use super::matrix::{CELL_BYTES, Cells, Matrix, MatrixColumn, Value};
+use super::meter::{Meter, Unmetered};
 use super::operate;
 use super::outcome::{EvaluateError, Input, Origin, Outcome, OutcomeColumn, Shape};
-use crate::align::{Keep, align};
+use crate::align::{Keep, align_admitted};
 use crate::resample::Granularity;
 use crate::series::Series;
 
@@ -26,13 +27,33 @@ use crate::series::Series;
 /// # Panics
 /// In debug builds when the reference of a column is none of the expression.
 pub fn evaluate(expression: &Expression, input: Input<'_>) -> Result<Outcome, EvaluateError> {
+    evaluate_metered(expression, input, &Unmetered)
+}
+
+/// Computes an expression as [`evaluate`] does, as long as a meter lets it.
+///
+/// # Errors
+/// [`EvaluateError::Interrupted`] when the meter ends it, otherwise as [`evaluate`].
+///
+/// # Panics
+/// As [`evaluate`].
+pub fn evaluate_metered(
+    expression: &Expression,
+    input: Input<'_>,
+    meter: &dyn Meter,
+) -> Result<Outcome, EvaluateError> {
     let (references, series): (Vec<usize>, Vec<Series>) = input
         .columns
         .into_iter()
         .map(|column| (column.reference, column.series))
         .unzip();
-    let (timestamps_ns, columns) = align(series, input.alignment)?.into_parts();
-    expression.check_memory(timestamps_ns.len(), columns.len())?;
+    let admit = |cells: usize| -> Result<(), EvaluateError> {
+        meter.spend(cells)?;
+        Ok(meter.hold(cells * CELL_BYTES)?)
+    };
+    let (timestamps_ns, columns) = align_admitted(series, input.alignment, admit)?.into_parts();
+    let copied = expression.check_memory(timestamps_ns.len(), columns.len())?;
+    meter.hold(copied * CELL_BYTES)?;
     let slots = references
         .into_iter()
         .zip(columns)
@@ -48,6 +69,7 @@ pub fn evaluate(expression: &Expression, input: Input<'_>) -> Result<Outcome, Ev
         slots,
         references: HashMap::new(),
         time_zone: input.time_zone,
+        meter,
     };
     evaluator.count_uses(expression);
     let value = evaluator.value(expression)?;
@@ -88,6 +110,7 @@ struct Evaluator<'a> {
     /// The index of each reference.
     references: HashMap<&'a Reference, usize>,
     time_zone: &'a TimeZone,
+    meter: &'a dyn Meter,
 }
 
 /// A column of the grid.
@@ -123,10 +146,12 @@ impl<'a> Evaluator<'a> {
         match expression {
             Expression::Number(number) => Ok(Value::Number(*number)),
             Expression::Metric(listed) => Ok(Value::Matrix(self.metric(listed))),
-            Expression::Unary(function, of) => Ok(operate::unary(*function, self.value(of)?)),
+            Expression::Unary(function, of) => {
+                Ok(operate::unary(*function, self.value(of)?, self.meter)?)
+            }
             Expression::Binary(function, left, right) => {
                 let left = self.value(left)?;
-                operate::binary(*function, left, self.value(right)?)
+                operate::binary(*function, left, self.value(right)?, self.meter)
             }
             Expression::Clip {
                 of,
@@ -134,31 +159,30 @@ impl<'a> Evaluator<'a> {
                 highest,
             } => {
                 let (of, lowest) = (self.value(of)?, self.value(lowest)?);
-                let bounded = operate::binary(BinaryFunction::NotBelow, of, lowest)?;
+                let bounded = operate::binary(BinaryFunction::NotBelow, of, lowest, self.meter)?;
                 match highest {
                     Some(highest) => {
-                        operate::binary(BinaryFunction::NotAbove, bounded, self.value(highest)?)
+                        let highest = self.value(highest)?;
+                        operate::binary(BinaryFunction::NotAbove, bounded, highest, self.meter)
                     }
                     None => Ok(bounded),
                 }
             }
-            Expression::RateOfChange(unit, of) => self.rows(of, |matrix| {
-                operate::rate_of_change(*unit, matrix);
-                Ok(())
+            Expression::RateOfChange(unit, of) => self.rows(of, |matrix, meter| {
+                Ok(operate::rate_of_change(*unit, matrix, meter)?)
             }),
-            Expression::Aggregate(method, of) => self.rows(of, |matrix| {
-                operate::aggregate(*method, matrix);
-                Ok(())
+            Expression::Aggregate(method, of) => self.rows(of, |matrix, meter| {
+                Ok(operate::aggregate(*method, matrix, meter)?)
             }),
             Expression::Columns(operands) => self.columns(operands),
-            Expression::Rolling { method, window, of } => {
-                self.rows(of, |matrix| operate::roll(*method, *window, matrix))
-            }
+            Expression::Rolling { method, window, of } => self.rows(of, |matrix, meter| {
+                operate::roll(*method, *window, matrix, meter)
+            }),
             Expression::Resample { method, to, of } => {
                 let zone = self.time_zone;
                 let to = to.counted_in(zone)?;
-                self.rows(of, |matrix| {
-                    operate::resample(*method, to.in_zone(zone), matrix)
+                self.rows(of, |matrix, meter| {
+                    operate::resample(*method, to.in_zone(zone), matrix, meter)
                 })
             }
         }
@@ -168,12 +192,12 @@ impl<'a> Evaluator<'a> {
     fn rows(
         &mut self,
         of: &'a Expression,
-        change: impl FnOnce(&mut Matrix) -> Result<(), EvaluateError>,
+        change: impl FnOnce(&mut Matrix, &dyn Meter) -> Result<(), EvaluateError>,
     ) -> Result<Value, EvaluateError> {
         match self.value(of)? {
             Value::Number(_) => Err(EvaluateError::NotASeries),
             Value::Matrix(mut matrix) => {
-                change(&mut matrix)?;
+                change(&mut matrix, self.meter)?;
                 Ok(Value::Matrix(matrix))
             }
         }

@@ -4,6 +4,9 @@ use super::*;
 use crate::align::{AlignError, Alignment, Fill, Keep, Overlap, RangeEnd};
 use crate::{Granularity, Series, Timespan};
 
+#[path = "meter_tests.rs"]
+mod metered;
+
 const GAP: f64 = f64::NAN;
 const MINUTE_NS: i64 = 60_000_000_000;
 

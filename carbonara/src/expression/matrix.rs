@@ -2,10 +2,14 @@
 
 use std::rc::Rc;
 
+use super::meter::{Interrupted, Meter};
 use crate::resample::Granularity;
 
 /// Cells of one column. Shared, so that a series that two operands need is not copied unless both change it.
 pub(super) type Cells = Rc<Vec<f64>>;
+
+/// The memory of a cell, in bytes.
+pub(super) const CELL_BYTES: usize = size_of::<f64>();
 
 /// A number, or rows of cells.
 #[derive(Debug)]
@@ -48,17 +52,27 @@ impl Matrix {
     }
 
     /// Changes the cells of each column; all of them keep a common length.
-    pub(super) fn change(&mut self, mut change: impl FnMut(&mut Vec<f64>)) {
+    pub(super) fn change(
+        &mut self,
+        meter: &dyn Meter,
+        mut change: impl FnMut(&mut Vec<f64>),
+    ) -> Result<(), Interrupted> {
         for column in &mut self.columns {
+            meter.spend(column.cells.len())?;
             change(Rc::make_mut(&mut column.cells));
         }
+        Ok(())
     }
 
     /// Replaces the cells of each column by others.
-    pub(super) fn replace(&mut self, mut cells: impl FnMut(&[f64]) -> Vec<f64>) {
+    pub(super) fn replace(
+        &mut self,
+        mut cells: impl FnMut(&[f64]) -> Result<Vec<f64>, Interrupted>,
+    ) -> Result<(), Interrupted> {
         for column in &mut self.columns {
-            column.cells = Rc::new(cells(&column.cells));
+            column.cells = Rc::new(cells(&column.cells)?);
         }
+        Ok(())
     }
 
     /// Drops the timestamps of the first rows; the cells are up to the caller.

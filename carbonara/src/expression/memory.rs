@@ -14,20 +14,22 @@ struct Copies {
 }
 
 impl Expression {
-    /// Checks that an evaluation over a grid of that size stays within [`EVALUATION_CELLS_MAX`].
+    /// Checks that an evaluation over a grid of that size stays within [`EVALUATION_CELLS_MAX`], and returns how many cells it holds beside
+    /// those of the grid.
     ///
     /// # Errors
     /// [`EvaluateError::TooManyCells`].
-    pub(super) fn check_memory(&self, rows: usize, columns: usize) -> Result<(), EvaluateError> {
+    pub(super) fn check_memory(&self, rows: usize, columns: usize) -> Result<usize, EvaluateError> {
         let grids = self.grids_held();
-        if rows.saturating_mul(columns).saturating_mul(grids) > EVALUATION_CELLS_MAX {
+        let cells = rows.saturating_mul(columns);
+        if cells.saturating_mul(grids) > EVALUATION_CELLS_MAX {
             return Err(EvaluateError::TooManyCells {
                 rows,
                 columns,
                 grids,
             });
         }
-        Ok(())
+        Ok(cells * (grids - 1))
     }
 
     /// Returns how many grids are held at once at most, the one of the series included.
@@ -120,7 +122,10 @@ mod tests {
     #[test]
     fn the_limit_counts_all_grids() {
         let largest = |text: &str| expression(text).check_memory(GRID_CELLS_MAX, 1);
-        assert_eq!(largest("(+ (abs $m) (+ (abs $m) (abs $m)))"), Ok(()));
+        assert_eq!(
+            largest("(+ (abs $m) (+ (abs $m) (abs $m)))"),
+            Ok(3 * GRID_CELLS_MAX)
+        );
         assert_eq!(
             largest("(+ (abs $m) (+ (abs $m) (+ (abs $m) (abs $m))))"),
             Err(EvaluateError::TooManyCells {

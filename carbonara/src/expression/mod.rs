@@ -32,7 +32,8 @@
 //! # Limits
 //!
 //! An expression is at most [`DEPTH_MAX`] lists deep and has at most [`OPERATIONS_MAX`] operations; computing it takes at most [`EVALUATION_CELLS_MAX`] cells
-//! at once, which is known before anything is computed.
+//! at once, which is known before anything is computed. [`evaluate_metered`] tells a [`Meter`] what it is about to compute and to hold, and ends when
+//! that says so.
 //!
 //! # Examples
 //!
@@ -68,6 +69,7 @@ mod functions;
 mod item;
 mod matrix;
 mod memory;
+mod meter;
 mod operate;
 mod outcome;
 mod parse;
@@ -77,11 +79,12 @@ mod seconds;
 pub use ast::{Expression, RateUnit, Reference};
 pub use constants::{DEPTH_MAX, EVALUATION_CELLS_MAX, OPERATIONS_MAX};
 pub use error::{InvalidOperation, ParseError, ParseErrorKind, TextPlace, Unreadable};
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_metered};
 pub use functions::{
     BinaryFunction, CellMethod, FunctionError, ResampleMethod, ResampleStatistic, UnaryFunction,
 };
 pub use item::Item;
+pub use meter::{Interrupted, Meter};
 pub use outcome::{EvaluateError, Input, InputColumn, Origin, Outcome, OutcomeColumn, Shape};
 pub use parse::Grammar;
 

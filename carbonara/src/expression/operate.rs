@@ -8,24 +8,35 @@ use super::functions::{
     BinaryFunction, CellMethod, CellPairs, ResampleMethod, ResampleStatistic, UnaryFunction,
 };
 use super::matrix::{Matrix, MatrixColumn, Value};
+use super::meter::{Interrupted, Meter};
 use super::outcome::EvaluateError;
 use crate::kernel::{Accumulator, RankScratch, across, rolling, statistic};
 use crate::method::Statistic;
 use crate::resample::{Group, ResampleTo, groups_of_rows};
 use crate::time::{Timespan, Timestamp};
 
+/// How many rows are computed before the meter is asked again.
+const ROWS_AT_ONCE: usize = 1 << 18;
+
+/// How many rows are computed at once for each row of a window: the pieces overlap by a window, which costs a quarter at most.
+const WINDOWS_AT_ONCE: usize = 4;
+
 /// Applies a function of one number.
-pub(super) fn unary(function: UnaryFunction, of: Value) -> Value {
-    match of {
+pub(super) fn unary(
+    function: UnaryFunction,
+    of: Value,
+    meter: &dyn Meter,
+) -> Result<Value, Interrupted> {
+    Ok(match of {
         Value::Number(mut number) => {
             function.apply(std::slice::from_mut(&mut number));
             Value::Number(number)
         }
         Value::Matrix(mut matrix) => {
-            matrix.change(|cells| function.apply(cells));
+            matrix.change(meter, |cells| function.apply(cells))?;
             Value::Matrix(matrix)
         }
-    }
+    })
 }
 
 /// Applies a function of two numbers.
@@ -33,6 +44,7 @@ pub(super) fn binary(
     function: BinaryFunction,
     left: Value,
     right: Value,
+    meter: &dyn Meter,
 ) -> Result<Value, EvaluateError> {
     Ok(match (left, right) {
         (Value::Number(mut left), Value::Number(right)) => {
@@ -41,15 +53,15 @@ pub(super) fn binary(
             Value::Number(left)
         }
         (Value::Matrix(mut matrix), Value::Number(right)) => {
-            matrix.change(|into| function.apply(WithRight { into, right }));
+            matrix.change(meter, |into| function.apply(WithRight { into, right }))?;
             Value::Matrix(matrix)
         }
         (Value::Number(left), Value::Matrix(mut matrix)) => {
-            matrix.change(|into| function.apply(WithLeft { left, into }));
+            matrix.change(meter, |into| function.apply(WithLeft { left, into }))?;
             Value::Matrix(matrix)
         }
         (Value::Matrix(left), Value::Matrix(right)) => {
-            Value::Matrix(between_series(function, left, right)?)
+            Value::Matrix(between_series(function, left, right, meter)?)
         }
     })
 }
@@ -59,6 +71,7 @@ fn between_series(
     function: BinaryFunction,
     mut left: Matrix,
     mut right: Matrix,
+    meter: &dyn Meter,
 ) -> Result<Matrix, EvaluateError> {
     if !left.has_rows_of(&right) {
         return Err(EvaluateError::RowsDiffer {
@@ -69,20 +82,25 @@ fn between_series(
     match (left.columns.len(), right.columns.len()) {
         (0, _) | (_, 0) => left.columns.clear(),
         (wide, narrow) if wide == narrow => {
-            left.columns = left
-                .columns
-                .into_iter()
-                .zip(right.columns)
-                .map(|(left, right)| pair(function, left, right))
-                .collect();
+            let pairs = left.columns.into_iter().zip(right.columns);
+            left.columns = pairs
+                .map(|(left, right)| {
+                    meter.spend(left.cells.len())?;
+                    Ok(pair(function, left, right))
+                })
+                .collect::<Result<_, Interrupted>>()?;
         }
         (_, 1) => {
             let from = Rc::clone(&right.columns[0].cells);
-            left.change(|into| function.apply(IntoLeft { into, from: &from }));
+            left.change(meter, |into| {
+                function.apply(IntoLeft { into, from: &from });
+            })?;
         }
         (1, _) => {
             let from = Rc::clone(&left.columns[0].cells);
-            right.change(|into| function.apply(IntoRight { from: &from, into }));
+            right.change(meter, |into| {
+                function.apply(IntoRight { from: &from, into });
+            })?;
             left.columns = right.columns;
         }
         (left, right) => return Err(EvaluateError::ColumnsDiffer { left, right }),
@@ -162,27 +180,32 @@ impl CellPairs for IntoRight<'_> {
 }
 
 /// Replaces each row by its difference to the one before; the first row goes.
-pub(super) fn difference(matrix: &mut Matrix) {
-    matrix.change(|cells| {
+pub(super) fn difference(matrix: &mut Matrix, meter: &dyn Meter) -> Result<(), Interrupted> {
+    matrix.change(meter, |cells| {
         for row in 1..cells.len() {
             cells[row - 1] = cells[row] - cells[row - 1];
         }
         cells.pop();
-    });
+    })?;
     matrix.drop_timestamps(1);
+    Ok(())
 }
 
 /// Replaces each row by its difference to the one before, in units of `unit`.
-pub(super) fn rate_of_change(unit: RateUnit, matrix: &mut Matrix) {
+pub(super) fn rate_of_change(
+    unit: RateUnit,
+    matrix: &mut Matrix,
+    meter: &dyn Meter,
+) -> Result<(), Interrupted> {
     match unit {
-        RateUnit::Row => difference(matrix),
+        RateUnit::Row => difference(matrix, meter),
         RateUnit::Second => {
             let seconds: Vec<f64> = matrix
                 .timestamps_ns
                 .windows(2)
                 .map(|pair| seconds_between(pair[0], pair[1]))
                 .collect();
-            matrix.change(|cells| {
+            matrix.change(meter, |cells| {
                 // From the end, so that what is still needed is not overwritten.
                 for row in (1..cells.len()).rev() {
                     cells[row] = (cells[row] - cells[row - 1]) / seconds[row - 1];
@@ -190,7 +213,7 @@ pub(super) fn rate_of_change(unit: RateUnit, matrix: &mut Matrix) {
                 if let Some(first) = cells.first_mut() {
                     *first = f64::NAN;
                 }
-            });
+            })
         }
     }
 }
@@ -201,7 +224,11 @@ fn seconds_between(earlier_ns: i64, later_ns: i64) -> f64 {
 }
 
 /// Takes a statistic across the columns of each row.
-pub(super) fn aggregate(method: CellMethod, matrix: &mut Matrix) {
+pub(super) fn aggregate(
+    method: CellMethod,
+    matrix: &mut Matrix,
+    meter: &dyn Meter,
+) -> Result<(), Interrupted> {
     matrix.is_combined = true;
     // Without any column each row lacks its only cell.
     let missing = if matrix.columns.is_empty() {
@@ -216,14 +243,22 @@ pub(super) fn aggregate(method: CellMethod, matrix: &mut Matrix) {
             .map(|column| column.cells.as_slice())
             .collect(),
     };
-    let cells = Rc::new(across(&columns, method.statistic));
+    let mut cells = Vec::with_capacity(matrix.rows());
+    let rows_at_once = (ROWS_AT_ONCE / columns.len()).max(1024);
+    while cells.len() < matrix.rows() {
+        let rows = cells.len()..matrix.rows().min(cells.len() + rows_at_once);
+        meter.spend(rows.len() * columns.len())?;
+        let piece: Vec<&[f64]> = columns.iter().map(|cells| &cells[rows.clone()]).collect();
+        cells.extend(across(&piece, method.statistic));
+    }
     matrix.columns = vec![MatrixColumn {
         source: None,
-        cells,
+        cells: Rc::new(cells),
     }];
     if method.of_rate {
-        difference(matrix);
+        difference(matrix, meter)?;
     }
+    Ok(())
 }
 
 /// Takes a statistic of each window of rows.
@@ -231,6 +266,7 @@ pub(super) fn roll(
     method: CellMethod,
     window: NonZeroUsize,
     matrix: &mut Matrix,
+    meter: &dyn Meter,
 ) -> Result<(), EvaluateError> {
     if matrix.rows() < window.get() {
         return Err(EvaluateError::WindowTooLong {
@@ -238,10 +274,32 @@ pub(super) fn roll(
             rows: matrix.rows(),
         });
     }
-    matrix.replace(|cells| rolling(cells, window, method.statistic));
+    let rows = matrix.rows() - (window.get() - 1);
+    let rows_at_once = ROWS_AT_ONCE.max(window.get().saturating_mul(WINDOWS_AT_ONCE));
+    // What one row costs grows with the number of digits of the window.
+    let cells_a_row = window.get().ilog2() as usize + 1;
+    matrix.replace(|cells| {
+        let mut results = Vec::new();
+        while results.len() < rows {
+            let from = results.len();
+            let to = rows.min(from + rows_at_once);
+            meter.spend((to - from) * cells_a_row)?;
+            let piece = rolling(
+                &cells[from..to + window.get() - 1],
+                window,
+                method.statistic,
+            );
+            if to - from == rows {
+                return Ok(piece);
+            }
+            results.reserve_exact(rows - from);
+            results.extend(piece);
+        }
+        Ok(results)
+    })?;
     matrix.drop_timestamps(window.get() - 1);
     if method.of_rate {
-        difference(matrix);
+        difference(matrix, meter)?;
     }
     Ok(())
 }
@@ -251,23 +309,22 @@ pub(super) fn resample(
     method: ResampleMethod,
     to: ResampleTo<'_>,
     matrix: &mut Matrix,
+    meter: &dyn Meter,
 ) -> Result<(), EvaluateError> {
     if method.of_rate {
-        difference(matrix);
+        difference(matrix, meter)?;
     }
     let mut groups = groups_of_rows(&matrix.timestamps_ns, matrix.granularity, to)?;
     groups.retain(|group| method.statistic.exists_for(group.points.len()));
     let mut scratch = RankScratch::new();
     matrix.replace(|cells| {
-        groups
-            .iter()
-            .map(|group| {
-                method
-                    .statistic
-                    .of(&cells[group.points.clone()], &mut scratch)
-            })
-            .collect()
-    });
+        meter.spend(cells.len())?;
+        let groups = groups.iter().map(|group| {
+            let cells = &cells[group.points.clone()];
+            method.statistic.of(cells, &mut scratch)
+        });
+        Ok(groups.collect())
+    })?;
     let starts = groups
         .iter()
         .map(|group: &Group| Timestamp::as_nanosecond(group.start));

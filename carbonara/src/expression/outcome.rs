@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
+use super::meter::Interrupted;
 use crate::align::{AlignError, Alignment, Keep};
 use crate::calendar::LocalSpanError;
 use crate::resample::{DividedRow, Granularity};
@@ -116,6 +117,8 @@ pub enum EvaluateError {
         /// How many of its size are held at once.
         grids: usize,
     },
+    /// The [`Meter`](super::Meter) of the evaluation has ended it.
+    Interrupted,
 }
 
 impl Outcome {
@@ -142,6 +145,12 @@ impl From<AlignError> for EvaluateError {
 impl From<LocalSpanError> for EvaluateError {
     fn from(error: LocalSpanError) -> Self {
         Self::NotLocal(error)
+    }
+}
+
+impl From<Interrupted> for EvaluateError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
     }
 }
 
@@ -177,6 +186,7 @@ impl fmt::Display for EvaluateError {
                 f,
                 "{rows} timestamps of {columns} series, held {grids} times, are too many cells"
             ),
+            Self::Interrupted => f.write_str("the evaluation was interrupted"),
         }
     }
 }
