@@ -3,20 +3,48 @@
 /// A shell pattern: `*`, `?`, `[set]`, `[!set]`; case-sensitive, matched against the whole text.
 ///
 /// A `[` without a closing bracket stands for itself, as in a shell.
+///
+/// Why pieces? What stands between two `*` has a fixed length, so it may be taken where it is found first; each piece is looked for once, in time
+/// proportional to the text, and no pattern makes a match slow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
-    tokens: Vec<Token>,
+    /// What stands before, between and behind the `*`; a single one has none.
+    pieces: Vec<Piece>,
+}
+
+/// Tokens without a `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// Literals only.
+    Text(String),
+    /// Others as well.
+    Tokens {
+        tokens: Vec<Token>,
+        scan: Option<Scan>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     Literal(char),
     AnyOne,
-    AnyMany,
     Set {
         negated: bool,
         ranges: Vec<(char, char)>,
     },
+}
+
+/// How many tokens are compared one by one at each place of a text: longer pieces have a [`Scan`].
+const COMPARED_TOKENS_MAX: usize = 8;
+
+/// Finds a piece in one pass: which beginnings of it end at a character is a set of bits, which follows from the set at the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Scan {
+    /// The first character of each interval whose characters fit the same tokens, ascending; the first one is U+0000.
+    intervals: Vec<char>,
+    /// Which tokens they fit, `words` for each interval.
+    masks: Vec<u64>,
+    words: usize,
 }
 
 impl Token {
@@ -24,12 +52,132 @@ impl Token {
     fn takes(&self, character: char) -> bool {
         match self {
             Self::Literal(literal) => *literal == character,
-            Self::AnyOne | Self::AnyMany => true,
+            Self::AnyOne => true,
             Self::Set { negated, ranges } => {
                 ranges
                     .iter()
                     .any(|(low, high)| (*low..=*high).contains(&character))
                     != *negated
+            }
+        }
+    }
+
+    /// Adds the characters at which it changes whether a character fits.
+    fn add_limits(&self, limits: &mut Vec<char>) {
+        let mut add = |low: char, high: char| {
+            limits.push(low);
+            limits.extend((high..=char::MAX).nth(1));
+        };
+        match self {
+            Self::Literal(literal) => add(*literal, *literal),
+            Self::AnyOne => {}
+            Self::Set { ranges, .. } => ranges.iter().for_each(|(low, high)| add(*low, *high)),
+        }
+    }
+}
+
+impl Scan {
+    fn new(tokens: &[Token]) -> Self {
+        let mut intervals = vec![char::MIN];
+        for token in tokens {
+            token.add_limits(&mut intervals);
+        }
+        intervals.sort_unstable();
+        intervals.dedup();
+        let words = tokens.len().div_ceil(64);
+        let mut masks = vec![0; intervals.len() * words];
+        for (first, mask) in intervals.iter().zip(masks.chunks_exact_mut(words)) {
+            for (place, token) in tokens.iter().enumerate() {
+                mask[place / 64] |= u64::from(token.takes(*first)) << (place % 64);
+            }
+        }
+        Self {
+            intervals,
+            masks,
+            words,
+        }
+    }
+
+    /// Returns what is left of a text behind the first place where so many tokens fit.
+    fn find<'t>(&self, tokens: usize, text: &'t str) -> Option<&'t str> {
+        let last = tokens - 1;
+        let mut state = vec![0_u64; self.words];
+        for (place, character) in text.char_indices() {
+            let interval = self.intervals.partition_point(|first| *first <= character) - 1;
+            let mask = &self.masks[interval * self.words..][..self.words];
+            // The beginning of no token fits everywhere.
+            let mut carried = 1;
+            for (word, mask) in state.iter_mut().zip(mask) {
+                let top = *word >> 63;
+                *word = (*word << 1 | carried) & mask;
+                carried = top;
+            }
+            if state[last / 64] >> (last % 64) & 1 == 1 {
+                return Some(&text[place + character.len_utf8()..]);
+            }
+        }
+        None
+    }
+}
+
+impl Piece {
+    fn new(tokens: Vec<Token>) -> Self {
+        let literal = |token: &Token| match token {
+            Token::Literal(character) => Some(*character),
+            _ => None,
+        };
+        match tokens.iter().map(literal).collect() {
+            Some(text) => Self::Text(text),
+            None => Self::Tokens {
+                scan: (tokens.len() > COMPARED_TOKENS_MAX).then(|| Scan::new(&tokens)),
+                tokens,
+            },
+        }
+    }
+
+    /// Returns what is left of a text that begins with the piece.
+    fn strip_from_start<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(literal) => text.strip_prefix(literal.as_str()),
+            Self::Tokens { tokens, .. } => {
+                let mut characters = text.chars();
+                let mut fits = |token: &Token| characters.next().is_some_and(|c| token.takes(c));
+                tokens.iter().all(&mut fits).then_some(characters.as_str())
+            }
+        }
+    }
+
+    /// Returns what is left of a text that ends with the piece.
+    fn strip_from_end<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(literal) => text.strip_suffix(literal.as_str()),
+            Self::Tokens { tokens, .. } => {
+                let mut characters = text.chars();
+                let mut fits =
+                    |token: &Token| characters.next_back().is_some_and(|c| token.takes(c));
+                tokens
+                    .iter()
+                    .rev()
+                    .all(&mut fits)
+                    .then_some(characters.as_str())
+            }
+        }
+    }
+
+    /// Returns what is left of a text behind the first place where the piece stands.
+    fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
+        match self {
+            Self::Text(literal) => {
+                let place = text.find(literal.as_str())?;
+                Some(&text[place + literal.len()..])
+            }
+            Self::Tokens {
+                tokens,
+                scan: Some(scan),
+            } => scan.find(tokens.len(), text),
+            Self::Tokens { scan: None, .. } => {
+                let mut places = text.char_indices();
+                places.find_map(|(place, _)| self.strip_from_start(&text[place..]))
             }
         }
     }
@@ -40,13 +188,15 @@ impl Glob {
     #[must_use]
     pub fn new(pattern: &str) -> Self {
         let characters: Vec<char> = pattern.chars().collect();
-        let mut tokens = Vec::with_capacity(characters.len());
+        let mut pieces = Vec::new();
+        let mut tokens = Vec::new();
         let mut rest = characters.as_slice();
         while let Some((first, tail)) = rest.split_first() {
             rest = tail;
             match first {
-                '*' if tokens.last() == Some(&Token::AnyMany) => {}
-                '*' => tokens.push(Token::AnyMany),
+                // Several in a row are one.
+                '*' if tokens.is_empty() && !pieces.is_empty() => {}
+                '*' => pieces.push(Piece::new(std::mem::take(&mut tokens))),
                 '?' => tokens.push(Token::AnyOne),
                 '[' => match parse_set(tail) {
                     Some((set, after)) => {
@@ -58,57 +208,58 @@ impl Glob {
                 other => tokens.push(Token::Literal(*other)),
             }
         }
-        Self { tokens }
+        pieces.push(Piece::new(tokens));
+        Self { pieces }
     }
 
     /// Returns the text that everything begins with that fits, and whether nothing else fits than this text.
     #[must_use]
     pub fn literal_prefix(&self) -> (String, bool) {
-        let literals = self.tokens.iter().map_while(|token| match token {
-            Token::Literal(character) => Some(*character),
-            _ => None,
-        });
-        let prefix: String = literals.collect();
-        let is_whole = prefix.chars().count() == self.tokens.len();
-        (prefix, is_whole)
+        let is_alone = self.pieces.len() == 1;
+        match self.pieces.first() {
+            Some(Piece::Text(text)) => (text.clone(), is_alone),
+            Some(Piece::Tokens { tokens, .. }) => {
+                let literals = tokens.iter().map_while(|token| match token {
+                    Token::Literal(character) => Some(*character),
+                    _ => None,
+                });
+                (literals.collect(), false)
+            }
+            None => (String::new(), true),
+        }
     }
 
     /// Makes the pattern that only this text fits.
     #[must_use]
     pub fn literal(text: &str) -> Self {
         Self {
-            tokens: text.chars().map(Token::Literal).collect(),
+            pieces: vec![Piece::Text(text.to_owned())],
         }
     }
 
-    /// Returns whether the whole text fits the pattern. Time is at most proportional to pattern length times text length.
+    /// Returns whether the whole text fits the pattern. Time is proportional to the length of the text, and to that of the pattern.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let text: Vec<char> = text.chars().collect();
-        let (mut token, mut position) = (0, 0);
-        // Where to go on when a literal fails: the token after the last `*`, and the text it should be tried at next.
-        let mut retry: Option<(usize, usize)> = None;
-        loop {
-            match (self.tokens.get(token), text.get(position)) {
-                (Some(Token::AnyMany), _) => {
-                    retry = Some((token + 1, position + 1));
-                    token += 1;
-                }
-                (Some(one), Some(character)) if one.takes(*character) => {
-                    token += 1;
-                    position += 1;
-                }
-                (None, None) => return true,
-                _ => match retry {
-                    Some((after_star, next)) if next <= text.len() => {
-                        retry = Some((after_star, next + 1));
-                        token = after_star;
-                        position = next;
-                    }
-                    _ => return false,
-                },
+        let Some((first, others)) = self.pieces.split_first() else {
+            return text.is_empty();
+        };
+        let Some(mut rest) = first.strip_from_start(text) else {
+            return false;
+        };
+        let Some((last, between)) = others.split_last() else {
+            return rest.is_empty();
+        };
+        match last.strip_from_end(rest) {
+            Some(before) => rest = before,
+            None => return false,
+        }
+        for piece in between {
+            match piece.find(rest) {
+                Some(behind) => rest = behind,
+                None => return false,
             }
         }
+        true
     }
 }
 
@@ -198,5 +349,58 @@ mod tests {
     #[test]
     fn hostile_patterns_stay_cheap() {
         assert!(!Glob::new(&"*a".repeat(200)).matches(&"b".repeat(10_000)));
+        // Each of these took time in proportion to the product of both lengths: minutes.
+        let text = "a".repeat(1_000_000);
+        let many = "a".repeat(100_000);
+        assert!(!Glob::new(&format!("*{many}b*")).matches(&text));
+        assert!(!Glob::new(&format!("*[ab]{}b*", "?".repeat(500))).matches(&text));
+        assert!(!Glob::new(&format!("*{}b*", "[a-cx]".repeat(500))).matches(&text));
+    }
+
+    /// What a pattern means, said in the shortest way.
+    fn fits(pattern: &[char], text: &[char]) -> bool {
+        match (pattern, text) {
+            (['*', rest @ ..], _) => (0..=text.len()).any(|from| fits(rest, &text[from..])),
+            (['?', rest @ ..], [_, after @ ..]) => fits(rest, after),
+            (['[', set, ']', rest @ ..], [first, after @ ..]) => set == first && fits(rest, after),
+            ([literal, rest @ ..], [first, after @ ..]) => literal == first && fits(rest, after),
+            ([], []) => true,
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_short_pattern_means_what_it_says() {
+        let letters = ["a", "\u{e9}", "?", "*", "[a]", "a??aa?a\u{e9}?a"];
+        let texts = [
+            "",
+            "a",
+            "aa",
+            "\u{e9}",
+            "a\u{e9}a",
+            "aaaa\u{e9}aa",
+            "aaaaaa\u{e9}aa",
+            "aa\u{e9}aaaa\u{e9}aaaa\u{e9}aa",
+        ];
+        let mut patterns = vec![String::new()];
+        for _ in 0..4 {
+            let longer = patterns
+                .iter()
+                .flat_map(|pattern| letters.map(|letter| format!("{pattern}{letter}")));
+            let longer: Vec<String> = longer.collect();
+            for pattern in &longer {
+                let spelt: Vec<char> = pattern.chars().collect();
+                for text in texts {
+                    let characters: Vec<char> = text.chars().collect();
+                    let expected = fits(&spelt, &characters);
+                    assert_eq!(
+                        Glob::new(pattern).matches(text),
+                        expected,
+                        "{pattern} {text}"
+                    );
+                }
+            }
+            patterns = longer;
+        }
     }
 }
