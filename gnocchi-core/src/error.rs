@@ -12,6 +12,7 @@ use thiserror::Error;
 use carbonara::codec::DecodeError;
 use carbonara::{AggregationMethod, DividedRow, Timespan};
 
+use crate::budget::BudgetError;
 use crate::model::{ArchivePolicy, ArchivePolicyError, MetricId, ResourceId};
 
 /// What kind of failure a back-end met.
@@ -219,6 +220,20 @@ pub enum IndexerError {
         /// Its name.
         name: String,
     },
+    /// A change of a resource type would keep all other changes waiting for too long; nothing was changed.
+    #[error(
+        "the change of resource type {name} would write {bytes} bytes into {resources} resources and revisions, more than {limit_bytes}"
+    )]
+    ResourceTypeChangeTooLarge {
+        /// The name of the type.
+        name: String,
+        /// How many resources and past revisions there are.
+        resources: u64,
+        /// How much would be written, in bytes.
+        bytes: u64,
+        /// How much may be written, in bytes.
+        limit_bytes: u64,
+    },
     /// A resource, or its history, has a text that would be too long.
     #[error("attribute {attribute} of resource {id} is longer than {max_length} characters")]
     AttributeTooLong {
@@ -380,6 +395,9 @@ pub enum Error {
     /// Aggregates would have to be divided to resample them in a time zone.
     #[error(transparent)]
     DividedRow(#[from] DividedRow),
+    /// The query took as much as it may.
+    #[error(transparent)]
+    Budget(#[from] BudgetError),
     /// More points would be held at once than a query may hold.
     #[error("the query needs more than {limit} points at once")]
     TooManyPoints {

@@ -41,12 +41,16 @@
 //!
 //! A program that lives on calls [`Gnocchi::run`] in a task of its own, which folds measures as they arrive and cleans up.
 //!
+//! Every query has a [budget] of time, cells and memory, whose limits are in [`Settings`]: a query that is too large ends with
+//! [`Error::Budget`] instead of taking the program away from the others. Large ones need a runtime with timers.
+//!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `conformance` | the suites that every driver runs, and drivers that fail on purpose |
 
+pub mod budget;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -46,6 +46,11 @@ pub(crate) fn damaged() {
     counter!("gnocchi_damage_found_total").increment(1);
 }
 
+/// A query was refused or ended by its budget.
+pub(crate) fn query_refused(reason: &'static str) {
+    counter!("gnocchi_queries_refused_total", "reason" => reason).increment(1);
+}
+
 /// How much waits, and for how long.
 pub(crate) fn backlog(backlog: &Backlog, oldest: Duration) {
     #[expect(

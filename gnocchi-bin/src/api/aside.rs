@@ -1,10 +1,6 @@
 //! Work that would keep a worker of the runtime busy for longer than other requests should wait.
 
-use std::sync::LazyLock;
-use std::thread::available_parallelism;
-
-use http::StatusCode;
-use tokio::sync::Semaphore;
+use gnocchi_core::budget;
 
 use super::error::{ApiError, ApiResult};
 
@@ -28,12 +24,7 @@ impl Length {
     }
 }
 
-/// One place for each processor of the machine: more long work at once would take more memory and end no sooner. The places
-/// belong to the process because the processors do.
-static PLACES: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
-
-/// Does short work here, and long work on a thread where nobody waits, once there is a place for it.
+/// Does short work here, and long work on a thread where nobody waits, once there is a place for it: see [`gnocchi_core::budget::aside`].
 ///
 /// # Errors
 /// 503 when the server shuts down before the work began.
@@ -44,29 +35,14 @@ pub(crate) async fn work<T: Send + 'static>(
     if length == Length::Short {
         return Ok(work());
     }
-    let place = PLACES
-        .acquire()
-        .await
-        .expect("the semaphore is never closed");
-    let working = tokio::task::spawn_blocking(move || {
-        // The place is free when the work is done, even if nobody waits for it any more.
-        let _place = place;
-        work()
-    });
-    match working.await {
-        Ok(done) => Ok(done),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ApiError::text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The server is shutting down",
-            )),
-        },
-    }
+    let done = budget::aside(work).await;
+    done.map_err(|_| ApiError::busy("The server is shutting down"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread::available_parallelism;
+
     use futures::FutureExt;
 
     use super::*;

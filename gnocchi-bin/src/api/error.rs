@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use axum::response::{IntoResponse, Response};
 use carbonara::Timespan;
 use gnocchi_core::Error;
+use gnocchi_core::budget::BudgetError;
 use gnocchi_core::error::{
     BackendError, BackendErrorKind, CoordinationError, IncomingError, IndexerError, StorageError,
 };
@@ -244,10 +245,11 @@ impl ApiError {
                     .explained("resample groups the aggregates of one granularity; name it with granularity=")
             }
             Error::DividedRow(divided) => Self::argument("timezone", divided.to_string()),
-            Error::TooManyPoints { limit } => Self::bad_request(format!(
+            Error::Budget(error) => Self::of_budget(error),
+            Error::TooManyPoints { limit } => Self::too_large(format!(
                 "More than {limit} points are needed at once: ask for a shorter range of time, a coarser granularity or fewer metrics"
             )),
-            Error::TooManySeries { limit } => Self::bad_request(format!(
+            Error::TooManySeries { limit } => Self::too_large(format!(
                 "More than {limit} series are needed at once: ask for fewer metrics"
             )),
             // Damaged data, and whatever is new.
@@ -255,6 +257,45 @@ impl ApiError {
                 log(&other);
                 Self::unavailable(PERMANENT)
             }
+        }
+    }
+
+    /// Says that a query would take too much by itself.
+    pub(crate) fn too_large(text: impl Into<String>) -> Self {
+        Self::text(StatusCode::UNPROCESSABLE_ENTITY, text)
+    }
+
+    /// Says which limit a query met, and which option sets it.
+    fn of_budget(error: BudgetError) -> Self {
+        let narrower = "ask for a shorter range of time, a coarser granularity or fewer metrics";
+        match error {
+            BudgetError::TooManyCells { limit } => Self::too_large(format!(
+                "The query computes more than {limit} cells ([api] query_cells_max): {narrower}"
+            )),
+            BudgetError::TooMuchMemory { limit_bytes } => Self::too_large(format!(
+                "The query needs more memory than the {limit_bytes} bytes that all queries may hold together ([api] query_memory_bytes): {narrower}"
+            )),
+            BudgetError::MemoryHeld { limit_bytes } => Self::busy(format!(
+                "Other queries hold the memory that this one needs; all of them may hold {limit_bytes} bytes ([api] query_memory_bytes): try again later"
+            )),
+            BudgetError::QueueFull { limit } => Self::busy(format!(
+                "{limit} large queries are waiting already ([api] query_queue): try again later"
+            )),
+            BudgetError::QueueTimeout {
+                concurrency,
+                waited,
+            } => Self::busy(format!(
+                "{concurrency} large queries ([api] query_concurrency) were running for the {} seconds that this one waited ([api] operation_timeout): try again later",
+                waited.as_secs()
+            )),
+            BudgetError::Timeout { limit } => Self::text(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!(
+                    "The query took longer than {} seconds ([api] query_timeout): {narrower}",
+                    limit.as_secs()
+                ),
+            ),
+            other => Self::busy(format!("The query was ended: {other}")),
         }
     }
 
@@ -298,6 +339,14 @@ impl ApiError {
                     "Resource type {name} was changed by another request at the same time: try again"
                 ),
             ),
+            IndexerError::ResourceTypeChangeTooLarge {
+                name,
+                resources,
+                bytes,
+                limit_bytes,
+            } => Self::too_large(format!(
+                "The change of resource type {name} would write about {bytes} bytes into {resources} resources and revisions, and the limit is {limit_bytes} ([api] type_change_bytes_max): change fewer attributes, or fill in shorter values"
+            )),
             IndexerError::AttributeTooLong {
                 attribute,
                 id,

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use carbonara::{Timespan, codec::DecodeError};
 use gnocchi_core::model::{ArchivePolicy, ArchivePolicyError, Definition, ResourceId};
@@ -39,6 +40,16 @@ fn every_error_of_the_indexer_has_its_answer() {
         NamedIn::Body,
         400,
         "Archive policy n does not exist",
+    );
+    check(
+        IndexerError::ResourceTypeChangeTooLarge {
+            name: name(),
+            resources: 2,
+            bytes: 8,
+            limit_bytes: 7,
+        },
+        422,
+        "The change of resource type n would write about 8 bytes into 2 resources and revisions, and the limit is 7 ([api] type_change_bytes_max): change fewer attributes, or fill in shorter values",
     );
     check(
         IndexerError::ArchivePolicyExists { name: name() },
@@ -254,12 +265,12 @@ fn every_other_error_has_its_answer() {
     );
     check(
         Error::TooManyPoints { limit: 7 },
-        400,
+        422,
         "More than 7 points are needed at once: ask for a shorter range of time, a coarser granularity or fewer metrics",
     );
     check(
         Error::TooManySeries { limit: 7 },
-        400,
+        422,
         "More than 7 series are needed at once: ask for fewer metrics",
     );
     check(
@@ -275,4 +286,54 @@ fn every_other_error_has_its_answer() {
     });
     assert_eq!(damaged.status.as_u16(), 503);
     assert_eq!(damaged.detail, Detail::Text(PERMANENT.to_owned()));
+}
+
+#[test]
+fn every_limit_of_a_query_names_its_option() {
+    let check = |error: BudgetError, status: u16, option: &str, retried: bool| {
+        let error = ApiError::from(Error::from(error));
+        let Detail::Text(text) = &error.detail else {
+            panic!("{error:?}")
+        };
+        assert_eq!(error.status.as_u16(), status, "{text}");
+        assert_eq!(error.retry_after_seconds.is_some(), retried, "{text}");
+        assert!(text.contains(&format!("[api] {option})")), "{text}");
+    };
+    let (limit_bytes, seconds) = (7, Duration::from_secs(7));
+    check(
+        BudgetError::TooManyCells { limit: 7 },
+        422,
+        "query_cells_max",
+        false,
+    );
+    check(
+        BudgetError::TooMuchMemory { limit_bytes },
+        422,
+        "query_memory_bytes",
+        false,
+    );
+    check(
+        BudgetError::MemoryHeld { limit_bytes },
+        503,
+        "query_memory_bytes",
+        true,
+    );
+    check(
+        BudgetError::QueueFull { limit: 7 },
+        503,
+        "query_queue",
+        true,
+    );
+    let queued = BudgetError::QueueTimeout {
+        concurrency: 7,
+        waited: seconds,
+    };
+    check(queued, 503, "query_concurrency", true);
+    check(queued, 503, "operation_timeout", true);
+    check(
+        BudgetError::Timeout { limit: seconds },
+        504,
+        "query_timeout",
+        false,
+    );
 }

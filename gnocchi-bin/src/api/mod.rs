@@ -63,6 +63,7 @@
 //! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
+//! | `paid` | requests that compute, each within a budget |
 //! | `aside` | work that takes too long to do it where other requests wait |
 
 mod accept;
@@ -86,6 +87,7 @@ mod health;
 pub mod ingest;
 pub mod measures;
 mod page;
+mod paid;
 mod probes;
 mod python;
 mod query;

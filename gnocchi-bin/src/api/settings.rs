@@ -56,6 +56,8 @@ pub struct ApiSettings {
     pub points_max: usize,
     /// The largest number of metrics in one request with measures; more are refused with 413.
     pub metrics_max: usize,
+    /// The largest number of metrics that one request creates; more are refused with 413.
+    pub new_metrics_max: usize,
     /// Whether `Forwarded` and `X-Forwarded-*` headers of trusted proxies are used.
     pub proxy_headers: bool,
     /// Which proxies may name the user or the client behind them. Addresses are known only where the router is served with
@@ -103,6 +105,8 @@ impl Default for ApiSettings {
             points_max: 2_000_000,
             // Each costs a few hundred bytes and a look-up, even without a point.
             metrics_max: 200_000,
+            // About a second in which the indexer makes no other change.
+            new_metrics_max: 20_000,
             proxy_headers: false,
             trusted_proxies: TrustedProxies::default(),
             cors: CorsSettings::default(),

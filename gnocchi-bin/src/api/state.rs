@@ -21,10 +21,11 @@ const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct ApiState {
     inner: Arc<Inner>,
+    /// The store; that of a query has a budget.
+    gnocchi: Gnocchi,
 }
 
 struct Inner {
-    gnocchi: Gnocchi,
     settings: ApiSettings,
     access: AccessControl,
     logins: Logins,
@@ -52,8 +53,8 @@ impl ApiState {
     ) -> Self {
         let body_memory = BodyMemory::new(settings.body_bytes_max, settings.operation_timeout);
         Self {
+            gnocchi,
             inner: Arc::new(Inner {
-                gnocchi,
                 access,
                 logins: Logins::new(settings.forwarding_proxies()),
                 settings,
@@ -71,7 +72,7 @@ impl ApiState {
     /// Returns the store.
     #[must_use]
     pub fn gnocchi(&self) -> &Gnocchi {
-        &self.inner.gnocchi
+        &self.gnocchi
     }
 
     /// Returns the settings.
@@ -94,6 +95,14 @@ impl ApiState {
 }
 
 impl ApiState {
+    /// Returns the state of a query: all that it asks the store for comes out of one budget.
+    pub(crate) fn of_query(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            gnocchi: self.gnocchi.query(),
+        }
+    }
+
     /// Returns what authenticates callers.
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.inner.access.authenticator

@@ -1,5 +1,9 @@
 //! `[api]`: the listener and the limits of the HTTP API.
 
+use std::time::Duration;
+
+use gnocchi_core::budget::QueryLimits;
+
 use super::error::ConfigError;
 use super::healthcheck;
 use super::option::{OptionSpec, SectionSpec};
@@ -57,7 +61,43 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
         OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
         OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
+        OptionSpec::new(
+            "new_metrics_max",
+            "largest number of metrics that one request creates",
+        )
+        .or("20000"),
         OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
+        OptionSpec::new(
+            "connections_per_address_max",
+            "largest number of open connections from one address",
+        )
+        .or("2000"),
+        OptionSpec::new(
+            "response_timeout",
+            "seconds that a client may leave a response unread",
+        )
+        .or("60"),
+        OptionSpec::new(
+            "type_change_bytes_max",
+            "how much a change of a resource type may write into its resources",
+        )
+        .or("64M"),
+        OptionSpec::new("query_timeout", "seconds that a query may take").or("60"),
+        OptionSpec::new(
+            "query_cells_max",
+            "largest number of cells that a query may compute",
+        )
+        .or("4000000000"),
+        OptionSpec::new(
+            "query_memory_bytes",
+            "memory that all running queries may hold together",
+        )
+        .or("512M"),
+        OptionSpec::new(
+            "query_concurrency",
+            "how many large queries compute at the same time; default: the number of processors",
+        ),
+        OptionSpec::new("query_queue", "how many large queries may wait for that").or("64"),
         OptionSpec::new(
             "access_log",
             "a line for each request: combined:FILE or json:FILE, - as the file is the standard output; none: no log",
@@ -84,6 +124,12 @@ const CONNECTIONS_LIMIT: usize = 1_000_000;
 /// The longest body that may be allowed.
 const BODY_BYTES_LIMIT: usize = 4 << 30;
 
+/// The least memory that queries may be given: a few ordinary ones must fit.
+const QUERY_MEMORY_MIN: usize = 1 << 20;
+
+/// The most queries that may be asked to compute at the same time: each has a thread.
+const QUERY_CONCURRENCY_LIMIT: usize = 256;
+
 /// Settings of `[api]`, `[cors]`, `[healthcheck]` and the section of the mode of authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
@@ -95,6 +141,14 @@ pub struct Api {
     pub tls: Option<ServerTls>,
     /// The largest number of open connections; more wait.
     pub connections_max: usize,
+    /// The largest number of open connections from one address; more are closed.
+    pub connections_per_address_max: usize,
+    /// How long a client may leave a response unread.
+    pub response_timeout: Duration,
+    /// How much a change of a resource type may write, in bytes.
+    pub type_change_bytes_max: u64,
+    /// What queries may take.
+    pub query_limits: QueryLimits,
     /// What the router needs to know.
     pub settings: ApiSettings,
     /// How callers are told apart.
@@ -129,6 +183,9 @@ impl Api {
             metrics_max: section
                 .integer("metrics_max", 1..=usize::MAX)
                 .map(defaulted)?,
+            new_metrics_max: section
+                .integer("new_metrics_max", 1..=usize::MAX)
+                .map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             trusted_proxies: TrustedProxies::new(section.list_of("trusted_proxies", |item| {
                 item.parse()
@@ -150,11 +207,38 @@ impl Api {
             connections_max: section
                 .integer("connections_max", 1..=CONNECTIONS_LIMIT)
                 .map(defaulted)?,
+            connections_per_address_max: section
+                .integer("connections_per_address_max", 1..=CONNECTIONS_LIMIT)
+                .map(defaulted)?,
+            response_timeout: section.seconds_from("response_timeout", 1)?,
+            type_change_bytes_max: section
+                .bytes("type_change_bytes_max", 1..=u64::MAX)
+                .map(defaulted)?,
+            query_limits: query_limits(section)?,
             settings,
             auth,
             request_logs: RequestLogs::read(section)?,
         })
     }
+}
+
+fn query_limits(section: Section<'_>) -> Result<QueryLimits, ConfigError> {
+    Ok(QueryLimits {
+        timeout: section.seconds_from("query_timeout", 1)?,
+        cells_max: section
+            .integer("query_cells_max", 1..=u64::MAX)
+            .map(defaulted)?,
+        memory_bytes: section
+            .bytes("query_memory_bytes", QUERY_MEMORY_MIN..=usize::MAX)
+            .map(defaulted)?,
+        concurrency: section
+            .integer("query_concurrency", 1..=QUERY_CONCURRENCY_LIMIT)?
+            .unwrap_or(QueryLimits::default().concurrency),
+        queue: section
+            .integer("query_queue", 0..=CONNECTIONS_LIMIT)
+            .map(defaulted)?,
+        queue_timeout: section.seconds("operation_timeout")?,
+    })
 }
 
 fn check_listener_kind(section: Section<'_>) -> Result<(), ConfigError> {

@@ -219,7 +219,12 @@ impl Section<'_> {
 
     /// Returns a whole number of seconds; the option has a default.
     pub(super) fn seconds(&self, option: &str) -> Result<Duration, ConfigError> {
-        self.integer(option, 0..=u64::from(u32::MAX))
+        self.seconds_from(option, 0)
+    }
+
+    /// Returns a number of whole seconds, at least so many.
+    pub(super) fn seconds_from(&self, option: &str, least: u64) -> Result<Duration, ConfigError> {
+        self.integer(option, least..=u64::from(u32::MAX))
             .map(defaulted)
             .map(Duration::from_secs)
     }

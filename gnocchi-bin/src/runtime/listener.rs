@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use metrics::{counter, gauge};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,6 +29,7 @@ use tracing::{debug, warn};
 use super::half_closed::HalfClosed;
 use super::impatient::Impatient;
 use super::lingering::Lingering;
+use super::neighbours::Neighbours;
 use super::tls::{self, Accepted, Tls};
 use super::unfinished::{self, Unread};
 use super::unread;
@@ -39,9 +41,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// How long the handshake of TLS may take.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
-/// How long a client may leave an answer unread.
-const UNREAD_MAX: Duration = Duration::from_mins(1);
-
 /// What a client sends first that speaks HTTP/2 without asking.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -50,6 +49,13 @@ const PREFACE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many requests of one HTTP/2 connection are handled at once; more wait.
 const STREAMS_MAX: u32 = 100;
+
+/// How much of a response one stream of HTTP/2 holds beside its source, in bytes.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+
+/// How much of a request an HTTP/2 client may send before the server has read it, in bytes: in one stream, and in all of a connection.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 20;
 
 /// How often an HTTP/2 client is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -74,6 +80,10 @@ const BACKLOG_MAX: u32 = 1024;
 pub struct Limits {
     /// The largest number of open connections; further ones wait to be accepted.
     pub connections_max: usize,
+    /// The largest number of open connections from one address; further ones are closed.
+    pub connections_per_address_max: usize,
+    /// How long a client may leave a response unread.
+    pub unread: Duration,
     /// How long requests in hand may take after the shutdown began.
     pub drain: Duration,
 }
@@ -183,15 +193,24 @@ impl Listener {
         let connections = TaskTracker::new();
         let abandon = CancellationToken::new();
         let places = Arc::new(Semaphore::new(limits.connections_max));
+        let neighbours = Neighbours::new(limits.connections_per_address_max);
         while let Some((stream, peer, place)) = self.accept(&places, &shutdown).await {
+            let Some(neighbour) = neighbours.admit(peer.ip()) else {
+                counter!("gnocchi_connections_refused_total").increment(1);
+                debug!(%peer, "a connection is closed, its address has too many");
+                continue;
+            };
             let connection = Connection {
                 shutdown: shutdown.clone(),
                 abandon: abandon.clone(),
+                unread: limits.unread,
             };
             let (tls, router) = (self.tls.clone(), router.clone());
+            gauge!("gnocchi_connections").increment(1.0);
             connections.spawn(async move {
                 connection.serve(stream, peer, tls, router).await;
-                drop(place);
+                gauge!("gnocchi_connections").decrement(1.0);
+                drop((place, neighbour));
             });
         }
         drop(self);
@@ -245,6 +264,8 @@ struct Connection {
     shutdown: CancellationToken,
     /// The connection is dropped as it is.
     abandon: CancellationToken,
+    /// How long a response may be left unread.
+    unread: Duration,
 }
 
 impl Connection {
@@ -299,6 +320,7 @@ impl Connection {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let unread_max = self.unread;
         let unread = Unread::default();
         let client = unread.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -313,11 +335,11 @@ impl Connection {
                 Ok::<_, Infallible>(match version {
                     // What is not taken fills the connection, which is given up as a whole.
                     Version::Http1 => answer,
-                    Version::Http2 => answer.map(|body| unread::limited(body, UNREAD_MAX)),
+                    Version::Http2 => answer.map(|body| unread::limited(body, unread_max)),
                 })
             }
         });
-        let stream = Impatient::new(stream, UNREAD_MAX);
+        let stream = Impatient::new(stream, unread_max);
         let stream = Lingering::new(stream, unread);
         let stream = TokioIo::new(HalfClosed::new(stream, HALF_CLOSED_PAUSE));
         let result = match version {
@@ -332,6 +354,9 @@ impl Connection {
                 let connection = http2::Builder::new(TokioExecutor::new())
                     .timer(TokioTimer::new())
                     .max_concurrent_streams(STREAMS_MAX)
+                    .max_send_buf_size(SEND_BUFFER_BYTES)
+                    .initial_stream_window_size(STREAM_WINDOW_BYTES)
+                    .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                     .keep_alive_interval(PING_INTERVAL)
                     .keep_alive_timeout(PING_TIMEOUT)
                     .serve_connection(stream, service);

@@ -9,6 +9,8 @@ use super::*;
 
 const LIMITS: Limits = Limits {
     connections_max: 10,
+    connections_per_address_max: 10,
+    unread: Duration::from_mins(1),
     drain: Duration::from_secs(5),
 };
 

@@ -9,6 +9,7 @@ mod impatient;
 mod lingering;
 mod listener;
 mod log_file;
+mod neighbours;
 mod policy_files;
 mod request_log;
 mod serve;

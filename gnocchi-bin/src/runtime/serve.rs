@@ -19,7 +19,7 @@ use super::listener::{Limits, Reservation};
 use super::request_log::RequestLog;
 use super::signal::{Hangups, Signals};
 use super::store::store_config;
-use super::telemetry::{ProcessCollector, StoreCollector};
+use super::telemetry::{ProcessCollector, StoreCollector, set_limits};
 use super::tls::Tls;
 use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
@@ -77,6 +77,8 @@ pub async fn serve(
     }
     let limits = Limits {
         connections_max: descriptors::connections(config.api.connections_max),
+        connections_per_address_max: config.api.connections_per_address_max,
+        unread: config.api.response_timeout,
         drain: config.general.graceful_shutdown_timeout,
     };
 
@@ -114,6 +116,10 @@ pub async fn serve(
 /// Adds what is looked up when monitoring asks.
 fn collected(metrics: PrometheusHandle, store: &Store, config: &Config) -> ProcessMetrics {
     let (gnocchi, data_dir) = (store.gnocchi().clone(), config.storage.data_dir.clone());
+    set_limits(
+        &store.gnocchi().query_usage().limits,
+        config.api.connections_max,
+    );
     ProcessMetrics::from(metrics)
         .with(Arc::new(StoreCollector::new(gnocchi, data_dir)))
         .with(Arc::new(ProcessCollector::new()))

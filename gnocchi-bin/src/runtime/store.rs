@@ -33,6 +33,8 @@ fn settings(config: &Config) -> Settings {
         cleanup_batch_size: config.metricd.cleanup_batch_size,
         reporting_delay: config.metricd.reporting_delay,
         window_cache_bytes: config.storage.window_cache_bytes,
+        type_change_bytes_max: config.api.type_change_bytes_max,
+        query_limits: config.api.query_limits,
         ..Settings::default()
     }
 }

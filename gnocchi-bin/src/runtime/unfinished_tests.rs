@@ -23,6 +23,8 @@ async fn start() -> (SocketAddr, CancellationToken) {
     let (address, stop) = (listener.address(), CancellationToken::new());
     let limits = listener::Limits {
         connections_max: 10,
+        connections_per_address_max: 10,
+        unread: std::time::Duration::from_mins(1),
         drain: std::time::Duration::from_secs(5),
     };
     tokio::spawn(listener.serve(router, limits, stop.clone()));

@@ -8,6 +8,7 @@ mod aggregation;
 mod archive_policies;
 mod authentication;
 mod batches;
+mod budgets;
 mod conditions;
 mod endings;
 mod failing_indexer;

@@ -212,6 +212,7 @@ macro_rules! indexer_conformance {
                 a_changed_type_changes_its_resources_and_their_history,
                 only_missing_values_are_filled,
                 a_change_of_an_outdated_type_is_refused,
+                a_change_that_is_too_large_is_refused,
                 texts_that_would_be_too_long_keep_their_type,
                 strange_attributes_are_filled_and_removed,
                 an_update_of_an_outdated_revision_is_refused,

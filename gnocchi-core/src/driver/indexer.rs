@@ -366,7 +366,8 @@ pub trait ResourceTypeIndexer: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`IndexerError::NoSuchResourceType`] when there is none, [`IndexerError::ResourceTypeChanged`] when it is not what the change
-    /// was planned for, [`IndexerError::AttributeTooLong`] when a text that exists is longer than it may become.
+    /// was planned for, [`IndexerError::AttributeTooLong`] when a text that exists is longer than it may become,
+    /// [`IndexerError::ResourceTypeChangeTooLarge`] when the change would write more than it may.
     async fn update_resource_type(&self, change: &ResourceTypeChange) -> Result<(), IndexerError>;
 
     /// Removes a type.

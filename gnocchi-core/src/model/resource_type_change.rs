@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };
+use crate::error::IndexerError;
 
 /// A change of a resource type that is possible as far as the type itself can tell.
 ///
@@ -16,7 +17,14 @@ pub struct ResourceTypeChange {
     before: ResourceType,
     after: ResourceType,
     fills: BTreeMap<String, AttributeValue>,
+    bytes_max: Option<u64>,
 }
+
+/// What a change costs for each resource beside its values, in bytes: the row is written anew.
+const ROW_BYTES: u64 = 256;
+
+/// What it costs for each attribute that is filled, removed or compared, in bytes: there is an entry in an index, or a document is read.
+const ATTRIBUTE_BYTES: u64 = 64;
 
 /// Why a resource type cannot change that way.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -100,7 +108,52 @@ impl ResourceTypeChange {
             before,
             after,
             fills: needed,
+            bytes_max: None,
         })
+    }
+
+    /// Limits what the change may write, in bytes: while it is made, no other change of the indexer is.
+    #[must_use]
+    pub fn at_most(mut self, bytes_max: u64) -> Self {
+        self.bytes_max = Some(bytes_max);
+        self
+    }
+
+    /// Checks that a change of so many resources and past revisions stays within its limit.
+    ///
+    /// # Errors
+    /// [`IndexerError::ResourceTypeChangeTooLarge`].
+    pub fn check_size(&self, resources: u64) -> Result<(), IndexerError> {
+        let bytes = resources.saturating_mul(self.bytes_per_resource());
+        match self.bytes_max {
+            Some(limit_bytes) if bytes > limit_bytes => {
+                Err(IndexerError::ResourceTypeChangeTooLarge {
+                    name: self.before.name().to_owned(),
+                    resources,
+                    bytes,
+                    limit_bytes,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns about how much is written or looked at for each resource; zero when nothing is.
+    #[must_use]
+    pub fn bytes_per_resource(&self) -> u64 {
+        let value_bytes = |value: &AttributeValue| match value {
+            AttributeValue::String(text) => text.len() as u64,
+            _ => 0,
+        };
+        let fills = self.fills.iter();
+        let filled: u64 = fills
+            .map(|(name, value)| ATTRIBUTE_BYTES + name.len() as u64 + value_bytes(value))
+            .sum();
+        let others = (self.removed().len() + self.shortened().len()) as u64 * ATTRIBUTE_BYTES;
+        match filled + others {
+            0 => 0,
+            attributes => attributes + ROW_BYTES,
+        }
     }
 
     /// Returns the type that is to be changed.

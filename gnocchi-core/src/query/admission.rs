@@ -1,13 +1,15 @@
 //! What of a selection of resources may be read, beyond what the indexer leaves out.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use hashbrown::HashMap;
 
-use super::groups::{Patterns, ResourceSelection, changed_meanwhile};
+use super::groups::{ResourceSelection, changed_meanwhile};
+use super::selection::Listed;
+use crate::budget::Budget;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{Glob, Metric, MetricId, Page, Resource, ResourceId, SortKey};
@@ -50,42 +52,46 @@ pub enum Revisions {
 /// Leaves out of a page what may not be read: resources, and of the others metrics that are asked for.
 pub(super) async fn admitted(
     admission: &dyn Admission,
-    page: Vec<Resource>,
-    patterns: &Patterns,
+    page: Vec<Listed>,
     metrics: &HashMap<MetricId, Arc<Metric>>,
     presents: &HashMap<ResourceId, Arc<Resource>>,
-) -> Vec<Resource> {
-    let candidate = |resource: Resource| {
+) -> Vec<Listed> {
+    let mut candidates = Vec::with_capacity(page.len());
+    let mut found = VecDeque::with_capacity(page.len());
+    for one in page {
+        let resource = one.resource;
         let present = presents.get(&resource.id);
         if resource.revision.is_some() && present.is_none() {
             // Deleted since the page was read.
-            return None;
+            continue;
         }
-        let asked = patterns.select(&resource);
-        let found = asked.filter_map(|(_, _, id)| metrics.get(&id));
-        Some(Candidate {
-            metrics: found.cloned().collect(),
+        let asked = one.found.iter().map(|found| found.metric);
+        let asked = asked.filter_map(|metric| metrics.get(&metric).cloned());
+        let metrics = asked.collect();
+        found.push_back((resource.id, resource.revision, one.found));
+        candidates.push(Candidate {
+            metrics,
             present: present.filter(|_| resource.revision.is_some()).cloned(),
             resource,
-        })
-    };
-    let candidates = page.into_iter().filter_map(candidate).collect();
-    let admitted = admission.admit(candidates).await.into_iter();
+        });
+    }
+    let mut admitted = Vec::new();
+    for Candidate {
+        resource, metrics, ..
+    } in admission.admit(candidates).await
+    {
+        // Those that are left are in their order.
+        while let Some((id, revision, found)) = found.pop_front() {
+            if (id, revision) == (resource.id, resource.revision) {
+                let readable = metrics.iter().map(|metric| metric.id).collect();
+                let mut listed = Listed { resource, found };
+                listed.restrict(&readable);
+                admitted.push(listed);
+                break;
+            }
+        }
+    }
     admitted
-        .map(
-            |Candidate {
-                 mut resource,
-                 metrics,
-                 ..
-             }| {
-                let readable: HashSet<MetricId> = metrics.iter().map(|metric| metric.id).collect();
-                resource
-                    .metrics
-                    .retain(|name, id| readable.contains(id) || !patterns.any_matches(name));
-                resource
-            },
-        )
-        .collect()
 }
 
 impl Gnocchi {
@@ -95,6 +101,18 @@ impl Gnocchi {
     /// [`IndexerError::NoSuchResourceType`](crate::error::IndexerError::NoSuchResourceType), and what the indexer says when it fails.
     pub async fn has_series(
         &self,
+        selection: ResourceSelection,
+        patterns: Vec<Glob>,
+        revisions: Revisions,
+    ) -> Result<bool, Error> {
+        let budget = self.begin();
+        let searching = self.has_series_within(&budget, selection, patterns, revisions);
+        budget.run(searching).await
+    }
+
+    async fn has_series_within(
+        &self,
+        budget: &Budget,
         selection: ResourceSelection,
         patterns: Vec<Glob>,
         revisions: Revisions,
@@ -112,6 +130,7 @@ impl Gnocchi {
             ..ResourceQuery::of_type(selection.resource_type)
         };
         loop {
+            budget.check()?;
             let page = self.list_resources(&query).await;
             let page = page.map_err(changed_meanwhile)?;
             if page.iter().any(|resource| !resource.metrics.is_empty()) {

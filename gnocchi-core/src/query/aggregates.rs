@@ -8,6 +8,7 @@ use carbonara::{AggregationMethod, Timespan, Timestamp};
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+use crate::budget::BudgetError;
 use crate::error::Error;
 use crate::model::{Metric, ResourceId};
 
@@ -116,6 +117,12 @@ pub enum AggregatesError {
         /// How many it may have.
         limit: usize,
     },
+    /// A reference is longer than names are looked for.
+    #[error("the expression has a reference of more than {limit_bytes} bytes")]
+    PatternTooLong {
+        /// How long it may be.
+        limit_bytes: usize,
+    },
     /// Each value must belong to a whole group, and the expression leaves the series apart.
     #[error("the expression does not aggregate its series")]
     NotAggregated,
@@ -131,6 +138,12 @@ pub enum AggregatesError {
     /// The store cannot answer.
     #[error(transparent)]
     Store(#[from] Error),
+}
+
+impl From<BudgetError> for AggregatesError {
+    fn from(error: BudgetError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// What was computed for each granularity, coarsest first.

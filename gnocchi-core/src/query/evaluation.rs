@@ -4,15 +4,16 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use carbonara::align::Alignment;
-use carbonara::expression::{self, Input, InputColumn, Outcome};
+use carbonara::expression::{EvaluateError, Input, InputColumn, Outcome, evaluate_metered};
 use carbonara::{Level, Series, Timespan};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hashbrown::HashMap;
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Plan};
-use super::inline::compute;
+use super::meter::BudgetMeter;
 use super::overlay::Overlay;
 use super::rows::{Period, Reading};
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::model::{Metric, MetricId};
 use crate::store::Gnocchi;
@@ -28,6 +29,9 @@ pub(super) const POINTS_READ_MAX: usize = 16 << 20;
 
 /// How many points an answer may have: half a gigabyte.
 const POINTS_ANSWERED_MAX: usize = 32 << 20;
+
+/// The memory of a cell, in bytes.
+const CELL_BYTES: usize = size_of::<f64>();
 
 /// What is left of the limit of an answer.
 #[derive(Debug)]
@@ -65,16 +69,18 @@ impl Gnocchi {
         query: &AggregatesQuery,
         evaluations: &[Evaluation],
     ) -> Result<Vec<Outcomes>, AggregatesError> {
+        let budget = self.begin();
         let room = AnswerRoom::new();
         let batches = stream::iter(batches(evaluations))
-            .map(|batch| self.evaluate_batch(query, &evaluations[batch], &room))
+            .map(|batch| self.evaluate_batch(&budget, query, &evaluations[batch], &room))
             .buffered(BATCHES_AT_ONCE);
-        batches.try_concat().await
+        budget.run(batches.try_concat()).await
     }
 
     /// Computes an expression over the series of a few evaluations.
     pub(super) async fn evaluate_batch(
         &self,
+        budget: &Budget,
         query: &AggregatesQuery,
         batch: &[Evaluation],
         room: &AnswerRoom,
@@ -86,7 +92,7 @@ impl Gnocchi {
             let plan = Plan::of(&evaluation.sources, &methods, query.granularity)?;
             prepared.push(Prepared { evaluation, plan });
         }
-        let overlays = self.overlays_of(&prepared).await?;
+        let overlays = self.overlays_of(budget, &prepared).await?;
         let mut outcomes: Vec<Outcomes> = prepared.iter().map(|_| Vec::new()).collect();
         let ranks = prepared
             .iter()
@@ -94,7 +100,7 @@ impl Gnocchi {
             .max();
         for rank in 0..ranks.unwrap_or(0) {
             let computed = self
-                .evaluate_rank(query, &prepared, rank, &overlays)
+                .evaluate_rank(budget, query, &prepared, rank, &overlays)
                 .await?;
             for (place, outcome) in computed {
                 room.take(&outcome)?;
@@ -107,6 +113,7 @@ impl Gnocchi {
     /// Reads what is pending of all metrics, each once.
     async fn overlays_of(
         &self,
+        budget: &Budget,
         prepared: &[Prepared<'_>],
     ) -> Result<HashMap<MetricId, Overlay>, AggregatesError> {
         let sources = prepared.iter().flat_map(|one| &one.evaluation.sources);
@@ -114,13 +121,14 @@ impl Gnocchi {
             .map(|source| (source.metric.id, &*source.metric))
             .collect();
         let (ids, metrics): (Vec<MetricId>, Vec<&Metric>) = metrics.into_iter().unzip();
-        let overlays = self.overlays(&metrics).await?;
+        let overlays = self.overlays(budget, &metrics).await?;
         Ok(ids.into_iter().zip(overlays).collect())
     }
 
     /// Computes one granularity of each evaluation that has so many; returns the places of the evaluations too.
     async fn evaluate_rank(
         &self,
+        budget: &Budget,
         query: &AggregatesQuery,
         prepared: &[Prepared<'_>],
         rank: usize,
@@ -141,19 +149,23 @@ impl Gnocchi {
                 ));
             }
         }
-        let series = self.read_rows(readings, Some(POINTS_READ_MAX)).await?;
+        let read = self.read_rows(budget, readings, Some(POINTS_READ_MAX));
+        let (series, held) = read.await?;
         // A series costs something too when it is empty.
         let points: usize = series.iter().flatten().map(|one| one.len() + 1).sum();
+        let cells = points.saturating_mul(query.expression.parts());
         let query = query.clone();
+        let own = budget.clone();
         let evaluate = move || {
+            let _held = held;
             let mut series = series;
             let computed = works.into_iter().map(|(place, work)| {
-                let outcome = work.compute(&query, &mut series)?;
+                let outcome = work.compute(&own, &query, &mut series)?;
                 Ok((place, outcome))
             });
             computed.collect()
         };
-        compute(points, evaluate).await?
+        budget.compute(cells, evaluate).await?
     }
 }
 
@@ -222,6 +234,7 @@ fn level(metric: &Metric, granularity: Timespan) -> Level {
 impl Work {
     fn compute(
         self,
+        budget: &Budget,
         query: &AggregatesQuery,
         series: &mut [Vec<Series>],
     ) -> Result<Outcome, AggregatesError> {
@@ -238,7 +251,16 @@ impl Work {
             alignment: self.alignment,
             time_zone: &query.time_zone,
         };
-        Ok(expression::evaluate(&query.expression, input)?)
+        let meter = BudgetMeter::new(budget)?;
+        match evaluate_metered(&query.expression, input, &meter) {
+            Ok(outcome) => {
+                let rows = outcome.timestamps_ns.len();
+                budget.keep(CELL_BYTES * rows * (outcome.columns.len() + 1))?;
+                Ok(outcome)
+            }
+            Err(EvaluateError::Interrupted) => Err(meter.reason().into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

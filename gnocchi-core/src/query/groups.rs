@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use carbonara::expression::Reference;
 use hashbrown::HashMap;
 
 use super::admission::{Admission, admitted};
-use super::aggregates::{AggregatesError, FoundMetric, Source};
+use super::aggregates::{FoundMetric, Source};
 use super::evaluation::SERIES_PER_BATCH;
+use super::selection::{Found, Listed, Patterns};
+use crate::budget::{Budget, Held};
 use crate::driver::ResourceQuery;
 use crate::error::{BackendError, BackendErrorKind, Error, IndexerError};
-use crate::model::{AttributeValue, Glob, Metric, MetricId, Page, Resource, SortKey};
+use crate::model::{AttributeValue, Metric, MetricId, Page, Resource, SortKey};
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
 use crate::store::Gnocchi;
@@ -21,10 +22,6 @@ const RESOURCES_PER_PAGE: usize = 10_000;
 
 /// How many series are computed with at once; each takes some hundred bytes beside its points.
 const SERIES_PER_GROUP_MAX: usize = 200_000;
-
-/// How many patterns an expression may have: each is compared with every metric of every resource, a page of which takes
-/// milliseconds for each pattern.
-const PATTERNS_MAX: usize = 256;
 
 /// The order of resources inside a group: by what never changes. A resource that changes between two pages of a listing keeps its
 /// place, so none is passed over.
@@ -71,64 +68,20 @@ pub struct ResourceGroup {
 #[derive(Debug)]
 pub struct ResourceGroups {
     gnocchi: Gnocchi,
+    budget: Budget,
     query: ResourceQuery,
     admission: Option<Arc<dyn Admission>>,
     group_by: Vec<String>,
     patterns: Patterns,
     keep: KeepResources,
     /// Resources that are listed but not handed out.
-    listed: VecDeque<Resource>,
+    listed: VecDeque<Listed>,
+    /// The memory of what is listed.
+    held: Option<Held>,
     metrics: HashMap<MetricId, Arc<Metric>>,
     /// The group that may go on with the next resource.
     open: Option<ResourceGroup>,
     last_page: bool,
-}
-
-/// The names of the references of an expression, as patterns.
-#[derive(Debug, Clone)]
-pub(super) struct Patterns {
-    globs: Vec<Glob>,
-}
-
-impl Patterns {
-    /// Compiles the names of references.
-    ///
-    /// # Errors
-    /// [`AggregatesError::TooManyPatterns`].
-    pub(super) fn of(references: &[&Reference]) -> Result<Self, AggregatesError> {
-        if references.len() > PATTERNS_MAX {
-            return Err(AggregatesError::TooManyPatterns {
-                limit: PATTERNS_MAX,
-            });
-        }
-        let globs = references.iter().map(|one| Glob::new(&one.name));
-        Ok(Self {
-            globs: globs.collect(),
-        })
-    }
-
-    pub(super) fn globs(&self) -> &[Glob] {
-        &self.globs
-    }
-
-    /// Returns whether any of them fits a name.
-    pub(super) fn any_matches(&self, name: &str) -> bool {
-        self.globs.iter().any(|glob| glob.matches(name))
-    }
-
-    /// Returns the metrics that fit, by reference, then by name.
-    pub(super) fn select<'a>(
-        &'a self,
-        resource: &'a Resource,
-    ) -> impl Iterator<Item = (usize, &'a str, MetricId)> {
-        self.globs.iter().enumerate().flat_map(|(reference, glob)| {
-            let fitting = resource
-                .metrics
-                .iter()
-                .filter(|(name, _)| glob.matches(name));
-            fitting.map(move |(name, metric)| (reference, name.as_str(), *metric))
-        })
-    }
 }
 
 impl Gnocchi {
@@ -139,13 +92,14 @@ impl Gnocchi {
         selection: ResourceSelection,
         metric_name: &str,
     ) -> ResourceGroups {
-        let globs = vec![Glob::literal(metric_name)];
-        self.resource_groups(selection, Patterns { globs }, KeepResources::Drop)
+        let patterns = Patterns::literal(metric_name);
+        self.resource_groups(self.begin(), selection, patterns, KeepResources::Drop)
     }
 
     /// Begins to list the series of resources, group by group.
     pub(super) fn resource_groups(
         &self,
+        budget: Budget,
         selection: ResourceSelection,
         patterns: Patterns,
         keep: KeepResources,
@@ -170,28 +124,27 @@ impl Gnocchi {
         };
         ResourceGroups {
             gnocchi: self.clone(),
+            budget,
             query,
             admission: selection.admission,
             group_by: selection.group_by,
             patterns,
             keep,
             listed: VecDeque::new(),
+            held: None,
             metrics: HashMap::new(),
             open: None,
             last_page: false,
         }
     }
 
-    /// Looks up the metrics that fit the patterns on some resources.
-    pub(super) async fn metrics_of_resources(
+    /// Looks up the metrics that were found on some resources.
+    pub(super) async fn metrics_found(
         &self,
-        resources: impl Iterator<Item = &Resource>,
-        patterns: &Patterns,
+        listed: &[Listed],
     ) -> Result<HashMap<MetricId, Arc<Metric>>, Error> {
-        let mut ids: Vec<MetricId> = resources
-            .flat_map(|resource| patterns.select(resource))
-            .map(|(_, _, metric)| metric)
-            .collect();
+        let found = listed.iter().flat_map(|one| &one.found);
+        let mut ids: Vec<MetricId> = found.map(|found| found.metric).collect();
         ids.sort_unstable();
         ids.dedup();
         let found = self.metrics(&ids).await?.into_iter().flatten();
@@ -237,32 +190,34 @@ impl ResourceGroups {
         }
     }
 
-    async fn next_resource(&mut self) -> Result<Option<Resource>, Error> {
+    async fn next_resource(&mut self) -> Result<Option<Listed>, Error> {
         // A page may be left without any resource that is admitted.
         while self.listed.is_empty() && !self.last_page {
+            self.budget.check()?;
             let page = self.gnocchi.list_resources(&self.query).await;
             let page = page.map_err(changed_meanwhile)?;
             self.last_page = page.len() < RESOURCES_PER_PAGE;
             self.query.page.marker = page.last().map(|resource| resource.id.to_string());
-            self.metrics = self
-                .gnocchi
-                .metrics_of_resources(page.iter(), &self.patterns)
-                .await?;
+            self.held = None;
+            let (listed, held) = self.patterns.select(&self.budget, page).await?;
+            self.held = Some(held);
+            self.metrics = self.gnocchi.metrics_found(&listed).await?;
             self.listed = match &self.admission {
                 Some(admission) => {
                     let presents = HashMap::new();
-                    admitted(&**admission, page, &self.patterns, &self.metrics, &presents)
+                    admitted(&**admission, listed, &self.metrics, &presents)
                         .await
                         .into()
                 }
-                None => page.into(),
+                None => listed.into(),
             };
         }
         Ok(self.listed.pop_front())
     }
 
     /// Adds a resource to the open group, or to a new one; returns the group that it closed.
-    fn add(&mut self, resource: Resource) -> Result<Option<ResourceGroup>, Error> {
+    fn add(&mut self, listed: Listed) -> Result<Option<ResourceGroup>, Error> {
+        let Listed { resource, found } = listed;
         let goes_on = self.open.as_ref().is_some_and(|group| {
             let mut own = group.properties.iter();
             own.all(|(name, value)| property(&resource, name) == *value)
@@ -273,19 +228,21 @@ impl ResourceGroups {
             ..ResourceGroup::default()
         });
         let before = group.sources.len();
-        let found = self.patterns.select(&resource);
-        group
-            .sources
-            .extend(found.filter_map(|(reference, name, metric)| {
-                Some(Source {
-                    reference,
-                    metric: Arc::clone(self.metrics.get(&metric)?),
-                    found: Some(FoundMetric {
-                        resource: resource.id,
-                        name: name.to_owned(),
-                    }),
-                })
-            }));
+        group.sources.extend(found.into_iter().filter_map(|found| {
+            let Found {
+                reference,
+                name,
+                metric,
+            } = found;
+            Some(Source {
+                reference,
+                metric: Arc::clone(self.metrics.get(&metric)?),
+                found: Some(FoundMetric {
+                    resource: resource.id,
+                    name,
+                }),
+            })
+        }));
         if group.sources.len() > SERIES_PER_GROUP_MAX {
             return Err(Error::TooManySeries {
                 limit: SERIES_PER_GROUP_MAX,

@@ -12,9 +12,11 @@ use jiff::tz::TimeZone;
 use super::admission::admitted;
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Source};
 use super::evaluation::{AnswerRoom, batches};
-use super::groups::{KeepResources, Patterns, ResourceSelection, changed_meanwhile};
+use super::groups::{KeepResources, ResourceSelection, changed_meanwhile};
 use super::resources::no_such_metric;
+use super::selection::Patterns;
 use super::stretches::{Begins, Collector, Group, Groups, Stretch, in_order};
+use crate::budget::Budget;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{AttributeValue, GENERIC, MetricId, Page, Resource, ResourceId, SortKey};
@@ -73,6 +75,20 @@ impl Gnocchi {
         stop: Option<Timestamp>,
         keep: KeepResources,
     ) -> Result<Vec<HistoryAggregates>, AggregatesError> {
+        let budget = self.begin();
+        let computing = self.history_within(&budget, query, selection, start, stop, keep);
+        budget.run(computing).await
+    }
+
+    async fn history_within(
+        &self,
+        budget: &Budget,
+        query: &AggregatesQuery,
+        selection: ResourceSelection,
+        start: Option<Timestamp>,
+        stop: Option<Timestamp>,
+        keep: KeepResources,
+    ) -> Result<Vec<HistoryAggregates>, AggregatesError> {
         let references = query.expression.references();
         let patterns = Patterns::of(&references)?;
         let mut collector = Collector {
@@ -84,7 +100,8 @@ impl Gnocchi {
             groups: Groups::new(),
             stretches: 0,
         };
-        self.collect_stretches(selection, &mut collector).await?;
+        self.collect_stretches(budget, selection, &mut collector)
+            .await?;
         let mut groups: Vec<Group> = collector.groups.into_values().collect();
         // Groups share their reads, so the stretches of all of them are computed in one row.
         let mut stretches = Vec::new();
@@ -92,7 +109,9 @@ impl Gnocchi {
             let own = in_order(std::mem::take(&mut group.stretches));
             stretches.extend(own.into_iter().map(|stretch| (place, stretch)));
         }
-        let levels = self.levels_of(query, &stretches, groups.len()).await?;
+        let levels = self
+            .levels_of(budget, query, &stretches, groups.len())
+            .await?;
         let computed = groups.into_iter().zip(levels);
         let answers: Vec<HistoryAggregates> = computed
             .filter(|(_, levels)| !levels.is_empty())
@@ -110,6 +129,7 @@ impl Gnocchi {
 
     async fn collect_stretches(
         &self,
+        budget: &Budget,
         selection: ResourceSelection,
         collector: &mut Collector,
     ) -> Result<(), Error> {
@@ -132,28 +152,30 @@ impl Gnocchi {
         // A property that cannot be grouped by is one that cannot be sorted by.
         self.check_sort_keys(&query, &collector.group_by).await?;
         loop {
+            budget.check()?;
             let page = self.list_resources(&query).await;
             let page = page.map_err(changed_meanwhile)?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
             query.page.marker = page.last().map(marker);
             let first = self.first_revisions(&page).await?;
-            let page = match &admission {
-                Some(admission) => {
-                    let patterns = &collector.patterns;
-                    let metrics = self.metrics_of_resources(page.iter(), patterns).await?;
-                    let presents = self.presents_of(&page).await?;
-                    admitted(&**admission, page, patterns, &metrics, &presents).await
-                }
-                None => page,
+            let presents = match &admission {
+                Some(_) => self.presents_of(&page).await?,
+                None => HashMap::new(),
             };
-            for row in page {
-                let begins = if first.contains(&(row.id, row.revision)) {
+            let (mut listed, held) = collector.patterns.select(budget, page).await?;
+            if let Some(admission) = &admission {
+                let metrics = self.metrics_found(&listed).await?;
+                listed = admitted(&**admission, listed, &metrics, &presents).await;
+            }
+            for row in listed {
+                let begins = if first.contains(&(row.resource.id, row.resource.revision)) {
                     Begins::WithResource
                 } else {
                     Begins::WithRevision
                 };
                 collector.add(row, begins)?;
             }
+            held.keep();
             if last_page {
                 return Ok(());
             }
@@ -242,6 +264,7 @@ impl Gnocchi {
     /// Computes the values of stretches, each of which belongs to one of so many groups.
     async fn levels_of(
         &self,
+        budget: &Budget,
         query: &AggregatesQuery,
         stretches: &[(usize, Stretch)],
         groups: usize,
@@ -251,7 +274,7 @@ impl Gnocchi {
         let room = AnswerRoom::new();
         for batch in batches(&evaluations) {
             let own = &evaluations[batch.clone()];
-            let outcomes = self.evaluate_batch(query, own, &room).await?;
+            let outcomes = self.evaluate_batch(budget, query, own, &room).await?;
             for ((evaluation, outcomes), place) in own.iter().zip(outcomes).zip(&places[batch]) {
                 for outcome in outcomes {
                     add_outcome(&mut levels[*place], evaluation, &query.time_zone, &outcome)?;
@@ -273,21 +296,21 @@ impl Gnocchi {
         let mut ids: Vec<MetricId> = stretches
             .iter()
             .flat_map(|(_, stretch)| &stretch.metrics)
-            .map(|(_, _, metric)| *metric)
+            .map(|found| found.metric)
             .collect();
         ids.sort_unstable();
         ids.dedup();
         let found = self.metrics(&ids).await?;
         let metrics: HashMap<MetricId, _> = ids.into_iter().zip(found).collect();
         let evaluations = stretches.iter().map(|(place, stretch)| {
-            let sources = stretch.metrics.iter().filter_map(|(reference, name, id)| {
-                let metric = metrics.get(id)?.as_ref()?;
+            let sources = stretch.metrics.iter().filter_map(|found| {
+                let metric = metrics.get(&found.metric)?.as_ref()?;
                 Some(Source {
-                    reference: *reference,
+                    reference: found.reference,
                     metric: Arc::clone(metric),
                     found: Some(FoundMetric {
                         resource: stretch.resource,
-                        name: name.clone(),
+                        name: found.name.clone(),
                     }),
                 })
             });

@@ -9,8 +9,8 @@ use carbonara::{
 use jiff::tz::TimeZone;
 
 use super::evaluation::POINTS_READ_MAX;
-use super::inline::compute;
 use super::rows::{Period, Reading};
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::model::Metric;
 use crate::store::Gnocchi;
@@ -96,7 +96,7 @@ impl Gnocchi {
     /// # Errors
     /// [`Error::UnknownAggregation`], [`Error::UnknownGranularity`] when the archive policy doesn't keep what is asked for,
     /// [`Error::ResampleWithoutGranularity`], [`Error::DividedRow`] when the granularity is too coarse for the time zone of a
-    /// resampling, [`Error::Damaged`] when stored data doesn't decode, or a driver's failure.
+    /// resampling, [`Error::Damaged`] when stored data doesn't decode, [`Error::Budget`], or a driver's failure.
     pub async fn measures(
         &self,
         metric: &Metric,
@@ -117,11 +117,23 @@ impl Gnocchi {
         metrics: &[&Metric],
         query: &MeasuresQuery,
     ) -> Result<Vec<Vec<LevelMeasures>>, Error> {
+        let budget = self.begin();
+        budget
+            .run(self.measures_within(&budget, metrics, query))
+            .await
+    }
+
+    async fn measures_within(
+        &self,
+        budget: &Budget,
+        metrics: &[&Metric],
+        query: &MeasuresQuery,
+    ) -> Result<Vec<Vec<LevelMeasures>>, Error> {
         let mut levels = Vec::with_capacity(metrics.len());
         for metric in metrics {
             levels.push(wanted_levels(metric, query)?);
         }
-        let overlays = self.overlays(metrics).await?;
+        let overlays = self.overlays(budget, metrics).await?;
         let period = query.period();
         let mut readings = Vec::new();
         for ((metric, levels), overlay) in metrics.iter().zip(&levels).zip(&overlays) {
@@ -134,13 +146,16 @@ impl Gnocchi {
         drop(overlays);
         // One metric has as many points as its archive policy keeps.
         let points_max = (metrics.len() > 1).then_some(POINTS_READ_MAX);
-        let read = self.read_rows(readings, points_max).await?;
+        let (read, held) = self.read_rows(budget, readings, points_max).await?;
+        held.keep();
         let resampled = match query.resample {
             Some(_) => read.iter().flatten().map(Series::len).sum(),
             None => 0,
         };
         let query = query.clone();
-        compute(resampled, move || finish_all(&levels, read, &query)).await?
+        let own = budget.clone();
+        let finish = move || finish_all(&own, &levels, read, &query);
+        budget.compute(resampled, finish).await?
     }
 }
 
@@ -188,6 +203,7 @@ fn wanted_levels(metric: &Metric, query: &MeasuresQuery) -> Result<Vec<Level>, E
 
 /// Gives each metric its series, resampled as the query says.
 fn finish_all(
+    budget: &Budget,
     levels: &[Vec<Level>],
     read: Vec<Vec<Series>>,
     query: &MeasuresQuery,
@@ -195,8 +211,11 @@ fn finish_all(
     let mut read = read.into_iter().flatten();
     let mut answer = |levels: &Vec<Level>| {
         let own = levels.iter().zip(read.by_ref());
-        own.map(|(level, series)| finish(level, series, query))
-            .collect()
+        own.map(|(level, series)| {
+            budget.spend(series.len())?;
+            finish(level, series, query)
+        })
+        .collect()
     };
     levels.iter().map(&mut answer).collect()
 }

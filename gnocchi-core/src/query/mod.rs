@@ -5,13 +5,14 @@ mod aggregates;
 mod evaluation;
 mod groups;
 mod history;
-mod inline;
 mod measures;
+mod meter;
 mod overlay;
 mod predicate;
 mod reaggregation;
 mod resources;
 mod rows;
+mod selection;
 mod stretches;
 
 pub use admission::{Admission, Candidate, Revisions};

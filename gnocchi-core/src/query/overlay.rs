@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use carbonara::{AggregationPlan, Frame, Series, Timespan, Timestamp, Window};
 
-use super::inline::compute;
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::model::{Metric, MetricId};
 use crate::store::Gnocchi;
 
 /// Metrics whose pending measures and open windows are looked at together: a window takes about a kilobyte.
 const METRICS_PER_CHUNK: usize = 1024;
+
+/// About how much memory folding takes for each pending point, in bytes.
+const FOLD_BYTES_PER_POINT: usize = 64;
 
 /// What a metric has beyond its stored frames: what the pending measures make of it.
 #[derive(Debug, Default, Clone)]
@@ -63,15 +66,24 @@ impl Fold {
 
 impl Gnocchi {
     /// Folds the pending measures of metrics over their open windows, in memory; answers in the order asked.
-    pub(super) async fn overlays(&self, metrics: &[&Metric]) -> Result<Vec<Overlay>, Error> {
+    pub(super) async fn overlays(
+        &self,
+        budget: &Budget,
+        metrics: &[&Metric],
+    ) -> Result<Vec<Overlay>, Error> {
         let mut overlays = Vec::with_capacity(metrics.len());
         for chunk in metrics.chunks(METRICS_PER_CHUNK) {
-            overlays.extend(self.overlays_of_chunk(chunk).await?);
+            budget.check()?;
+            overlays.extend(self.overlays_of_chunk(budget, chunk).await?);
         }
         Ok(overlays)
     }
 
-    async fn overlays_of_chunk(&self, metrics: &[&Metric]) -> Result<Vec<Overlay>, Error> {
+    async fn overlays_of_chunk(
+        &self,
+        budget: &Budget,
+        metrics: &[&Metric],
+    ) -> Result<Vec<Overlay>, Error> {
         let ids: Vec<MetricId> = metrics.iter().map(|metric| metric.id).collect();
         // Pending measures first: what is folded between the two reads is then folded again over itself, which changes
         // nothing. The other way round it would be missed.
@@ -95,12 +107,12 @@ impl Gnocchi {
             }
         }
         drop(states);
-        let incomplete = run_folds(folds, &mut overlays).await?;
+        let incomplete = run_folds(budget, folds, &mut overlays).await?;
         if incomplete.is_empty() {
             return Ok(overlays);
         }
         let folds = self.with_stored_windows(incomplete, metrics).await?;
-        let refused = run_folds(folds, &mut overlays).await?;
+        let refused = run_folds(budget, folds, &mut overlays).await?;
         assert!(
             refused.is_empty(),
             "a window with its points takes any batch"
@@ -126,17 +138,29 @@ impl Gnocchi {
 }
 
 /// Folds, on a thread of its own when there is much to do, and returns those that need the points of their window.
-async fn run_folds(folds: Vec<Fold>, overlays: &mut [Overlay]) -> Result<Vec<Fold>, Error> {
+async fn run_folds(
+    budget: &Budget,
+    folds: Vec<Fold>,
+    overlays: &mut [Overlay],
+) -> Result<Vec<Fold>, Error> {
     let points: usize = folds
         .iter()
         .flat_map(|fold| &fold.pending)
         .map(|batch| batch.len())
         .sum();
-    let run = move || {
-        let folded: Vec<Option<Overlay>> = folds.iter().map(Fold::run).collect();
-        (folds, folded)
+    budget.spend(points)?;
+    let held = budget.hold(points.saturating_mul(FOLD_BYTES_PER_POINT))?;
+    let own = budget.clone();
+    let run = move || -> Result<_, Error> {
+        let _held = held;
+        let folded = folds.iter().map(|fold| {
+            own.check()?;
+            Ok(fold.run())
+        });
+        let folded: Vec<Option<Overlay>> = folded.collect::<Result<_, Error>>()?;
+        Ok((folds, folded))
     };
-    let (folds, folded) = compute(points, run).await?;
+    let (folds, folded) = budget.compute(points, run).await??;
     let mut incomplete = Vec::new();
     for (fold, overlay) in folds.into_iter().zip(folded) {
         match overlay {

@@ -8,7 +8,9 @@ use futures::stream::{self, TryStreamExt};
 
 use super::aggregates::{AggregatesError, AggregatesQuery, Evaluation, Outcomes, Source};
 use super::evaluation::{AnswerRoom, BATCHES_AT_ONCE};
-use super::groups::{KeepResources, Patterns, ResourceGroup, ResourceSelection};
+use super::groups::{KeepResources, ResourceGroup, ResourceSelection};
+use super::selection::Patterns;
+use crate::budget::Budget;
 use crate::model::{AttributeValue, Resource};
 use crate::store::Gnocchi;
 
@@ -42,15 +44,30 @@ impl Gnocchi {
         stop: Option<Timestamp>,
         keep: KeepResources,
     ) -> Result<Vec<GroupAggregates>, AggregatesError> {
+        let budget = self.begin();
+        let computing = self.aggregates_of_groups(&budget, query, selection, start, stop, keep);
+        budget.run(computing).await
+    }
+
+    async fn aggregates_of_groups(
+        &self,
+        budget: &Budget,
+        query: &AggregatesQuery,
+        selection: ResourceSelection,
+        start: Option<Timestamp>,
+        stop: Option<Timestamp>,
+        keep: KeepResources,
+    ) -> Result<Vec<GroupAggregates>, AggregatesError> {
         let references = query.expression.references();
-        let groups = self.resource_groups(selection, Patterns::of(&references)?, keep);
+        let patterns = Patterns::of(&references)?;
+        let groups = self.resource_groups(budget.clone(), selection, patterns, keep);
         let room = AnswerRoom::new();
         let batches = stream::try_unfold(groups, async |mut groups| {
             let batch = groups.next_batch().await?;
             Ok((!batch.is_empty()).then_some((batch, groups)))
         });
         let computed = batches
-            .map_ok(|batch| self.evaluate_groups(query, batch, start, stop, &room))
+            .map_ok(|batch| self.evaluate_groups(budget, query, batch, start, stop, &room))
             .try_buffered(BATCHES_AT_ONCE);
         let answers: Vec<GroupAggregates> = computed.try_concat().await?;
         if answers.is_empty() {
@@ -62,6 +79,7 @@ impl Gnocchi {
     /// Computes an expression over the series of a few groups; those without any are left out.
     async fn evaluate_groups(
         &self,
+        budget: &Budget,
         query: &AggregatesQuery,
         mut groups: Vec<ResourceGroup>,
         start: Option<Timestamp>,
@@ -77,7 +95,9 @@ impl Gnocchi {
                 stop,
             })
             .collect();
-        let outcomes = self.evaluate_batch(query, &evaluations, room).await?;
+        let outcomes = self
+            .evaluate_batch(budget, query, &evaluations, room)
+            .await?;
         let computed = groups.into_iter().zip(evaluations).zip(outcomes);
         Ok(computed
             .map(|((group, evaluation), outcomes)| {

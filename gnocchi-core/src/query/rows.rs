@@ -1,6 +1,8 @@
 //! Stored rows of many metrics, read in chunks and put together.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use carbonara::codec;
@@ -8,10 +10,11 @@ use carbonara::constants::POINTS_PER_BLOCK;
 use carbonara::{AggregationMethod, ComponentSet, Frame, Level, Series, Timestamp};
 
 use super::overlay::Overlay;
+use crate::budget::{Budget, Held, aside};
 use crate::driver::{BlockRange, FrameRange, StoredFrame, Stream};
 use crate::error::Error;
 use crate::model::MetricId;
-use crate::processing::{INLINE_BYTES_MAX, blocking};
+use crate::processing::INLINE_BYTES_MAX;
 use crate::store::Gnocchi;
 use crate::telemetry;
 
@@ -20,6 +23,15 @@ const FIRST_CHUNK_READINGS: usize = 64;
 
 /// How many readings a chunk has at most.
 const CHUNK_READINGS_MAX: usize = 2048;
+
+/// How many blocks a chunk has at most: a metric may keep any number of them.
+const CHUNK_BLOCKS_MAX: usize = 512;
+
+/// How many frames are decoded on the task that reads them: few bytes may be many rows.
+const INLINE_FRAMES_MAX: usize = 128;
+
+/// The memory of a point: its timestamp and its value.
+const POINT_BYTES: usize = 16;
 
 /// How many bytes of frames a chunk should have: the size of the next one follows from the one before.
 const CHUNK_BYTES_WANTED: usize = 4 << 20;
@@ -88,13 +100,33 @@ impl Reading {
         self.methods.len() - 1
     }
 
-    fn request(&self) -> FrameRange {
+    fn blocks(&self) -> Range<u64> {
         let block = |bucket: i64| u64::try_from(bucket / POINTS_PER_BLOCK).unwrap_or(0);
-        let blocks = if self.first < self.end {
+        if self.first < self.end {
             block(self.first)..block(self.end - 1) + 1
         } else {
             0..0
+        }
+    }
+
+    /// Takes the first blocks off, if there are more than so many; what is left is read afterwards.
+    fn split(&mut self, blocks_max: usize) -> Option<Self> {
+        let Range { start, end } = self.blocks();
+        let split = start.saturating_add(blocks_max as u64);
+        if split >= end {
+            return None;
+        }
+        let bucket = i64::try_from(split).ok()?.checked_mul(POINTS_PER_BLOCK)?;
+        let first = Self {
+            end: bucket,
+            ..self.clone()
         };
+        self.first = bucket;
+        Some(first)
+    }
+
+    fn request(&self) -> FrameRange {
+        let blocks = self.blocks();
         FrameRange {
             metric: self.metric,
             range: BlockRange {
@@ -105,10 +137,17 @@ impl Reading {
     }
 
     /// Merges stored frames and pending rows and reads the methods out of them; an empty series for what is not there.
-    fn assemble(&self, stored: &[StoredFrame]) -> Result<Vec<Series>, Error> {
+    fn assemble(
+        &self,
+        budget: &Budget,
+        stored: &[StoredFrame],
+    ) -> Result<(Vec<Series>, Held), Error> {
         // The other columns are not decoded; their bytes are part of the checksum all the same.
         let wanted = ComponentSet::for_methods(&self.methods);
+        // They are held twice while they are merged.
+        let row_bytes = 2 * size_of::<u64>() * (wanted.len() + 1);
         let mut frames = Vec::with_capacity(stored.len() + 1);
+        let mut held = budget.hold(0)?;
         for frame in stored {
             let decoded = codec::frame::decode_all_of(&frame.bytes, &wanted).map_err(|source| {
                 telemetry::damaged();
@@ -119,12 +158,15 @@ impl Reading {
                     source,
                 }
             })?;
+            let rows: usize = decoded.iter().map(Frame::len).sum();
+            held.grow(rows * row_bytes)?;
+            budget.spend(rows)?;
             frames.extend(decoded);
         }
         frames.extend(self.pending.as_deref().map(|frame| frame.select(&wanted)));
         let all: Vec<&Frame> = frames.iter().collect();
         if all.is_empty() || self.first >= self.end {
-            return Ok(vec![Series::new(); self.methods.len()]);
+            return Ok((vec![Series::new(); self.methods.len()], held));
         }
         let merged = match all.as_slice() {
             [only] => Cow::Borrowed(*only),
@@ -143,55 +185,116 @@ impl Reading {
             Cow::Owned(merged.range(buckets))
         };
         let read = |method: &AggregationMethod| rows.series(*method).unwrap_or_default();
-        Ok(self.methods.iter().map(read).collect())
+        let series: Vec<Series> = self.methods.iter().map(read).collect();
+        drop(held);
+        let points: usize = series.iter().map(Series::len).sum();
+        Ok((series, budget.hold(points * POINT_BYTES)?))
     }
 }
 
 impl Gnocchi {
-    /// Reads one series for each method of each reading, in order.
+    /// Reads one series for each method of each reading, in order, and the memory that they hold.
     ///
     /// Encoded frames are held for two chunks at a time: one is decoded while the next one is read.
     ///
     /// # Errors
-    /// [`Error::TooManyPoints`] once there are more than `points_max`.
+    /// [`Error::TooManyPoints`] once there are more than `points_max`; [`Error::Budget`].
     pub(super) async fn read_rows(
         &self,
+        budget: &Budget,
         readings: Vec<Reading>,
         points_max: Option<usize>,
-    ) -> Result<Vec<Vec<Series>>, Error> {
+    ) -> Result<(Vec<Vec<Series>>, Held), Error> {
         let mut points = 0;
-        let mut series = Vec::with_capacity(readings.len());
-        let mut rest = readings.into_iter();
+        let mut series: Vec<Vec<Series>> = Vec::with_capacity(readings.len());
+        let mut all = budget.hold(0)?;
+        let mut rest = VecDeque::from(readings);
         let mut size = FIRST_CHUNK_READINGS;
-        let mut chunk: Vec<Reading> = rest.by_ref().take(size).collect();
+        let mut chunk = next_chunk(&mut rest, size);
         let mut frames = self.read_frames(&chunk).await?;
+        let mut goes_on = false;
         loop {
+            budget.check()?;
             let bytes = bytes_of(&frames);
+            let encoded = budget.hold(bytes)?;
             size = next_size(size, bytes);
-            let next: Vec<Reading> = rest.by_ref().take(size).collect();
-            let more = !next.is_empty();
-            let (assembled, next_frames) =
-                futures::future::join(assemble(chunk, frames, bytes), self.read_frames(&next))
-                    .await;
-            let assembled = assembled?;
-            points += assembled.iter().flatten().map(Series::len).sum::<usize>();
+            let next = next_chunk(&mut rest, size);
+            let more = !next.readings.is_empty();
+            let (assembled, next_frames) = futures::future::join(
+                assemble(budget, chunk.readings, frames, bytes),
+                self.read_frames(&next),
+            )
+            .await;
+            drop(encoded);
+            for (own, held) in assembled? {
+                points += own.iter().map(Series::len).sum::<usize>();
+                all.add(held);
+                match series.last_mut() {
+                    Some(before) if std::mem::take(&mut goes_on) => append(before, own),
+                    _ => series.push(own),
+                }
+            }
+            goes_on = chunk.is_cut;
             if let Some(limit) = points_max.filter(|limit| points > *limit) {
                 return Err(Error::TooManyPoints { limit });
             }
-            series.extend(assembled);
             if !more {
-                return Ok(series);
+                return Ok((series, all));
             }
             (chunk, frames) = (next, next_frames?);
         }
     }
 
-    async fn read_frames(&self, chunk: &[Reading]) -> Result<Vec<Vec<StoredFrame>>, Error> {
-        if chunk.is_empty() {
+    async fn read_frames(&self, chunk: &Chunk) -> Result<Vec<Vec<StoredFrame>>, Error> {
+        if chunk.readings.is_empty() {
             return Ok(Vec::new());
         }
-        let requests: Vec<FrameRange> = chunk.iter().map(Reading::request).collect();
+        let requests: Vec<FrameRange> = chunk.readings.iter().map(Reading::request).collect();
         Ok(self.drivers().storage.read(&requests).await?)
+    }
+}
+
+/// Readings whose frames are read together.
+struct Chunk {
+    readings: Vec<Reading>,
+    /// Whether the last one goes on in the next chunk.
+    is_cut: bool,
+}
+
+/// Takes the next readings: at most so many, and no more blocks than are read at once.
+fn next_chunk(rest: &mut VecDeque<Reading>, readings_max: usize) -> Chunk {
+    let mut chunk = Chunk {
+        readings: Vec::with_capacity(readings_max.min(rest.len())),
+        is_cut: false,
+    };
+    let mut room = CHUNK_BLOCKS_MAX;
+    while chunk.readings.len() < readings_max
+        && let Some(reading) = rest.front_mut()
+    {
+        if room == 0 {
+            break;
+        }
+        if let Some(first) = reading.split(room) {
+            chunk.readings.push(first);
+            chunk.is_cut = true;
+            break;
+        }
+        let blocks = reading.blocks();
+        room = room.saturating_sub(usize::try_from(blocks.end - blocks.start).unwrap_or(room));
+        chunk.readings.extend(rest.pop_front());
+    }
+    chunk
+}
+
+/// Puts the points of later blocks behind those of earlier ones.
+fn append(earlier: &mut [Series], later: Vec<Series>) {
+    for (earlier, later) in earlier.iter_mut().zip(later) {
+        let (mut timestamps_ns, mut values) = std::mem::take(earlier).into_parts();
+        let (more_ns, more) = later.into_parts();
+        timestamps_ns.extend(more_ns);
+        values.extend(more);
+        *earlier = Series::from_points(timestamps_ns, values)
+            .expect("the buckets of later blocks come after those of earlier ones");
     }
 }
 
@@ -206,21 +309,22 @@ fn bytes_of(frames: &[Vec<StoredFrame>]) -> usize {
 }
 
 async fn assemble(
+    budget: &Budget,
     chunk: Vec<Reading>,
     frames: Vec<Vec<StoredFrame>>,
     bytes: usize,
-) -> Result<Vec<Vec<Series>>, Error> {
+) -> Result<Vec<(Vec<Series>, Held)>, Error> {
+    let own = budget.clone();
+    let is_short = bytes <= INLINE_BYTES_MAX
+        && frames.iter().map(Vec::len).sum::<usize>() <= INLINE_FRAMES_MAX;
     let work = move || {
         let pairs = chunk.iter().zip(&frames);
         pairs
-            .map(|(reading, stored)| reading.assemble(stored))
+            .map(|(reading, stored)| reading.assemble(&own, stored))
             .collect()
     };
-    if bytes <= INLINE_BYTES_MAX {
-        work()
-    } else {
-        blocking(work).await?
-    }
+    // A chunk is short enough to need no place among the large queries.
+    if is_short { work() } else { aside(work).await? }
 }
 
 #[cfg(test)]

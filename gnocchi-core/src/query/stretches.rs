@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use carbonara::Timestamp;
 
-use super::groups::{KeepResources, Patterns, properties};
+use super::groups::{KeepResources, properties};
+use super::selection::{Found, Listed, Patterns};
 use crate::error::Error;
-use crate::model::{AttributeValue, MetricId, Resource, ResourceId};
+use crate::model::{AttributeValue, Resource, ResourceId};
 
 /// How many stretches of time a query may have; each takes some hundred bytes until all are known.
 const STRETCHES_MAX: usize = 200_000;
@@ -19,8 +20,8 @@ pub(super) struct Stretch {
     pub(super) start: Option<Timestamp>,
     /// `None` until now and later.
     pub(super) end: Option<Timestamp>,
-    /// The metrics that are looked for: which reference, what name, which metric.
-    pub(super) metrics: Vec<(usize, String, MetricId)>,
+    /// The metrics that are looked for.
+    pub(super) metrics: Vec<Found>,
 }
 
 /// Stretches of resources that agreed in some properties.
@@ -56,15 +57,14 @@ pub(super) struct Collector {
 
 impl Collector {
     /// Files a revision; those of a resource come one after the other.
-    pub(super) fn add(&mut self, row: Resource, begins: Begins) -> Result<(), Error> {
+    pub(super) fn add(&mut self, listed: Listed, begins: Begins) -> Result<(), Error> {
+        let Listed {
+            resource: row,
+            found: metrics,
+        } = listed;
         let Some((start, end)) = self.window(&row, begins) else {
             return Ok(());
         };
-        let metrics: Vec<_> = self
-            .patterns
-            .select(&row)
-            .map(|(reference, name, metric)| (reference, name.to_owned(), metric))
-            .collect();
         if metrics.is_empty() {
             return Ok(());
         }
@@ -159,7 +159,7 @@ mod tests {
     use carbonara::expression::Reference;
 
     use super::*;
-    use crate::model::GENERIC;
+    use crate::model::{GENERIC, MetricId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -198,13 +198,19 @@ mod tests {
             stretches: 0,
         };
         let mut known = BTreeSet::new();
-        for row in rows {
-            let begins = if known.insert(row.id) {
+        for resource in rows {
+            let begins = if known.insert(resource.id) {
                 Begins::WithResource
             } else {
                 Begins::WithRevision
             };
-            collector.add(row, begins).unwrap();
+            let found = resource.metrics.iter().map(|(name, metric)| Found {
+                reference: 0,
+                name: name.clone(),
+                metric: *metric,
+            });
+            let found = found.collect();
+            collector.add(Listed { resource, found }, begins).unwrap();
         }
         let groups = collector.groups.into_values();
         let second = |moment: Option<Timestamp>| moment.map(Timestamp::as_second);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use carbonara::{AggregationMethod, Timespan};
 
+use crate::budget::{Budget, Pool, QueryLimits, QueryUsage};
 use crate::clock::Clock;
 use crate::directory::MetricDirectory;
 use crate::driver::{Coordinator, IncomingDriver, Indexer, StorageDriver};
@@ -57,6 +58,10 @@ pub struct Settings {
     /// How much memory the open windows of metrics may take, in bytes. A metric that doesn't fit is read from storage when
     /// measures for it arrive.
     pub window_cache_bytes: usize,
+    /// How much a change of a resource type may write into its resources, in bytes: no other change of the indexer is made meanwhile.
+    pub type_change_bytes_max: u64,
+    /// What queries may take.
+    pub query_limits: QueryLimits,
     /// The name of this process among its peers; unique.
     pub member_name: String,
 }
@@ -72,6 +77,8 @@ impl Default for Settings {
             cleanup_batch_size: 10_000,
             reporting_delay: Some(Duration::from_mins(2)),
             window_cache_bytes: 256 << 20,
+            type_change_bytes_max: 64 << 20,
+            query_limits: QueryLimits::default(),
             member_name: MetricId::random().to_string(),
         }
     }
@@ -95,6 +102,8 @@ pub enum DefaultPolicies {
 #[derive(Clone)]
 pub struct Gnocchi {
     pub(crate) inner: Arc<Inner>,
+    /// What pays for the queries of this clone; `None` when each has its own.
+    budget: Option<Budget>,
 }
 
 pub(crate) struct Inner {
@@ -103,6 +112,7 @@ pub(crate) struct Inner {
     pub(crate) directory: Arc<MetricDirectory>,
     pub(crate) processor: Processor,
     pub(crate) ahead_log: AheadLog,
+    queries: Arc<Pool>,
 }
 
 impl fmt::Debug for Gnocchi {
@@ -119,8 +129,11 @@ impl Gnocchi {
     pub fn new(drivers: Drivers, settings: Settings) -> Self {
         let directory = Arc::new(MetricDirectory::new(Arc::clone(&drivers.indexer)));
         let processor = Processor::new(&drivers, Arc::clone(&directory), &settings);
+        let queries = Arc::new(Pool::new(settings.query_limits));
         Self {
+            budget: None,
             inner: Arc::new(Inner {
+                queries,
                 drivers,
                 settings,
                 directory,
@@ -180,6 +193,33 @@ impl Gnocchi {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// Returns the same store with a fresh budget that all calls to it share: for queries that belong together.
+    #[must_use]
+    pub fn query(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            budget: Some(Budget::new(&self.inner.queries)),
+        }
+    }
+
+    /// Returns the budget that all calls share, if there is one.
+    #[must_use]
+    pub fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
+    }
+
+    /// Returns what queries take at the moment.
+    #[must_use]
+    pub fn query_usage(&self) -> QueryUsage {
+        self.inner.queries.usage()
+    }
+
+    /// Returns the budget of a query that begins: that of all calls, or its own.
+    pub(crate) fn begin(&self) -> Budget {
+        let own = || Budget::new(&self.inner.queries);
+        self.budget.clone().unwrap_or_else(own)
     }
 
     /// Returns the clock.

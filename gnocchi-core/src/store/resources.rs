@@ -171,9 +171,13 @@ impl Gnocchi {
     /// # Errors
     /// [`IndexerError::NoSuchResourceType`],
     /// [`IndexerError::ResourceTypeChanged`] when the type is not what the change was planned for,
-    /// [`IndexerError::AttributeTooLong`] when a text that exists is longer than it may become.
+    /// [`IndexerError::AttributeTooLong`] when a text that exists is longer than it may become,
+    /// [`IndexerError::ResourceTypeChangeTooLarge`] when more would be written than [`Settings::type_change_bytes_max`](crate::Settings::type_change_bytes_max).
     pub async fn update_resource_type(&self, change: &ResourceTypeChange) -> Result<(), Error> {
-        Ok(self.indexer().update_resource_type(change).await?)
+        let change = change
+            .clone()
+            .at_most(self.settings().type_change_bytes_max);
+        Ok(self.indexer().update_resource_type(&change).await?)
     }
 
     /// Which metrics went with the resources is not known here.

@@ -191,6 +191,16 @@ impl Row {
         self.0.collect()
     }
 
+    /// Returns how long the texts are that are not read yet, in bytes.
+    pub(super) fn text_bytes(&self) -> usize {
+        let cells = self.0.as_slice().iter();
+        let lengths = cells.map(|cell| match cell {
+            Cell::Text(text) => text.len(),
+            _ => 0,
+        });
+        lengths.sum()
+    }
+
     pub(super) fn cell(&mut self) -> Cell {
         self.0
             .next()

@@ -14,7 +14,7 @@ use super::named::{Named, NamedBatch};
 use crate::api::auth::{Extent, require_insight, require_on_metrics, require_on_resource};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::state::ApiState;
-use crate::api::v1::creation::{MetricDescription, MetricMaker};
+use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
 
 /// The pause before what is missing is looked for again because another request creates it at the same time.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -140,6 +140,7 @@ impl OnDemand<'_> {
 
     /// Creates metrics on resources that exist, all or none.
     async fn create_metrics(&self, missing: &[&Named]) -> ApiResult<Attempt> {
+        check_new_metrics(self.state, missing.len())?;
         let mut maker = MetricMaker::new(self.state, self.caller);
         let mut made = Vec::with_capacity(missing.len());
         for named in missing {

@@ -6,6 +6,7 @@ use gnocchi_core::model::{
     UNIT_CHARACTERS_MAX, match_rule,
 };
 use gnocchi_core::policy::{Action, Caller, NewMetricTarget};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::api::auth::require;
@@ -60,6 +61,27 @@ pub(in crate::api) struct MetricMaker<'a> {
     caller: &'a Caller,
     /// Read when the first description names no archive policy.
     rules: Option<Vec<ArchivePolicyRule>>,
+    made: usize,
+}
+
+/// How many metrics are made before other requests get their turn.
+const MADE_PER_TURN: usize = 64;
+
+/// Checks that a request may create so many metrics: the indexer makes no other change meanwhile.
+///
+/// # Errors
+/// 413 when they are too many.
+pub(in crate::api) fn check_new_metrics(state: &ApiState, number: usize) -> ApiResult<()> {
+    let limit = state.settings().new_metrics_max;
+    if number <= limit {
+        return Ok(());
+    }
+    Err(ApiError::text(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!(
+            "The request would create more metrics than the limit of {limit} ([api] new_metrics_max); send it in several parts"
+        ),
+    ))
 }
 
 impl<'a> MetricMaker<'a> {
@@ -68,6 +90,7 @@ impl<'a> MetricMaker<'a> {
             state,
             caller,
             rules: None,
+            made: 0,
         }
     }
 
@@ -76,6 +99,10 @@ impl<'a> MetricMaker<'a> {
         &mut self,
         description: MetricDescription,
     ) -> ApiResult<NewMetric> {
+        self.made += 1;
+        if self.made.is_multiple_of(MADE_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
         let target = NewMetricTarget {
             creator: self.caller.creator.as_deref(),
             archive_policy_name: description.archive_policy_name.as_deref(),

@@ -22,6 +22,7 @@ use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::ingest::{self, Exceeded};
 use crate::api::measures::{self, BodyError, Context};
+use crate::api::paid::Paid;
 use crate::api::query::Query;
 use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
@@ -64,6 +65,12 @@ pub(super) async fn read(
     metric: &Metric,
     query: &Query,
 ) -> ApiResult {
+    let paid = Paid::begin(state);
+    paid.respond(read_paid(paid.state(), caller, metric, query))
+        .await
+}
+
+async fn read_paid(state: &ApiState, caller: &Caller, metric: &Metric, query: &Query) -> ApiResult {
     require_on_metric(state, Action::GetMeasures, caller, metric).await?;
     // Every read sees what was acknowledged before, so there is nothing to refresh.
     query.flag("refresh", false)?;

@@ -45,6 +45,9 @@ const SERVER: &str = "..";
 /// Where senders of other systems come, which get no JSON.
 const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
 
+/// What is computed within a budget.
+const COMPUTED: [&str; 3] = ["/v1/aggregates", "/v1/aggregation/", "/v1/search/"];
+
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
 
@@ -166,6 +169,19 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
     }
     if operation.method != HttpMethod::Get && !begins(&QUESTIONS) {
         statuses.insert(507);
+    }
+    let reads_measures =
+        operation.method == HttpMethod::Get && operation.path.ends_with("/measures");
+    if reads_measures || begins(&COMPUTED) {
+        statuses.extend([422, 504]);
+    }
+    if operation.path.starts_with("/v1/resource/{type}") && operation.takes("limit") {
+        statuses.insert(504);
+    }
+    let fills_resources =
+        operation.method == HttpMethod::Patch && operation.path == "/v1/resource_type/{name}";
+    if fills_resources {
+        statuses.insert(422);
     }
     statuses
 }

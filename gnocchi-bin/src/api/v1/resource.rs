@@ -20,6 +20,7 @@ use crate::api::body::RequestBody;
 use crate::api::conditions::{Conditions, Verdict, Version};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::page::{Listing, PageRequest};
+use crate::api::paid::Paid;
 use crate::api::render;
 use crate::api::state::ApiState;
 
@@ -270,8 +271,20 @@ pub(super) struct Seen<'a> {
     pub(super) sight: Sight<VisibleResources>,
 }
 
-/// Answers with the page of a listing that a request asks for.
+/// Answers with the page of a listing that a request asks for, in the time that queries have.
 pub(super) async fn list_resources(
+    state: &ApiState,
+    query: ResourceQuery,
+    seen: Seen<'_>,
+    attributes: Attributes,
+    listing: &Listing,
+) -> ApiResult<Response> {
+    let paid = Paid::begin(state);
+    let listed = list_paid(paid.state(), query, seen, attributes, listing);
+    paid.respond(Box::pin(listed)).await
+}
+
+async fn list_paid(
     state: &ApiState,
     query: ResourceQuery,
     seen: Seen<'_>,

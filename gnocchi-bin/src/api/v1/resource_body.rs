@@ -11,7 +11,7 @@ use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::creation::{MetricDescription, MetricMaker, resource_id};
+use super::creation::{MetricDescription, MetricMaker, check_new_metrics, resource_id};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
@@ -264,6 +264,7 @@ pub(super) async fn make_metrics(
     caller: &Caller,
     entries: MetricEntries,
 ) -> ApiResult<BTreeMap<String, ResourceMetric>> {
+    check_new_metrics(state, entries.len())?;
     let mut maker = MetricMaker::new(state, caller);
     let mut metrics = BTreeMap::new();
     for (name, entry) in entries {

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use carbonara::{Timespan, Timestamp};
 use gnocchi_core::Error;
+use gnocchi_core::budget::Budget;
 use gnocchi_core::model::{Metric, MetricId};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Predicate};
@@ -14,11 +15,13 @@ use serde_json::json;
 
 use super::aggregates::level_list;
 use super::document;
-use super::{metric, value_predicate};
+use super::metric;
+use super::value_predicate::{self, WellFormed};
 use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, Extent, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
+use crate::api::paid::Paid;
 use crate::api::query::{Query, timespan_of};
 use crate::api::render::Document;
 use crate::api::schema::shown_text;
@@ -56,16 +59,28 @@ pub(super) async fn search(
             .explained("the body is a condition such as {\">\": 50}"));
     };
     let condition = value_predicate::parse(&body)?;
-    let search = Search::parse(&query, state.gnocchi().clock().now())?;
+    let paid = Paid::begin(&state);
+    paid.respond(search_paid(paid.state(), &query, &metrics, condition))
+        .await
+}
+
+async fn search_paid(
+    state: &ApiState,
+    query: &Query,
+    metrics: &[Arc<Metric>],
+    condition: WellFormed,
+) -> ApiResult {
+    let search = Search::parse(query, state.gnocchi().clock().now())?;
     let predicate = Arc::new(condition.usable()?);
     let mut found = Vec::with_capacity(metrics.len());
     let mut answered = 0;
     for chunk in metrics.chunks(METRICS_AT_ONCE) {
-        let read = search.read(&state, chunk).await?;
+        let read = search.read(state, chunk).await?;
         let points = points_of(&read);
         let predicate = Arc::clone(&predicate);
-        let select = move || select(read, &predicate);
-        let selected = aside::work(Length::of(points, VALUES_AT_ONCE), select).await?;
+        let budget = state.gnocchi().budget().cloned();
+        let select = move || select(read, &predicate, budget.as_ref());
+        let selected = aside::work(Length::of(points, VALUES_AT_ONCE), select).await??;
         answered += points_of(&selected);
         if answered > POINTS_ANSWERED_MAX {
             let limit = POINTS_ANSWERED_MAX;
@@ -73,7 +88,7 @@ pub(super) async fn search(
         }
         found.extend(selected);
     }
-    Ok(answer(&metrics, found))
+    Ok(answer(metrics, found))
 }
 
 /// Finds the metrics that are named; those that do not exist are left out.
@@ -197,11 +212,18 @@ fn points_of(read: &[Vec<LevelMeasures>]) -> usize {
 }
 
 /// Keeps the points that fulfil a condition.
-fn select(mut read: Vec<Vec<LevelMeasures>>, predicate: &Predicate) -> Vec<Vec<LevelMeasures>> {
+fn select(
+    mut read: Vec<Vec<LevelMeasures>>,
+    predicate: &Predicate,
+    budget: Option<&Budget>,
+) -> Result<Vec<Vec<LevelMeasures>>, Error> {
     for level in read.iter_mut().flatten() {
+        if let Some(budget) = budget {
+            budget.spend(level.series.len())?;
+        }
         level.series = predicate.select(&level.series);
     }
-    read
+    Ok(read)
 }
 
 fn answer(metrics: &[Arc<Metric>], found: Vec<Vec<LevelMeasures>>) -> Response {

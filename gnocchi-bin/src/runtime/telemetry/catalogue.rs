@@ -2,6 +2,7 @@
 //!
 //! Why from the start? A counter that appears with its first event hides that event: an increase needs two values.
 
+use gnocchi_core::budget::BudgetError;
 use gnocchi_core::model::RejectReason;
 use metrics::{
     Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -96,6 +97,57 @@ static SPECS: &[Spec] = &[
         "Duration of HTTP requests until the response began, by route, method and status.",
     )
     .with_labels(scrapes),
+    spec(
+        Kind::Gauge,
+        "gnocchi_connections",
+        "Open connections of clients.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_connections_limit",
+        "Connections that may be open; more wait.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_connections_refused_total",
+        "Connections that were closed because their address had too many.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_query_memory_bytes",
+        "Memory that running queries hold, in bytes, results that are being sent included.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_query_memory_limit_bytes",
+        "Memory that running queries may hold together, in bytes.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_queries_running",
+        "Large queries that compute.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_queries_running_limit",
+        "Large queries that may compute at the same time.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_queries_waiting",
+        "Large queries that wait for others.",
+    ),
+    spec(
+        Kind::Gauge,
+        "gnocchi_queries_waiting_limit",
+        "Large queries that may wait; more are refused.",
+    ),
+    spec(
+        Kind::Counter,
+        "gnocchi_queries_refused_total",
+        "Queries that were refused or ended by a limit, or whose client went away, by reason.",
+    )
+    .with_labels(refused_queries),
     spec(
         Kind::Counter,
         "gnocchi_logins_total",
@@ -192,6 +244,10 @@ pub(super) fn register() {
         spec.register();
     }
     gauge!("gnocchi_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+fn refused_queries() -> Vec<Vec<Label>> {
+    one_label("reason", BudgetError::REASONS)
 }
 
 fn refused_writes() -> Vec<Vec<Label>> {

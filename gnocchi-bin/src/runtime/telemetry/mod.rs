@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 pub(super) use process::ProcessCollector;
-pub(super) use store::StoreCollector;
+pub(super) use store::{StoreCollector, set_limits};
 
 use super::log_file::LogFile;
 use super::signal::Hangups;

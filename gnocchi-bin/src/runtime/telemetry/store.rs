@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gnocchi_core::Gnocchi;
+use gnocchi_core::budget::QueryLimits;
 use gnocchi_drivers::disk::Space;
 use metrics::gauge;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -76,6 +77,13 @@ impl StoreCollector {
         }
     }
 
+    fn look_at_queries(&self) {
+        let usage = self.gnocchi.query_usage();
+        set("gnocchi_query_memory_bytes", usage.held_bytes as u64);
+        set("gnocchi_queries_running", usage.running as u64);
+        set("gnocchi_queries_waiting", usage.waiting as u64);
+    }
+
     async fn look_at_disk(&self) {
         let path = self.data_dir.clone();
         let found = spawn_blocking(move || Space::of(&path)).await;
@@ -91,9 +99,21 @@ impl StoreCollector {
 #[async_trait]
 impl Collector for StoreCollector {
     async fn collect(&self, _text: &mut String) {
+        self.look_at_queries();
         self.look_at_disk().await;
         self.count().await;
     }
+}
+
+/// Shows the limits of what is looked up, once.
+pub(in crate::runtime) fn set_limits(queries: &QueryLimits, connections_max: usize) {
+    set(
+        "gnocchi_query_memory_limit_bytes",
+        queries.memory_bytes as u64,
+    );
+    set("gnocchi_queries_running_limit", queries.concurrency as u64);
+    set("gnocchi_queries_waiting_limit", queries.queue as u64);
+    set("gnocchi_connections_limit", connections_max as u64);
 }
 
 async fn count(gnocchi: Gnocchi, mut counted: OwnedMutexGuard<Option<Counted>>) {

@@ -152,6 +152,29 @@ pub async fn only_missing_values_are_filled(indexer: &dyn Indexer) {
     assert_eq!(rows[1]["bool"], Some(AttributeValue::Bool(true)));
 }
 
+/// A change that would write too much into resources and revisions does nothing.
+pub async fn a_change_that_is_too_large_is_refused(indexer: &dyn Indexer) {
+    let before = ResourceType::new("server", BTreeMap::new()).unwrap();
+    indexer.create_resource_type(&before).await.unwrap();
+    create_resource(indexer, "server").await;
+    create_resource(indexer, "server").await;
+    let attributes = BTreeMap::from([("a".to_owned(), text_up_to(99))]);
+    let fill = AttributeValue::String("x".repeat(99));
+    let fills = BTreeMap::from([("a".to_owned(), fill)]);
+    let change = ResourceTypeChange::new(before.clone(), attributes, &fills).unwrap();
+    let needed = 2 * change.bytes_per_resource();
+    let small = change.clone().at_most(needed - 1);
+    let refused = indexer.update_resource_type(&small).await;
+    assert_matches!(
+        refused,
+        Err(IndexerError::ResourceTypeChangeTooLarge { name, resources: 2, bytes, limit_bytes })
+            if name == "server" && bytes == needed && limit_bytes == needed - 1
+    );
+    assert_eq!(indexer.resource_type("server").await.unwrap(), before);
+    let large = change.at_most(needed);
+    indexer.update_resource_type(&large).await.unwrap();
+}
+
 /// A change that was planned for what the type is not any more does nothing.
 pub async fn a_change_of_an_outdated_type_is_refused(indexer: &dyn Indexer) {
     let before = every_kind("server");

@@ -82,7 +82,9 @@ impl ResourceTypeIndexer for MemoryIndexer {
         }
         let resources = state.resources.values().chain(state.revisions.values());
         let resources = resources.filter(|resource| resource.resource_type == name);
-        check_lengths(&resources.collect::<Vec<_>>(), change)?;
+        let resources: Vec<_> = resources.collect();
+        change.check_size(resources.len() as u64)?;
+        check_lengths(&resources, change)?;
         current.clone_from(change.after());
         let resources = state.resources.values_mut();
         for resource in resources.chain(state.revisions.values_mut()) {

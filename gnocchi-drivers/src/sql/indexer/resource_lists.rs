@@ -10,7 +10,7 @@ use super::conditions::Rows;
 use super::listing::{
     Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
 };
-use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, Types, read_all, select_resources};
+use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, Types, read_page, select_resources};
 use super::resource_types::no_such_type;
 use crate::sql::database::Session;
 use crate::sql::document::decode_type;
@@ -107,7 +107,7 @@ async fn list_part(
     push_limit(&mut statement, query.page.limit);
     statement.push(") AS listing");
     let rows = session.fetch(statement).await?;
-    read_all(rows, prepared.resource_type, metric_names)
+    read_page(rows, prepared.resource_type, query.metric_names.as_ref()).await
 }
 
 /// What is known before a page is read.

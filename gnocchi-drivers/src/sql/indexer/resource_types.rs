@@ -73,6 +73,9 @@ async fn update(session: &mut dyn Session, change: &ResourceTypeChange) -> Resul
         }
         .into());
     }
+    if change.bytes_per_resource() > 0 {
+        change.check_size(count(session, name).await?)?;
+    }
     for (attribute, max_length) in change.shortened() {
         check_lengths(session, name, attribute, max_length).await?;
     }
@@ -99,6 +102,22 @@ async fn update(session: &mut dyn Session, change: &ResourceTypeChange) -> Resul
         session.execute(statement).await?;
     }
     Ok(())
+}
+
+/// Counts the resources of a type, and their past revisions.
+async fn count(session: &mut dyn Session, resource_type: &str) -> Result<u64, SqlError> {
+    let mut all = 0;
+    for table in TABLES {
+        let mut statement = Statement::new("SELECT COUNT(*) FROM ");
+        statement.push(table);
+        statement.push(" WHERE resource_type = ");
+        statement.push_value(resource_type);
+        for mut row in session.fetch(statement).await? {
+            let rows = row.optional_integer("COUNT(*)")?.unwrap_or_default();
+            all += u64::try_from(rows).unwrap_or_default();
+        }
+    }
+    Ok(all)
 }
 
 /// Looks for a resource with a text that would be too long.

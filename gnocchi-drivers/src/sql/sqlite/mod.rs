@@ -9,6 +9,7 @@ mod session;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -51,6 +52,9 @@ const MAPPED_BYTES_MAX: u64 = 1 << 30;
 
 /// How many rows a connection reads ahead: the larger, the less often its thread and the caller wait for each other.
 const ROWS_BUFFERED: usize = 256;
+
+/// How many steps of a statement are made before it is asked whether anybody still waits for it: they take less than a millisecond.
+const STEPS_AT_ONCE: i32 = 10_000;
 
 /// How many prepared statements a connection keeps.
 const STATEMENTS_MAX: usize = 64;
@@ -205,12 +209,47 @@ async fn read(
     job: &mut dyn Job,
 ) -> Result<(), sqlx::Error> {
     if access == Access::Snapshot {
+        let mut reader = Reader::new(connection).await?;
         // Dropped in the middle, the transaction ends itself before the connection is used again.
-        let mut transaction = connection.begin().await?;
+        let mut transaction = reader.connection.begin().await?;
         job.run(&mut SqliteSession::new(&mut transaction)).await;
-        transaction.rollback().await
+        transaction.rollback().await?;
+        reader.is_done = true;
     } else {
         job.run(&mut SqliteSession::new(&mut connection)).await;
-        Ok(())
+    }
+    Ok(())
+}
+
+/// A connection whose statements may take long: they end when the caller goes away.
+struct Reader {
+    connection: PoolConnection<Sqlite>,
+    is_abandoned: Arc<AtomicBool>,
+    is_done: bool,
+}
+
+impl Reader {
+    async fn new(mut connection: PoolConnection<Sqlite>) -> Result<Self, sqlx::Error> {
+        let is_abandoned = Arc::<AtomicBool>::default();
+        let watched = Arc::clone(&is_abandoned);
+        let goes_on = move || !watched.load(Ordering::Relaxed);
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS_AT_ONCE, goes_on);
+        drop(handle);
+        Ok(Self {
+            connection,
+            is_abandoned,
+            is_done: false,
+        })
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.is_abandoned.store(true, Ordering::Relaxed);
+            // Whoever used it next would meet the end that was meant for this one.
+            self.connection.close_on_drop();
+        }
     }
 }

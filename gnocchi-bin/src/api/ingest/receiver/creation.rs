@@ -16,11 +16,14 @@ use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::ingest::Reason;
 use crate::api::ingest::named::{Destination, Named};
 use crate::api::ingest::resource_kind::check_attributes;
-use crate::api::v1::creation::{MetricDescription, MetricMaker};
+use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
 use crate::api::v1::resource_body::whole_microseconds;
 
 /// How many resources are created at the same time: a back-end that writes one log for all makes them durable together.
 const CREATED_AT_ONCE: usize = 16;
+
+/// How many metrics are created together: the indexer makes other changes between such parts.
+const METRICS_AT_ONCE: usize = 1000;
 
 /// How an attempt to create what is missing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,9 @@ impl Receiver<'_> {
         }
         let gnocchi = self.state.gnocchi();
         let mut outcome = Attempt::Created;
-        if !plan.metrics.is_empty() {
-            match gnocchi.create_metrics(plan.metrics).await {
-                Ok(_) => log_names(&plan.metric_entries, work),
+        for (metrics, entries) in in_parts(plan.metrics, &plan.metric_entries) {
+            match gnocchi.create_metrics(metrics).await {
+                Ok(_) => log_names(entries, work),
                 Err(error) if is_race(&error) => outcome = Attempt::Raced,
                 Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
             }
@@ -97,6 +100,7 @@ impl Receiver<'_> {
             let id = work.named(*entry).destination.id;
             by_resource.entry(id).or_default().push(*entry);
         }
+        check_new_metrics(self.state, missing.len())?;
         let mut maker = MetricMaker::new(self.state, self.caller);
         let mut resource_type = None;
         let mut plan = Plan::default();
@@ -162,7 +166,8 @@ impl Receiver<'_> {
         }
         let mut metrics = BTreeMap::new();
         let mut wanted = Vec::with_capacity(entries.len());
-        for entry in entries {
+        // The others are created on the resource when it is there.
+        for entry in entries.into_iter().take(METRICS_AT_ONCE) {
             let named = work.named(entry);
             // The resource is the one around it.
             match maker.make(description(named, None)).await {
@@ -208,6 +213,17 @@ impl Receiver<'_> {
         }
         require(self.state, Action::CreateResource, self.caller, &target).await
     }
+}
+
+/// Cuts metrics, and the entries that ask for them, into parts that are created one after the other.
+fn in_parts(
+    metrics: Vec<NewMetric>,
+    entries: &[usize],
+) -> impl Iterator<Item = (Vec<NewMetric>, &[usize])> {
+    let mut metrics = metrics.into_iter();
+    entries
+        .chunks(METRICS_AT_ONCE)
+        .map(move |entries| (metrics.by_ref().take(entries.len()).collect(), entries))
 }
 
 fn description(named: &Named, resource_id: Option<ResourceId>) -> MetricDescription {

@@ -25,6 +25,7 @@ use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::explanation;
 use crate::api::filter::{self, Rows};
+use crate::api::paid::Paid;
 use crate::api::query::Query;
 use crate::api::render::Document;
 use crate::api::schema::{self, Path, listed, shown_text};
@@ -92,6 +93,7 @@ pub(in crate::api::v1) async fn across_resources(
         Rows::Current,
     )?;
     let asked = parse(&state, &query)?;
+    let paid = Paid::begin(&state);
     let selection = ResourceSelection {
         resource_type: type_name,
         condition,
@@ -99,10 +101,22 @@ pub(in crate::api::v1) async fn across_resources(
         admission: admitted.admission(),
         group_by: group_by(&query),
     };
+    let computing = across_selection(paid.state(), &admitted, selection, &metric_name, &asked);
+    paid.respond(computing).await
+}
+
+/// Answers with one aggregate across the metrics of this name of each group.
+async fn across_selection(
+    state: &ApiState,
+    admitted: &Admitted,
+    selection: ResourceSelection,
+    metric_name: &str,
+    asked: &ReaggregationQuery,
+) -> ApiResult {
     let grouped = !selection.group_by.is_empty();
     let references = json!([[metric_name, asked.aggregation]]);
     let gnocchi = state.gnocchi();
-    let mut groups = gnocchi.named_metric_groups(selection.clone(), &metric_name);
+    let mut groups = gnocchi.named_metric_groups(selection.clone(), metric_name);
     let mut answer = Document::new();
     let (mut written, mut series) = (0, 0);
     if grouped {
@@ -118,7 +132,7 @@ pub(in crate::api::v1) async fn across_resources(
             .map(|group| std::mem::take(&mut group.sources))
             .collect();
         series += sources.iter().map(Vec::len).sum::<usize>();
-        let computed = gnocchi.reaggregated(&asked, &sources).await;
+        let computed = gnocchi.reaggregated(asked, &sources).await;
         let computed = computed.map_err(|error| refused(error, &references))?;
         for (group, levels) in batch.into_iter().zip(computed) {
             if grouped {
@@ -132,8 +146,8 @@ pub(in crate::api::v1) async fn across_resources(
         }
     }
     if series == 0 {
-        let names = vec![Glob::literal(&metric_name)];
-        let is_refused = admitted.is_refused(&state, selection, names, Revisions::Current);
+        let names = vec![Glob::literal(metric_name)];
+        let is_refused = admitted.is_refused(state, selection, names, Revisions::Current);
         if is_refused.await? {
             return Err(denied());
         }
@@ -151,6 +165,17 @@ pub(in crate::api::v1) async fn across_resources(
 /// What is missing comes before what is wrong with the parameters, and both before what is forbidden: which of several metrics stands
 /// first makes no difference.
 async fn aggregate_metrics(
+    state: &ApiState,
+    caller: &Caller,
+    query: &Query,
+    ids: Vec<MetricId>,
+) -> ApiResult {
+    let paid = Paid::begin(state);
+    let computing = aggregate_metrics_paid(paid.state(), caller, query, ids);
+    paid.respond(computing).await
+}
+
+async fn aggregate_metrics_paid(
     state: &ApiState,
     caller: &Caller,
     query: &Query,

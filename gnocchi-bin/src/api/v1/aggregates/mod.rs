@@ -29,6 +29,7 @@ pub(super) use view::level_list;
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
 use crate::api::error::ApiResult;
+use crate::api::paid::Paid;
 use crate::api::query::Query;
 use crate::api::schema::{Object, Path, string};
 use crate::api::state::ApiState;
@@ -59,17 +60,21 @@ pub(super) async fn compute(
     let operations =
         object.optional("operations", |value, path| Ok(Operations::of(value, path)))?;
     let operations = object.require("operations", operations)??;
+    let paid = Paid::begin(&state);
     let Some(resource_type) = object.optional("resource_type", string)? else {
-        return by_ids::compute(&state, &caller, &parameters, operations, keep).await;
+        let computing = by_ids::compute(paid.state(), &caller, &parameters, operations, keep);
+        return paid.respond(computing).await;
     };
     let search = object.optional("search", |value, _| Ok(value.clone()))?;
     let search = object.require("search", search)?;
     let call = by_resources::Call {
-        state: &state,
+        state: paid.state(),
         caller: &caller,
         parameters: &parameters,
         scope,
         keep,
     };
-    call.compute(operations, &resource_type, &search).await
+    let computing = call.compute(operations, &resource_type, &search);
+    // It holds much while it waits, and the handler is made for every request.
+    paid.respond(Box::pin(computing)).await
 }

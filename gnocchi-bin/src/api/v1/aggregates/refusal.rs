@@ -48,6 +48,13 @@ pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
             "Invalid reaggregation: `{name}' is not a method that aggregates series"
         ))
         .explained(ACROSS_SERIES),
+        AggregatesError::Evaluate(
+            error @ (EvaluateError::TooManyCells { .. }
+            | EvaluateError::Align(AlignError::TooManyCells { .. })),
+        ) => ApiError {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            ..cannot(&reason(&error), references)
+        },
         AggregatesError::Evaluate(error) => cannot(&reason(&error), references),
         AggregatesError::Store(error) => error.into(),
         other => ApiError::bad_request(other.to_string()),

@@ -1,0 +1,50 @@
+//! Requests that compute, each within a budget of its own.
+
+use axum::body::{Body, HttpBody};
+use gnocchi_core::Error;
+use http_body_util::BodyExt;
+
+use super::error::ApiResult;
+use super::state::ApiState;
+
+/// A request whose queries come out of one budget, until its response is sent.
+pub(crate) struct Paid {
+    state: ApiState,
+}
+
+impl Paid {
+    /// Begins a query: its time runs from now on, so the body of the request has been read before.
+    pub(crate) fn begin(state: &ApiState) -> Self {
+        Self {
+            state: state.of_query(),
+        }
+    }
+
+    /// Returns the state whose store has the budget.
+    pub(crate) fn state(&self) -> &ApiState {
+        &self.state
+    }
+
+    /// Computes the response in the time that there is; its memory stays taken until it is sent.
+    ///
+    /// # Errors
+    /// 504 when the time is up, and those of the work.
+    pub(crate) async fn respond(&self, work: impl Future<Output = ApiResult>) -> ApiResult {
+        let Some(budget) = self.state.gnocchi().budget() else {
+            return work.await;
+        };
+        let response = budget.finish(work).await.map_err(Error::from)??;
+        // What is rendered already holds nothing else any more.
+        Ok(if response.body().size_hint().exact().is_some() {
+            response
+        } else {
+            let budget = budget.clone();
+            response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _paid = &budget;
+                    frame
+                }))
+            })
+        })
+    }
+}

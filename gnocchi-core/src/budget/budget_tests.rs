@@ -1,0 +1,141 @@
+use super::*;
+use crate::error::Error;
+
+fn pool(limits: QueryLimits) -> Arc<Pool> {
+    Arc::new(Pool::new(limits))
+}
+
+fn limits() -> QueryLimits {
+    QueryLimits {
+        timeout: Duration::from_mins(1),
+        cells_max: 100,
+        memory_bytes: 8 << 20,
+        concurrency: 1,
+        queue: 1,
+        queue_timeout: Duration::from_secs(10),
+    }
+}
+
+/// More cells than a small query computes.
+const MANY: usize = 5_000_000;
+
+#[tokio::test(start_paused = true)]
+async fn cells_and_time_run_out() {
+    let budget = Budget::new(&pool(limits()));
+    assert_eq!(budget.spend(100), Ok(()));
+    assert_eq!(budget.spend(0), Ok(()));
+    let limit = 100;
+    assert_eq!(budget.spend(1), Err(BudgetError::TooManyCells { limit }));
+    let budget = Budget::new(&pool(limits()));
+    tokio::time::advance(Duration::from_secs(59)).await;
+    assert_eq!(budget.check(), Ok(()));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let limit = Duration::from_mins(1);
+    assert_eq!(budget.check(), Err(BudgetError::Timeout { limit }));
+}
+
+#[test]
+fn memory_is_shared_and_comes_back() {
+    let pool = pool(limits());
+    let (one, other) = (Budget::new(&pool), Budget::new(&pool));
+    let limit_bytes = 8 << 20;
+    let held = one.hold(6 << 20).unwrap();
+    assert_eq!(
+        other.hold(4 << 20).unwrap_err(),
+        BudgetError::MemoryHeld { limit_bytes }
+    );
+    assert_eq!(
+        other.hold(9 << 20).unwrap_err(),
+        BudgetError::TooMuchMemory { limit_bytes }
+    );
+    // Small ones share nothing.
+    let small = other.hold(100_000).unwrap();
+    drop(held);
+    assert_eq!(other.keep(7 << 20), Ok(()));
+    drop(small);
+    assert!(pool.usage().held_bytes >= 7 << 20);
+    assert!(one.hold(2 << 20).is_err());
+    drop(other);
+    assert!(one.hold(6 << 20).is_ok());
+    drop(one);
+    assert_eq!(pool.usage().held_bytes, 0);
+}
+
+#[test]
+fn what_grows_is_given_back_as_a_whole() {
+    let pool = pool(limits());
+    let budget = Budget::new(&pool);
+    let mut held = budget.hold(1 << 20).unwrap();
+    held.grow(5 << 20).unwrap();
+    assert!(held.grow(4 << 20).is_err());
+    assert_eq!(budget.held_bytes(), 6 << 20);
+    drop(held);
+    assert_eq!(budget.held_bytes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_queries_wait_for_each_other_in_a_short_queue() {
+    let pool = pool(limits());
+    let running = Budget::new(&pool);
+    running.compute(MANY, || ()).await.unwrap();
+    assert_eq!(pool.usage().running, 1);
+    // It has its place.
+    running.compute(MANY, || ()).await.unwrap();
+    // Small ones need none.
+    Budget::new(&pool).compute(30_000, || ()).await.unwrap();
+
+    let waiting = Budget::new(&pool);
+    let late = Budget::new(&pool);
+    let both = async {
+        tokio::join!(waiting.compute(MANY, || ()), async {
+            tokio::task::yield_now().await;
+            assert_eq!(pool.usage().waiting, 1);
+            late.compute(MANY, || ()).await
+        })
+    };
+    let (waited, refused) = both.await;
+    let is = |error: Error, expected: BudgetError| {
+        assert!(
+            matches!(error, Error::Budget(found) if found == expected),
+            "{error}"
+        );
+    };
+    is(refused.unwrap_err(), BudgetError::QueueFull { limit: 1 });
+    let timeout = BudgetError::QueueTimeout {
+        concurrency: 1,
+        waited: Duration::from_secs(10),
+    };
+    is(waited.unwrap_err(), timeout);
+    assert_eq!(pool.usage().waiting, 0);
+    running.computed();
+    waiting.compute(MANY, || ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_ends() {
+    let budget = Budget::new(&pool(limits()));
+    budget.run(async {}).await;
+    assert_eq!(budget.check(), Ok(()));
+    let never = Box::pin(budget.run(std::future::pending::<()>()));
+    drop(tokio::time::timeout(Duration::ZERO, never).await);
+    assert_eq!(budget.check(), Err(BudgetError::Abandoned));
+    assert!(budget.compute(1, || ()).await.is_err());
+}
+
+#[test]
+fn every_reason_is_listed() {
+    let limit = Duration::from_secs(1);
+    let errors = [
+        BudgetError::TooManyCells { limit: 1 },
+        BudgetError::TooMuchMemory { limit_bytes: 1 },
+        BudgetError::MemoryHeld { limit_bytes: 1 },
+        BudgetError::QueueFull { limit: 1 },
+        BudgetError::QueueTimeout {
+            concurrency: 1,
+            waited: limit,
+        },
+        BudgetError::Timeout { limit },
+        BudgetError::Abandoned,
+    ];
+    assert_eq!(errors.map(BudgetError::reason), BudgetError::REASONS);
+}
