@@ -72,7 +72,7 @@ fn every_operation_has_an_expensive_request() {
 async fn no_request_takes_the_server_away_from_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let options = format!(
-        "[api]\nquery_timeout = {}\nquery_memory_bytes = {QUERY_MEMORY_MIB}M\n",
+        "[api]\noperation_timeout = 60\nquery_timeout = {}\nquery_memory_bytes = {QUERY_MEMORY_MIB}M\n",
         QUERY_TIMEOUT.as_secs()
     );
     let file = write(directory.path(), "gnocchi.conf", &options);

@@ -423,7 +423,7 @@ fn senders() -> Vec<Heavy> {
         write!(line, "f{place}=1,").unwrap();
     }
     let line = line.trim_end_matches(',').to_owned();
-    let hosts = (0..2000).fold(String::new(), |mut text, place| {
+    let hosts = (0..400).fold(String::new(), |mut text, place| {
         writeln!(text, "m,host=new{place} f=1").unwrap();
         text
     });

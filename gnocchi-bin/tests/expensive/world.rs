@@ -11,7 +11,7 @@ pub(crate) const POINTS: usize = 300_000;
 
 /// Metrics of the wide resource, and resources of the type.
 pub(crate) const METRICS: usize = 1500;
-pub(crate) const RESOURCES: usize = 1500;
+pub(crate) const RESOURCES: usize = 400;
 
 /// The first of the points, in seconds.
 pub(crate) const START: usize = 1_700_000_000;
