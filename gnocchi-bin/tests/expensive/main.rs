@@ -122,7 +122,7 @@ async fn check(server: &Server, light: &Light, heavy: &Heavy) {
     let shown: String = text.chars().take(300).collect();
     match status {
         200..300 | 302 => {}
-        400 | 413 | 414 | 422 => assert!(!text.is_empty(), "{}", heavy.operation),
+        400 | 404 | 409 | 413 | 414 | 422 => assert!(!text.is_empty(), "{}", heavy.operation),
         503 | 504 => assert!(text.contains("[api] "), "{}: {shown}", heavy.operation),
         _ => panic!("{} {}: {status} {shown}", heavy.operation, heavy.what),
     }

@@ -192,7 +192,7 @@ fn queries(world: &World) -> Vec<Heavy> {
     });
     let sets = format!("(aggregate mean (metric {}))", sets.trim());
     let of_resources = |operations: &str| json!({"operations": operations, "resource_type": "generic", "search": {}});
-    let all = "(aggregate median (rolling median 2 (metric a* mean)))";
+    let all = "(aggregate median (metric (a* mean) (m* mean)))";
     let measures = "granularity=1&resample=2&aggregation=mean";
     let named = format!("/v1/resource/generic/wide/metric/{}/measures", name(0));
     let ids: String = world
@@ -282,12 +282,12 @@ fn queries(world: &World) -> Vec<Heavy> {
 
 fn searches(world: &World) -> Vec<Heavy> {
     let like = json!({"like": {"original_resource_id": format!("{}x", "%a".repeat(2000))}});
-    let any: Value = (0..400)
+    let any: Value = (0..300)
         .map(|place| json!({"like": {"original_resource_id": format!("%{}%{place}", "h_".repeat(20))}}))
         .collect();
     let deep = (0..2000).fold(json!({"=": {"id": "x"}}), |inner, _| json!({"not": inner}));
     let brackets = format!("{}{}", "[".repeat(500_000), "]".repeat(500_000));
-    let predicate = (0..800)
+    let predicate = (0..300)
         .map(|place| json!({"and": [{"!=": place}, {"≥": -place}]}))
         .collect::<Vec<_>>();
     let search = "/v1/search/resource/{type}";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use gnocchi_core::budget::QueryLimits;
 use gnocchi_core::error::BackendErrorKind;
 use gnocchi_core::policy::{Action, Enforcer};
 use gnocchi_core::{Drivers, Gnocchi, Settings};
@@ -232,6 +233,16 @@ impl Place {
         }
     }
 
+    /// The same things in a store that gives queries no time, or lets them compute and change nothing.
+    fn poor(&self, query_limits: QueryLimits) -> App {
+        let settings = Settings {
+            query_limits,
+            type_change_bytes_max: 0,
+            ..Settings::default()
+        };
+        App::with(self.app.gnocchi.drivers().clone(), settings)
+    }
+
     /// Returns what is asked for a status.
     fn app(&self, status: u16) -> App {
         match status {
@@ -244,6 +255,14 @@ impl Place {
                 };
                 self.with(hasty, AccessControl::default())
             }
+            422 => self.poor(QueryLimits {
+                cells_max: 0,
+                ..QueryLimits::default()
+            }),
+            504 => self.poor(QueryLimits {
+                timeout: Duration::ZERO,
+                ..QueryLimits::default()
+            }),
             503 => self.failing(BackendErrorKind::Unavailable),
             507 => self.failing(BackendErrorKind::Full),
             _ => self.app.clone(),

@@ -263,6 +263,7 @@ impl Budget {
     /// # Errors
     /// [`BudgetError::Timeout`].
     pub async fn finish<T>(&self, work: impl Future<Output = T>) -> Result<T, BudgetError> {
+        self.check()?;
         tokio::pin!(work);
         let unfinished = Unfinished(Some(self));
         let result = timeout_at(self.deadline(), work.as_mut()).await;

@@ -46,7 +46,7 @@ const SERVER: &str = "..";
 const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
 
 /// What is computed within a budget.
-const COMPUTED: [&str; 3] = ["/v1/aggregates", "/v1/aggregation/", "/v1/search/"];
+const COMPUTED: [&str; 3] = ["/v1/aggregates", "/v1/aggregation/", "/v1/search/metric"];
 
 /// Where what is posted only asks for something.
 const QUESTIONS: [&str; 3] = ["/v1/search/", "/v1/aggregates", "/v1/aggregation/"];
@@ -175,7 +175,8 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
     if reads_measures || begins(&COMPUTED) {
         statuses.extend([422, 504]);
     }
-    if operation.path.starts_with("/v1/resource/{type}") && operation.takes("limit") {
+    let lists_resources = begins(&["/v1/resource/{type}", "/v1/search/resource/"]);
+    if lists_resources && operation.takes("limit") {
         statuses.insert(504);
     }
     let fills_resources =
