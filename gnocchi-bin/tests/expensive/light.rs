@@ -21,11 +21,11 @@ pub(crate) struct Light {
 
 impl Light {
     pub(crate) fn start(server: &Server, world: &World) -> Self {
-        let (served, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let (count, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let measures = format!("/v1/metric/{}/measures", world.small);
         let client = server.client();
         let asking = tokio::spawn({
-            let (served, stop) = (Arc::clone(&served), Arc::clone(&stop));
+            let (count, stop) = (Arc::clone(&count), Arc::clone(&stop));
             async move {
                 let mut waits = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
@@ -36,14 +36,14 @@ impl Light {
                     let began = Instant::now();
                     client.get(&measures).await;
                     waits.push(began.elapsed());
-                    served.fetch_add(2, Ordering::Relaxed);
+                    count.fetch_add(2, Ordering::Relaxed);
                     tokio::time::sleep(PAUSE).await;
                 }
                 waits
             }
         });
         Self {
-            served,
+            served: count,
             stop,
             asking,
         }

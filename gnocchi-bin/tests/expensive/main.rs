@@ -87,7 +87,7 @@ async fn no_request_takes_the_server_away_from_the_others() {
     let waits = light.stop().await;
 
     let peak_mib = server.memory_kib("VmHWM") >> 10;
-    println!(
+    eprintln!(
         "{} light requests: median {:?}, p99 {:?}, longest {:?}; memory {before_mib} -> {peak_mib} MiB",
         waits.len(),
         waits[waits.len() / 2],
@@ -108,12 +108,12 @@ async fn no_request_takes_the_server_away_from_the_others() {
 
 /// Sends a request, which must succeed or be refused by a limit, in time, while the light client goes on.
 async fn check(server: &Server, light: &Light, heavy: &Heavy) {
-    let served = light.served();
+    let before = light.served();
     let began = Instant::now();
     let (status, text) = heavy.send(&server.url).await;
     let took = began.elapsed();
-    let meanwhile = light.served() - served;
-    println!(
+    let meanwhile = light.served() - before;
+    eprintln!(
         "{status} {:>6} ms, {meanwhile:>5} light requests meanwhile: {} {}",
         took.as_millis(),
         heavy.operation,

@@ -44,7 +44,7 @@ impl Heavy {
         self
     }
 
-    fn as_type(mut self, content_type: &'static str) -> Self {
+    fn typed(mut self, content_type: &'static str) -> Self {
         self.content_type = content_type;
         self
     }
@@ -173,6 +173,7 @@ fn nested(depth: usize, of: String, around: impl Fn(usize, String) -> String) ->
     (0..depth).fold(of, |inner, place| around(place, inner))
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of requests")]
 fn queries(world: &World) -> Vec<Heavy> {
     let long = &world.long;
     let medians = nested(60, format!("(metric {long} mean)"), |place, inner| {
@@ -432,11 +433,11 @@ fn senders() -> Vec<Heavy> {
     let statement = format!("/v1/influxdb/query?q=show+databases{}", "+".repeat(5000));
     let text = |operation, what, address: &str, body: String| Heavy {
         body: body.into_bytes(),
-        ..plain(operation, what, address).as_type("text/plain")
+        ..plain(operation, what, address).typed("text/plain")
     };
     let snappy = |operation, address: &str| Heavy {
         body: bomb.clone(),
-        ..plain(operation, "that claims to be huge", address).as_type("application/x-protobuf")
+        ..plain(operation, "that claims to be huge", address).typed("application/x-protobuf")
     };
     vec![
         plain(
@@ -496,7 +497,7 @@ fn resource_types() -> Vec<Heavy> {
             "/v1/resource_type/typed",
             &fills,
         )
-        .as_type("application/json-patch+json")
+        .typed("application/json-patch+json")
         .expect(422),
     ]
 }
