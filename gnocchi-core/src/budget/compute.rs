@@ -50,10 +50,11 @@ impl Budget {
         cells: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        self.check()?;
+        self.check_ended()?;
         if cells <= INLINE_CELLS_MAX {
             return Ok(work());
         }
+        self.check()?;
         let all = self.cells().saturating_add(cells as u64);
         if all <= SMALL_CELLS_MAX {
             return aside(work).await;

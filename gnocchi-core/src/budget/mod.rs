@@ -34,6 +34,9 @@ pub use memory::Held;
 pub(crate) use pool::Pool;
 pub use pool::QueryUsage;
 
+/// How many cells are computed before the clock is looked at.
+const CELLS_PER_LOOK: u64 = 1 << 14;
+
 /// What queries may take. The limits of time and cells are those of one query, the others are shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryLimits {
@@ -196,12 +199,18 @@ impl Budget {
     /// # Errors
     /// [`BudgetError::Timeout`], [`BudgetError::Abandoned`].
     pub fn check(&self) -> Result<(), BudgetError> {
-        if self.inner.ended.load(Ordering::Relaxed) {
-            return Err(BudgetError::Abandoned);
-        }
+        self.check_ended()?;
         let limit = self.limits().timeout;
         if self.inner.began.elapsed() >= limit {
             return Err(refused(BudgetError::Timeout { limit }));
+        }
+        Ok(())
+    }
+
+    /// Checks that somebody still waits for the query.
+    fn check_ended(&self) -> Result<(), BudgetError> {
+        if self.inner.ended.load(Ordering::Relaxed) {
+            return Err(BudgetError::Abandoned);
         }
         Ok(())
     }
@@ -217,7 +226,12 @@ impl Budget {
         if before.saturating_add(more) > limit {
             return Err(refused(BudgetError::TooManyCells { limit }));
         }
-        self.check()
+        // Looking at the clock costs more than computing a few cells.
+        if before / CELLS_PER_LOOK == before.saturating_add(more) / CELLS_PER_LOOK {
+            self.check_ended()
+        } else {
+            self.check()
+        }
     }
 
     /// Takes memory until what is returned is dropped.

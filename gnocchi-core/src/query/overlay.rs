@@ -72,8 +72,10 @@ impl Gnocchi {
         metrics: &[&Metric],
     ) -> Result<Vec<Overlay>, Error> {
         let mut overlays = Vec::with_capacity(metrics.len());
-        for chunk in metrics.chunks(METRICS_PER_CHUNK) {
-            budget.check()?;
+        for (index, chunk) in metrics.chunks(METRICS_PER_CHUNK).enumerate() {
+            if index > 0 {
+                budget.check()?;
+            }
             overlays.extend(self.overlays_of_chunk(budget, chunk).await?);
         }
         Ok(overlays)

@@ -214,7 +214,6 @@ impl Gnocchi {
         let mut frames = self.read_frames(&chunk).await?;
         let mut goes_on = false;
         loop {
-            budget.check()?;
             let bytes = bytes_of(&frames);
             let encoded = budget.hold(bytes)?;
             size = next_size(size, bytes);
@@ -241,6 +240,7 @@ impl Gnocchi {
             if !more {
                 return Ok((series, all));
             }
+            budget.check()?;
             (chunk, frames) = (next, next_frames?);
         }
     }
