@@ -75,8 +75,10 @@ pub async fn serve(
     if let Some(log) = &request_log {
         router = log.around(router);
     }
+    let connections_max = descriptors::connections(config.api.connections_max);
+    set_limits(&store.gnocchi().query_usage().limits, connections_max);
     let limits = Limits {
-        connections_max: descriptors::connections(config.api.connections_max),
+        connections_max,
         connections_per_address_max: config.api.connections_per_address_max,
         unread: config.api.response_timeout,
         drain: config.general.graceful_shutdown_timeout,
@@ -116,10 +118,6 @@ pub async fn serve(
 /// Adds what is looked up when monitoring asks.
 fn collected(metrics: PrometheusHandle, store: &Store, config: &Config) -> ProcessMetrics {
     let (gnocchi, data_dir) = (store.gnocchi().clone(), config.storage.data_dir.clone());
-    set_limits(
-        &store.gnocchi().query_usage().limits,
-        config.api.connections_max,
-    );
     ProcessMetrics::from(metrics)
         .with(Arc::new(StoreCollector::new(gnocchi, data_dir)))
         .with(Arc::new(ProcessCollector::new()))
