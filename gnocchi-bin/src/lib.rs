@@ -41,4 +41,5 @@ pub mod cli;
 pub mod config;
 mod files;
 pub mod outgoing;
+mod plural;
 pub mod runtime;

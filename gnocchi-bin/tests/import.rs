@@ -9,6 +9,8 @@
 mod forms;
 #[path = "import/late.rs"]
 mod late;
+#[path = "import/remarks.rs"]
+mod remarks;
 mod support;
 #[path = "import/tls.rs"]
 mod tls;

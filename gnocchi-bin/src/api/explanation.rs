@@ -1,10 +1,11 @@
 //! What was sent and what is allowed, in sentences for people. They stand beside the texts that clients compare.
 
 use carbonara::{AggregationMethod, Timespan};
-use gnocchi_core::model::ArchivePolicy;
+use gnocchi_core::model::{ArchivePolicy, ResourceId};
 use gnocchi_core::text::epoch::{EpochUnit, WrongUnit};
 use gnocchi_core::text::method;
 
+use super::error::ApiError;
 use super::schema::shown_text;
 use super::timespan::TimespanError;
 use super::timestamp::TimestampError;
@@ -17,6 +18,9 @@ const TIMESTAMPS: &str =
 const TIMESPANS: &str =
     "seconds (300), amounts with units from weeks to seconds (5 minutes) and clocks (0:05:00)";
 
+/// What rows can be resampled to.
+pub(crate) const RESAMPLED_TO: &str = "seconds (300), amounts with units from weeks to seconds (5 minutes), clocks (0:05:00) and the letters of the calendar Y, H, Q, M, W and D";
+
 /// The most aggregation methods that are listed one by one.
 const METHODS_LISTED_MAX: usize = 40;
 
@@ -28,7 +32,10 @@ pub(crate) fn timestamp(text: &str, error: TimestampError) -> String {
     let text = shown_text(text);
     match error {
         TimestampError::BeforeEpoch => format!("{text} is before 1970"),
-        TimestampError::Unparsable => format!("{text} is no timestamp; allowed are {TIMESTAMPS}"),
+        TimestampError::AfterRange => format!("{text} is after the year 2262"),
+        TimestampError::Unparsable => {
+            format!("{text} is not a timestamp; allowed are {TIMESTAMPS}")
+        }
     }
 }
 
@@ -43,10 +50,10 @@ fn number_of_seconds(seconds: f64, shown: &dyn std::fmt::Display, error: Timesta
     }
     match error {
         TimestampError::BeforeEpoch => format!("{shown} seconds is before 1970"),
-        TimestampError::Unparsable if seconds.is_finite() => {
-            format!("{shown} seconds since 1970 is after the year 2262")
+        TimestampError::AfterRange => format!("{shown} seconds since 1970 is after the year 2262"),
+        TimestampError::Unparsable => {
+            format!("{shown} is not a timestamp; allowed are {TIMESTAMPS}")
         }
-        TimestampError::Unparsable => format!("{shown} is no timestamp; allowed are {TIMESTAMPS}"),
     }
 }
 
@@ -54,7 +61,7 @@ fn number_of_seconds(seconds: f64, shown: &dyn std::fmt::Display, error: Timesta
 pub(crate) fn timespan(text: &str, error: TimespanError) -> String {
     let shown = shown_text(text);
     match error {
-        TimespanError::Unparsable => format!("{shown} is no duration; allowed are {TIMESPANS}"),
+        TimespanError::Unparsable => format!("{shown} is not a duration; allowed are {TIMESPANS}"),
         TimespanError::NotPositive => format!("{shown} is not longer than zero"),
     }
 }
@@ -81,6 +88,17 @@ fn methods(methods: &[AggregationMethod]) -> String {
         0 => names,
         more => format!("{names} and {more} more"),
     }
+}
+
+/// Adds the id of a resource that was sent to an error that names the one that was made of it.
+pub(crate) fn about_resource(error: ApiError, sent: &str, id: ResourceId) -> ApiError {
+    if sent.eq_ignore_ascii_case(&id.to_string()) {
+        return error;
+    }
+    error.explained(format!(
+        "the id {} was sent; an id that is not a UUID is turned into one, for each user or project separately",
+        shown_text(sent)
+    ))
 }
 
 /// Explains which granularities an archive policy keeps.
@@ -115,19 +133,21 @@ mod tests {
         check(
             "soon",
             unparsable,
-            "\"soon\" is no timestamp; allowed are ISO 8601",
+            "\"soon\" is not a timestamp; allowed are ISO 8601",
         );
         check(
             "1714521600000",
-            unparsable,
+            TimestampError::AfterRange,
             "1714521600000 looks like milliseconds since 1970 (2024-05-01T00:00:00Z), but seconds are expected",
         );
+        let after = TimestampError::AfterRange;
         check(
             "9300000000",
-            unparsable,
+            after,
             "9300000000 seconds since 1970 is after the year 2262",
         );
-        check("nan", unparsable, "nan is no timestamp");
+        check("9999-01-01", after, "\"9999-01-01\" is after the year 2262");
+        check("nan", unparsable, "nan is not a timestamp");
         check("-5", before, "-5 seconds is before 1970");
         check("1969-01-01", before, "\"1969-01-01\" is before 1970");
         assert_eq!(seconds(-1.5, before), "-1.5 seconds is before 1970");
@@ -142,7 +162,7 @@ mod tests {
         check(
             "1 month",
             TimespanError::Unparsable,
-            "\"1 month\" is no duration; allowed are seconds (300)",
+            "\"1 month\" is not a duration; allowed are seconds (300)",
         );
         check(
             "0",

@@ -15,8 +15,10 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// Why a text or number is not a timestamp that can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TimestampError {
-    /// It cannot be read, or lies after the year 2262.
+    /// It cannot be read.
     Unparsable,
+    /// It lies after the year 2262.
+    AfterRange,
     /// It lies before 1970.
     BeforeEpoch,
 }
@@ -24,7 +26,7 @@ pub enum TimestampError {
 impl fmt::Display for TimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unparsable => "Unable to convert timestamps",
+            Self::Unparsable | Self::AfterRange => "Unable to convert timestamps",
             Self::BeforeEpoch => "Timestamp must be after Epoch",
         })
     }
@@ -77,7 +79,7 @@ pub fn parse_styled(text: &str, now: Timestamp) -> Result<(Timestamp, Style), Ti
     let timestamp = now
         .as_nanosecond()
         .checked_add(distance)
-        .ok_or(TimestampError::Unparsable)?;
+        .ok_or(TimestampError::AfterRange)?;
     let timestamp =
         Timestamp::from_nanosecond(timestamp).map_err(|_| TimestampError::BeforeEpoch)?;
     Ok((timestamp, Style::Relative))
@@ -93,6 +95,7 @@ pub fn from_seconds(seconds: f64) -> Result<Timestamp, TimestampError> {
             Timestamp::from_nanosecond(nanoseconds).map_err(|_| TimestampError::BeforeEpoch)
         }
         None if seconds < 0.0 && seconds.is_finite() => Err(TimestampError::BeforeEpoch),
+        None if seconds.is_finite() => Err(TimestampError::AfterRange),
         None => Err(TimestampError::Unparsable),
     }
 }
@@ -143,7 +146,7 @@ impl IsoReader {
             .checked_mul(NANOSECONDS_PER_SECOND)
             .and_then(|whole| whole.checked_add(nanosecond))
             .and_then(|total| Timestamp::from_nanosecond(total).ok())
-            .ok_or(TimestampError::Unparsable)
+            .ok_or(TimestampError::AfterRange)
     }
 
     /// Returns whole seconds since the epoch and the nanoseconds on top.

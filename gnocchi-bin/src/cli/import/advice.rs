@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use carbonara::constants::NANOSECONDS_PER_SECOND;
 
-use super::client::{MetricWindow, Target};
+use super::client::Target;
 use super::timestamp::shown;
+use super::window::MetricWindow;
+use crate::plural::counted;
 
 /// The reason that the server gives for points that are too old.
 pub(super) const TOO_LATE: &str = "too_late";
@@ -16,7 +18,9 @@ pub(super) const TOO_LATE: &str = "too_late";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TooLate {
     pub(super) file: PathBuf,
-    /// What was sent together, of which at least one metric had points that were too old.
+    /// The id of a metric that had some.
+    pub(super) metric: String,
+    /// What was sent together with them.
     pub(super) sent: Vec<Span>,
     pub(super) points: usize,
     /// Whether the file was sent in pieces that are not in the order of time.
@@ -39,13 +43,6 @@ pub(super) struct Explained<'a> {
     pub(super) window: MetricWindow,
 }
 
-impl MetricWindow {
-    /// Returns whether the metric takes no point of this timestamp any more.
-    pub(super) fn is_too_late(&self, timestamp_ns: i64) -> bool {
-        u64::try_from(buckets_back(timestamp_ns, self)).unwrap_or_default() > self.back_window
-    }
-}
-
 /// Returns how many buckets of the coarsest granularity the back window must have for a point.
 fn buckets_back(oldest_ns: i64, window: &MetricWindow) -> i64 {
     let distance = window.newest_block.as_nanosecond() - oldest_ns;
@@ -56,27 +53,14 @@ fn buckets_back(oldest_ns: i64, window: &MetricWindow) -> i64 {
 /// Says why points were too old, and what to do, with the options that do it.
 pub(super) fn about(late: &TooLate, explained: Option<&Explained<'_>>, target: &Target) -> String {
     let mut text = String::new();
-    let (file, points) = (late.file.display(), late.points);
-    let plural = if points == 1 {
-        "point was"
-    } else {
-        "points were"
-    };
+    let were = if late.points == 1 { "was" } else { "were" };
     let _ = writeln!(
         text,
-        "{points} {plural} older than the back window of the metric and not taken (too_late). A metric takes points until its newest point is further ahead than the back window of its archive policy."
+        "{} {were} older than the back window of the metric and not stored (too_late). A metric accepts points that are older than its newest one by no more than the back window of its archive policy.",
+        counted(late.points, "point")
     );
-    if let Some(Explained { span, window }) = explained {
-        let seconds = window.granularity.as_nanosecond() / NANOSECONDS_PER_SECOND;
-        let _ = writeln!(
-            text,
-            "  {file}: metric {} has archive policy {} (back_window {} of {seconds} s) and a point of {} or newer; the file begins at {}.",
-            span.metric,
-            window.policy,
-            window.back_window,
-            shown(window.newest_block.as_nanosecond()),
-            shown(span.oldest_ns),
-        );
+    if let Some(explained) = explained {
+        let _ = writeln!(text, "{}", about_metric(late, explained));
     }
     let policy = target.policy.as_deref().unwrap_or("POLICY");
     let file = shell_word(&late.file);
@@ -84,12 +68,12 @@ pub(super) fn about(late: &TooLate, explained: Option<&Explained<'_>>, target: &
     if late.goes_back {
         let _ = writeln!(
             text,
-            "  - {file} is too long to be sorted at once and not in the order of time: sort it first (for example: sort -t, -k1,1 {file} > sorted.csv), and import it into metrics that have no points yet."
+            "  - {file} is too long to be sorted at once and is not in the order of time: sort it first (for example: sort -t, -k1,1 {file} > sorted.csv), and import it into metrics that have no points yet."
         );
     }
     let _ = writeln!(
         text,
-        "  - metrics that have no points yet take points of any age: gnocchi import --create --policy {policy} --resource {}-history {file}",
+        "  - metrics that have no points yet accept points of any age: gnocchi import --create --policy {policy} --resource {}-history {file}",
         target.resource
     );
     let needed = explained.map_or_else(
@@ -98,9 +82,32 @@ pub(super) fn about(late: &TooLate, explained: Option<&Explained<'_>>, target: &
     );
     let _ = write!(
         text,
-        "  - to go on with old and new points in turn, create the metrics with an archive policy that has \"back_window\": {needed} or more (it counts buckets of the coarsest granularity, and is fixed by the first points): gnocchi import --create --policy THAT_POLICY --resource OTHER {file}"
+        "  - metrics that are to accept old and new points in turn need an archive policy with \"back_window\": {needed} or more (it counts buckets of the coarsest granularity): gnocchi import --create --policy THAT_POLICY --resource OTHER {file}\n    The back window of an existing policy can be enlarged (PATCH /v1/archive_policy/NAME), but what its metrics reject by now they keep rejecting: their window grows with the points that come after the change."
     );
     text
+}
+
+/// Says what a metric accepts.
+fn about_metric(late: &TooLate, Explained { span, window }: &Explained<'_>) -> String {
+    let seconds = window.granularity.as_nanosecond() / NANOSECONDS_PER_SECOND;
+    let MetricWindow {
+        policy,
+        back_window,
+        ..
+    } = window;
+    let reaches = i64::try_from(*back_window).unwrap_or(i64::MAX);
+    let grown = if buckets_back(span.oldest_ns, window) <= reaches {
+        "; that back window would be long enough, but was shorter when the metric got its points"
+    } else {
+        ""
+    };
+    format!(
+        "  {}: metric {} has archive policy {policy} (back_window {back_window} of {seconds} s) and a point of {} or newer; the file begins at {}{grown}.",
+        late.file.display(),
+        span.metric,
+        shown(window.newest_block.as_nanosecond()),
+        shown(span.oldest_ns),
+    )
 }
 
 /// Quotes a path for a shell if it needs that.
@@ -133,6 +140,7 @@ mod tests {
     fn late(goes_back: bool) -> TooLate {
         TooLate {
             file: "old data.csv".into(),
+            metric: "id".into(),
             sent: vec![Span {
                 metric: "cpu".into(),
                 oldest_ns: 90 * HOUR_NS - 1,
@@ -157,8 +165,6 @@ mod tests {
         assert_eq!(needed(90 * HOUR_NS), 10);
         assert_eq!(needed(90 * HOUR_NS - 1), 11);
         assert_eq!(needed(200 * HOUR_NS), 0);
-        assert!(window(100).is_too_late(99 * HOUR_NS));
-        assert!(!window(100).is_too_late(100 * HOUR_NS));
     }
 
     #[test]
@@ -171,6 +177,7 @@ mod tests {
         let text = about(&late_once, Some(&explained), &target());
         for part in [
             "3 points were older than the back window",
+            "stored (too_late)",
             "metric cpu has archive policy medium (back_window 0 of 3600 s)",
             "--create --policy POLICY --resource web-1-history 'old data.csv'",
             "\"back_window\": 11 or more",
@@ -178,6 +185,20 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains("sort "), "{text}");
+        assert!(!text.contains("long enough"), "{text}");
+        let explained = Explained {
+            window: MetricWindow {
+                back_window: 11,
+                ..window(100)
+            },
+            ..explained
+        };
+        let text = about(&late_once, Some(&explained), &target());
+        assert!(text.contains("(back_window 11 of 3600 s)"), "{text}");
+        assert!(
+            text.contains("would be long enough, but was shorter"),
+            "{text}"
+        );
         let text = about(&late(true), None, &target());
         assert!(text.contains("sort it first"), "{text}");
         assert!(text.contains("\"back_window\": N or more"), "{text}");

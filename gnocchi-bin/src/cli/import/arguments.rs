@@ -17,18 +17,20 @@ use super::timestamp::{EpochUnit, TimestampForm};
 /// column `value` has a metric in each column beside the timestamp, named by the first line (see --wide).
 ///
 /// The separator (comma, semicolon, tab or |) and the decimal mark are detected from the first lines. UTF-16, byte order marks,
-/// the line `sep=;` of spreadsheets and gzip are understood. `-` is the standard input.
+/// the line `sep=;` of spreadsheets and gzip are understood. `-` is the standard input, whose only metric --metric names.
 ///
 /// Timestamps are ISO 8601 (`2024-05-01 12:00:00`, a `T` instead of the space, fractions of seconds; `Z`, `UTC` or an offset, with
-/// or without a space before it; without a zone they are UTC) or count seconds since 1970 (see --epoch-unit). Of several lines
-/// with the same timestamp the last one counts. Cells that are empty or hold NaN, NA, null or - have no measure; they are
-/// counted. Lines that cannot be read are reported with file, line, column and text and left out; the rest is sent. A quoted
-/// field ends on the line on which it begins.
+/// or without a space before it; without a zone they are UTC) or count seconds since 1970 (see --epoch-unit). All other forms,
+/// `01.05.2024 12:00` or `5/1/2024` among them, are described with --timestamp-format. Of several lines with the same timestamp
+/// the last one counts. Cells that are empty or hold NaN, NA, null or - have no measure; they are counted. Lines that cannot be
+/// read are reported with file, line, column and text and left out; the rest is sent. A quoted field ends on the line on which it
+/// begins.
 ///
 /// The points of a file are sorted by time (4 million at a time, if it has more), and of several files with the same metric the
 /// one that begins first is sent first. A metric rejects points that are older than its newest point by more than its back
 /// window: import older data into new metrics (--create with another --resource), or create the metrics with an archive policy
-/// whose `back_window` is long enough (--create with --policy).
+/// whose `back_window` is long enough (--create with --policy). A `back_window` that is enlarged later counts for what comes then:
+/// points that a metric rejects already, it keeps rejecting.
 ///
 /// All metrics belong to one resource, `import` unless --resource names another one. Without --create it and its metrics must
 /// exist.
@@ -41,7 +43,7 @@ pub(in crate::cli) struct ImportArgs {
     /// The resource that the metrics belong to: a UUID or a name.
     #[arg(long, value_name = "ID", default_value = "import")]
     pub(super) resource: String,
-    /// The archive policy of metrics that are created; without it the rules of the server choose.
+    /// The archive policy of metrics that are created; without it the rules of the server choose. Metrics that exist keep theirs.
     #[arg(long, value_name = "NAME", requires = "create")]
     pub(super) policy: Option<String>,
     /// Create the resource (of type `generic`) and its metrics where they are missing.
@@ -57,7 +59,8 @@ pub(in crate::cli) struct ImportArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Form of the files")]
 struct FormArgs {
-    /// The separator of columns: one character, or `tab` [default: detected].
+    /// The separator of columns: `tab`, `space`, or a punctuation mark that occurs neither in numbers nor in timestamps
+    /// [default: detected].
     #[arg(long, value_name = "CHARACTER")]
     delimiter: Option<Delimiter>,
     /// The decimal mark of numbers [default: detected].
@@ -77,7 +80,7 @@ struct FormArgs {
     /// Every column beside the timestamp, or every --value-column, is a metric of its name.
     #[arg(long)]
     wide: bool,
-    /// The name of the metric of a file, instead of the name of the file.
+    /// The name of the metric of a file, instead of the name of the file. For one file, with one column of values.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["wide", "metric_column"])]
     metric: Option<String>,
     /// What a timestamp that is a plain number counts.
@@ -92,7 +95,7 @@ struct FormArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct ServerArgs {
-    /// The server: its address, http or https.
+    /// The address of the server, http or https, without `/v1`.
     #[arg(
         long,
         value_name = "URL",

@@ -5,20 +5,19 @@ use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use carbonara::{Timespan, Timestamp};
 use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::OnceCell;
 
+use super::advice::TOO_LATE;
 use super::arguments::ServerArgs;
 use super::batch::Batch;
 use super::credentials::{Credentials, SecretError};
+use super::refusal::{hint, reason};
 use super::report::Taken;
-use super::timestamp::shown as shown_timestamp;
-use crate::api::timespan;
-use crate::api::timestamp::parse_iso;
 use crate::cli::Failure;
 use crate::outgoing::{self, OutgoingError, TlsSettings, Verification};
 
@@ -84,6 +83,14 @@ pub(super) enum ClientError {
         /// Its explanation.
         reason: String,
     },
+    /// The server refuses to create the resource.
+    #[error("cannot create the resource {resource:?}: {source}")]
+    Resource {
+        /// The resource, as the user calls it.
+        resource: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The response makes no sense.
     #[error("the response of the server cannot be understood; is it older than this program?")]
     Response {
@@ -101,6 +108,7 @@ impl ClientError {
             | Self::Tls(_)
             | Self::Unreachable { .. }
             | Self::Redirected { .. }
+            | Self::Resource { .. }
             | Self::Response { .. } => true,
             Self::Refused { status, .. } => {
                 matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND)
@@ -123,22 +131,6 @@ impl ClientError {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         Self::Tool(Box::new(error))
-    }
-}
-
-/// Says what can be done about a refusal, if that is known.
-fn hint(status: StatusCode, reason: &str) -> &'static str {
-    match status {
-        StatusCode::BAD_REQUEST if reason.starts_with("Unknown ") => {
-            " (--create creates what is missing)"
-        }
-        StatusCode::BAD_REQUEST if reason.contains("no archive policy rule found") => {
-            " (--policy names the archive policy of new metrics)"
-        }
-        StatusCode::UNAUTHORIZED => {
-            " (see --user, --password-file and --token-file, or GNOCCHI_PASSWORD and GNOCCHI_TOKEN)"
-        }
-        _ => "",
     }
 }
 
@@ -180,45 +172,6 @@ struct MetricReport {
     rejected: BTreeMap<String, usize>,
 }
 
-/// What decides which points a metric takes.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct MetricWindow {
-    /// The beginning of the newest bucket of the coarsest granularity.
-    pub(super) newest_block: Timestamp,
-    /// The coarsest granularity.
-    pub(super) granularity: Timespan,
-    /// The name of its archive policy.
-    pub(super) policy: String,
-    /// How many buckets of the coarsest granularity older than the newest one are taken.
-    pub(super) back_window: u64,
-}
-
-/// The wire form of a metric, as far as it is read.
-#[derive(Debug, Deserialize)]
-struct MetricView {
-    archive_policy: PolicyView,
-}
-
-#[derive(Debug, Deserialize)]
-struct PolicyView {
-    name: String,
-    back_window: u64,
-    definition: Vec<LevelView>,
-    aggregation_methods: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct LevelView {
-    granularity: String,
-}
-
-/// The wire form of an error.
-#[derive(Debug, Deserialize)]
-struct ErrorBody {
-    title: String,
-    description: serde_json::Value,
-}
-
 /// A connection to one server, as one user, for one target.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -227,6 +180,27 @@ pub(super) struct Client {
     target: Target,
     /// Whether the server has responded before: then it is worth while to wait for it.
     reached: AtomicBool,
+    /// What the resource has, once it is known to exist.
+    found: OnceCell<Found>,
+}
+
+/// What the resource had before the first points were sent.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Its metrics whose archive policy is not the one that was named, with theirs.
+    pub(super) of_other_policies: BTreeMap<String, String>,
+}
+
+/// The wire form of a metric in a listing, as far as it is read.
+#[derive(Debug, Deserialize)]
+struct ListedMetric {
+    name: Option<String>,
+    archive_policy: ListedPolicy,
+}
+
+#[derive(Debug, Deserialize)]
+struct ListedPolicy {
+    name: String,
 }
 
 impl Client {
@@ -261,6 +235,7 @@ impl Client {
             credentials,
             target,
             reached: AtomicBool::new(false),
+            found: OnceCell::new(),
         })
     }
 
@@ -269,23 +244,72 @@ impl Client {
         &self.target
     }
 
-    /// Makes sure that the server responds, and that the resource exists, if it may be created.
+    /// Makes sure that the server responds, and that the archive policy exists if one is named. Nothing is created yet: there may be
+    /// nothing to send.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the server cannot be reached, or knows no such policy.
     pub(super) async fn prepare(&self) -> Result<(), ClientError> {
-        if !self.target.create {
-            return self
-                .call(&Method::GET, "/v1/capabilities", String::new())
-                .await
-                .map(|_| ());
+        self.call(&Method::GET, "/v1/capabilities", String::new())
+            .await?;
+        if let Some(policy) = &self.target.policy {
+            let path = format!("/v1/archive_policy/{}", escaped(policy));
+            self.call(&Method::GET, &path, String::new()).await?;
         }
+        Ok(())
+    }
+
+    /// Makes sure that the resource exists, if it may be created; what it had before is found out once.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the resource cannot be created.
+    pub(super) async fn find_resource(&self) -> Result<&Found, ClientError> {
+        self.found
+            .get_or_try_init(|| async {
+                if !self.target.create || self.create_resource().await? {
+                    return Ok(Found::default());
+                }
+                let of_other_policies = match &self.target.policy {
+                    Some(policy) => self.metrics_of_other_policies(policy).await,
+                    None => BTreeMap::new(),
+                };
+                Ok(Found { of_other_policies })
+            })
+            .await
+    }
+
+    /// Creates the resource; returns whether it did not exist.
+    async fn create_resource(&self) -> Result<bool, ClientError> {
         let body = serde_json::json!({ "id": self.target.resource }).to_string();
         match self.call(&Method::POST, "/v1/resource/generic", body).await {
-            Ok(_)
-            | Err(ClientError::Refused {
+            Ok(_) => Ok(true),
+            Err(ClientError::Refused {
                 status: StatusCode::CONFLICT,
                 ..
-            }) => Ok(()),
-            Err(error) => Err(error),
+            }) => Ok(false),
+            Err(source) => Err(ClientError::Resource {
+                resource: self.target.resource.clone(),
+                source: Box::new(source),
+            }),
         }
+    }
+
+    /// Returns the metrics of the resource with another archive policy; none if they cannot be listed, since they only make a remark.
+    async fn metrics_of_other_policies(&self, policy: &str) -> BTreeMap<String, String> {
+        let path = format!(
+            "/v1/resource/generic/{}/metric",
+            escaped(&self.target.resource)
+        );
+        let listed = self.call(&Method::GET, &path, String::new()).await;
+        let metrics: Vec<ListedMetric> = listed
+            .ok()
+            .and_then(|body| serde_json::from_slice(&body).ok())
+            .unwrap_or_default();
+        metrics
+            .into_iter()
+            .filter(|metric| metric.archive_policy.name != policy)
+            .filter_map(|metric| Some((metric.name?, metric.archive_policy.name)))
+            .collect()
     }
 
     /// Sends one batch.
@@ -299,8 +323,15 @@ impl Client {
         let reports: BTreeMap<String, MetricReport> =
             serde_json::from_slice(&answer).map_err(|source| ClientError::Response { source })?;
         let mut taken = Taken::default();
-        for report in reports.into_values() {
+        for (metric, report) in reports {
             taken.accepted += report.accepted;
+            if report
+                .rejected
+                .get(TOO_LATE)
+                .is_some_and(|points| *points > 0)
+            {
+                taken.late_metrics.push(metric);
+            }
             for (reason, points) in report
                 .rejected
                 .into_iter()
@@ -312,45 +343,7 @@ impl Client {
         Ok(taken)
     }
 
-    /// Returns what the archive policy of a metric takes, and the newest point that the metric has at or after a timestamp; `None`
-    /// when the server does not say it.
-    pub(super) async fn window(&self, metric: &str, after_ns: i64) -> Option<MetricWindow> {
-        let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let path = format!(
-            "/v1/resource/generic/{}/metric/{}",
-            escape(&self.target.resource),
-            escape(metric)
-        );
-        let shown = self.call(&Method::GET, &path, String::new()).await.ok()?;
-        let MetricView {
-            archive_policy: policy,
-        } = serde_json::from_slice(&shown).ok()?;
-        let granularities = policy.definition.iter();
-        let granularity = granularities
-            .filter_map(|level| timespan::parse(&level.granularity).ok())
-            .max()?;
-        let seconds = granularity.as_second_f64();
-        let (method, start) = (
-            policy.aggregation_methods.first()?,
-            shown_timestamp(after_ns),
-        );
-        let path = format!(
-            "{path}/measures?granularity={seconds}&aggregation={}&start={}",
-            escape(method),
-            escape(&start)
-        );
-        let read = self.call(&Method::GET, &path, String::new()).await.ok()?;
-        let rows: Vec<(String, f64, f64)> = serde_json::from_slice(&read).ok()?;
-        let (newest, ..) = rows.last()?;
-        Some(MetricWindow {
-            newest_block: parse_iso(newest.as_bytes()).ok()?,
-            granularity,
-            policy: policy.name,
-            back_window: policy.back_window,
-        })
-    }
-
-    async fn call(
+    pub(super) async fn call(
         &self,
         method: &Method,
         path: &str,
@@ -424,45 +417,14 @@ impl Client {
     }
 }
 
-/// Returns the explanation in an error body.
-fn reason(status: StatusCode, answer: &[u8]) -> String {
-    match serde_json::from_slice::<ErrorBody>(answer) {
-        Ok(ErrorBody {
-            description: serde_json::Value::String(text),
-            ..
-        }) if !text.is_empty() => text,
-        Ok(ErrorBody { title, description }) if description.is_null() || description == "" => title,
-        Ok(ErrorBody { description, .. }) => description.to_string(),
-        Err(_) => status
-            .canonical_reason()
-            .unwrap_or("no explanation")
-            .to_owned(),
-    }
+/// Escapes a text as a part of a path.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn explanations_are_found() {
-        let check = |body: &str, expected: &str| {
-            assert_eq!(reason(StatusCode::BAD_REQUEST, body.as_bytes()), expected);
-        };
-        check(
-            r#"{"code": 400, "title": "Bad Request", "description": "Unknown metrics: a/b"}"#,
-            "Unknown metrics: a/b",
-        );
-        check(
-            r#"{"code": 400, "title": "Bad Request", "description": {"cause": "x"}}"#,
-            r#"{"cause":"x"}"#,
-        );
-        check(
-            r#"{"code": 403, "title": "Forbidden", "description": ""}"#,
-            "Forbidden",
-        );
-        check("<html>", "Bad Request");
-    }
 
     #[test]
     fn unknown_things_get_a_hint() {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use gnocchi_core::model::METRIC_NAME_CHARACTERS_MAX;
 
 use super::record::Record;
+use crate::plural::counted;
 
 /// Names of a column with timestamps, the plainest first; upper and lower case are the same.
 const TIMESTAMP_NAMES: [&str; 13] = [
@@ -141,7 +142,8 @@ impl Layout {
         let number = |column: &Column| match column {
             Column::Number(number) if number.get() <= fields => Ok(number.get() - 1),
             Column::Number(number) => Err(format!(
-                "there is no column {number}: the line has {fields} fields"
+                "there is no column {number}: the line has {}",
+                counted(fields, "field")
             )),
             Column::Name(name) => Err(format!(
                 "there is no column {name:?}: the first line names no columns ({})",
@@ -156,7 +158,7 @@ impl Layout {
             .unwrap_or(0);
         if !first.get(timestamp).is_some_and(&is_timestamp) {
             return Err(format!(
-                "no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: {}; see --timestamp-column",
+                "no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: {}; see --timestamp-column and --timestamp-format",
                 listed(first)
             ));
         }
@@ -215,10 +217,35 @@ impl Layout {
         used.sort_unstable();
         match used.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => Err(format!(
-                "{} is named twice for different things",
+                "{} is chosen twice, for different things",
                 self.column(pair[0])
             )),
             None => Ok(self),
+        }
+    }
+
+    /// Makes the layout of a file whose only metric the user has named.
+    ///
+    /// # Errors
+    /// The columns that make several metrics.
+    pub(super) fn of_one_metric(mut self, name: &str) -> Result<Self, ColumnsProblem> {
+        match &self.values {
+            Values::OfFile(_) => Ok(self),
+            Values::Wide(columns) if columns.len() == 1 => {
+                self.values = Values::OfFile(columns[0]);
+                Ok(self)
+            }
+            Values::Wide(columns) => {
+                let columns: Vec<_> = columns.iter().map(|column| self.column(*column)).collect();
+                Err(format!(
+                    "--metric {name} names one metric, and each of these columns is one: {}; choose one with --value-column",
+                    columns.join(", ")
+                ))
+            }
+            Values::Named { metric, .. } => Err(format!(
+                "--metric {name} names one metric, and {} names the one of each line: leave out --metric, or the column",
+                self.column(*metric)
+            )),
         }
     }
 
@@ -359,7 +386,8 @@ impl<'a> Header<'a> {
         match column {
             Column::Number(number) if number.get() <= fields => Ok(number.get() - 1),
             Column::Number(number) => Err(format!(
-                "there is no column {number}: the first line has {fields} fields ({})",
+                "there is no column {number}: the first line has {} ({})",
+                counted(fields, "field"),
                 listed(self.names)
             )),
             Column::Name(name) => self.only(name)?.ok_or_else(|| {
@@ -449,7 +477,7 @@ pub(super) fn metric_name_problem(name: &str) -> Option<String> {
     }
     if name.contains('/') {
         return Some(format!(
-            "the name {name:?} has a slash, and names of metrics have none"
+            "the name {name:?} has a slash, which names of metrics must not have"
         ));
     }
     // Bytes are counted first since they are never fewer than characters, and known.

@@ -131,7 +131,7 @@ fn files_without_header_have_two_columns() {
     refused(
         &[DAY, "1"],
         &choice(Some("1"), &["1"]),
-        "column 1 is named twice",
+        "column 1 is chosen twice",
     );
 }
 
@@ -177,7 +177,7 @@ fn what_is_ambiguous_is_refused() {
         "see --timestamp-column",
     );
     let twice = choice(None, &["cpu", "2"]);
-    refused(&["time", "cpu"], &twice, "named twice");
+    refused(&["time", "cpu"], &twice, "chosen twice");
 }
 
 #[test]

@@ -95,12 +95,32 @@ struct Score {
 }
 
 /// A delimiter that cannot be used.
-#[derive(Debug)]
-pub(super) struct DelimiterError;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DelimiterError {
+    /// It is not one character of ASCII.
+    NotOneCharacter,
+    /// It occurs in fields: in timestamps, numbers and names, or as the quotation mark.
+    InsideFields(char),
+}
 
 impl fmt::Display for DelimiterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it is one character such as , or ; or | or the word tab")
+        const ALLOWED: &str = "allowed are tab, space and the punctuation of ASCII, such as , ; | and ~, but not \" . - + or :";
+        match self {
+            Self::NotOneCharacter => write!(
+                f,
+                "it is not one character of ASCII, nor one of the words tab, space, comma and semicolon; {ALLOWED}"
+            ),
+            Self::InsideFields(character) => {
+                let place = match character {
+                    '"' => "encloses fields",
+                    ':' | '-' | '+' => "is part of timestamps",
+                    '.' => "is part of numbers",
+                    _ => "is part of names, numbers and timestamps",
+                };
+                write!(f, "{character} {place}; {ALLOWED}")
+            }
+        }
     }
 }
 
@@ -112,10 +132,12 @@ impl TryFrom<u8> for Delimiter {
     fn try_from(byte: u8) -> Result<Self, DelimiterError> {
         let is_used_otherwise =
             byte.is_ascii_alphanumeric() || matches!(byte, b'"' | b'.' | b'-' | b'+' | b':');
-        if byte == b'\t' || ((b' '..=b'~').contains(&byte) && !is_used_otherwise) {
+        if is_used_otherwise {
+            Err(DelimiterError::InsideFields(char::from(byte)))
+        } else if byte == b'\t' || (b' '..=b'~').contains(&byte) {
             Ok(Self(byte))
         } else {
-            Err(DelimiterError)
+            Err(DelimiterError::NotOneCharacter)
         }
     }
 }
@@ -130,7 +152,7 @@ impl FromStr for Delimiter {
             ("semicolon", _) => Ok(Self(b';')),
             ("space", _) => Ok(Self(b' ')),
             (_, [byte]) => Self::try_from(*byte),
-            _ => Err(DelimiterError),
+            _ => Err(DelimiterError::NotOneCharacter),
         }
     }
 }
@@ -166,6 +188,10 @@ mod tests {
         for text in ["", "ab", "a", "1", "\"", "\n", "€", ":"] {
             assert!(text.parse::<Delimiter>().is_err(), "{text:?}");
         }
+        let refused = |text: &str| text.parse::<Delimiter>().unwrap_err().to_string();
+        assert!(refused(":").starts_with(": is part of timestamps; allowed are tab, space"));
+        assert!(refused(".").starts_with(". is part of numbers"));
+        assert!(refused("€").starts_with("it is not one character of ASCII"));
     }
 
     #[test]

@@ -142,15 +142,30 @@ impl FileReader {
             problem,
         })?;
         looked_at.reverse();
-        let file_metric = options.metric.clone().unwrap_or_else(|| metric_name(path));
-        if let Values::OfFile(_) = form.layout.values
-            && let Some(problem) = metric_name_problem(&file_metric)
-        {
-            return Err(FileError::Form {
-                path: path.to_owned(),
-                line: 1,
-                problem: format!("the metric of the file cannot be created: {problem}"),
-            });
+        let of_form = |problem| FileError::Form {
+            path: path.to_owned(),
+            line: 1,
+            problem,
+        };
+        let file_metric = match &options.metric {
+            Some(name) => name.clone(),
+            None => metric_name(path),
+        };
+        if let Values::OfFile(_) = form.layout.values {
+            // Shells call pipes of their own `/dev/fd/63`.
+            let is_nameless = source::is_standard_input(path)
+                || path.starts_with("/dev")
+                || path.starts_with("/proc");
+            if options.metric.is_none() && is_nameless {
+                return Err(of_form(
+                    "this input has no name that its metric could have; see --metric".into(),
+                ));
+            }
+            if let Some(problem) = metric_name_problem(&file_metric) {
+                return Err(of_form(format!(
+                    "the metric of the file cannot be created: {problem}"
+                )));
+            }
         }
         Ok(Self {
             path: path.to_owned(),

@@ -143,7 +143,7 @@ fn a_column_names_the_metric() {
             (5, "column 2 (metric): it has no name"),
             (
                 6,
-                "column 2 (metric): the name \"a/b\" has a slash, and names of metrics have none"
+                "column 2 (metric): the name \"a/b\" has a slash, which names of metrics must not have"
             )
         ]
     );
@@ -179,11 +179,11 @@ fn each_column_may_be_a_metric() {
 fn columns_of_text_are_no_metrics() {
     refused(
         "time,host,cpu\n10,web-1,1\n",
-        "DIR/load.csv:2: column 2 (host) holds no numbers but \"web-1\"; name the columns with values by --value-column",
+        "DIR/load.csv:2: column 2 (host) holds text (\"web-1\"), not numbers; choose the columns with values by --value-column",
     );
     refused(
         "time,cpu,\n10,1,7\n",
-        "DIR/load.csv:2: column 3 holds \"7\" but has no name in the first line; name the columns with values by --value-column",
+        "DIR/load.csv:2: column 3 holds \"7\" but has no name in the first line; choose the columns with values by --value-column",
     );
     let options = FileOptions {
         columns: ColumnChoice {
@@ -194,6 +194,28 @@ fn columns_of_text_are_no_metrics() {
     };
     let piece = read(b"time,host,cpu\n10,web-1,1\n", &options).unwrap();
     assert_eq!(points(&piece), [("load", vec![10], vec![1.0])]);
+}
+
+#[test]
+fn one_metric_is_named_by_an_option() {
+    let options = |metric: &str| FileOptions {
+        metric: Some(metric.into()),
+        ..FileOptions::default()
+    };
+    let named = |text: &str| read(text.as_bytes(), &options("x"));
+    for text in ["time,value\n10,1\n", "time,cpu\n10,1\n", "10,1\n"] {
+        let piece = named(text).unwrap();
+        assert_eq!(points(&piece), [("x", vec![10], vec![1.0])], "{text}");
+    }
+    let refused = |text: &str| named(text).unwrap_err();
+    assert_eq!(
+        refused("time,metric,value\n10,a,1\n"),
+        "DIR/load.csv:1: --metric x names one metric, and column 2 (metric) names the one of each line: leave out --metric, or the column"
+    );
+    assert_eq!(
+        refused("time,cpu,mem\n10,1,2\n"),
+        "DIR/load.csv:1: --metric x names one metric, and each of these columns is one: column 2 (cpu), column 3 (mem); choose one with --value-column"
+    );
 }
 
 #[test]
@@ -224,9 +246,9 @@ fn a_bad_line_does_not_lose_the_rest() {
         [
             (
                 3,
-                "column 1 (timestamp): \"soon\" is neither ISO 8601 (2024-05-01 12:00:00) nor a number of seconds; see --timestamp-format"
+                "column 1 (timestamp): \"soon\" is neither ISO 8601 (2024-05-01 12:00:00) nor a number of seconds; other forms are described with --timestamp-format"
             ),
-            (4, "column 2 (value) is missing: the line has 1 fields"),
+            (4, "column 2 (value) is missing: the line has 1 field"),
             (6, "column 2 (value): \"x\" is not a number"),
         ]
     );
@@ -304,7 +326,7 @@ fn other_encodings_are_named() {
 fn files_that_cannot_be_imported_say_why() {
     refused(
         "when,what\n10,1\n",
-        "DIR/load.csv:1: no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: when | what; see --timestamp-column",
+        "DIR/load.csv:1: no column has a known name (timestamp, time, date and the like) and the first line is not a measure; found: when | what; see --timestamp-column and --timestamp-format",
     );
     refused(
         "value,\"timestamp\n10,1\n",
@@ -385,12 +407,15 @@ fn a_glimpse_takes_nothing_out_of_a_pipe() {
     writer.write_all(b"time,value\n20,1\n").unwrap();
     drop(writer);
     let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
-    let options = FileOptions::default();
+    // Such a pipe has no name of its own.
+    let options = FileOptions {
+        metric: Some("x".into()),
+        ..FileOptions::default()
+    };
     assert!(glimpse(&path, &options).has_several_metrics);
     let mut file = FileReader::open(&path, &options, 3).unwrap();
     let piece = file.next_piece().unwrap().unwrap();
-    let metric = reader.as_raw_fd().to_string();
-    assert_eq!(points(&piece), [(&*metric, vec![20], vec![1.0])]);
+    assert_eq!(points(&piece), [("x", vec![20], vec![1.0])]);
 }
 
 #[test]

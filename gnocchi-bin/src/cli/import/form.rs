@@ -6,6 +6,7 @@ use super::number::{Decimal, Notation, Sign, is_missing, sign};
 use super::piece::Gathered;
 use super::record::Record;
 use super::timestamp::{TimestampForm, TimestampReader};
+use crate::plural::counted;
 
 /// The longest text of a cell that is shown.
 const SHOWN_CHARACTERS_MAX: usize = 60;
@@ -104,7 +105,12 @@ impl Form {
             .get(1)
             .and_then(|(_, line)| second.split(line.as_deref().ok()?, delimiter.byte()).ok())
             .map(|()| &second);
-        let layout = Layout::of(&record, second, choice, is_timestamp).map_err(separated)?;
+        let mut layout = Layout::of(&record, second, choice, is_timestamp).map_err(separated)?;
+        if let Some(name) = &options.metric {
+            layout = layout
+                .of_one_metric(name)
+                .map_err(|problem| (number, problem))?;
+        }
         let has_header = !layout.header.is_empty();
         let header = has_header.then(|| first.to_owned());
         if has_header {
@@ -171,7 +177,7 @@ impl Form {
                 if let Some(Err((number, text))) = seen {
                     let column = self.layout.column(*column);
                     let problem = format!(
-                        "{column} holds no numbers but {text}; name the columns with values by --value-column"
+                        "{column} holds text ({text}), not numbers; choose the columns with values by --value-column"
                     );
                     return Err((number, problem));
                 }
@@ -200,7 +206,7 @@ impl Form {
                 && index != self.layout.timestamp
             {
                 let problem = format!(
-                    "column {} holds {} but has no name in the first line; name the columns with values by --value-column",
+                    "column {} holds {} but has no name in the first line; choose the columns with values by --value-column",
                     index + 1,
                     shown(cell)
                 );
@@ -249,8 +255,8 @@ impl Form {
             return Ok(());
         }
         Err(format!(
-            "the line has {} fields and the first line {expected}; numbers with commas need quotes, or another separator",
-            record.len()
+            "the line has {} and the first line {expected}; numbers with commas need quotes, or another separator",
+            counted(record.len(), "field")
         ))
     }
 
@@ -266,9 +272,9 @@ impl Form {
         let field = |column: usize| {
             record.get(column).ok_or_else(|| {
                 format!(
-                    "{} is missing: the line has {} fields",
+                    "{} is missing: the line has {}",
                     layout.column(column),
-                    record.len()
+                    counted(record.len(), "field")
                 )
             })
         };

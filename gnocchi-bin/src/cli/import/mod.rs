@@ -16,11 +16,13 @@ mod line;
 mod number;
 mod piece;
 mod record;
+mod refusal;
 mod report;
 mod run;
 mod source;
 mod timestamp;
 mod utf16;
+mod window;
 
 pub(super) use arguments::ImportArgs;
 pub(super) use run::run;

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table};
 
 use super::advice::TooLate;
 use super::piece::{Counts, Piece};
+use crate::plural::counted;
 
 /// What became of the lines of one file.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ pub(super) enum FileProgress {
 pub(super) struct Taken {
     pub(super) accepted: usize,
     pub(super) rejected: BTreeMap<String, usize>,
+    /// The ids of metrics of which points were too old.
+    pub(super) late_metrics: Vec<String>,
 }
 
 impl Taken {
@@ -114,18 +117,31 @@ impl FileReport {
 
     /// Returns one line about the file.
     pub(super) fn summary(&self) -> String {
-        let (accepted, rejected) = (self.accepted, self.rejected_points());
         let Counts {
-            lines, bad, empty, ..
+            lines,
+            bad,
+            empty,
+            repeated,
+            ..
         } = self.counts;
-        let empty = match empty {
-            0 => String::new(),
-            _ => format!(", {empty} empty cells"),
-        };
-        format!(
-            "{}: {lines} lines, {accepted} points accepted, {rejected} rejected, {bad} bad lines{empty}",
-            self.path.display()
-        )
+        let path = self.path.display();
+        if lines == 0 {
+            return format!("{path}: no lines with measures");
+        }
+        let mut text = format!(
+            "{path}: {}, {} accepted, {} rejected, {}",
+            counted(lines, "line"),
+            counted(self.accepted, "point"),
+            self.rejected_points(),
+            counted(bad, "bad line"),
+        );
+        for (count, noun) in [(empty, "empty cell"), (repeated, "repeated timestamp")] {
+            if count > 0 {
+                text.push_str(", ");
+                text.push_str(&counted(count, noun));
+            }
+        }
+        text
     }
 
     fn rejected_text(&self) -> String {
@@ -231,6 +247,7 @@ impl Report {
             total.add(&Taken {
                 accepted: file.accepted,
                 rejected: file.rejected.clone(),
+                ..Taken::default()
             });
         }
         total
@@ -291,6 +308,24 @@ mod tests {
         assert!(
             with(|counts| counts.repeated = 1),
             "a repeated timestamp is no loss"
+        );
+    }
+
+    #[test]
+    fn the_line_about_a_file_counts_everything() {
+        assert_eq!(
+            report(1, 1, 0).summary(),
+            "a.csv: 1 line, 1 point accepted, 0 rejected, 0 bad lines"
+        );
+        let mut report = report(3, 1, 1);
+        (report.counts.empty, report.counts.repeated) = (1, 2);
+        assert_eq!(
+            report.summary(),
+            "a.csv: 3 lines, 1 point accepted, 1 rejected, 0 bad lines, 1 empty cell, 2 repeated timestamps"
+        );
+        assert_eq!(
+            FileReport::new(Path::new("a.csv")).summary(),
+            "a.csv: no lines with measures"
         );
     }
 

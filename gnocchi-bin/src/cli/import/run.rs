@@ -1,10 +1,10 @@
 //! One run: files, pieces, batches, and what is told of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
@@ -35,8 +35,8 @@ const BAD_LINES_SHOWN: usize = 20;
 /// The most refused requests of one file that are shown one by one; the table counts all of their points.
 const REFUSALS_SHOWN: usize = 20;
 
-/// How many metrics are looked at to explain why points were too old.
-const METRICS_EXPLAINED: usize = 5;
+/// The most metrics of another archive policy than the one of --policy that are named.
+const OTHER_POLICIES_SHOWN: usize = 5;
 
 /// Runs the import and prints its table.
 ///
@@ -63,6 +63,7 @@ pub(in crate::cli) async fn run(arguments: ImportArgs) -> Result<Outcome, Failur
         options,
         requests: Semaphore::new(REQUESTS_IN_FLIGHT),
         fatal: OnceLock::new(),
+        other_policies: Mutex::default(),
     };
     let report = import.files(&arguments.files).await;
     import.progress.finish();
@@ -103,19 +104,19 @@ fn total_bytes(files: &[PathBuf]) -> u64 {
 
 /// Says why points were too old, and what can be done.
 async fn explain(client: &Client, late: &TooLate) {
-    let mut explained = None;
-    for span in late.sent.iter().take(METRICS_EXPLAINED) {
-        if let Some(window) = client.window(&span.metric, span.newest_ns).await
-            && window.is_too_late(span.oldest_ns)
-        {
-            explained = Some(Explained { span, window });
-            break;
-        }
-    }
+    let explained = explanation(client, late).await;
     eprintln!(
         "{}",
         advice::about(late, explained.as_ref(), client.target())
     );
+}
+
+async fn explanation<'a>(client: &Client, late: &'a TooLate) -> Option<Explained<'a>> {
+    let metric = client.metric(&late.metric).await?;
+    let name = metric.name.clone()?;
+    let span = late.sent.iter().find(|span| *span.metric == *name)?;
+    let window = client.window(&late.metric, metric, span.newest_ns).await?;
+    Some(Explained { span, window })
 }
 
 /// One run.
@@ -126,6 +127,8 @@ struct Import {
     requests: Semaphore,
     /// The first error that makes all further calls pointless.
     fatal: OnceLock<ClientError>,
+    /// Metrics that were said to have another archive policy than the one that was named.
+    other_policies: Mutex<BTreeSet<String>>,
 }
 
 impl Import {
@@ -262,7 +265,7 @@ impl Import {
             if self.is_over() {
                 break;
             }
-            let result = self.client.send(&batch).await;
+            let result = self.send(&batch).await;
             drop(permit);
             match result {
                 Ok(taken) => {
@@ -293,6 +296,38 @@ impl Import {
             }
         }
         sent
+    }
+
+    /// Sends one batch, and says once which metrics keep another archive policy than the one that was named.
+    async fn send(&self, batch: &Batch) -> Result<Taken, ClientError> {
+        let others = &self.client.find_resource().await?.of_other_policies;
+        if !others.is_empty() {
+            let met = batch
+                .spans()
+                .filter_map(|span| others.get_key_value(&*span.metric));
+            self.note_other_policies(met);
+        }
+        self.client.send(batch).await
+    }
+
+    fn note_other_policies<'a>(&self, met: impl Iterator<Item = (&'a String, &'a String)>) {
+        let mut told = self
+            .other_policies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (metric, policy) in met {
+            if told.len() > OTHER_POLICIES_SHOWN || !told.insert(metric.clone()) {
+                continue;
+            }
+            if told.len() > OTHER_POLICIES_SHOWN {
+                self.progress
+                    .line("further metrics exist with other archive policies, which they keep");
+            } else {
+                self.progress.line(&format!(
+                    "metric {metric} exists with archive policy {policy}, which it keeps: --policy is for metrics that are created"
+                ));
+            }
+        }
     }
 
     /// Divides files into queues: those that may hold points of the same metric are in one queue, the one that begins first at
@@ -362,12 +397,13 @@ struct Sent {
 impl Sent {
     fn note_too_late(&mut self, batch: &Batch, taken: &Taken) {
         let points = taken.rejected.get(TOO_LATE).copied().unwrap_or_default();
-        if points == 0 {
+        let Some(metric) = taken.late_metrics.first() else {
             return;
-        }
+        };
         let late = self.too_late.get_or_insert_with(|| TooLate {
             file: PathBuf::new(),
-            sent: batch.spans().take(METRICS_EXPLAINED).collect(),
+            metric: metric.clone(),
+            sent: batch.spans().collect(),
             points: 0,
             goes_back: false,
         });

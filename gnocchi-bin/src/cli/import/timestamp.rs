@@ -123,6 +123,7 @@ impl TimestampReader {
         match self.iso.read(text.as_bytes()) {
             Ok(timestamp) => Ok(timestamp),
             Err(TimestampError::BeforeEpoch) => Err(BEFORE_EPOCH.into()),
+            Err(TimestampError::AfterRange) => Err(OUT_OF_RANGE.into()),
             Err(TimestampError::Unparsable) => self.relative_of_iso(text),
         }
     }
@@ -152,12 +153,47 @@ impl TimestampReader {
         match self.iso.read(plain.as_bytes()) {
             Ok(timestamp) => Ok(timestamp),
             Err(TimestampError::BeforeEpoch) => Err(BEFORE_EPOCH.into()),
-            Err(TimestampError::Unparsable) => Err(format!(
-                "is neither ISO 8601 (2024-05-01 12:00:00) nor a number of {}; see --timestamp-format",
-                self.form.unit.unit()
-            )),
+            Err(TimestampError::AfterRange) => Err(OUT_OF_RANGE.into()),
+            Err(TimestampError::Unparsable) => Err(match likely_format(text) {
+                Some(format) => format!(
+                    "may have its day or its month first; say which, for example with --timestamp-format '{format}'"
+                ),
+                None => format!(
+                    "is neither ISO 8601 (2024-05-01 12:00:00) nor a number of {}; other forms are described with --timestamp-format",
+                    self.form.unit.unit()
+                ),
+            }),
         }
     }
+}
+
+/// Returns the conversions of `strftime` for dates with the year at their end, as in `01.05.2024 12:00` or `5/1/2024`: the day first,
+/// unless the second number can only be one.
+fn likely_format(text: &str) -> Option<String> {
+    let (date, time) = match text.split_once([' ', 'T']) {
+        Some((date, time)) => (date, Some(time)),
+        None => (text, None),
+    };
+    let separator = ['.', '/', '-']
+        .into_iter()
+        .find(|separator| date.contains(*separator))?;
+    let parts: Vec<u16> = date
+        .split(separator)
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
+    let year = date.rsplit(separator).next()?;
+    let (first, second) = match (parts.as_slice(), year.len()) {
+        ([1..=12, 13..=31, _], 4) => ("%m", "%d"),
+        ([1..=31, 1..=12, _], 4) => ("%d", "%m"),
+        _ => return None,
+    };
+    let time = match time.map(|time| time.matches(':').count()) {
+        None => "",
+        Some(1) => " %H:%M",
+        Some(2) => " %H:%M:%S",
+        Some(_) => return None,
+    };
+    Some(format!("{first}{separator}{second}{separator}%Y{time}"))
 }
 
 /// Returns whether a text looks like a number and not like a date.
@@ -334,8 +370,6 @@ mod tests {
             "2015-13-01",
             "1.2.3",
             "12:00:00",
-            "01.05.2024 00:00:00",
-            "05/01/2024",
             "2015-03-06 14:33:57 CET",
             "UTC",
             "-",
@@ -343,6 +377,17 @@ mod tests {
         ] {
             check(text, SECOND, "is neither ISO 8601");
         }
+        for (text, format) in [
+            ("01.05.2024 00:00:00", "'%d.%m.%Y %H:%M:%S'"),
+            ("1.5.2024", "'%d.%m.%Y'"),
+            ("05/31/2024 12:30", "'%m/%d/%Y %H:%M'"),
+            ("05/01/2024", "'%d/%m/%Y'"),
+            ("31-12-2024", "'%d-%m-%Y'"),
+        ] {
+            check(text, SECOND, &format!("--timestamp-format {format}"));
+        }
+        check("9999-01-01 12:00:00", SECOND, OUT_OF_RANGE);
+        check("9999-01-01 12:00:00 UTC", SECOND, OUT_OF_RANGE);
         check("-1", SECOND, BEFORE_EPOCH);
         check("1969-12-31T23:59:59", SECOND, BEFORE_EPOCH);
         check("1969-12-31 23:59:59 UTC", SECOND, BEFORE_EPOCH);
