@@ -39,15 +39,17 @@ pub(super) struct PasswdArgs {
 /// A file of passwords that was not changed.
 #[derive(Debug, Error)]
 enum PasswdError {
-    #[error("`{name}` is not the name of a user: {problem}")]
+    #[error("{name:?}: {problem}")]
     Name {
         name: String,
         problem: UserNameError,
     },
-    #[error("cannot read the password")]
-    Secret(#[source] SecretError),
+    #[error(transparent)]
+    Secret(SecretError),
     #[error(transparent)]
     Hash(HashError),
+    #[error("there is no directory {} for the password file", path.display())]
+    NoDirectory { path: PathBuf },
     #[error("cannot read the password file {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}:{}: {}; nothing was changed", path.display(), error.line, error.problem)]
@@ -77,6 +79,12 @@ async fn change(arguments: &PasswdArgs) -> Result<String, PasswdError> {
         name: user.clone(),
         problem,
     })?;
+    // Nobody wants to type a password that cannot be kept.
+    let directory = files::directory_of(file);
+    if !directory.is_dir() {
+        let path = directory.to_owned();
+        return Err(PasswdError::NoDirectory { path });
+    }
     let hash = if arguments.delete {
         None
     } else {

@@ -22,13 +22,13 @@ pub(super) enum SecretError {
     #[error("the passwords differ")]
     Differ,
     /// It is longer than any password.
-    #[error("it has more than {BYTES_MAX} bytes")]
+    #[error("the password has more than {BYTES_MAX} bytes")]
     TooLong,
     /// It has characters that no client can send.
-    #[error("it has control characters, or is not UTF-8")]
+    #[error("the password has control characters, or is not UTF-8")]
     Control,
     /// The terminal or the standard input cannot be used.
-    #[error(transparent)]
+    #[error("cannot read the password")]
     Io(#[from] io::Error),
 }
 
@@ -38,7 +38,7 @@ pub(super) async fn read(user: &UserName) -> Result<String, SecretError> {
         return line().await;
     }
     let _hidden = Hidden::begin()?;
-    let first = prompted(&format!("New password of {user}: ")).await?;
+    let first = prompted(&format!("New password for {user}: ")).await?;
     let second = prompted("Again: ").await?;
     if first == second {
         Ok(first)

@@ -83,8 +83,12 @@ pub(super) async fn run(arguments: ServeArgs) -> Result<(), Failure> {
     let signals = signal::watch_signals().map_err(Failure::Signals)?;
     tokio::spawn(logs.follow(signals.hangups.clone()));
     let announce = |url: &str| {
-        let mut out = io::stdout().lock();
-        // A closed standard output is no reason not to serve.
+        let mut out: Box<dyn Write> = if config.api.request_logs.take_standard_output() {
+            Box::new(io::stderr())
+        } else {
+            Box::new(io::stdout())
+        };
+        // A closed stream is no reason not to serve.
         let _ = writeln!(out, "Gnocchi listens on {url}").and_then(|()| out.flush());
     };
     runtime::serve(&config, default_policies, metrics, signals, announce).await?;

@@ -106,7 +106,9 @@ fn what_keystone_needs_is_named() {
         kept.collect::<Vec<_>>().join("\n")
     };
     for option in ["auth_url", "username", "password", "project_name"] {
-        let expected = format!("[keystone_authtoken] {option}: is needed for auth_mode = keystone");
+        let expected = format!(
+            "[keystone_authtoken] {option}: not set, but needed for [api] auth_mode = keystone"
+        );
         check(&without(option), &expected);
     }
     check(

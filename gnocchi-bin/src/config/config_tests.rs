@@ -326,11 +326,11 @@ fn a_bad_value_names_its_place() {
     );
     check(
         "[incoming]\nmax_future = soon\n",
-        "FILE:2: [incoming] max_future = soon: Unable to parse timespan (or none)",
+        "FILE:2: [incoming] max_future = soon: must be a duration above zero, in seconds (3600) or like 1 hour, or none",
     );
     check(
         "[incoming]\nmax_future = 0\n",
-        "FILE:2: [incoming] max_future = 0: Timespan must be positive (or none)",
+        "FILE:2: [incoming] max_future = 0: must be a duration above zero, in seconds (3600) or like 1 hour, or none",
     );
     check(
         "[archive_policy]\ndefault_aggregation_methods = mean,nope\n",
@@ -441,6 +441,25 @@ fn proxies_are_addresses() {
         error.ends_with("[api] trusted_proxies = proxy.example: must be an address, or a range of them like 10.0.0.0/8 or fd00::/8"),
         "{error}"
     );
+}
+
+#[test]
+fn names_that_others_refer_to_are_used() {
+    let text = "[DEFAULT]\nbase = /srv\n[paths]\nlogs = $base/logs\nother = 1\n[storage]\ndata_dir = ${paths.logs}/data\n";
+    let fixture = Fixture::new().file("a.conf", text);
+    assert_eq!(
+        fixture.load().storage.data_dir.to_str(),
+        Some("/srv/logs/data")
+    );
+    let warnings = fixture.warnings();
+    let expected = ["there is no section [paths]; other is ignored"];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for text in expected {
+        assert!(
+            warnings.iter().any(|warning| warning.contains(text)),
+            "{text}: {warnings:?}"
+        );
+    }
 }
 
 #[test]

@@ -53,7 +53,11 @@ pub struct BadValue {
 
 impl fmt::Display for BadValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: [{}] {}", self.origin, self.section, self.option)?;
+        // Where nothing was given, there is no place to name.
+        if self.origin != Origin::Default || self.value.is_some() {
+            write!(f, "{}: ", self.origin)?;
+        }
+        write!(f, "[{}] {}", self.section, self.option)?;
         if let Some(value) = &self.value {
             write!(f, " = {value}")?;
         }

@@ -64,8 +64,8 @@ impl Incoming {
 fn max_future(text: &str) -> Result<Option<Timespan>, String> {
     match text.to_lowercase().as_str() {
         "none" | "off" => Ok(None),
-        _ => timespan::parse(text)
-            .map(Some)
-            .map_err(|error| format!("{error} (or none)")),
+        _ => timespan::parse(text).map(Some).map_err(|_| {
+            "must be a duration above zero, in seconds (3600) or like 1 hour, or none".to_owned()
+        }),
     }
 }

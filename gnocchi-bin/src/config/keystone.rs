@@ -141,7 +141,7 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 fn needed(section: Section<'_>, option: &str) -> ConfigError {
-    section.refuse(option, "is needed for auth_mode = keystone")
+    section.refuse(option, "not set, but needed for [api] auth_mode = keystone")
 }
 
 fn service_user(section: Section<'_>) -> Result<ServiceUser, ConfigError> {

@@ -35,6 +35,9 @@ pub(super) fn check(layers: &[Layer]) -> Result<Vec<String>, ConfigError> {
             .expect("a layer holds at least one text for each of its options")
             .origin;
         let Some(spec) = SECTIONS.iter().find(|spec| spec.name == section) else {
+            if is_referred_to(layers, section, option) {
+                continue;
+            }
             warnings.extend(unknown_section(section, option, origin)?);
             continue;
         };

@@ -1,5 +1,6 @@
 //! The options of `[api]` that say which requests are logged, and where.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,16 @@ pub enum AccessLogTarget {
     File(PathBuf),
 }
 
+/// The path of the file.
+impl fmt::Display for AccessLogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StandardOutput => f.write_str("on the standard output"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// A log with a line for each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLogSettings {
@@ -47,6 +58,13 @@ pub struct RequestLogs {
 }
 
 impl RequestLogs {
+    /// Returns whether the access log is the standard output, which then must hold nothing else.
+    #[must_use]
+    pub fn take_standard_output(&self) -> bool {
+        let target = self.access.as_ref().map(|access| &access.target);
+        target == Some(&AccessLogTarget::StandardOutput)
+    }
+
     pub(super) fn read(api: Section<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             access: api.with("access_log", access_log).map(defaulted)?,
@@ -83,7 +101,7 @@ fn threshold(text: &str) -> Result<Option<Duration>, String> {
         return Ok(None);
     }
     let span = timespan::parse(text)
-        .map_err(|_| "must be a time above zero, in seconds (0.5) or like 1 minute, or none")?;
+        .map_err(|_| "must be a duration above zero, in seconds (0.5) or like 1 minute, or none")?;
     Ok(Some(Duration::from_nanos(
         span.as_nanosecond().unsigned_abs(),
     )))
@@ -151,7 +169,7 @@ mod tests {
             let error = read("slow_request_threshold", value).unwrap_err();
             assert!(
                 error.contains(
-                    "must be a time above zero, in seconds (0.5) or like 1 minute, or none"
+                    "must be a duration above zero, in seconds (0.5) or like 1 minute, or none"
                 ),
                 "{error}"
             );

@@ -29,8 +29,13 @@ pub enum ServeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The access log cannot be opened.
-    #[error("cannot open the access log ([api] access_log)")]
-    AccessLog(#[source] io::Error),
+    #[error("cannot open the access log {target} ([api] access_log)")]
+    AccessLog {
+        /// The file, or the standard output.
+        target: String,
+        /// Why.
+        source: io::Error,
+    },
     /// The store cannot be opened.
     #[error("{0} (--data-dir chooses the directory)")]
     Store(#[from] StoreError),

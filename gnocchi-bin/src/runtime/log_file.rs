@@ -12,13 +12,27 @@ use crate::files;
 pub(super) struct LogFile {
     path: PathBuf,
     file: RwLock<Arc<File>>,
+    is_in_new_directory: bool,
 }
 
 impl LogFile {
     /// Opens a file; creates it and its directory where they are missing.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        let is_in_new_directory = !files::directory_of(&path).exists();
         let file = RwLock::new(Arc::new(files::open_for_appending(&path)?));
-        Ok(Self { path, file })
+        Ok(Self {
+            path,
+            file,
+            is_in_new_directory,
+        })
+    }
+
+    /// Logs that the directory of the file was created: its path may be misspelt. The log itself must work by then.
+    pub(super) fn report_new_directory(&self) {
+        if self.is_in_new_directory {
+            let directory = files::directory_of(&self.path);
+            tracing::warn!(directory = %directory.display(), "created the directory of a log, which did not exist");
+        }
     }
 
     /// Opens the file at the same path, which is another one after a rotation. The one before stays in use when that fails.
@@ -58,6 +72,9 @@ mod tests {
         write("c");
         assert_eq!(fs::read_to_string(&old).unwrap(), "ab");
         assert_eq!(fs::read_to_string(&path).unwrap(), "c");
+        assert!(!log.is_in_new_directory);
+        let deep = directory.path().join("new/log");
+        assert!(LogFile::open(deep).unwrap().is_in_new_directory);
 
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();

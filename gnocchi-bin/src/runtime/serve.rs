@@ -127,7 +127,14 @@ fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, 
     let settings = &config.api.request_logs;
     let proxies = config.api.settings.forwarding_proxies();
     let opened = RequestLog::open(settings, proxies, Arc::new(SystemClock), hangups);
-    opened.map_err(ServeError::AccessLog)
+    opened.map_err(|source| ServeError::AccessLog {
+        target: settings
+            .access
+            .as_ref()
+            .map(|access| access.target.to_string())
+            .unwrap_or_default(),
+        source,
+    })
 }
 
 /// Waits for workers that were told to stop, and cuts them off when that takes too long. None of them runs afterwards.

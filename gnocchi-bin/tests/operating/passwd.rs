@@ -139,17 +139,17 @@ fn what_cannot_be_done_changes_nothing() {
     fails(
         &[file, "a"],
         "a\tb\n",
-        "cannot read the password: it has control characters, or is not UTF-8",
+        "the password has control characters, or is not UTF-8",
     );
     fails(
         &[file, "a:b"],
         "x",
-        "`a:b` is not the name of a user: a name has no colon",
+        "\"a:b\": a user name must not contain a colon",
     );
     fails(
         &[file, ""],
         "x",
-        "`` is not the name of a user: a name has 1 to 255 characters",
+        "\"\": a user name must have 1 to 255 characters",
     );
     unchanged();
     // The one that is damaged can be mended.
@@ -171,7 +171,7 @@ fn what_cannot_be_done_changes_nothing() {
     let missing = directory.path().join("none/users");
     let output = passwd(&[missing.to_str().unwrap(), "a"], "x");
     assert!(
-        texts(&output).1.contains("cannot write the password file"),
+        texts(&output).1.contains("none for the password file"),
         "{output:?}"
     );
 }
@@ -248,7 +248,7 @@ fn typed(file: &Path, first: &str, second: &str) -> (String, bool) {
         .stderr(far.try_clone().unwrap())
         .spawn()
         .unwrap();
-    terminal.wait_for("New password of jd: ");
+    terminal.wait_for("New password for jd: ");
     terminal.type_in(&format!("{first}\n"));
     terminal.wait_for("Again: ");
     terminal.type_in(&format!("{second}\n"));

@@ -171,19 +171,23 @@ fn the_standard_output_is_a_place_too() {
     );
     let mut command = crate::support::program(&["serve", "--port", "0", "--config-file", &config]);
     command.arg("--data-dir").arg(directory.path().join("data"));
-    let output = directory.path().join("output");
+    let [output, errors] = ["output", "errors"].map(|name| directory.path().join(name));
     command.stdout(fs::File::create(&output).unwrap());
-    command.stderr(std::process::Stdio::null());
+    command.stderr(fs::File::create(&errors).unwrap());
     let mut child = command.spawn().unwrap();
-    let text = wait_for(&output, "Gnocchi listens on http://127.0.0.1:");
-    let address = text.trim().rsplit('/').next().unwrap();
+    let text = wait_for(&errors, "Gnocchi listens on http://127.0.0.1:");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Gnocchi listens on http://"));
+    let address = line.unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
-    wait_for(&output, "\"GET / HTTP/1.1\" 200 ");
+    let text = wait_for(&output, "\"GET / HTTP/1.1\" 200 ");
+    assert_eq!(text.lines().count(), 1, "nothing but the log: {text}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -16,7 +16,7 @@ pub enum RuleError {
         found: String,
     },
     /// A check has no colon.
-    #[error("{check} is no check: it has no colon")]
+    #[error("{check} is not a check: it has no colon")]
     NoColon {
         /// The check.
         check: String,

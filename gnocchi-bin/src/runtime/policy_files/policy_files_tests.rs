@@ -93,7 +93,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
     check(
         "policy.d/x",
         "\nget status: admin\n",
-        "policy.d/x:2: rule `get status` cannot be read: admin is no check: it has no colon",
+        "policy.d/x:2: rule `get status` cannot be read: admin is not a check: it has no colon",
     );
     check(
         "policy.yaml",
@@ -125,7 +125,7 @@ fn what_is_wrong_is_named_with_file_and_line() {
     check(
         "policy.yaml",
         "- a\n",
-        "policy.yaml:1: is no mapping of names to rules",
+        "policy.yaml:1: is not a mapping of names to rules",
     );
     let missing = Fixture::new(&[]).error(Missing::Refused);
     assert_eq!(

@@ -13,7 +13,7 @@ pub(super) struct RuleText {
     pub(super) line: usize,
 }
 
-/// A file that is no mapping of names to texts.
+/// A file that is not a mapping of names to texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RulesError {
     /// The line, counted from one.
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<RuleText>, RulesError> {
         Some((Event::Scalar(text, ScalarStyle::Plain, ..), _)) if is_nothing(&text) => {
             return Ok(Vec::new());
         }
-        Some((_, line)) => return refuse(line, "is no mapping of names to rules"),
+        Some((_, line)) => return refuse(line, "is not a mapping of names to rules"),
     }
     let mut rules: Vec<RuleText> = Vec::new();
     let mut lines: HashMap<String, usize> = HashMap::new();
@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<RuleText>, RulesError> {
         let name = match event {
             Event::MappingEnd => break,
             Event::Scalar(name, ..) => name.into_owned(),
-            _ => return refuse(line, "is no name of a rule"),
+            _ => return refuse(line, "is not the name of a rule"),
         };
         let text = rule(&name, next(&mut events)?, line)?;
         if let Some(first) = lines.insert(name.clone(), line) {
@@ -85,7 +85,7 @@ fn rule(name: &str, event: Option<(Event<'_>, usize)>, line: usize) -> Result<St
             ),
         ),
         Event::Scalar(text, _, _, None) => Ok(text.into_owned()),
-        _ => refuse(line, format!("rule `{name}` is no text")),
+        _ => refuse(line, format!("rule `{name}` is not a text")),
     }
 }
 
@@ -157,15 +157,15 @@ mod tests {
             assert_eq!(error.line, line, "{text}: {error:?}");
             assert!(error.problem.contains(problem), "{text}: {error:?}");
         };
-        check("- a\n", 1, "is no mapping");
-        check("text", 1, "is no mapping");
+        check("- a\n", 1, "is not a mapping");
+        check("text", 1, "is not a mapping");
         check("a: b\nc:\n", 2, "rule `c` has no text");
         check("a: null\n", 1, "rule `a` has no text");
-        check("a:\n  b: c\n", 2, "rule `a` is no text");
-        check("a: [[role:b]]\n", 1, "rule `a` is no text");
+        check("a:\n  b: c\n", 2, "rule `a` is not a text");
+        check("a: [[role:b]]\n", 1, "rule `a` is not a text");
         // A bare exclamation mark is something else in YAML, and would open what it should close.
         check("a: !\n", 1, "rule `a`");
-        check("a: &x role:b\nc: *x\n", 2, "rule `c` is no text");
+        check("a: &x role:b\nc: *x\n", 2, "rule `c` is not a text");
         check("a: @\n", 1, "");
         check("a: \"b\n", 1, "");
         check("a: b\n---\nc: d\n", 3, "a second document");
@@ -174,6 +174,6 @@ mod tests {
             3,
             "rule `a` is given twice, first in line 1",
         );
-        check("[a, b]: c\n", 1, "is no name");
+        check("[a, b]: c\n", 1, "is not the name");
     }
 }

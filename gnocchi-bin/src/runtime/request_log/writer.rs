@@ -90,7 +90,11 @@ impl Writer {
                 let stream = io::stdout().as_fd().try_clone_to_owned()?;
                 Target::Stream(Arc::new(stream.into()))
             }
-            AccessLogTarget::File(path) => Target::File(LogFile::open(path.clone())?),
+            AccessLogTarget::File(path) => {
+                let file = LogFile::open(path.clone())?;
+                file.report_new_directory();
+                Target::File(file)
+            }
         };
         let queue = Worker::start(target, settings.format)?;
         let reopening = queue.sender.clone();

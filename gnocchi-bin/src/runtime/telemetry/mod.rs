@@ -124,6 +124,9 @@ pub fn start_logs(general: &General) -> Result<Logs, TelemetryError> {
         .with_writer(writer)
         .with_ansi(colours);
     subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
+    if let Some(file) = &file {
+        file.report_new_directory();
+    }
     Ok(Logs { file })
 }
 

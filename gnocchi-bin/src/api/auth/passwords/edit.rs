@@ -16,16 +16,16 @@ pub struct UserName(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UserNameError {
     /// It has no characters, or too many.
-    #[error("a name has 1 to {NAME_CHARACTERS_MAX} characters")]
+    #[error("a user name must have 1 to {NAME_CHARACTERS_MAX} characters")]
     Length,
     /// It has a colon, with which the password begins.
-    #[error("a name has no colon")]
+    #[error("a user name must not contain a colon")]
     Colon,
     /// It has a character that ends lines or cannot be seen.
-    #[error("a name has no control characters")]
+    #[error("a user name must not contain control characters")]
     Control,
     /// It would be read as a comment, or lose its spaces.
-    #[error("a name begins and ends with something else than a space, and does not begin with #")]
+    #[error("a user name must not begin or end with a space, nor begin with #")]
     Edge,
 }
 

@@ -183,7 +183,7 @@ fn broken_lines_are_named_without_their_hash() {
     check(
         &format!("a:{BCRYPT}\na:{BCRYPT}"),
         2,
-        "user `a` stands twice",
+        "user `a` occurs twice",
     );
 }
 

@@ -64,7 +64,7 @@ impl Users {
             }
             users.hashes.push(Arc::clone(&hash));
             if users.by_name.insert(name.to_owned(), hash).is_some() {
-                return Err(refuse(&format!("user `{name}` stands twice")));
+                return Err(refuse(&format!("user `{name}` occurs twice")));
             }
         }
         Ok(users)
