@@ -249,6 +249,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_reason_is_explained_to_senders() {
+        let text = include_str!("../../../../docs/sending-data.md");
+        let reasons = Reason::OF_RECEIVERS
+            .into_iter()
+            .chain(RejectReason::ALL.map(Reason::Store));
+        for reason in reasons {
+            let row = format!("| `{}` |", reason.as_str());
+            assert!(text.contains(&row), "{row}");
+        }
+    }
+
+    #[test]
     fn the_first_failure_is_remembered() {
         let mut rejected = Rejected::default();
         rejected.add(Reason::StaleMarker, 1, 0, || "marker");
