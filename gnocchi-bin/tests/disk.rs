@@ -96,7 +96,11 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     };
     assert_eq!(refused.status, 507, "{}", refused.text);
     assert_eq!(refused.headers["retry-after"], "10");
-    assert!(refused.text.contains("no space left"), "{}", refused.text);
+    assert!(
+        refused.text.contains("disk of the server is full"),
+        "{}",
+        refused.text
+    );
 
     // Not even folding has room now, so a part of what was accepted stays pending.
     disk.fill(0);

@@ -83,7 +83,7 @@ pub(crate) enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum Refusal {
     #[error(
-        "disk full: {available_bytes} bytes are free, and {needed_bytes} must be (disk_reserve_bytes)"
+        "disk full: {available_bytes} bytes are free, and {needed_bytes} must stay free (disk_reserve_bytes)"
     )]
     NoRoom {
         available_bytes: u64,

@@ -16,6 +16,7 @@ use super::error::ApiError;
 use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
+use super::v1::parameters;
 use super::{accept, address, cors, ingest, request_head};
 
 /// The name and version of this server; the root document has the version of the API, which clients compare.
@@ -58,6 +59,7 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
         answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        let error = with_methods(error, &method, route.as_ref());
         let written = match audience {
             Audience::Client => accept::error_format(accepts.as_ref()),
             Audience::Sender => accept::error_format_of_sender(accepts.as_ref()),
@@ -110,9 +112,26 @@ pub(super) async fn json_only(request: Request, next: Next) -> Response {
             status: StatusCode::NOT_ACCEPTABLE,
             ..ApiError::no_such_address()
         };
-        return error.into_response();
+        return error
+            .explained("the response is application/json, which the header Accept of the request does not allow")
+            .into_response();
     }
     next.run(request).await
+}
+
+/// Says which methods a path has when another one was used.
+fn with_methods(error: ApiError, method: &Method, route: Option<&MatchedPath>) -> ApiError {
+    if error.status != StatusCode::METHOD_NOT_ALLOWED {
+        return error;
+    }
+    let known = route.map(|route| parameters::methods_of(route.as_str()));
+    match known.unwrap_or_default().as_slice() {
+        [] => error,
+        methods => error.explained(format!(
+            "{method} is not a method of this path; known methods: {}",
+            methods.join(", ")
+        )),
+    }
 }
 
 /// Keeps headers that were set before the body of an error was written, such as `Allow`.

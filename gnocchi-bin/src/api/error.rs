@@ -38,6 +38,10 @@ pub enum Detail {
     Nothing,
     /// Nothing beyond the status.
     Empty,
+    /// As [`Nothing`](Self::Nothing), and what people want to know beside it.
+    NothingExplained(Box<str>),
+    /// As [`Empty`](Self::Empty), and what people want to know beside it.
+    EmptyExplained(Box<str>),
     /// A sentence.
     Text(String),
     /// A sentence that clients compare as a whole, and what people want to know beside it.
@@ -128,7 +132,11 @@ impl ApiError {
                 text,
                 explanation: explanation.into(),
             },
-            other => other,
+            Detail::Nothing | Detail::NothingExplained(_) => {
+                Detail::NothingExplained(explanation.into())
+            }
+            Detail::Empty | Detail::EmptyExplained(_) => Detail::EmptyExplained(explanation.into()),
+            other @ Detail::Data(_) => other,
         };
         self
     }
@@ -370,7 +378,7 @@ impl ApiError {
             IndexerError::InvalidSortKey { key, known } => Self::bad_request(format!(
                 "Invalid pagination: `Sort key supplied is invalid: {key}'"
             ))
-            .explained(listed(&key, known.iter().map(String::as_str))),
+            .explained(listed("attributes", &key, known.iter().map(String::as_str))),
             IndexerError::Backend(error) => Self::of_backend(&error),
             other => {
                 log(&other);
@@ -380,7 +388,7 @@ impl ApiError {
     }
 
     fn of_backend(error: &BackendError) -> Self {
-        let (driver, kind) = (error.driver(), error.kind());
+        let kind = error.kind();
         // Every write meets a full disk, and the driver has logged it when the first one did.
         if !matches!(kind, BackendErrorKind::Full | BackendErrorKind::ReadOnly) {
             log(error);
@@ -391,21 +399,19 @@ impl ApiError {
                 retry_after_seconds: later,
                 ..Self::text(
                     StatusCode::INSUFFICIENT_STORAGE,
-                    format!(
-                        "The {driver} back-end has no space left; nothing of this request was stored"
-                    ),
+                    "The disk of the server is full; nothing of this request was stored",
                 )
             },
             BackendErrorKind::ReadOnly => Self {
                 retry_after_seconds: later,
-                ..Self::unavailable(format!(
-                    "The {driver} back-end is read-only; nothing of this request was stored"
-                ))
+                ..Self::unavailable(
+                    "The disk of the server is read-only; nothing of this request was stored",
+                )
             },
             BackendErrorKind::Unavailable
             | BackendErrorKind::Timeout
             | BackendErrorKind::Conflict => Self::busy(format!(
-                "The {driver} back-end fails ({kind}): try again later"
+                "The store of the server does not work at the moment ({kind}): try again later"
             )),
             _ => Self::unavailable(PERMANENT),
         }

@@ -46,8 +46,8 @@ fn title(status: StatusCode) -> &'static str {
 
 fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
     let description = match &error.detail {
-        Detail::Nothing => Value::Null,
-        Detail::Empty => json!(""),
+        Detail::Nothing | Detail::NothingExplained(_) => Value::Null,
+        Detail::Empty | Detail::EmptyExplained(_) => json!(""),
         Detail::Text(text) => json!(text),
         Detail::Explained { text, .. } => json!(text),
         Detail::Data(data) => data.clone(),
@@ -60,7 +60,10 @@ fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
     if audience == Audience::Sender {
         body["error"] = Value::String(sentence(error));
     }
-    if let Detail::Explained { explanation, .. } = &error.detail {
+    if let Detail::Explained { explanation, .. }
+    | Detail::NothingExplained(explanation)
+    | Detail::EmptyExplained(explanation) = &error.detail
+    {
         body[EXPLANATION] = json!(explanation);
     }
     render::to_bytes(&body)
@@ -70,6 +73,7 @@ fn json_body(error: &ApiError, audience: Audience) -> Vec<u8> {
 pub(crate) fn sentence(error: &ApiError) -> String {
     let data = match &error.detail {
         Detail::Nothing | Detail::Empty => return explanation(error.status).to_owned(),
+        Detail::NothingExplained(text) | Detail::EmptyExplained(text) => return text.to_string(),
         Detail::Text(text) => return text.clone(),
         Detail::Explained { text, explanation } => return format!("{text} ({explanation})"),
         Detail::Data(data) => data,
@@ -92,6 +96,7 @@ pub(crate) fn sentence(error: &ApiError) -> String {
 fn detail_text(detail: &Detail) -> String {
     match detail {
         Detail::Nothing | Detail::Empty => String::new(),
+        Detail::NothingExplained(text) | Detail::EmptyExplained(text) => text.to_string(),
         Detail::Text(text) => text.clone(),
         Detail::Explained { text, explanation } => format!("{text}\n\n {explanation}"),
         Detail::Data(data) => python::literal(data),
@@ -242,6 +247,19 @@ mod tests {
         for format in [ErrorFormat::Plain, ErrorFormat::Html] {
             assert!(text(&sentence, format).contains("no such id"));
         }
+        let nothing = ApiError::no_such_address().explained("see /v1/");
+        let body = json(&nothing);
+        assert!(
+            body.contains(r#""description": null, "explanation": "see /v1/""#),
+            "{body}"
+        );
+        let empty = ApiError::empty(StatusCode::METHOD_NOT_ALLOWED).explained("only GET");
+        let body = json(&empty);
+        assert!(
+            body.contains(r#""description": "", "explanation": "only GET""#),
+            "{body}"
+        );
+        assert!(text(&empty, ErrorFormat::Plain).contains("only GET"));
         let data = json(&ApiError::argument("start", "wrong").explained("it was x"));
         assert!(
             data.contains(r#""detail": "start", "explanation": "it was x", "reason""#),

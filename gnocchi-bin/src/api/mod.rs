@@ -119,6 +119,9 @@ pub use trusted_proxies::TrustedProxies;
 use error::ApiError;
 use routes::Routes;
 
+/// What is said where no path leads.
+const NO_SUCH_PATH: &str = "this server has no such path; GET /v1/ lists the collections, and /v1/openapi.json describes every path";
+
 /// Makes the whole API: the versions document at `/`, the API at `/v1`, `/healthcheck` and `/metrics`. It needs a runtime with timers.
 pub fn router(state: ApiState) -> Router {
     let routes = v1::routes()
@@ -129,7 +132,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), auth::guard))
         .merge(v1::root_routes().into_router())
         .merge(probes::routes())
-        .fallback(async || ApiError::no_such_address())
+        .fallback(async || ApiError::no_such_address().explained(NO_SUCH_PATH))
         .method_not_allowed_fallback(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
         .layer(from_fn_with_state(state.clone(), edge::edge))
         .with_state(state);

@@ -72,7 +72,10 @@ impl Query {
             if let Some(meant) = parameters::meant(name, known) {
                 let reason = format!("unknown parameter; did you mean '{meant}'?");
                 let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                let names = format!("the parameters are {}", names.join(", "));
+                let names = match names.as_slice() {
+                    [name] => format!("the only parameter is {name}"),
+                    names => format!("known parameters: {}", names.join(", ")),
+                };
                 return Err(ApiError::argument(name, reason).explained(names));
             }
         }
@@ -113,6 +116,11 @@ impl Query {
         self.parameters.retain(|(own, _)| own != name);
         self.parameters
             .extend(values.into_iter().map(|value| (name.to_owned(), value)));
+    }
+
+    /// Iterates over the names of all parameters, known or not.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(|(name, _)| name.as_str())
     }
 
     /// Iterates over the values of a parameter.

@@ -195,12 +195,12 @@ fn shortened(text: &str) -> String {
 /// The most names that an explanation lists.
 const LISTED_MAX: usize = 40;
 
-/// Lists the names that are known in an explanation, after the one that was probably meant.
+/// Lists in an explanation the names that are known, of things called `noun`, after the one that was probably meant.
 #[must_use]
-pub fn listed<'a>(sent: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub fn listed<'a>(noun: &str, sent: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let names: Vec<&str> = known.clone().take(LISTED_MAX).collect();
     let more = known.clone().count() - names.len();
-    let mut text = format!("known are {}", names.join(", "));
+    let mut text = format!("known {noun}: {}", names.join(", "));
     if more > 0 {
         text = format!("{text} and {more} more");
     }
@@ -227,7 +227,7 @@ impl<'a> Object<'a> {
         match object.map.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(Path::Key(path, key)
                 .invalid_key("extra keys not allowed")
-                .explained(listed(key, known.iter().copied()))),
+                .explained(listed("keys", key, known.iter().copied()))),
             None => Ok(object),
         }
     }
@@ -491,9 +491,9 @@ mod tests {
         );
         check(
             &json!({"nme": 1}),
-            "did you mean 'name'? known are name, points",
+            "did you mean 'name'? known keys: name, points",
         );
-        check(&json!({"cow": 1}), "known are name, points");
+        check(&json!({"cow": 1}), "known keys: name, points");
         check(&json!({"name": 5}), "5 was sent; allowed is a text");
         check(
             &json!({"name": "longer"}),

@@ -48,11 +48,18 @@ async fn addresses_that_lead_nowhere() {
             .send()
             .await
             .is(404);
+        let mut body = answer.json();
+        let explanation = body.as_object_mut().unwrap().remove("explanation");
         assert_eq!(
-            answer.json(),
+            body,
             json!({"code": 404, "title": "Not Found", "description": null}),
             "{path}"
         );
+        if path == "/v1/resoue" || path == "/v2" {
+            let explanation = explanation.unwrap();
+            let names_document = explanation.as_str().unwrap().contains("/v1/openapi.json");
+            assert!(names_document, "{path}: {explanation}");
+        }
     }
     for item in ["archive_policy", "archive_policy_rule", "resource_type"] {
         let call = app.call("GET", &format!("/v1/{item}/x/y/z")).user("foobar");

@@ -374,7 +374,7 @@ async fn what_is_no_request() {
         write(&app, path, &[series(" job=node", 1.0)])
             .await
             .is(400)
-            .says("it has no label __name__");
+            .says("the label __name__ is missing");
     }
     write(&app, BY_NAME, &[series("a/b", 1.0)])
         .await

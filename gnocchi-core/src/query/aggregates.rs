@@ -127,7 +127,7 @@ pub enum AggregatesError {
     #[error("the expression does not aggregate its series")]
     NotAggregated,
     /// There is no such method that computes across series.
-    #[error("{name} is no method that aggregates across series")]
+    #[error("{name} is not a method that aggregates across series")]
     UnknownReaggregation {
         /// What is asked for.
         name: String,

@@ -55,7 +55,7 @@ pub enum Misuse {
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoName => "what stands left is no name",
+            Self::NoName => "what stands left is not a name",
             Self::List => "a single value is wanted, not a list",
             Self::NoList => "a list is wanted",
             Self::EmptyList => "the list is empty",

@@ -73,7 +73,7 @@ pub(crate) fn from_json(value: &Value, path: &Path<'_>) -> Checked<Option<Filter
     if let Some(unknown) = unknown {
         return Err(Path::Key(path, unknown)
             .invalid_key("not a valid value")
-            .explained(listed(unknown, OPERATORS.into_iter())));
+            .explained(listed("operators", unknown, OPERATORS.into_iter())));
     }
     if map.len() > 1 {
         return Err(path.invalid("length of value must be at most 1").explained(

@@ -168,7 +168,7 @@ fn refuse(error: BindError, resource_type: &ResourceType, rows: Rows) -> ApiErro
             let known = PROPERTIES.iter().chain(revisions).copied();
             let known = known.chain(resource_type.attributes().keys().map(String::as_str));
             ApiError::bad_request(format!("Resource type {name} has no {attribute} attribute"))
-                .explained(listed(&attribute, known))
+                .explained(listed("attributes", &attribute, known))
         }
         BindError::InvalidValue { value, attribute } => {
             let allowed = allowed(&attribute, resource_type);

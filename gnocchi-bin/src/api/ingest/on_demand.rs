@@ -16,6 +16,9 @@ use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::state::ApiState;
 use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
 
+/// The most missing metrics that are named as they were sent.
+const NAMED_MAX: usize = 10;
+
 /// The pause before what is missing is looked for again because another request creates it at the same time.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -179,8 +182,16 @@ pub(crate) fn unknown(mut names: Vec<String>) -> ApiError {
 
 fn unknown_metrics(missing: &[&Named]) -> ApiError {
     let name = |named: &&Named| format!("{}/{}", named.destination.id, named.measures.name);
-    unknown(missing.iter().map(name).collect())
-        .explained("create_metrics=true creates the metrics that are missing")
+    let sent =
+        |named: &&Named| format!("{}/{}", named.destination.original_id, named.measures.name);
+    let mut shown: Vec<String> = missing.iter().take(NAMED_MAX).map(sent).collect();
+    if missing.len() > NAMED_MAX {
+        shown.push(format!("{} more", missing.len() - NAMED_MAX));
+    }
+    unknown(missing.iter().map(name).collect()).explained(format!(
+        "missing, as sent: {}; create_metrics=true creates the metrics that are missing",
+        shown.join(", ")
+    ))
 }
 
 fn description(named: &Named) -> MetricDescription {

@@ -498,7 +498,7 @@ impl<'de> Shape<'de> for Named<'_> {
                 }
                 _ => {
                     members.next_value::<IgnoredAny>()?;
-                    let known = listed(&key, NAMED_KEYS.into_iter());
+                    let known = listed("keys", &key, NAMED_KEYS.into_iter());
                     self.reader
                         .refuse(path.invalid_key("extra keys not allowed").explained(known));
                 }

@@ -19,7 +19,7 @@ pub(super) enum Fault {
     Format,
     /// A timestamp cannot be used.
     Timestamp(TimestampError),
-    /// A value is no number.
+    /// A value is not a number.
     Value,
 }
 
@@ -96,15 +96,15 @@ impl fmt::Display for Wrong {
             Self::Timestamp(..) => f.write_str("the timestamp cannot be used"),
             Self::Style { before, found } => write!(
                 f,
-                "the timestamp is {}, and those before it are {}; all of a list must be written alike",
+                "the timestamp is {}, after {} in the same list; all timestamps of a list must be of one kind",
                 style_name(*found),
                 style_name(*before)
             ),
             Self::Value(Sent::Nothing) => f.write_str("the value is missing"),
             Self::Value(Sent::Text(text)) => {
-                write!(f, "the value {} is no number", shown_text(text))
+                write!(f, "the value {} is not a number", shown_text(text))
             }
-            Self::Value(_) => f.write_str("the value is no number"),
+            Self::Value(_) => f.write_str("the value is not a number"),
         }
     }
 }
@@ -112,8 +112,8 @@ impl fmt::Display for Wrong {
 fn style_name(style: Style) -> &'static str {
     match style {
         Style::Number => "a number of seconds",
-        Style::Calendar => "a date and time",
-        Style::Relative => "relative to now",
+        Style::Calendar => "a date, now or today",
+        Style::Relative => "a duration added to now",
     }
 }
 

@@ -437,7 +437,7 @@ fn the_measure_that_is_wrong_is_named_and_shown() {
     );
     check(
         r#"[{"timestamp": "soon", "value": 1}]"#,
-        "measure at index 0: \"soon\" is no timestamp; allowed are ISO 8601",
+        "measure at index 0: \"soon\" is not a timestamp; allowed are ISO 8601",
     );
     check(
         r#"[{"timestamp": -5, "value": 1}]"#,
@@ -445,11 +445,11 @@ fn the_measure_that_is_wrong_is_named_and_shown() {
     );
     check(
         r#"[{"timestamp": 1, "value": 1}, {"timestamp": "2024-05-01", "value": 1}]"#,
-        "measure at index 1: the timestamp is a date and time, and those before it are a number of seconds",
+        "measure at index 1: the timestamp is a date, now or today, after a number of seconds in the same list",
     );
     check(
         r#"[{"timestamp": 1, "value": "x"}]"#,
-        "measure at index 0: the value \"x\" is no number",
+        "measure at index 0: the value \"x\" is not a number",
     );
     check(
         r#"[{"timestamp": 1}]"#,

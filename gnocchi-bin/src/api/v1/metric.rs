@@ -19,6 +19,7 @@ use crate::api::auth::{
 };
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::explanation;
 use crate::api::page::{Listing, PageRequest};
 use crate::api::query::Query;
 use crate::api::schema::Path;
@@ -61,6 +62,7 @@ pub(super) async fn create(
 ) -> ApiResult {
     let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
     let resource_id = description.resource_id;
+    let original_id = description.original_resource_id.clone().unwrap_or_default();
     let resource = match resource_id {
         Some(id) => found_resource(&state, id).await?,
         None => None,
@@ -72,7 +74,8 @@ pub(super) async fn create(
     // One that is created at the same time was not checked, so it counts as missing.
     if let (Some(id), None) = (resource_id, resource) {
         let missing = IndexerError::NoSuchResource { id };
-        return Err(ApiError::of(missing.into(), NamedIn::Body));
+        let error = ApiError::of(missing.into(), NamedIn::Body);
+        return Err(explanation::about_resource(error, &original_id, id));
     }
     let made = state
         .gnocchi()

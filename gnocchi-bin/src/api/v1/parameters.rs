@@ -12,6 +12,27 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::operations::OPERATIONS;
 
+/// The parameter with which every operation that reads measures is asked for a range of time.
+const START: &str = "start";
+
+/// Names that other systems have for parameters of operations that read measures. Ignored, each would silently return something else
+/// than what was asked for.
+const SYNONYMS: [(&str, &str); 13] = [
+    ("from", START),
+    ("begin", START),
+    ("since", START),
+    ("to", "stop"),
+    ("end", "stop"),
+    ("until", "stop"),
+    ("tz", "timezone"),
+    ("method", "aggregation"),
+    ("agg", "aggregation"),
+    ("aggr", "aggregation"),
+    ("aggreg", "aggregation"),
+    ("aggregate", "aggregation"),
+    ("function", "aggregation"),
+];
+
 /// The query parameters of one operation: names and meanings.
 pub(in crate::api) type Parameters = &'static [(&'static str, &'static str)];
 
@@ -34,11 +55,26 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
 
 /// Returns the query parameters of the operation behind a route; `None` when the route is not described.
 pub(in crate::api) fn of_operation(route: &str, method: &Method) -> Option<Parameters> {
-    // The program that mounts the API may have put its own prefix before the path.
-    let path = &route[route.rfind("/v1/")?..];
-    let path = path.strip_suffix('/').unwrap_or(path);
     let operations: &HashMap<(&str, Method), Parameters> = &KNOWN.operations;
-    operations.get(&(path, method.clone())).copied()
+    operations.get(&(path_of(route)?, method.clone())).copied()
+}
+
+/// Returns the methods that the path behind a route is described with, sorted.
+pub(in crate::api) fn methods_of(route: &str) -> Vec<&'static str> {
+    let path = path_of(route);
+    let mut methods: Vec<&str> = OPERATIONS
+        .iter()
+        .filter(|operation| Some(operation.path) == path)
+        .map(|operation| name(&operation.method))
+        .collect();
+    methods.sort_unstable();
+    methods
+}
+
+/// Returns the path of a route. The program that mounts the API may have put its own prefix before it.
+fn path_of(route: &str) -> Option<&str> {
+    let path = &route[route.rfind("/v1/")?..];
+    Some(path.strip_suffix('/').unwrap_or(path))
 }
 
 /// Returns the parameter that a name was probably meant to be. Names that other operations have are not misspelt, only out of place.
@@ -46,19 +82,31 @@ pub(in crate::api) fn meant(name: &str, parameters: Parameters) -> Option<&'stat
     if KNOWN.names.contains(name) {
         return None;
     }
+    let is_known = |wanted: &str| parameters.iter().any(|(known, _)| *known == wanted);
+    let mut synonyms = SYNONYMS.iter().filter(|(synonym, _)| *synonym == name);
+    // Only where times are asked for are these words of other systems what they seem.
+    if let Some((_, meant)) = synonyms.find(|(_, meant)| is_known(meant))
+        && is_known(START)
+    {
+        return Some(meant);
+    }
     nearest(name, parameters.iter().map(|(known, _)| *known))
 }
 
 fn method(method: &HttpMethod) -> Method {
+    Method::from_bytes(name(method).as_bytes()).expect("the name of a method is one")
+}
+
+fn name(method: &HttpMethod) -> &'static str {
     match method {
-        HttpMethod::Get => Method::GET,
-        HttpMethod::Post => Method::POST,
-        HttpMethod::Put => Method::PUT,
-        HttpMethod::Delete => Method::DELETE,
-        HttpMethod::Options => Method::OPTIONS,
-        HttpMethod::Head => Method::HEAD,
-        HttpMethod::Patch => Method::PATCH,
-        HttpMethod::Trace => Method::TRACE,
+        HttpMethod::Get => "GET",
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Options => "OPTIONS",
+        HttpMethod::Head => "HEAD",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Trace => "TRACE",
     }
 }
 
@@ -80,6 +128,9 @@ mod tests {
         assert_eq!(has("/v1/metric/", &Method::GET, "limit"), Some(true));
         assert_eq!(has("/tsdb/v1/metric", &Method::GET, "limit"), Some(true));
         assert_eq!(has("/nowhere", &Method::GET, "limit"), None);
+        assert_eq!(methods_of("/v1/metric"), ["GET", "POST"]);
+        assert_eq!(methods_of("/tsdb/v1/metric/"), ["GET", "POST"]);
+        assert_eq!(methods_of("/nowhere"), [""; 0]);
     }
 
     #[test]
@@ -108,9 +159,6 @@ mod tests {
             "_",
             "_t",
             "cacheBuster",
-            "from",
-            "to",
-            "end",
             "step",
             "time",
             "query",
@@ -163,5 +211,15 @@ mod tests {
             "create_metrics",
         );
         check("/v1/influxdb/write", &Method::POST, "precison", "precision");
+        for (name, expected) in SYNONYMS {
+            check(measures, &Method::GET, name, expected);
+        }
+        check("/v1/aggregates", &Method::POST, "tz", "timezone");
+        let metrics = of_operation("/v1/metric", &Method::GET).unwrap();
+        let write = of_operation("/v1/influxdb/write", &Method::POST).unwrap();
+        for (name, _) in SYNONYMS {
+            assert_eq!(meant(name, metrics), None, "{name}");
+            assert_eq!(meant(name, write), None, "{name}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{AttributeValue, Change, GENERIC, Resource, ResourceId, ResourceType};
 use gnocchi_core::policy::{Action, Caller, NoTarget, Sight, Visibility, VisibleResources};
+use http::StatusCode;
 use http::header::LINK;
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,7 @@ use crate::api::auth::{
 use crate::api::body::RequestBody;
 use crate::api::conditions::{Conditions, Verdict, Version};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::explanation;
 use crate::api::page::{Listing, PageRequest};
 use crate::api::paid::Paid;
 use crate::api::render;
@@ -117,7 +119,13 @@ pub(super) async fn create(
         .gnocchi()
         .create_resource(&resource)
         .await
-        .map_err(|error| ApiError::of(error, NamedIn::Body))?;
+        .map_err(|error| {
+            let error = ApiError::of(error, NamedIn::Body);
+            if error.status != StatusCode::CONFLICT {
+                return error;
+            }
+            explanation::about_resource(error, &resource.original_resource_id, resource.id)
+        })?;
     let location = base.at(&format!("/v1/resource/{type_name}/{}", resource.id));
     let response = created(location, &view(&resource, Attributes::Shown));
     Ok(Version::of(&resource).mark(response))
@@ -257,9 +265,12 @@ async fn find_of_type(
     type_name: &str,
     id: &str,
 ) -> ApiResult<Resource> {
-    let id = ResourceId::from_original(id, caller.creator.as_deref())
-        .map_err(|_| ApiError::not_found(format!("Resource {id} does not exist")))?;
-    Ok(state.gnocchi().resource(type_name, id).await?)
+    let found = ResourceId::from_original(id, caller.creator.as_deref());
+    let found = found.map_err(|error| {
+        ApiError::not_found(format!("Resource {id} does not exist")).explained(error.to_string())
+    })?;
+    let resource = state.gnocchi().resource(type_name, found).await;
+    resource.map_err(|error| explanation::about_resource(error.into(), id, found))
 }
 
 /// What a caller sees of a listing.

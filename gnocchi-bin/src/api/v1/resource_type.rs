@@ -190,9 +190,9 @@ pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribu
     };
     let mut keys = definition.keys();
     if let Some(key) = keys.find(|key| !known.contains(&key.as_str())) {
-        let listed = schema::listed(key, known.iter().copied());
+        let listed = schema::listed("keys", key, known.iter().copied());
         return Err(refuse(format!(
-            "{} is no part of an attribute of type {kind_name}: {listed}",
+            "{} is not a key of an attribute of type {kind_name}; {listed}",
             schema::shown_text(key)
         )));
     }

@@ -143,7 +143,7 @@ impl Operation {
                 .ok_or_else(|| no_member(step))?;
         }
         let Value::Object(parent) = parent else {
-            let text = format!("member '{last}' cannot be in something that is no object");
+            let text = format!("member '{last}' cannot be in something that is not an object");
             return Err(ApiError::bad_request(text));
         };
         match self.kind {
@@ -348,7 +348,7 @@ mod tests {
         refused(&add(json!([])), "not a valid value");
         refused(
             &json!([{"op": "add", "path": "/attributes/host/max_length/x", "value": 1}]),
-            "no object",
+            "not an object",
         );
         // Value by value, a patch could nest a document as deep as it likes.
         let nested = json!({"": {"": {"": {}}}});

@@ -97,7 +97,7 @@ async fn metrics(state: &ApiState, caller: &Caller, query: &Query) -> ApiResult<
     for (place, text) in query.all("metric_id").enumerate() {
         let id = text.parse().map_err(|_| {
             ApiError::bad_request(format!("Invalid input: not a valid value @ data[{place}]"))
-                .explained(format!("{} is no UUID of a metric", shown_text(text)))
+                .explained(format!("{} is not a UUID of a metric", shown_text(text)))
         })?;
         if !ids.contains(&id) {
             ids.push(id);

@@ -141,7 +141,7 @@ const OPERATORS: [&str; 26] = [
 ];
 
 fn unknown_operator(place: &Path<'_>, key: &str) -> Invalid {
-    let known = listed(key, OPERATORS.into_iter().chain(["or"]));
+    let known = listed("operators", key, OPERATORS.into_iter().chain(["or"]));
     let explanation = format!("{known}; and and or take a list");
     place.invalid_key(NOT_VALID).explained(explanation)
 }

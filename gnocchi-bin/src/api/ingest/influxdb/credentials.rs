@@ -8,11 +8,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::api::error::ApiError;
 use crate::api::query::Query;
+
+/// How senders say who they are, in the words of their protocol.
+const WAYS: &str = "senders for InfluxDB 1 send u=USER&p=PASSWORD or basic authentication, senders for InfluxDB 2 the header Authorization: Token USER:PASSWORD";
 
 /// The scheme of version 2.
 const SCHEME: &str = "Token";
@@ -31,7 +34,21 @@ pub(super) async fn translate(mut request: Request, next: Next) -> Response {
         Ok(None) => {}
         Err(error) => return error.into_response(),
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::UNAUTHORIZED
+        && response
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .is_some_and(is_basic)
+        && let Some(error) = response.extensions_mut().get_mut::<ApiError>()
+    {
+        *error = error.clone().explained(WAYS);
+    }
+    response
+}
+
+fn is_basic(challenge: &HeaderValue) -> bool {
+    challenge.as_bytes().starts_with(b"Basic")
 }
 
 /// Returns user and password with a colon between them. A header goes before the query.

@@ -43,9 +43,14 @@ pub(super) async fn write(
     headers: HeaderMap,
     body: RequestBody,
 ) -> ApiResult {
-    let database = query.single("db")?.unwrap_or(DATABASE).to_owned();
+    let named = query.single("db")?;
+    let database = named.unwrap_or(DATABASE).to_owned();
     let precision = precision(&query, &["precision", "epoch"])?;
-    store(&state, &caller, database, precision, &headers, body).await
+    let stored = store(&state, &caller, database, precision, &headers, body).await;
+    match named {
+        Some(_) => stored,
+        None => stored.map_err(|error| without_database(error, "db")),
+    }
 }
 
 /// `POST /v1/influxdb/api/v2/write`: a bucket is a database, or a database and a retention policy.
@@ -56,11 +61,26 @@ pub(super) async fn write_to_bucket(
     headers: HeaderMap,
     body: RequestBody,
 ) -> ApiResult {
-    let bucket = query.single("bucket")?.unwrap_or(DATABASE);
+    let named = query.single("bucket")?;
+    let bucket = named.unwrap_or(DATABASE);
     let (database, _) = bucket.split_once('/').unwrap_or((bucket, ""));
     let database = database.to_owned();
     let precision = precision(&query, &["precision"])?;
-    store(&state, &caller, database, precision, &headers, body).await
+    let stored = store(&state, &caller, database, precision, &headers, body).await;
+    match named {
+        Some(_) => stored,
+        None => stored.map_err(|error| without_database(error, "bucket")),
+    }
+}
+
+/// Says that the database which does not exist was not named by the sender.
+fn without_database(error: ApiError, parameter: &str) -> ApiError {
+    if error.status != StatusCode::NOT_FOUND {
+        return error;
+    }
+    error.explained(format!(
+        "the request has no {parameter}= in its address, and the database is {DATABASE} then"
+    ))
 }
 
 async fn store(

@@ -103,10 +103,14 @@ fn refuse_version_2(headers: &HeaderMap) -> ApiResult<()> {
     let announced = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    if announced.is_some_and(|announced| announced.contains(VERSION_2)) {
-        return Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    match announced {
+        Some(announced) if announced.contains(VERSION_2) => {
+            Err(ApiError::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE).explained(format!(
+                "the content type {announced} was sent; remote write is accepted in version 1.0: application/x-protobuf;proto=prometheus.WriteRequest (protobuf_message in the configuration of Prometheus)"
+            )))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Reads a body. What is decompressed counts towards the memory that all bodies share.

@@ -80,9 +80,9 @@ pub struct SeriesError {
 impl fmt::Display for SeriesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.reason {
-            Reason::NoName => "it has no label __name__",
+            Reason::NoName => "the label __name__ is missing",
             Reason::DuplicateLabel => "a label occurs more than once",
-            Reason::TooManyLabels => "it has too many labels",
+            Reason::TooManyLabels => "there are too many labels",
             Reason::LabelTooLong => "the label job or instance is too long",
             Reason::NotUtf8 => "a label is not UTF-8",
             Reason::Nul => "U+0000 is not supported in a label",

@@ -40,7 +40,10 @@ pub(super) fn length(block: &[u8], bytes_max: usize) -> Result<usize, SnappyErro
         return Err(SnappyError::TooLong);
     }
     if length / EXPANSION_MAX > block.len() {
-        let text = format!("{} bytes of snappy cannot become {length}", block.len());
+        let text = format!(
+            "the body is not a block of Snappy: its {} bytes announce {length}, more than they can hold",
+            block.len()
+        );
         return Err(SnappyError::Malformed(text));
     }
     Ok(length)
@@ -62,7 +65,7 @@ pub fn decompress(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError
     reason = "the shape that `map_err` wants"
 )]
 fn malformed(error: snap::Error) -> SnappyError {
-    SnappyError::Malformed(error.to_string())
+    SnappyError::Malformed(format!("the body is not a block of Snappy: {error}"))
 }
 
 #[cfg(test)]

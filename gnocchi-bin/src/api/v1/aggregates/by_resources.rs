@@ -21,7 +21,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::api::filter::{self, Rows};
 use crate::api::query::Query;
 use crate::api::render::Document;
-use crate::api::schema::Path;
+use crate::api::schema::{Path, listed, shown_text};
 use crate::api::state::ApiState;
 use crate::api::v1::document;
 use crate::api::v1::resource::Attributes;
@@ -135,6 +135,15 @@ impl Call<'_> {
         references: &[&Reference],
     ) -> ApiResult<ApiError> {
         let is_nothing = matches!(error, AggregatesError::NoSuchMetric { .. });
+        if let AggregatesError::Store(Error::Indexer(IndexerError::InvalidSortKey { key, known })) =
+            &error
+        {
+            let known = listed("attributes", key, known.iter().map(String::as_str));
+            let key = shown_text(key);
+            return Ok(refusal::of(error, &Value::Null).explained(format!(
+                "resources cannot be grouped by {key} (groupby), which is not one of their attributes; {known}"
+            )));
+        }
         let refusal = refusal::of(error, &pairs(references));
         if !is_nothing {
             return Ok(refusal);

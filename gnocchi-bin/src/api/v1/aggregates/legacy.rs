@@ -46,7 +46,7 @@ pub(in crate::api::v1) async fn across_metrics(
     let ids = named.enumerate().map(|(place, text)| {
         text.parse().map_err(|_| {
             ApiError::bad_request(format!("Invalid input: {NO_ID} @ data[{place}]"))
-                .explained(format!("{} is no UUID of a metric", shown_text(text)))
+                .explained(format!("{} is not a UUID of a metric", shown_text(text)))
         })
     });
     let ids = ids.collect::<ApiResult<Vec<MetricId>>>()?;
@@ -264,9 +264,9 @@ fn refused(error: AggregatesError, references: &Value) -> ApiError {
 fn bad_group(error: Error) -> ApiError {
     match error {
         Error::Indexer(IndexerError::InvalidSortKey { key, known }) => {
-            let known = listed(&key, known.iter().map(String::as_str));
+            let known = listed("attributes", &key, known.iter().map(String::as_str));
             ApiError::bad_request("Invalid groupby attribute")
-                .explained(format!("{} is no property: {known}", shown_text(&key)))
+                .explained(format!("{} is not an attribute; {known}", shown_text(&key)))
         }
         other => other.into(),
     }

@@ -7,6 +7,7 @@
 //! | `by_ids`, `by_resources` | which series are meant |
 //! | `admission` | which series of resources a caller may compute with |
 //! | `legacy` | the deprecated calls, which are expressions of one shape |
+//! | `misread` | what is said for people of expressions that cannot be read |
 //! | `refusal` | why nothing can be computed, as clients know it |
 //! | `view` | what was computed as JSON |
 
@@ -14,6 +15,7 @@ mod admission;
 mod by_ids;
 mod by_resources;
 mod legacy;
+mod misread;
 mod operations;
 mod parameters;
 mod refusal;
@@ -21,6 +23,7 @@ mod view;
 
 use axum::extract::State;
 use gnocchi_core::query::KeepResources;
+use gnocchi_core::text::nearest::nearest;
 
 pub(super) use legacy::{across_metrics, across_metrics_of_body, across_resources};
 
@@ -28,7 +31,7 @@ pub(super) use view::level_list;
 
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
-use crate::api::error::ApiResult;
+use crate::api::error::{ApiError, ApiResult};
 use crate::api::paid::Paid;
 use crate::api::query::Query;
 use crate::api::schema::{Object, Path, string};
@@ -47,6 +50,7 @@ pub(super) async fn compute(
     query: Query,
     body: RequestBody,
 ) -> ApiResult {
+    refuse_resample(&query)?;
     let now = state.gnocchi().clock().now();
     let parameters = Parameters::parse(&query, now, UnlessSaid::DropMissing)?;
     let keep = if query.flag("details", false)? {
@@ -77,4 +81,18 @@ pub(super) async fn compute(
     let computing = call.compute(operations, &resource_type, &search);
     // It holds much while it waits, and the handler is made for every request.
     paid.respond(Box::pin(computing)).await
+}
+
+/// Refuses the parameter of other calls that looks as if it worked here: the rows would silently be those of the archive policy.
+fn refuse_resample(query: &Query) -> ApiResult<()> {
+    const RESAMPLE: &str = "resample";
+    let sent = query
+        .names()
+        .find(|name| *name == RESAMPLE || nearest(name, [RESAMPLE]).is_some());
+    match sent {
+        None => Ok(()),
+        Some(name) => Err(ApiError::argument(name, "not a parameter of /v1/aggregates").explained(
+            "resampling is an operation here: (resample mean 86400 (metric ...)), with a method, and a span or a letter of the calendar",
+        )),
+    }
 }

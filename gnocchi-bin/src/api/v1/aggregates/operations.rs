@@ -6,6 +6,7 @@ use carbonara::expression::{
 use gnocchi_core::model::MetricId;
 use serde_json::{Value, json};
 
+use super::misread;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::Path;
 use crate::api::timespan;
@@ -23,7 +24,7 @@ impl Operations {
     /// Takes the list, or the list that a text spells.
     pub(super) fn of(value: &Value, _: &Path<'_>) -> ApiResult<Self> {
         let item = match value {
-            Value::String(text) => Item::parse(text).map_err(|error| refused(&error))?,
+            Value::String(text) => Item::parse(text).map_err(|error| refused(&error, None))?,
             // What is no list is named by its kind.
             Value::Number(number) if !number.is_f64() => Item::Other("int"),
             Value::Bool(_) => Item::Other("bool"),
@@ -39,7 +40,7 @@ impl Operations {
         };
         let expression = grammar
             .expression(&self.item)
-            .map_err(|error| refused(&error))?;
+            .map_err(|error| refused(&error, Some(&self.item)))?;
         if expression.references().is_empty() {
             return Err(ApiError::bad_data(json!({
                 "cause": "Operations is invalid",
@@ -142,8 +143,8 @@ fn unreadable(why: Unreadable, place: Option<TextPlace>) -> String {
     }
 }
 
-/// Returns why an expression cannot be parsed.
-fn refused(error: &ParseError) -> ApiError {
+/// Says why an expression cannot be read; `item` is the list that it was to be made of, if there is one.
+fn refused(error: &ParseError, item: Option<&Item>) -> ApiError {
     let reason = match &error.kind {
         ParseErrorKind::Unreadable(why) => {
             return ApiError::bad_data(json!({
@@ -172,6 +173,6 @@ fn refused(error: &ParseError) -> ApiError {
         "reason": format!("{reason} for dictionary value @ data['operations']"),
         "detail": ["operations"],
         // Clients know the reason above, which names the outermost operation only; this is for people.
-        "explanation": error.to_string(),
+        "explanation": item.map_or_else(|| error.to_string(), |item| misread::explanation(error, item)),
     }))
 }
