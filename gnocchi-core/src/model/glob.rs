@@ -30,6 +30,7 @@ enum Token {
     AnyOne,
     Set {
         negated: bool,
+        /// Ascending, and apart from each other: a set may have thousands, and is asked at each place of a text.
         ranges: Vec<(char, char)>,
     },
 }
@@ -54,41 +55,50 @@ impl Token {
             Self::Literal(literal) => *literal == character,
             Self::AnyOne => true,
             Self::Set { negated, ranges } => {
-                ranges
-                    .iter()
-                    .any(|(low, high)| (*low..=*high).contains(&character))
-                    != *negated
+                let begun = ranges.partition_point(|(low, _)| *low <= character);
+                let last = ranges[..begun].last();
+                last.is_some_and(|(_, high)| character <= *high) != *negated
             }
         }
     }
 
-    /// Adds the characters at which it changes whether a character fits.
-    fn add_limits(&self, limits: &mut Vec<char>) {
-        let mut add = |low: char, high: char| {
-            limits.push(low);
-            limits.extend((high..=char::MAX).nth(1));
-        };
+    /// Returns the characters that it names.
+    fn ranges(&self) -> Vec<(char, char)> {
         match self {
-            Self::Literal(literal) => add(*literal, *literal),
-            Self::AnyOne => {}
-            Self::Set { ranges, .. } => ranges.iter().for_each(|(low, high)| add(*low, *high)),
+            Self::Literal(literal) => vec![(*literal, *literal)],
+            Self::AnyOne => Vec::new(),
+            Self::Set { ranges, .. } => ranges.clone(),
         }
+    }
+
+    /// Returns whether the token takes characters that it does not name.
+    fn takes_others(&self) -> bool {
+        matches!(self, Self::AnyOne | Self::Set { negated: true, .. })
     }
 }
 
 impl Scan {
     fn new(tokens: &[Token]) -> Self {
         let mut intervals = vec![char::MIN];
-        for token in tokens {
-            token.add_limits(&mut intervals);
+        for (low, high) in tokens.iter().flat_map(Token::ranges) {
+            intervals.push(low);
+            intervals.extend((high..=char::MAX).nth(1));
         }
         intervals.sort_unstable();
         intervals.dedup();
         let words = tokens.len().div_ceil(64);
-        let mut masks = vec![0; intervals.len() * words];
-        for (first, mask) in intervals.iter().zip(masks.chunks_exact_mut(words)) {
-            for (place, token) in tokens.iter().enumerate() {
-                mask[place / 64] |= u64::from(token.takes(*first)) << (place % 64);
+        let mut others = vec![0; words];
+        for (place, token) in tokens.iter().enumerate() {
+            others[place / 64] |= u64::from(token.takes_others()) << (place % 64);
+        }
+        let mut masks = others.repeat(intervals.len());
+        for (place, token) in tokens.iter().enumerate() {
+            for (low, high) in token.ranges() {
+                let begin = intervals.partition_point(|first| *first < low);
+                let end = intervals.partition_point(|first| *first <= high);
+                for mask in masks[begin * words..end * words].chunks_exact_mut(words) {
+                    mask[place / 64] ^= 1 << (place % 64);
+                }
             }
         }
         Self {
@@ -291,7 +301,22 @@ fn parse_set(after_bracket: &[char]) -> Option<(Token, &[char])> {
             [] => break,
         }
     }
+    let ranges = apart(ranges);
     Some((Token::Set { negated, ranges }, &closing[1..]))
+}
+
+/// Sorts ranges and joins those that overlap; those that end before they begin hold nothing.
+fn apart(mut ranges: Vec<(char, char)>) -> Vec<(char, char)> {
+    ranges.retain(|(low, high)| low <= high);
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, joined| {
+        let overlaps = next.0 <= joined.1;
+        if overlaps {
+            joined.1 = joined.1.max(next.1);
+        }
+        overlaps
+    });
+    ranges
 }
 
 #[cfg(test)]
@@ -321,6 +346,11 @@ mod tests {
         check("[]]", "]", true);
         check("[", "[", true);
         check("[a", "[a", true);
+        check("[c-ea-bz-y]x", "ax", true);
+        check("[a-yb-d]x", "ex", true);
+        check("[a-yb-d]x", "zx", false);
+        check("[!a-yb-d]x", "ex", false);
+        check("[!z-a]x", "bx", true);
         check("", "", true);
         check("", "a", false);
         check("é?", "éà", true);
@@ -355,6 +385,8 @@ mod tests {
         assert!(!Glob::new(&format!("*{many}b*")).matches(&text));
         assert!(!Glob::new(&format!("*[ab]{}b*", "?".repeat(500))).matches(&text));
         assert!(!Glob::new(&format!("*{}b*", "[a-cx]".repeat(500))).matches(&text));
+        let set: String = ('\u{4e00}'..'\u{8e00}').step_by(2).collect();
+        assert!(!Glob::new(&format!("*[{set}]b*")).matches(&text));
     }
 
     /// What a pattern means, said in the shortest way.

@@ -123,6 +123,12 @@ pub enum AggregatesError {
         /// How long it may be.
         limit_bytes: usize,
     },
+    /// The references are together longer than names are looked for.
+    #[error("the references of the expression have more than {limit_bytes} bytes together")]
+    PatternsTooLong {
+        /// How long they may be.
+        limit_bytes: usize,
+    },
     /// Each value must belong to a whole group, and the expression leaves the series apart.
     #[error("the expression does not aggregate its series")]
     NotAggregated,

@@ -14,6 +14,12 @@ const PATTERNS_MAX: usize = 256;
 /// How long a pattern may be, in bytes: names are much shorter, but a set of characters may be long.
 const PATTERN_BYTES_MAX: usize = 4096;
 
+/// How long all patterns of an expression may be together, in bytes: what is compiled of one takes up to some hundred times its length.
+const PATTERNS_BYTES_MAX: usize = 64 << 10;
+
+/// How long a pattern is whose comparison with a name takes twice as long as that of a short one, in bytes.
+const PATTERN_BYTES_PER_CELL: usize = 64;
+
 /// How many names are compared before the budget is asked again.
 const NAMES_AT_ONCE: usize = 4096;
 
@@ -24,6 +30,8 @@ const FOUND_BYTES: usize = 64;
 #[derive(Debug, Clone)]
 pub(super) struct Patterns {
     globs: Vec<Glob>,
+    /// How many cells a comparison with each of them counts for.
+    cells: Vec<usize>,
 }
 
 /// A metric of a resource that fits a pattern.
@@ -47,7 +55,7 @@ impl Patterns {
     /// Compiles the names of references.
     ///
     /// # Errors
-    /// [`AggregatesError::TooManyPatterns`], [`AggregatesError::PatternTooLong`].
+    /// [`AggregatesError::TooManyPatterns`], [`AggregatesError::PatternTooLong`], [`AggregatesError::PatternsTooLong`].
     pub(super) fn of(references: &[&Reference]) -> Result<Self, AggregatesError> {
         if references.len() > PATTERNS_MAX {
             return Err(AggregatesError::TooManyPatterns {
@@ -62,9 +70,18 @@ impl Patterns {
                 limit_bytes: PATTERN_BYTES_MAX,
             });
         }
+        let lengths = references.iter().map(|one| one.name.len());
+        if lengths.clone().sum::<usize>() > PATTERNS_BYTES_MAX {
+            return Err(AggregatesError::PatternsTooLong {
+                limit_bytes: PATTERNS_BYTES_MAX,
+            });
+        }
         let globs = references.iter().map(|one| Glob::new(&one.name));
         Ok(Self {
             globs: globs.collect(),
+            cells: lengths
+                .map(|bytes| 1 + bytes / PATTERN_BYTES_PER_CELL)
+                .collect(),
         })
     }
 
@@ -72,6 +89,7 @@ impl Patterns {
     pub(super) fn literal(name: &str) -> Self {
         Self {
             globs: vec![Glob::literal(name)],
+            cells: vec![1],
         }
     }
 
@@ -96,8 +114,8 @@ impl Patterns {
             let found = found.collect::<Result<Vec<Listed>, Error>>()?;
             Ok((found, held))
         };
-        let comparisons = names.saturating_mul(self.globs.len());
-        budget.compute(comparisons, work).await?
+        let cells = names.saturating_mul(self.cells.iter().sum());
+        budget.compute(cells, work).await?
     }
 
     fn found(
@@ -107,7 +125,7 @@ impl Patterns {
         resource: &Resource,
     ) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
-        for (reference, glob) in self.globs.iter().enumerate() {
+        for (reference, (glob, cells)) in self.globs.iter().zip(&self.cells).enumerate() {
             let mut rest = resource.metrics.iter().peekable();
             while rest.peek().is_some() {
                 let names = rest.by_ref().take(NAMES_AT_ONCE);
@@ -124,7 +142,7 @@ impl Patterns {
                         });
                     }
                 }
-                budget.spend(compared)?;
+                budget.spend(compared * cells)?;
                 held.grow(bytes)?;
             }
         }
@@ -147,5 +165,46 @@ impl Listed {
                 .retain(|_, metric| !hidden.contains(metric));
             self.found.retain(|found| !hidden.contains(&found.metric));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_a_length() {
+        let patterns = |count: usize, bytes: usize| {
+            let references = vec![Reference::new("a".repeat(bytes), "mean"); count];
+            Patterns::of(&references.iter().collect::<Vec<_>>())
+        };
+        // As many names of metrics as there may be patterns.
+        assert!(patterns(PATTERNS_MAX, 255).is_ok());
+        assert!(matches!(
+            patterns(PATTERNS_MAX + 1, 1),
+            Err(AggregatesError::TooManyPatterns { .. })
+        ));
+        assert!(matches!(
+            patterns(1, PATTERN_BYTES_MAX + 1),
+            Err(AggregatesError::PatternTooLong { .. })
+        ));
+        assert!(matches!(
+            patterns(
+                PATTERNS_BYTES_MAX / PATTERN_BYTES_MAX + 1,
+                PATTERN_BYTES_MAX
+            ),
+            Err(AggregatesError::PatternsTooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn long_patterns_count_for_more() {
+        let cells = |name: &str| {
+            Patterns::of(&[&Reference::new(name, "mean")])
+                .unwrap()
+                .cells
+        };
+        assert_eq!(cells("cpu.*"), [1]);
+        assert!(cells(&"?".repeat(PATTERN_BYTES_MAX))[0] > 50);
     }
 }
