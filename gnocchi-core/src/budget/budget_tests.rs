@@ -122,6 +122,23 @@ async fn what_nobody_waits_for_ends() {
     assert!(budget.compute(1, || ()).await.is_err());
 }
 
+#[tokio::test]
+async fn a_part_that_fails_ends_the_others() {
+    let budget = Budget::new(&pool(limits()));
+    let other = budget.clone();
+    let other = std::thread::spawn(move || {
+        loop {
+            if let Err(ended) = other.check() {
+                return ended;
+            }
+            std::thread::yield_now();
+        }
+    });
+    let failed = budget.finish(async { Err::<(), _>("a part") }).await;
+    assert_eq!(failed, Ok(Err("a part")));
+    assert_eq!(other.join().unwrap(), BudgetError::Abandoned);
+}
+
 #[test]
 fn every_reason_is_listed() {
     let limit = Duration::from_secs(1);

@@ -112,7 +112,7 @@ pub enum BudgetError {
         /// How long it may take.
         limit: Duration,
     },
-    /// Nobody wants its result any more.
+    /// Its caller does not wait for the result any more.
     #[error("the query was abandoned")]
     Abandoned,
 }
@@ -207,7 +207,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Checks that somebody still waits for the query.
+    /// Checks that the query has not ended.
     fn check_ended(&self) -> Result<(), BudgetError> {
         if self.inner.ended.load(Ordering::Relaxed) {
             return Err(BudgetError::Abandoned);
@@ -272,7 +272,8 @@ impl Budget {
         drop(place);
     }
 
-    /// Runs all that is left of the query, and ends it when its time is up.
+    /// Runs all that is left of the query, and ends it: when its time is up, but also when a part has failed, whatever the other parts still
+    /// compute is for nobody. What is kept stays held until the last clone is dropped.
     ///
     /// # Errors
     /// [`BudgetError::Timeout`].
@@ -283,8 +284,8 @@ impl Budget {
         let result = timeout_at(self.deadline(), work.as_mut()).await;
         unfinished.finish();
         self.computed();
+        self.end();
         result.map_err(|_| {
-            self.end();
             let limit = self.limits().timeout;
             refused(BudgetError::Timeout { limit })
         })
