@@ -206,11 +206,10 @@ impl Listener {
                 unread: limits.unread,
             };
             let (tls, router) = (self.tls.clone(), router.clone());
-            gauge!("gnocchi_connections").increment(1.0);
+            let counted = Counted::begin();
             connections.spawn(async move {
                 connection.serve(stream, peer, tls, router).await;
-                gauge!("gnocchi_connections").decrement(1.0);
-                drop((place, neighbour));
+                drop((place, neighbour, counted));
             });
         }
         drop(self);
@@ -382,6 +381,23 @@ impl Connection {
                 () = self.abandon.cancelled() => break Ok(()),
             }
         }
+    }
+}
+
+/// An open connection, as monitoring counts it, also when its task panics.
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn begin() -> Self {
+        gauge!("gnocchi_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!("gnocchi_connections").decrement(1.0);
     }
 }
 
