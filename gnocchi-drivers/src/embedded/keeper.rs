@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use gnocchi_core::log_limit::LogLimit;
 use parking_lot::{Condvar, Mutex};
 use tracing::warn;
 
@@ -24,6 +25,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often files that the engine changes meanwhile are looked at again.
 const ATTEMPTS_MAX: usize = 8;
+
+/// How often it is logged that the catalog cannot be kept: a few times at once, and then once in this time.
+static UNNOTED: LogLimit = LogLimit::new(3, Duration::from_mins(1));
 
 /// Keeps the notes of an open database.
 #[derive(Debug)]
@@ -182,8 +186,10 @@ impl Shared {
     }
 
     fn refresh_and_log(&self) {
-        if let Err(error) = self.refresh() {
-            warn!(path = %self.path.display(), %error, "cannot note which files the database has; damage may go unnoticed");
+        if let Err(error) = self.refresh()
+            && let Some(held_back) = UNNOTED.pass()
+        {
+            warn!(path = %self.path.display(), %error, held_back, "cannot note which files the database has; damage may go unnoticed");
         }
     }
 
@@ -245,13 +251,6 @@ fn observe(path: &Path, known: &Catalog) -> Result<Catalog, FileError> {
         generation: known.generation,
         ..Catalog::default()
     };
-    for (number, journal) in journals(path)? {
-        let hash = match known.journals.get(&number) {
-            Some(Some(hash)) => Some(*hash),
-            _ => read_journal_hash(&journal)?,
-        };
-        found.journals.insert(number, hash);
-    }
     for entry in fs::read_dir(path.join(KEYSPACES_FOLDER))? {
         let entry = entry?;
         let number = entry
@@ -265,6 +264,15 @@ fn observe(path: &Path, known: &Catalog) -> Result<Catalog, FileError> {
         if let Some(keyspace) = observe_keyspace(&entry.path(), known)? {
             found.keyspaces.insert(number, keyspace);
         }
+    }
+    // Last: the engine changes a manifest before it deletes the journal that is not needed any more. The other way round, a journal
+    // could be noted beside the manifest for which it was deleted, and a crash would then make it look lost.
+    for (number, journal) in journals(path)? {
+        let hash = match known.journals.get(&number) {
+            Some(Some(hash)) => Some(*hash),
+            _ => read_journal_hash(&journal)?,
+        };
+        found.journals.insert(number, hash);
     }
     Ok(found)
 }
