@@ -56,14 +56,14 @@ impl Parts {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Mark::Absent,
             Err(source) => return Err(StoreError::Mark { path: file, source }),
         };
-        // An empty directory is what the loss of its files leaves.
-        let measures =
-            fs::read_dir(path.join(MEASURES)).is_ok_and(|mut entries| entries.next().is_some());
         Ok(Self {
             mark,
-            measures,
-            indexer: path.join(INDEXER).is_file(),
-            identity: path.join(IDENTITY_FILE).is_file(),
+            // An empty directory is what the loss of its files leaves.
+            measures: found(&path.join(MEASURES), |path| {
+                Ok(fs::read_dir(path)?.next().is_some())
+            })?,
+            indexer: found(&path.join(INDEXER), is_file)?,
+            identity: found(&path.join(IDENTITY_FILE), is_file)?,
         })
     }
 
@@ -94,6 +94,26 @@ impl Parts {
     pub(super) fn were_complete(self) -> bool {
         self.mark != Mark::Absent || self.identity
     }
+}
+
+/// Returns whether a part is there. One that cannot be looked at is not missing: a backup would not help.
+fn found(path: &Path, look: impl FnOnce(&Path) -> io::Result<bool>) -> Result<bool, StoreError> {
+    match look(path) {
+        Ok(found) => Ok(found),
+        Err(error)
+            if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) =>
+        {
+            Ok(false)
+        }
+        Err(source) => Err(StoreError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn is_file(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.is_file())
 }
 
 /// Returns whether this is a mark that a program with a newer layout wrote.
@@ -165,6 +185,20 @@ mod tests {
             fs::write(directory.path().join(COMPLETE), mark).unwrap();
             let error = Parts::find(directory.path()).unwrap_err();
             assert!(matches!(error, StoreError::DamagedMark { .. }), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_looked_at_is_not_missing() {
+        for part in [MEASURES, INDEXER, IDENTITY_FILE] {
+            let directory = tempfile::tempdir().unwrap();
+            std::os::unix::fs::symlink(part, directory.path().join(part)).unwrap();
+            let error = Parts::find(directory.path()).unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Unreadable { path, .. } if path.ends_with(part)),
+                "{error}"
+            );
         }
     }
 }
