@@ -21,8 +21,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'~');
 
-/// Says that a request came over TLS that this server has ended; whoever serves the router adds it to the extensions of the
-/// request.
+/// Marks a request that came over a TLS connection to this server. The program that serves the router adds it to the extensions of
+/// the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverTls;
 

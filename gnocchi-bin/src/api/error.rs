@@ -268,12 +268,12 @@ impl ApiError {
         }
     }
 
-    /// Says that a query would take too much by itself.
+    /// Makes the error of a query that would take too much by itself.
     pub(crate) fn too_large(text: impl Into<String>) -> Self {
         Self::text(StatusCode::UNPROCESSABLE_ENTITY, text)
     }
 
-    /// Says which limit a query met, and which option sets it.
+    /// Makes the error of a query that exceeded a limit; it names the limit and the option that sets it.
     fn of_budget(error: BudgetError) -> Self {
         let narrower = "ask for a shorter range of time, a coarser granularity or fewer metrics";
         match error {

@@ -65,7 +65,7 @@ impl OptionSpec {
         self
     }
 
-    /// Says that its value is a list.
+    /// Marks an option whose value is a list.
     pub(super) const fn list(mut self) -> Self {
         self.repeats = true;
         self

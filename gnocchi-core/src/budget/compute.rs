@@ -20,7 +20,7 @@ const SMALL_CELLS_MAX: u64 = 4_000_000;
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
-/// Does work on a thread where nobody waits, once there is a place for it. Whoever computes for longer has a [`Budget`].
+/// Does work on a thread where nobody waits, once there is a place for it. What computes for longer has a [`Budget`].
 ///
 /// # Errors
 /// [`Error::Storage`] when there are no threads any more.

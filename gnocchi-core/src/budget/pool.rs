@@ -17,7 +17,7 @@ pub(crate) struct Pool {
     places: Arc<Semaphore>,
 }
 
-/// What queries take at the moment, each beside its limit.
+/// What queries take now, each beside its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryUsage {
     /// Memory that they hold, in bytes.

@@ -210,7 +210,7 @@ impl Gnocchi {
         self.budget.as_ref()
     }
 
-    /// Returns what queries take at the moment.
+    /// Returns what queries take now.
     #[must_use]
     pub fn query_usage(&self) -> QueryUsage {
         self.inner.queries.usage()

@@ -43,7 +43,7 @@ pub(super) struct Progress {
     pub(super) journal: u64,
     /// The last entry of the log that was acknowledged; zero before the first one.
     pub(super) sequence: u64,
-    /// Tells the entry from one of the same number in another database.
+    /// Distinguishes the entry from one of the same number in another database.
     pub(super) entry_hash: u64,
 }
 

@@ -29,7 +29,7 @@ impl Basic {
         }
     }
 
-    /// Reads who calls, and checks their password if passwords count; `client` tells where they call from.
+    /// Reads who calls, and checks their password if passwords count; `client` returns the address that they call from.
     pub(super) async fn caller(
         &self,
         headers: &HeaderMap,

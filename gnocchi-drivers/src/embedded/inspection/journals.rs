@@ -18,7 +18,7 @@ use crate::embedded::progress::{Progress, entry_hash};
 #[derive(Debug, Clone)]
 pub(in crate::embedded) struct JournalFile {
     pub(in crate::embedded) path: PathBuf,
-    /// Tells it from others of the same number, once it has a beginning.
+    /// Distinguishes it from others of the same number, once it has a beginning.
     pub(in crate::embedded) hash: Option<u64>,
 }
 

@@ -31,7 +31,7 @@ const UNFINISHED: &str = ".unfinished";
 /// How many metrics are listed at a time.
 const METRICS_PER_PAGE: usize = 1000;
 
-/// Tells whether the bytes of a frame are what its key says, and if not, why.
+/// Checks that the bytes of a frame are what its key says; the error is the reason why they are not.
 pub type CheckFrame = fn(&StoredFrame) -> Result<(), String>;
 
 /// Saves what is readable of a store into a new directory.

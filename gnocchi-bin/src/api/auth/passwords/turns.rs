@@ -96,7 +96,7 @@ impl Turns {
 }
 
 impl Turn {
-    /// Says that the password was right: such a check counts for nothing.
+    /// Notes that the password was right: such a check does not count.
     pub(super) fn was_right(&self) {
         let mut state = lock(&self.state);
         for key in [self.login.client, self.login.name] {
