@@ -66,8 +66,11 @@ async fn a_flood_of_connections_takes_no_files_from_the_store() {
         let body = json!([{"timestamp": 300 * number, "value": number}]);
         let sent = client.send("POST", &measures, &body).await;
         assert_eq!(sent.status, 202, "{}", sent.text);
+        // An idle connection would be closed after a while.
+        if number % 10 == 9 {
+            assert!(ask(&mut early).starts_with("HTTP/1.1 200"));
+        }
     }
-    assert!(ask(&mut early).starts_with("HTTP/1.1 200"));
     let open = fs::read_dir(format!("/proc/{}/fd", server.pid()))
         .unwrap()
         .count();
