@@ -208,7 +208,7 @@ pub enum IndexerError {
         /// The id.
         id: ResourceId,
     },
-    /// Another revision of the resource is the current one than the one that was to be changed or removed.
+    /// What has this id is another resource, or another revision of it, than the one that was seen.
     #[error("resource {id} was changed at the same time")]
     RevisionChanged {
         /// Its id.

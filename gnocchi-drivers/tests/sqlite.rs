@@ -323,7 +323,7 @@ async fn a_row_that_cannot_be_read_is_reported_with_table_and_column() {
     file.indexer.create_archive_policy(&policy).await.unwrap();
     let metric = NewMetric::new(None, policy.name(), None, None, None).unwrap();
     file.indexer
-        .create_metrics(std::slice::from_ref(&metric))
+        .create_metrics(std::slice::from_ref(&metric), &[])
         .await
         .unwrap();
 
@@ -366,7 +366,7 @@ async fn damage_is_found_and_named() {
     let metrics: Vec<NewMetric> = (0..3)
         .map(|_| NewMetric::new(None, policy.name(), None, None, None).unwrap())
         .collect();
-    file.indexer.create_metrics(&metrics).await.unwrap();
+    file.indexer.create_metrics(&metrics, &[]).await.unwrap();
     assert_eq!(
         file.indexer.check_integrity().await.unwrap(),
         Vec::<String>::new()
@@ -413,7 +413,7 @@ async fn overwritten_pages_are_problems() {
     let metrics: Vec<NewMetric> = (0..2000)
         .map(|_| NewMetric::new(None, policy.name(), None, None, None).unwrap())
         .collect();
-    file.indexer.create_metrics(&metrics).await.unwrap();
+    file.indexer.create_metrics(&metrics, &[]).await.unwrap();
     file.indexer.close().await;
     let path = file.config().path;
     let whole = std::fs::read(&path).unwrap();
@@ -458,7 +458,10 @@ async fn closing_finishes_what_was_begun() {
         // Each caller goes away as soon as its call has begun.
         let mut calls: Vec<_> = metrics
             .iter()
-            .map(|metric| file.indexer.create_metrics(std::slice::from_ref(metric)))
+            .map(|metric| {
+                file.indexer
+                    .create_metrics(std::slice::from_ref(metric), &[])
+            })
             .collect();
         for call in &mut calls {
             assert!(futures::poll!(call).is_pending());

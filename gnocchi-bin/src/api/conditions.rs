@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use carbonara::Timestamp;
 use gnocchi_core::model::Resource;
 use http::header::{
     AsHeaderName, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
@@ -162,15 +161,6 @@ impl Conditions {
             }
             (true, false) => failed(),
         }
-    }
-
-    /// Returns when the revision began that a change may replace, if these conditions hold for that one only.
-    pub(crate) fn expected_revision(&self, resource: &Resource) -> Option<Timestamp> {
-        let names_some = |tags: &Option<Tags>| matches!(tags, Some(Tags::These(_)));
-        let depends_on_state = names_some(&self.if_match)
-            || names_some(&self.if_none_match)
-            || (self.if_match.is_none() && self.if_unmodified_since.is_some());
-        depends_on_state.then_some(resource.revision_start)
     }
 
     fn new(method: &Method, headers: &HeaderMap) -> Self {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use carbonara::Timestamp;
 use http::HeaderName;
 
 use super::*;
@@ -141,22 +142,4 @@ fn tags_count_before_times() {
 #[test]
 fn several_lines_are_one_list() {
     check(&[(IF_MATCH, "x"), (IF_MATCH, TAG)], 200, 200);
-}
-
-#[test]
-fn which_conditions_are_about_one_revision() {
-    let resource = resource();
-    let check = |headers: &[(HeaderName, &str)], expected: bool| {
-        let revision = conditions(&Method::PATCH, headers).expected_revision(&resource);
-        let wanted = expected.then_some(resource.revision_start);
-        assert_eq!(revision, wanted, "{headers:?}");
-    };
-    check(&[], false);
-    check(&[(IF_MATCH, TAG)], true);
-    check(&[(IF_MATCH, "*")], false);
-    check(&[(IF_NONE_MATCH, "x")], true);
-    check(&[(IF_UNMODIFIED_SINCE, SAME)], true);
-    check(&[(IF_MATCH, "*"), (IF_UNMODIFIED_SINCE, BEFORE)], false);
-    check(&[(IF_UNMODIFIED_SINCE, "yesterday")], false);
-    check(&[(IF_MODIFIED_SINCE, SAME)], false);
 }

@@ -340,7 +340,10 @@ impl ApiError {
             IndexerError::ResourceEndsBeforeStart { .. } => {
                 Self::bad_request("Start timestamp cannot be after end timestamp")
             }
-            IndexerError::RevisionChanged { .. } => Self::empty(StatusCode::PRECONDITION_FAILED),
+            // Handlers try again; this is for what does not.
+            IndexerError::RevisionChanged { id } => Self::busy(format!(
+                "Resource {id} is changed by other requests at the same time: try again"
+            )),
             IndexerError::ResourceTypeChanged { name } => Self::text(
                 StatusCode::CONFLICT,
                 format!(

@@ -121,10 +121,11 @@ fn every_error_of_the_indexer_has_its_answer() {
         400,
         "Invalid input: Resource attribute n of resource 00000000-0000-0000-0000-000000000001 is longer than max_length 5",
     );
-    let changed = ApiError::from(Error::Indexer(IndexerError::RevisionChanged {
-        id: resource,
-    }));
-    assert_eq!(changed, ApiError::empty(StatusCode::PRECONDITION_FAILED));
+    check(
+        IndexerError::RevisionChanged { id: resource },
+        503,
+        "Resource 00000000-0000-0000-0000-000000000001 is changed by other requests at the same time: try again",
+    );
     check(
         IndexerError::NoSuchMetric { id: metric },
         404,

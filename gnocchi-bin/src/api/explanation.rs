@@ -117,6 +117,14 @@ pub(crate) fn spans(spans: impl Iterator<Item = Timespan>) -> String {
     format!("{} s", spans.join(", "))
 }
 
+/// Says why a resource cannot be found or made under a name.
+pub(super) fn taken_name(name: &str) -> String {
+    format!(
+        "the id of {} is taken by another resource, which has another creator or was created by that id",
+        shown_text(name)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use gnocchi_core::model::Definition;

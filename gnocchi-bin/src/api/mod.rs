@@ -70,6 +70,7 @@ mod accept;
 mod address;
 mod address_range;
 mod aside;
+mod attempts;
 pub mod auth;
 mod body;
 mod body_memory;

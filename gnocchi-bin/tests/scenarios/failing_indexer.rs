@@ -14,6 +14,7 @@ use gnocchi_core::memory::MemoryIndexer;
 use gnocchi_core::model::{
     ArchivePolicy, ArchivePolicyRule, Attribute, AttributeKind, Metric, MetricId, NewMetric,
     NewResource, Page, Resource, ResourceId, ResourceType, ResourceTypeChange, ResourceUpdate,
+    SeenResource,
 };
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
@@ -25,6 +26,7 @@ pub(crate) struct FailingIndexer {
     failure: Arc<Mutex<Option<BackendErrorKind>>>,
     tells_old_types: Arc<AtomicBool>,
     calls: Arc<AtomicUsize>,
+    replacement: Arc<Mutex<Option<NewResource>>>,
 }
 
 impl FailingIndexer {
@@ -41,6 +43,30 @@ impl FailingIndexer {
     /// Answers from now on with a state of resource types that somebody else has changed meanwhile.
     pub(crate) fn outdate_types(&self) {
         self.tells_old_types.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets somebody else delete the resource with this id, and make this one in its place, just before the next call that writes.
+    pub(crate) fn replace_before_next_write(&self, replacement: NewResource) {
+        *self.replacement.lock().unwrap() = Some(replacement);
+    }
+
+    /// Returns whether there was such a call.
+    pub(crate) fn has_replaced(&self) -> bool {
+        self.replacement.lock().unwrap().is_none()
+    }
+
+    /// Begins a call that writes.
+    async fn writing(&self) -> Result<&MemoryIndexer, IndexerError> {
+        let inner = self.working()?;
+        let replacement = self.replacement.lock().unwrap().take();
+        if let Some(replacement) = replacement {
+            inner.delete_resources(&[replacement.id]).await?;
+            // At the same time as the first one, so that only its creator and its name tell it from that.
+            inner
+                .create_resource(&replacement, replacement.started_at)
+                .await?;
+        }
+        Ok(inner)
     }
 
     fn working(&self) -> Result<&MemoryIndexer, IndexerError> {
@@ -104,8 +130,12 @@ impl ArchivePolicyIndexer for FailingIndexer {
 
 #[async_trait]
 impl MetricIndexer for FailingIndexer {
-    async fn create_metrics(&self, metrics: &[NewMetric]) -> Outcome<Vec<Metric>> {
-        self.working()?.create_metrics(metrics).await
+    async fn create_metrics(
+        &self,
+        metrics: &[NewMetric],
+        seen: &[SeenResource],
+    ) -> Outcome<Vec<Metric>> {
+        self.writing().await?.create_metrics(metrics, seen).await
     }
 
     async fn metrics(&self, ids: &[MetricId]) -> Outcome<Vec<Option<Metric>>> {
@@ -140,7 +170,7 @@ impl MetricIndexer for FailingIndexer {
 #[async_trait]
 impl ResourceIndexer for FailingIndexer {
     async fn create_resource(&self, resource: &NewResource, now: Timestamp) -> Outcome<Resource> {
-        self.working()?.create_resource(resource, now).await
+        self.writing().await?.create_resource(resource, now).await
     }
 
     async fn resources(
@@ -162,7 +192,7 @@ impl ResourceIndexer for FailingIndexer {
         update: &ResourceUpdate,
         now: Timestamp,
     ) -> Outcome<Resource> {
-        let inner = self.working()?;
+        let inner = self.writing().await?;
         inner.update_resource(resource_type, id, update, now).await
     }
 
@@ -175,16 +205,11 @@ impl ResourceIndexer for FailingIndexer {
     }
 
     async fn delete_resources(&self, ids: &[ResourceId]) -> Outcome<usize> {
-        self.working()?.delete_resources(ids).await
+        self.writing().await?.delete_resources(ids).await
     }
 
-    async fn delete_unchanged_resource(
-        &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Outcome<()> {
-        let inner = self.working()?;
-        inner.delete_unchanged_resource(id, revision_start).await
+    async fn delete_seen_resources(&self, seen: &[SeenResource]) -> Outcome<Vec<ResourceId>> {
+        self.writing().await?.delete_seen_resources(seen).await
     }
 
     async fn delete_matching_resources(
@@ -193,7 +218,7 @@ impl ResourceIndexer for FailingIndexer {
         condition: &Condition,
         visibility: &Visibility<VisibleResources>,
     ) -> Outcome<usize> {
-        let inner = self.working()?;
+        let inner = self.writing().await?;
         inner
             .delete_matching_resources(resource_type, condition, visibility)
             .await

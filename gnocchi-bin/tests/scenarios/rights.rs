@@ -18,27 +18,27 @@ const OTHER: &str = "2d4b9a0e-6a53-4f0e-a1f2-7d5be0c3c001";
 
 /// How callers say who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(crate) enum Mode {
     Names,
     Projects,
 }
 
 /// A store with a policy `second` for every metric.
-struct Story {
-    app: App,
-    mode: Mode,
+pub(crate) struct Story {
+    pub(crate) app: App,
+    pub(crate) mode: Mode,
 }
 
 impl Story {
-    async fn new(mode: Mode) -> Self {
+    pub(crate) async fn new(mode: Mode) -> Self {
         Self::with_rules(mode, &[]).await
     }
 
-    async fn with_rules(mode: Mode, rules: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with_rules(mode: Mode, rules: &[(&str, &str)]) -> Self {
         Self::on(drivers(), mode, rules).await
     }
 
-    async fn on(drivers: Drivers, mode: Mode, rules: &[(&str, &str)]) -> Self {
+    pub(crate) async fn on(drivers: Drivers, mode: Mode, rules: &[(&str, &str)]) -> Self {
         let authenticator = match mode {
             Mode::Names => Authenticator::default(),
             Mode::Projects => Authenticator::IdentityHeaders,
@@ -63,7 +63,7 @@ impl Story {
         story
     }
 
-    fn sign<'a>(&self, call: Call<'a>, caller: &str) -> Call<'a> {
+    pub(crate) fn sign<'a>(&self, call: Call<'a>, caller: &str) -> Call<'a> {
         match self.mode {
             Mode::Names => call.user(caller),
             Mode::Projects => {
@@ -76,7 +76,7 @@ impl Story {
         }
     }
 
-    async fn ask(&self, caller: &str, method: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn ask(&self, caller: &str, method: &str, path: &str, body: Value) -> Answer {
         let call = self.sign(self.app.call(method, path), caller).wants_json();
         if body.is_null() {
             call.send().await
@@ -85,22 +85,22 @@ impl Story {
         }
     }
 
-    async fn get(&self, caller: &str, path: &str) -> Answer {
+    pub(crate) async fn get(&self, caller: &str, path: &str) -> Answer {
         self.ask(caller, "GET", path, Value::Null).await
     }
 
-    async fn post(&self, caller: &str, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, caller: &str, path: &str, body: Value) -> Answer {
         self.ask(caller, "POST", path, body).await
     }
 
-    async fn line(&self, caller: &str, line: &str) -> Answer {
+    pub(crate) async fn line(&self, caller: &str, line: &str) -> Answer {
         let call = self.app.call("POST", "/v1/influxdb/write?db=generic");
         let call = self.sign(call, caller).body(line.to_owned());
         call.send().await
     }
 
     /// Makes a resource with the metric `cpu`, which has one measure.
-    async fn resource(&self, caller: &str, id: &str, more: Value) -> Answer {
+    pub(crate) async fn resource(&self, caller: &str, id: &str, more: Value) -> Answer {
         let mut body = json!({"id": id, "metrics": {"cpu": {}}});
         let more = more.as_object().unwrap().clone();
         body.as_object_mut().unwrap().extend(more);
@@ -113,7 +113,7 @@ impl Story {
         made
     }
 
-    async fn names_of(&self, caller: &str, resource: &str) -> Vec<String> {
+    pub(crate) async fn names_of(&self, caller: &str, resource: &str) -> Vec<String> {
         let path = format!("/v1/resource/generic/{resource}/metric");
         let listed = self.get(caller, &path).await.is(200).json();
         let names = listed.as_array().unwrap().iter();

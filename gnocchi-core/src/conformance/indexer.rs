@@ -15,6 +15,7 @@ mod resource_types;
 mod resources;
 mod revisions;
 mod searching;
+mod seen;
 mod support;
 mod texts;
 mod visibility;
@@ -29,6 +30,7 @@ pub use resource_types::*;
 pub use resources::*;
 pub use revisions::*;
 pub use searching::*;
+pub use seen::*;
 pub use texts::*;
 pub use visibility::*;
 
@@ -216,7 +218,12 @@ macro_rules! indexer_conformance {
                 texts_that_would_be_too_long_keep_their_type,
                 strange_attributes_are_filled_and_removed,
                 an_update_of_an_outdated_revision_is_refused,
-                a_deletion_of_an_outdated_revision_is_refused,
+                only_the_revision_that_was_seen_is_deleted,
+                a_resource_in_the_place_of_what_was_seen_is_left_alone,
+                metrics_are_created_on_the_revision_that_was_seen,
+                only_resources_that_were_seen_are_deleted,
+                a_metric_is_taken_only_from_where_it_was_seen,
+                no_metric_reaches_a_resource_that_takes_the_place_of_another,
                 one_of_many_callers_changes_a_revision,
                 revisions_begin_at_different_moments,
                 the_revisions_of_a_resource_are_numbered_by_themselves,

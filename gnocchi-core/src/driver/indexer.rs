@@ -9,7 +9,7 @@ use crate::error::IndexerError;
 use crate::model::{
     ArchivePolicy, ArchivePolicyRule, Glob, Metric, MetricId, MetricStatus, NewMetric, NewResource,
     Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, Resource, ResourceId, ResourceType,
-    ResourceTypeChange, ResourceUpdate,
+    ResourceTypeChange, ResourceUpdate, SeenResource,
 };
 use crate::policy::{Visibility, VisibleMetrics, VisibleResources};
 use crate::search::Condition;
@@ -182,13 +182,19 @@ pub trait ArchivePolicyIndexer: fmt::Debug + Send + Sync + 'static {
 /// Keeps metrics.
 #[async_trait]
 pub trait MetricIndexer: fmt::Debug + Send + Sync + 'static {
-    /// Creates metrics, all or none, and returns them in order. Those of a resource get its creator.
+    /// Creates metrics, all or none, and returns them in order. Those of a resource get its creator. Resources of metrics that are
+    /// among `seen` must still be as they were seen.
     ///
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`] when something referred to does not exist,
+    /// [`IndexerError::RevisionChanged`] when a resource is not what was seen,
     /// [`IndexerError::NamedMetricExists`] when its resource has an active metric of that name, [`IndexerError::MetricExists`] when
     /// its id is taken, also by a deleted metric that is not expunged yet.
-    async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError>;
+    async fn create_metrics(
+        &self,
+        metrics: &[NewMetric],
+        seen: &[SeenResource],
+    ) -> Result<Vec<Metric>, IndexerError>;
 
     /// Returns the active metrics with these ids; `None` where there is none.
     ///
@@ -256,6 +262,7 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`IndexerError::ResourceExists`], [`IndexerError::NoSuchResourceType`], [`IndexerError::ResourceEndsBeforeStart`],
     /// [`IndexerError::NoSuchMetric`] for an attached metric that is not active or has another creator,
+    /// [`IndexerError::RevisionChanged`] for one that belongs to another resource, or another revision of it, than was seen,
     /// [`IndexerError::NoSuchArchivePolicy`].
     async fn create_resource(
         &self,
@@ -286,7 +293,7 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`create_resource`](Self::create_resource), and [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`] for
-    /// an added metric whose name is taken, [`IndexerError::RevisionChanged`] when it expects another revision than the current one.
+    /// an added metric whose name is taken, [`IndexerError::RevisionChanged`] when the resource is not what was seen.
     async fn update_resource(
         &self,
         resource_type: &str,
@@ -329,15 +336,15 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
         visibility: &Visibility<VisibleResources>,
     ) -> Result<usize, IndexerError>;
 
-    /// Removes a resource as [`delete_resources`](Self::delete_resources) does, if its current revision began at `revision_start`.
+    /// Removes those of these resources that are still as they were seen, as [`delete_resources`](Self::delete_resources) does;
+    /// returns which ones, in the order given.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchResource`] when there is none, [`IndexerError::RevisionChanged`] when it has another revision.
-    async fn delete_unchanged_resource(
+    /// [`IndexerError::Backend`] when the back-end cannot answer.
+    async fn delete_seen_resources(
         &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), IndexerError>;
+        seen: &[SeenResource],
+    ) -> Result<Vec<ResourceId>, IndexerError>;
 }
 
 /// Keeps types of resources. The type [`GENERIC`](crate::model::GENERIC) always exists.

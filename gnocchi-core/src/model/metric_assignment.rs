@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Change, MetricId, NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceUpdate,
+    SeenResource,
 };
 use crate::error::IndexerError;
 
@@ -17,6 +18,8 @@ pub struct MetricAssignment {
     pub detached: Vec<MetricId>,
     /// Existing metrics and the names that they get; some may be metrics of this resource already.
     pub attached: BTreeMap<MetricId, String>,
+    /// The only other resource that an attached metric may be taken from, where that matters; `None` where there is none.
+    pub holders: BTreeMap<MetricId, Option<SeenResource>>,
     /// Metrics to create, with their final name, resource and creator: that of the resource, whoever adds them.
     pub created: Vec<NewMetric>,
 }
@@ -77,6 +80,15 @@ impl MetricAssignment {
         self.detached.is_empty() && self.attached.is_empty() && self.created.is_empty()
     }
 
+    /// Returns whether an attached metric may be taken from another resource, as that is now.
+    #[must_use]
+    pub fn may_take(&self, metric: MetricId, holder: &SeenResource) -> bool {
+        match self.holders.get(&metric) {
+            None => true,
+            Some(seen) => seen.as_ref() == Some(holder),
+        }
+    }
+
     fn add(
         &mut self,
         resource: ResourceId,
@@ -87,6 +99,10 @@ impl MetricAssignment {
             match metric {
                 ResourceMetric::Existing(id) => {
                     self.attached.insert(*id, name.clone());
+                }
+                ResourceMetric::ExistingOf(id, holder) => {
+                    self.attached.insert(*id, name.clone());
+                    self.holders.insert(*id, holder.clone());
                 }
                 ResourceMetric::New(metric) => self.created.push(NewMetric {
                     creator: creator.map(ToOwned::to_owned),

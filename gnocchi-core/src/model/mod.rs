@@ -14,8 +14,10 @@ mod number_limit;
 mod page;
 mod rejection;
 mod resource;
+mod resource_address;
 mod resource_type;
 mod resource_type_change;
+mod seen_resource;
 mod text;
 
 pub use archive_policy::{
@@ -40,8 +42,10 @@ pub use resource::{
     Change, NewResource, Resource, ResourceMetric, ResourceUpdate, next_revision_start,
     whole_microseconds,
 };
+pub use resource_address::ResourceAddress;
 pub use resource_type::{
     Attribute, AttributeError, AttributeKind, AttributeValue, GENERIC, ResourceType,
 };
 pub use resource_type_change::{ResourceTypeChange, ResourceTypeChangeError};
+pub use seen_resource::SeenResource;
 pub use text::is_storable;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use carbonara::{Timespan, Timestamp};
 
-use super::{AttributeValue, MetricId, NewMetric, ResourceId};
+use super::{AttributeValue, MetricId, NewMetric, ResourceId, SeenResource};
 
 /// Truncates a timestamp to whole microseconds, the precision of resources.
 #[must_use]
@@ -48,6 +48,8 @@ pub struct Resource {
 pub enum ResourceMetric {
     /// An existing, active metric of the same creator is attached.
     Existing(MetricId),
+    /// The same, if no other resource has it than this one, as it was seen; `None` if no other one may have it.
+    ExistingOf(MetricId, Option<SeenResource>),
     /// A metric is created; its name and resource are set by where it stands.
     New(NewMetric),
 }
@@ -115,8 +117,8 @@ pub struct ResourceUpdate {
     pub metrics: Change<BTreeMap<String, ResourceMetric>>,
     /// Metrics that are added to those it has.
     pub added_metrics: BTreeMap<String, ResourceMetric>,
-    /// When the revision began that is to be changed, if no other one may be.
-    pub expected_revision: Option<Timestamp>,
+    /// The resource as it was seen, if no other one and no other revision of it may be changed.
+    pub seen: Option<SeenResource>,
 }
 
 impl Resource {

@@ -132,11 +132,41 @@ impl SearchContext<'_> {
                 _ => Err(invalid()),
             };
         }
+        let operand = self.operand(kind, value).ok_or_else(invalid)?;
+        if kind == Kind::ResourceId && decides_equality && is_name(value) {
+            let meant = self.named(vec![operand], vec![Operand::Text(value.to_text())]);
+            return Ok(match comparison {
+                Comparison::NotEqual => Condition::Not(Box::new(meant)),
+                _ => meant,
+            });
+        }
         Ok(Condition::Compare {
             column,
             comparison,
-            operand: self.operand(kind, value).ok_or_else(invalid)?,
+            operand,
         })
+    }
+
+    /// Selects the resources that the caller has given these names; `ids` are those of the names. Everybody can compute them, so an id
+    /// alone would select what somebody else has given it to; see [`ResourceAddress`](crate::model::ResourceAddress).
+    fn named(&self, ids: Vec<Operand>, names: Vec<Operand>) -> Condition {
+        let one_of = |column, mut operands: Vec<Operand>| match operands.len() {
+            1 => Condition::Compare {
+                column,
+                comparison: Comparison::Equal,
+                operand: operands.remove(0),
+            },
+            _ => Condition::In { column, operands },
+        };
+        let is_own = match self.creator {
+            None => Condition::IsNull(Column::Creator),
+            Some(creator) => one_of(Column::Creator, vec![Operand::Text(creator.to_owned())]),
+        };
+        Condition::All(vec![
+            one_of(Column::Id, ids),
+            one_of(Column::OriginalResourceId, names),
+            is_own,
+        ])
     }
 
     fn like(&self, attribute: &str, pattern: &Scalar) -> Result<Condition, BindError> {
@@ -160,23 +190,32 @@ impl SearchContext<'_> {
             Subject::Column(column, kind) if kind != Kind::CreatorPart => (column, kind),
             _ => return Err(invalid(attribute, first)),
         };
-        let given = values.iter().filter(|value| **value != Scalar::Null);
-        let operands = given
-            .map(|value| {
-                self.operand(kind, value)
-                    .ok_or_else(|| invalid(attribute, value))
-            })
-            .collect::<Result<Vec<Operand>, _>>()?;
-        let has_null = operands.len() < values.len();
-        let is_null = Condition::IsNull(column.clone());
-        if operands.is_empty() {
-            return Ok(is_null);
+        let (mut operands, mut ids, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        for value in values.iter().filter(|value| **value != Scalar::Null) {
+            let operand = self.operand(kind, value);
+            let operand = operand.ok_or_else(|| invalid(attribute, value))?;
+            if kind == Kind::ResourceId && is_name(value) {
+                ids.push(operand);
+                names.push(Operand::Text(value.to_text()));
+            } else {
+                operands.push(operand);
+            }
         }
-        let condition = Condition::In { column, operands };
-        Ok(if has_null {
-            Condition::Any(vec![condition, is_null])
-        } else {
-            condition
+        let mut parts = Vec::new();
+        let has_null = operands.len() + names.len() < values.len() || values.is_empty();
+        if !operands.is_empty() {
+            let column = column.clone();
+            parts.push(Condition::In { column, operands });
+        }
+        if !names.is_empty() {
+            parts.push(self.named(ids, names));
+        }
+        if has_null {
+            parts.push(Condition::IsNull(column));
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => Condition::Any(parts),
         })
     }
 
@@ -262,6 +301,11 @@ fn invalid(attribute: &str, value: &Scalar) -> BindError {
         value: value.to_text(),
         attribute: attribute.to_owned(),
     }
+}
+
+/// Returns whether the value of an id is a name, and not a UUID in any textual form.
+fn is_name(value: &Scalar) -> bool {
+    text(value).is_some_and(|text| text.parse::<ResourceId>().is_err())
 }
 
 fn text(value: &Scalar) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Gnocchi;
 use crate::driver::MetricFilter;
 use crate::error::{Error, IndexerError};
-use crate::model::{Metric, MetricId, NewMetric, Page, ResourceId};
+use crate::model::{Metric, MetricId, NewMetric, Page, ResourceId, SeenResource};
 
 impl Gnocchi {
     /// Creates metrics, all or none.
@@ -13,8 +13,20 @@ impl Gnocchi {
     /// # Errors
     /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::NoSuchResource`], [`IndexerError::NamedMetricExists`].
     pub async fn create_metrics(&self, metrics: Vec<NewMetric>) -> Result<Vec<Arc<Metric>>, Error> {
+        self.create_metrics_on(metrics, &[]).await
+    }
+
+    /// Creates metrics, all or none, if those of their resources that are among `seen` are still as they were seen.
+    ///
+    /// # Errors
+    /// As [`create_metrics`](Self::create_metrics), and [`IndexerError::RevisionChanged`].
+    pub async fn create_metrics_on(
+        &self,
+        metrics: Vec<NewMetric>,
+        seen: &[SeenResource],
+    ) -> Result<Vec<Arc<Metric>>, Error> {
         let ticket = self.inner.directory.ticket();
-        let created = self.indexer().create_metrics(&metrics).await?;
+        let created = self.indexer().create_metrics(&metrics, seen).await?;
         Ok(created
             .into_iter()
             .map(|metric| self.inner.directory.remember_created(metric, ticket))

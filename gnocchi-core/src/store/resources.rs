@@ -1,13 +1,11 @@
 //! Resources and their types.
 
-use carbonara::Timestamp;
-
 use super::Gnocchi;
 use crate::driver::ResourceQuery;
 use crate::error::{Error, IndexerError};
 use crate::model::{
     Change, MetricId, NewResource, Resource, ResourceId, ResourceType, ResourceTypeChange,
-    ResourceUpdate,
+    ResourceUpdate, SeenResource,
 };
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
@@ -65,7 +63,8 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`IndexerError::NoSuchResource`], [`IndexerError::NoSuchMetric`], [`IndexerError::NamedMetricExists`],
-    /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::ResourceEndsBeforeStart`].
+    /// [`IndexerError::NoSuchArchivePolicy`], [`IndexerError::ResourceEndsBeforeStart`],
+    /// [`IndexerError::RevisionChanged`] when a resource is not what the update has seen.
     pub async fn update_resource(
         &self,
         resource_type: &str,
@@ -117,21 +116,20 @@ impl Gnocchi {
         Ok(deleted)
     }
 
-    /// Deletes a resource with its history and its metrics, if its current revision began at `revision_start`.
+    /// Deletes those of these resources that are still as they were seen, with their history and their metrics; returns which ones, in
+    /// the order given.
     ///
     /// # Errors
-    /// [`IndexerError::NoSuchResource`] when there is none,
-    /// [`IndexerError::RevisionChanged`] when it has another revision.
-    pub async fn delete_unchanged_resource(
+    /// [`Error::Indexer`] when the indexer fails.
+    pub async fn delete_seen_resources(
         &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), Error> {
-        self.indexer()
-            .delete_unchanged_resource(id, revision_start)
-            .await?;
-        self.deleted_resources();
-        Ok(())
+        seen: &[SeenResource],
+    ) -> Result<Vec<ResourceId>, Error> {
+        let deleted = self.indexer().delete_seen_resources(seen).await?;
+        if !deleted.is_empty() {
+            self.deleted_resources();
+        }
+        Ok(deleted)
     }
 
     /// Stores a new resource type.

@@ -34,7 +34,7 @@ pub use settings::{AuthSettings, BasicSettings, RemoteUserSettings};
 pub(crate) use authenticator::{Authenticated, guard};
 pub(crate) use logins::{CallerName, Logins};
 pub(crate) use require::{
-    Extent, denied, may, require, require_alone, require_get_resource, require_insight,
+    Extent, Grounds, denied, may, require, require_alone, require_get_resource, require_insight,
     require_on_metric, require_on_metrics, require_on_resource, resource_of, resources_of,
 };
 pub(crate) use visibility::{metric_sight, resource_reach, resource_sight};

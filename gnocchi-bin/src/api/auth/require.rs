@@ -24,6 +24,15 @@ pub(crate) enum Extent {
     Alone,
 }
 
+/// What makes that a caller may do something to a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grounds {
+    /// What never changes of a metric.
+    Metric,
+    /// Its resource as it is now.
+    Resource,
+}
+
 /// Requires that a caller may do something.
 ///
 /// # Errors
@@ -56,7 +65,7 @@ pub(crate) async fn may(
     settle(state, decide).await
 }
 
-/// Requires that a caller may do something to a metric, whose resource counts too.
+/// Requires that a caller may do something to a metric, whose resource counts too, and returns what made it so.
 ///
 /// # Errors
 /// 403 when they may not; what the store says when the resource cannot be read.
@@ -65,17 +74,18 @@ pub(crate) async fn require_on_metric(
     action: Action,
     caller: &Caller,
     metric: &Metric,
-) -> ApiResult<()> {
+) -> ApiResult<Grounds> {
     // Most callers may without a look at the resource, which saves reading it.
     if may_without_resource(&state.enforcer(), action, caller, metric) {
-        return Ok(());
+        return Ok(Grounds::Metric);
     }
     let resource = resource_of(state, metric).await?;
     let target = MetricTarget {
         metric,
         resource: resource.as_ref(),
     };
-    require(state, action, caller, &target).await
+    require(state, action, caller, &target).await?;
+    Ok(Grounds::Resource)
 }
 
 /// Requires that a caller may do something to each of some metrics. Resources that the decision needs are read together.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use gnocchi_core::model::{AttributeValue, ResourceId, ResourceIdError};
+use gnocchi_core::model::{AttributeValue, ResourceAddress, ResourceId, ResourceIdError};
 
 use super::Arrivals;
 use crate::api::measures::{self, NamedMeasures, ResourceMeasures};
@@ -12,10 +12,8 @@ use crate::api::measures::{self, NamedMeasures, ResourceMeasures};
 /// A resource that measures are for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Destination {
-    /// Its id, which depends on who sends.
-    pub(crate) id: ResourceId,
-    /// The id as the sender writes it.
-    pub(crate) original_id: String,
+    /// It in the words of its sender.
+    pub(crate) address: ResourceAddress,
     /// The attributes that it gets if it must be created.
     pub(crate) attributes: BTreeMap<String, Option<AttributeValue>>,
 }
@@ -52,10 +50,9 @@ pub(crate) struct UnusableId {
 impl Destination {
     /// Finds the id of a resource in the words of its sender.
     pub(crate) fn of(original_id: String, creator: Option<&str>) -> Result<Self, UnusableId> {
-        match ResourceId::from_original(&original_id, creator) {
-            Ok(id) => Ok(Self {
-                id,
-                original_id,
+        match ResourceAddress::parse(original_id.as_str(), creator) {
+            Ok(address) => Ok(Self {
+                address,
                 attributes: BTreeMap::new(),
             }),
             Err(error) => Err(UnusableId { original_id, error }),
@@ -107,10 +104,19 @@ impl NamedBatch {
 
     /// Puts together what is meant for one metric: two ids may be spellings of one.
     fn of(all: Vec<Named>) -> Self {
-        let key = |named: &Named| (named.destination.id, named.measures.name.clone());
+        let key = |named: &Named| (named.destination.address.id(), named.measures.name.clone());
         let measures = measures::unite(all, key, |named, mut later| {
             let own = &mut named.measures;
-            for Named { measures, .. } in &mut later {
+            for Named {
+                measures,
+                destination,
+                ..
+            } in &mut later
+            {
+                // A name means less than its id.
+                if destination.address.is_name() {
+                    named.destination = Arc::clone(destination);
+                }
                 own.archive_policy_name = (measures.archive_policy_name.take())
                     .or_else(|| own.archive_policy_name.take());
                 own.unit = measures.unit.take().or_else(|| own.unit.take());

@@ -1,18 +1,22 @@
 //! Metrics for measures that name them by resource and name: found, or created on demand.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{GENERIC, Measures, Metric, Resource, ResourceId};
+use gnocchi_core::model::{
+    GENERIC, Measures, Metric, Resource, ResourceAddress, ResourceId, SeenResource,
+};
 use gnocchi_core::policy::{Action, Caller};
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde_json::json;
 
 use super::named::{Named, NamedBatch};
 use crate::api::auth::{Extent, require_insight, require_on_metrics, require_on_resource};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
+use crate::api::explanation;
 use crate::api::state::ApiState;
 use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
 
@@ -70,7 +74,7 @@ impl OnDemand<'_> {
     async fn metrics(&self, batch: &NamedBatch) -> ApiResult<Vec<Arc<Metric>>> {
         let started = Instant::now();
         loop {
-            let found = self.state.gnocchi().named_metrics(&batch.names).await?;
+            let found = self.find(batch).await?;
             let pairs = batch.measures.iter().zip(&found);
             let missing: Vec<&Named> = pairs
                 .filter(|(_, metric)| metric.is_none())
@@ -95,10 +99,22 @@ impl OnDemand<'_> {
             for resource in &known {
                 self.require_update(resource).await?;
             }
-            if self.create_metrics(&missing).await? == Attempt::Raced {
+            let seen: Vec<SeenResource> = known.iter().map(SeenResource::of).collect();
+            if self.create_metrics(&missing, &seen).await? == Attempt::Raced {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+
+    /// Finds the metrics that are there and meant.
+    async fn find(&self, batch: &NamedBatch) -> ApiResult<Vec<Option<Arc<Metric>>>> {
+        let found = self.state.gnocchi().named_metrics(&batch.names).await?;
+        let pairs = batch.measures.iter().zip(found);
+        let meant = |(named, metric): (&Named, Option<Arc<Metric>>)| {
+            let address = &named.destination.address;
+            metric.filter(|metric| address.can_mean_metric(metric))
+        };
+        Ok(pairs.map(meant).collect())
     }
 
     /// Returns the resources of metrics that are missing.
@@ -109,28 +125,45 @@ impl OnDemand<'_> {
         if missing.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted = originals(missing);
-        let ids: Vec<ResourceId> = wanted.keys().copied().collect();
-        let found = self.state.gnocchi().resources(GENERIC, &ids).await?;
-        let unknown: Vec<Value> = wanted
-            .iter()
-            .zip(&found)
-            .filter(|(_, found)| found.is_none())
-            .map(|((id, original), _)| json!({"resource_id": id.to_string(), "original_resource_id": original}))
-            .collect();
+        let wanted = addresses(missing);
+        let found = self.resources(&wanted).await?;
+        let mut taken = None;
+        let mut unknown = Vec::new();
+        for (address, found) in wanted.iter().zip(&found) {
+            if found.as_ref().is_some_and(|found| address.means(found)) {
+                continue;
+            }
+            if found.is_some() {
+                taken = Some(address.original());
+            }
+            let (id, original) = (address.id().to_string(), address.original());
+            unknown.push(json!({"resource_id": id, "original_resource_id": original}));
+        }
         if unknown.is_empty() {
             return Ok(found.into_iter().flatten().collect());
         }
-        Err(ApiError::bad_data(
-            json!({"cause": "Unknown resources", "detail": unknown}),
-        ))
+        let error = ApiError::bad_data(json!({"cause": "Unknown resources", "detail": unknown}));
+        Err(match taken {
+            Some(name) => error.explained(explanation::taken_name(name)),
+            None => error,
+        })
+    }
+
+    async fn resources(&self, addresses: &[&ResourceAddress]) -> ApiResult<Vec<Option<Resource>>> {
+        let ids: Vec<ResourceId> = addresses.iter().map(|address| address.id()).collect();
+        Ok(self.state.gnocchi().resources(GENERIC, &ids).await?)
     }
 
     /// Requires that the caller may learn that these metrics do not exist.
     async fn require_insight(&self, missing: &[&Named]) -> ApiResult<()> {
-        let ids: Vec<ResourceId> = originals(missing).into_keys().collect();
-        let found = self.state.gnocchi().resources(GENERIC, &ids).await?;
-        for resource in found.iter().flatten() {
+        let wanted = addresses(missing);
+        let found = self.resources(&wanted).await?;
+        let found = wanted.iter().zip(&found);
+        let meant = found.filter_map(|(address, found)| {
+            let found = found.as_ref()?;
+            address.means(found).then_some(found)
+        });
+        for resource in meant {
             require_insight(self.state, self.caller, resource).await?;
         }
         Ok(())
@@ -142,14 +175,18 @@ impl OnDemand<'_> {
     }
 
     /// Creates metrics on resources that exist, all or none.
-    async fn create_metrics(&self, missing: &[&Named]) -> ApiResult<Attempt> {
+    async fn create_metrics(
+        &self,
+        missing: &[&Named],
+        seen: &[SeenResource],
+    ) -> ApiResult<Attempt> {
         check_new_metrics(self.state, missing.len())?;
         let mut maker = MetricMaker::new(self.state, self.caller);
         let mut made = Vec::with_capacity(missing.len());
         for named in missing {
             made.push(maker.make(description(named)).await?);
         }
-        attempt(self.state.gnocchi().create_metrics(made).await)
+        attempt(self.state.gnocchi().create_metrics_on(made, seen).await)
     }
 }
 
@@ -166,12 +203,25 @@ pub(crate) async fn require_posts(
     require_on_metrics(state, Action::PostMeasures, caller, metrics, Extent::Alone).await
 }
 
-/// Returns the ids of the resources of missing metrics as the sender wrote them.
-fn originals<'a>(missing: &[&'a Named]) -> BTreeMap<ResourceId, &'a str> {
-    let destinations = missing.iter().map(|named| &named.destination);
-    destinations
-        .map(|destination| (destination.id, destination.original_id.as_str()))
-        .collect()
+/// Returns the resources of missing metrics in the words of the sender, by id. Of two spellings of one the name counts, which means
+/// less.
+fn addresses<'a>(missing: &[&'a Named]) -> Vec<&'a ResourceAddress> {
+    let mut addresses: Vec<&ResourceAddress> = (missing.iter())
+        .map(|named| &named.destination.address)
+        .collect();
+    addresses.sort_by_key(|address| (address.id(), !address.is_name()));
+    addresses.dedup_by_key(|address| address.id());
+    addresses
+}
+
+/// Says that a resource cannot come into being under a name.
+pub(super) fn taken_name(address: &ResourceAddress) -> ApiError {
+    let id = address.id();
+    ApiError::text(
+        StatusCode::CONFLICT,
+        format!("Resource {id} already exists"),
+    )
+    .explained(explanation::taken_name(address.original()))
 }
 
 /// Says which metrics do not exist.
@@ -181,9 +231,9 @@ pub(crate) fn unknown(mut names: Vec<String>) -> ApiError {
 }
 
 fn unknown_metrics(missing: &[&Named]) -> ApiError {
-    let name = |named: &&Named| format!("{}/{}", named.destination.id, named.measures.name);
-    let sent =
-        |named: &&Named| format!("{}/{}", named.destination.original_id, named.measures.name);
+    let named = |named: &Named, id: &dyn Display| format!("{id}/{}", named.measures.name);
+    let name = |one: &&Named| named(one, &one.destination.address.id());
+    let sent = |one: &&Named| named(one, &one.destination.address.original());
     let mut shown: Vec<String> = missing.iter().take(NAMED_MAX).map(sent).collect();
     if missing.len() > NAMED_MAX {
         shown.push(format!("{} more", missing.len() - NAMED_MAX));
@@ -197,8 +247,8 @@ fn unknown_metrics(missing: &[&Named]) -> ApiError {
 fn description(named: &Named) -> MetricDescription {
     MetricDescription {
         archive_policy_name: named.measures.archive_policy_name.clone(),
-        resource_id: Some(named.destination.id),
-        original_resource_id: Some(named.destination.original_id.clone()),
+        resource: Some(named.destination.address.clone()),
+        original_resource_id: Some(named.destination.address.original().to_owned()),
         name: Some(named.measures.name.clone()),
         unit: named.measures.unit.clone(),
     }
@@ -207,11 +257,13 @@ fn description(named: &Named) -> MetricDescription {
 fn attempt<T>(outcome: Result<T, Error>) -> ApiResult<Attempt> {
     match outcome {
         Ok(_) => Ok(Attempt::Created),
-        // Another request has just created one of them, which is as good, or deleted the resource, which the next attempt finds.
+        // Another request has just created one of them, which is as good, or changed or deleted the resource, which the next attempt
+        // finds.
         Err(Error::Indexer(
             IndexerError::NamedMetricExists { .. }
             | IndexerError::ResourceExists { .. }
-            | IndexerError::NoSuchResource { .. },
+            | IndexerError::NoSuchResource { .. }
+            | IndexerError::RevisionChanged { .. },
         )) => Ok(Attempt::Raced),
         Err(error) => Err(ApiError::of(error, NamedIn::Body)),
     }

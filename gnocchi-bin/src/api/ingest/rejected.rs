@@ -44,6 +44,8 @@ pub enum Reason {
     UnusableResourceId,
     /// The resource exists and is of another type.
     ResourceOfAnotherType,
+    /// The id of the name of the resource is taken by a resource that has another name or creator.
+    ResourceOfAnotherCreator,
     /// The resource type does not take a new resource with these attributes.
     UnfitResource,
     /// No archive policy rule matches the name of a new metric.
@@ -56,7 +58,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason of a receiver; those of the store come with [`RejectReason::ALL`].
-    pub const OF_RECEIVERS: [Self; 21] = [
+    pub const OF_RECEIVERS: [Self; 22] = [
         Self::LabelCollapse,
         Self::StaleMarker,
         Self::BeforeEpoch,
@@ -75,6 +77,7 @@ impl Reason {
         Self::NoResourceTag,
         Self::UnusableResourceId,
         Self::ResourceOfAnotherType,
+        Self::ResourceOfAnotherCreator,
         Self::UnfitResource,
         Self::NoArchivePolicyRule,
         Self::Denied,
@@ -102,6 +105,7 @@ impl Reason {
             Self::NoResourceTag => "no_resource_tag",
             Self::UnusableResourceId => "unusable_resource_id",
             Self::ResourceOfAnotherType => "resource_of_another_type",
+            Self::ResourceOfAnotherCreator => "resource_of_another_creator",
             Self::UnfitResource => "unfit_resource",
             Self::NoArchivePolicyRule => "no_archive_policy_rule",
             Self::Denied => "denied",

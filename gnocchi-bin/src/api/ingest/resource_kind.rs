@@ -89,7 +89,7 @@ pub(super) fn check_attributes(
     destination: &Destination,
 ) -> ApiResult<()> {
     let refuse = |what: String| {
-        let (type_name, id) = (resource_type.name(), &destination.original_id);
+        let (type_name, id) = (resource_type.name(), destination.address.original());
         Err(ApiError::bad_request(format!(
             "Resource {id} of type {type_name} cannot be created: {what}"
         )))

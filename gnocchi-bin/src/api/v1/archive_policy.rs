@@ -81,10 +81,15 @@ pub(super) async fn update(
     Names(name): Names<String>,
     body: RequestBody,
 ) -> ApiResult {
-    let policy = state.gnocchi().archive_policy(&name).await?;
-    let target = Properties::of_archive_policy(&policy);
-    require(&state, Action::UpdateArchivePolicy, &caller, &target).await?;
+    let require_update = async || {
+        let policy = state.gnocchi().archive_policy(&name).await?;
+        let target = Properties::of_archive_policy(&policy);
+        require(&state, Action::UpdateArchivePolicy, &caller, &target).await
+    };
+    require_update().await?;
     let (definition, back_window) = parse_change(&body.json().await?)?;
+    // The body may have taken its time.
+    require_update().await?;
     let changed = state
         .gnocchi()
         .update_archive_policy(&name, definition, back_window)

@@ -2,7 +2,7 @@
 
 use gnocchi_core::Error;
 use gnocchi_core::model::{
-    ArchivePolicyRule, METRIC_NAME_CHARACTERS_MAX, MetricError, NewMetric, ResourceId,
+    ArchivePolicyRule, METRIC_NAME_CHARACTERS_MAX, MetricError, NewMetric, ResourceAddress,
     UNIT_CHARACTERS_MAX, match_rule,
 };
 use gnocchi_core::policy::{Action, Caller, NewMetricTarget};
@@ -18,7 +18,7 @@ use crate::api::state::ApiState;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::api) struct MetricDescription {
     pub(in crate::api) archive_policy_name: Option<String>,
-    pub(in crate::api) resource_id: Option<ResourceId>,
+    pub(in crate::api) resource: Option<ResourceAddress>,
     /// The id of the resource as the client wrote it.
     pub(in crate::api) original_resource_id: Option<String>,
     pub(in crate::api) name: Option<String>,
@@ -31,16 +31,13 @@ impl MetricDescription {
         const KNOWN: [&str; 4] = ["archive_policy_name", "resource_id", "name", "unit"];
         let object = Object::open(value, path, &KNOWN)?;
         let resource = object.optional("resource_id", |value, path| {
-            Ok((
-                resource_id(value, path, caller)?,
-                schema::string(value, path)?,
-            ))
+            resource_address(value, path, caller)
         })?;
-        let (resource_id, original_resource_id) = resource.unzip();
+        let original = resource.as_ref().map(ResourceAddress::original);
         Ok(Self {
             archive_policy_name: object.optional("archive_policy_name", schema::string)?,
-            resource_id,
-            original_resource_id,
+            original_resource_id: original.map(ToOwned::to_owned),
+            resource,
             name: object.optional("name", schema::string_up_to(METRIC_NAME_CHARACTERS_MAX))?,
             unit: object.optional("unit", schema::string_up_to(UNIT_CHARACTERS_MAX))?,
         })
@@ -48,9 +45,13 @@ impl MetricDescription {
 }
 
 /// Reads the id of a resource as its creator writes it.
-pub(super) fn resource_id(value: &Value, path: &Path<'_>, caller: &Caller) -> Checked<ResourceId> {
+pub(super) fn resource_address(
+    value: &Value,
+    path: &Path<'_>,
+    caller: &Caller,
+) -> Checked<ResourceAddress> {
     let text = schema::string(value, path)?;
-    ResourceId::from_original(&text, caller.creator.as_deref())
+    ResourceAddress::parse(text, caller.creator.as_deref())
         .map_err(|error| path.invalid(error.to_string()))
 }
 
@@ -108,13 +109,13 @@ impl<'a> MetricMaker<'a> {
             archive_policy_name: description.archive_policy_name.as_deref(),
             name: description.name.as_deref(),
             unit: description.unit.as_deref(),
-            resource_id: description.resource_id,
+            resource_id: description.resource.as_ref().map(ResourceAddress::id),
             original_resource_id: description.original_resource_id.as_deref(),
         };
         require(self.state, Action::CreateMetric, self.caller, &target).await?;
         let MetricDescription {
             archive_policy_name,
-            resource_id,
+            resource,
             original_resource_id: _,
             name,
             unit,
@@ -132,7 +133,7 @@ impl<'a> MetricMaker<'a> {
             archive_policy_name,
             name,
             unit,
-            resource_id,
+            resource.map(|resource| resource.id()),
         )
         .map_err(|error| refuse(&error))
     }

@@ -1,13 +1,14 @@
 //! Deleting all resources that match a filter: those that the caller may delete.
 
 use gnocchi_core::driver::ResourceQuery;
-use gnocchi_core::model::{Page, Resource, ResourceId, SortKey};
+use gnocchi_core::model::{Page, Resource, SeenResource, SortKey};
 use gnocchi_core::policy::{
     Action, Caller, ResourceTarget, Sight, Tenancy, Visibility, VisibleResources,
 };
 use gnocchi_core::search::Condition;
 
 use super::one_by_one::{Pages, ROWS_AT_ONCE};
+use crate::api::attempts::Attempts;
 use crate::api::auth::{denied, may, resource_reach};
 use crate::api::error::ApiResult;
 use crate::api::state::ApiState;
@@ -79,6 +80,26 @@ impl<'a> Deletion<'a> {
         type_name: &str,
         condition: Condition,
     ) -> ApiResult<(usize, bool)> {
+        let attempts = Attempts::new(self.state);
+        let mut deleted = 0;
+        loop {
+            let (seen, passed_over) = self.look_for(type_name, condition.clone()).await?;
+            let gone = self.state.gnocchi().delete_seen_resources(&seen).await?;
+            deleted += gone.len();
+            // What has changed since the rules were asked is looked at again.
+            if gone.len() == seen.len() {
+                return Ok((deleted, passed_over));
+            }
+            attempts.again()?;
+        }
+    }
+
+    /// Returns the resources that fulfil a condition and that the caller may delete, and whether there are others.
+    async fn look_for(
+        &self,
+        type_name: &str,
+        condition: Condition,
+    ) -> ApiResult<(Vec<SeenResource>, bool)> {
         let query = ResourceQuery {
             condition: Some(condition),
             metric_names: Some(Vec::new()),
@@ -90,21 +111,17 @@ impl<'a> Deletion<'a> {
             ..ResourceQuery::of_type(type_name)
         };
         let mut pages = Pages::new(self.state, query);
-        let (mut ids, mut passed_over) = (Vec::<ResourceId>::new(), false);
+        let (mut seen, mut passed_over) = (Vec::new(), false);
         while let Some(resources) = pages.next().await? {
             for resource in resources {
                 if self.may_delete(&resource).await? {
-                    ids.push(resource.id);
+                    seen.push(SeenResource::of(&resource));
                 } else {
                     passed_over = true;
                 }
             }
         }
-        let deleted = match ids.as_slice() {
-            [] => 0,
-            ids => self.state.gnocchi().delete_resources(ids).await?,
-        };
-        Ok((deleted, passed_over))
+        Ok((seen, passed_over))
     }
 
     async fn may_delete(&self, resource: &Resource) -> ApiResult<bool> {

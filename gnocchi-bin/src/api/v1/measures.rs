@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{accepted, json_bytes, metric};
 use crate::api::address::Names;
 use crate::api::aside::{self, Length};
-use crate::api::auth::{Authenticated, require_on_metric};
+use crate::api::auth::{Authenticated, Grounds, require_on_metric};
 use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::ingest::{self, Exceeded};
@@ -89,9 +89,15 @@ pub(super) async fn send(
     query: &Query,
     body: RequestBody,
 ) -> ApiResult {
-    require_on_metric(state, Action::PostMeasures, caller, metric).await?;
+    let action = Action::PostMeasures;
+    let grounds = require_on_metric(state, action, caller, metric).await?;
     let report = query.flag("report", false)?;
     let series = parse(state, body.json_bytes().await?, measures::list).await?;
+    if grounds == Grounds::Resource {
+        // The body may have taken its time.
+        let metric = state.gnocchi().metric(metric.id).await?;
+        require_on_metric(state, action, caller, &metric).await?;
+    }
     let measures = Measures {
         metric: metric.id,
         series,

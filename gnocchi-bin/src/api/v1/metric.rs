@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceId};
+use gnocchi_core::model::{
+    GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceAddress, SeenResource,
+};
 use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ use super::creation::{MetricDescription, MetricMaker};
 use super::resource::{self, Attributes};
 use super::{archive_policy, created, no_content, ok, one_by_one};
 use crate::api::address::{BaseUrl, Names};
+use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{
     Authenticated, metric_sight, require_on_metric, require_on_resource, resource_of,
 };
@@ -61,27 +64,27 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
-    let resource_id = description.resource_id;
-    let original_id = description.original_resource_id.clone().unwrap_or_default();
-    let resource = match resource_id {
-        Some(id) => found_resource(&state, id).await?,
-        None => None,
-    };
-    if let Some(resource) = &resource {
-        require_on_resource(&state, Action::UpdateResource, &caller, resource).await?;
-    }
+    let address = description.resource.clone();
+    let mut seen = see_resource(&state, &caller, address.as_ref()).await?;
     let metric = MetricMaker::new(&state, &caller).make(description).await?;
-    // One that is created at the same time was not checked, so it counts as missing.
-    if let (Some(id), None) = (resource_id, resource) {
-        let missing = IndexerError::NoSuchResource { id };
-        let error = ApiError::of(missing.into(), NamedIn::Body);
-        return Err(explanation::about_resource(error, &original_id, id));
-    }
-    let made = state
-        .gnocchi()
-        .create_metrics(vec![metric])
-        .await
-        .map_err(|error| ApiError::of(error, NamedIn::Body))?;
+    let attempts = Attempts::new(&state);
+    let made = loop {
+        // One that is created at the same time was not checked, so it counts as missing.
+        if let (Some(address), None) = (&address, &seen) {
+            let (id, original) = (address.id(), address.original());
+            let missing = IndexerError::NoSuchResource { id };
+            let error = ApiError::of(missing.into(), NamedIn::Body);
+            return Err(explanation::about_resource(error, original, id));
+        }
+        let gnocchi = state.gnocchi();
+        let made = gnocchi.create_metrics_on(vec![metric.clone()], seen.as_slice());
+        match made.await {
+            Ok(made) => break made,
+            Err(error) if was_overtaken(&error) => attempts.again()?,
+            Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
+        }
+        seen = see_resource(&state, &caller, address.as_ref()).await?;
+    };
     let metric = made
         .first()
         .ok_or_else(|| ApiError::bad_request("no metric was created"))?;
@@ -125,10 +128,21 @@ pub(super) async fn delete_found(state: &ApiState, caller: &Caller, metric: &Met
     Ok(no_content())
 }
 
-/// Finds the resource that a body names.
-async fn found_resource(state: &ApiState, id: ResourceId) -> ApiResult<Option<Resource>> {
-    let found = state.gnocchi().resources(GENERIC, &[id]).await?;
-    Ok(found.into_iter().flatten().next())
+/// Finds the resource that a body names, which the caller must be allowed to change.
+async fn see_resource(
+    state: &ApiState,
+    caller: &Caller,
+    address: Option<&ResourceAddress>,
+) -> ApiResult<Option<SeenResource>> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let found = state.gnocchi().resources(GENERIC, &[address.id()]).await?;
+    let Some(resource) = found.into_iter().flatten().find(|one| address.means(one)) else {
+        return Ok(None);
+    };
+    require_on_resource(state, Action::UpdateResource, caller, &resource).await?;
+    Ok(Some(SeenResource::of(&resource)))
 }
 
 /// Finds the metric of an id in a path.

@@ -3,6 +3,7 @@
 mod aggregates;
 mod archive_policy;
 mod archive_policy_rule;
+mod attachment;
 mod batch;
 mod capabilities;
 pub(super) mod creation;

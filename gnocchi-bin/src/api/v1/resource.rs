@@ -5,15 +5,20 @@ use axum::response::Response;
 use gnocchi_core::Error;
 use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{AttributeValue, Change, GENERIC, Resource, ResourceId, ResourceType};
+use gnocchi_core::model::{
+    AttributeValue, Change, GENERIC, NewResource, Resource, ResourceAddress, ResourceType,
+    SeenResource,
+};
 use gnocchi_core::policy::{Action, Caller, NoTarget, Sight, Visibility, VisibleResources};
 use http::StatusCode;
 use http::header::LINK;
 use serde_json::{Map, Value, json};
 
+use super::attachment::{Taker, see_holders, see_holders_for};
 use super::resource_body::{Creation, Fields, Sender};
 use super::{created, no_content, ok, one_by_one};
 use crate::api::address::{BaseUrl, Names};
+use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{
     Authenticated, require, require_get_resource, require_on_resource, resource_sight,
 };
@@ -114,18 +119,20 @@ pub(super) async fn create(
         &creation.target(sender),
     )
     .await?;
-    let resource = creation.into_resource(&state, sender).await?;
-    let resource = state
-        .gnocchi()
-        .create_resource(&resource)
-        .await
-        .map_err(|error| {
-            let error = ApiError::of(error, NamedIn::Body);
-            if error.status != StatusCode::CONFLICT {
-                return error;
-            }
-            explanation::about_resource(error, &resource.original_resource_id, resource.id)
-        })?;
+    let mut resource = creation.into_resource(&state, sender).await?;
+    let attempts = Attempts::new(&state);
+    let resource = loop {
+        let taker = Taker {
+            id: resource.id,
+            creator: resource.creator.as_deref(),
+        };
+        see_holders(&state, &caller, taker, &mut resource.metrics).await?;
+        match state.gnocchi().create_resource(&resource).await {
+            Ok(created) => break created,
+            Err(error) if was_overtaken(&error) => attempts.again()?,
+            Err(error) => return Err(refused_creation(&state, &caller, &resource, error).await?),
+        }
+    };
     let location = base.at(&format!("/v1/resource/{type_name}/{}", resource.id));
     let response = created(location, &view(&resource, Attributes::Shown));
     Ok(Version::of(&resource).mark(response))
@@ -157,11 +164,12 @@ pub(super) async fn update(
     body: RequestBody,
 ) -> ApiResult {
     let resource_type = find_type(&state, &type_name).await?;
-    let resource = find_of_type(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
-    if let Verdict::Answer(response) = conditions.check(&Version::of(&resource))? {
-        return Ok(response);
-    }
+    let action = Action::UpdateResource;
+    let find = || find_for(&state, &caller, (&type_name, &id), action, &conditions);
+    let mut resource = match find().await? {
+        Found::Resource(resource) => resource,
+        Found::Answer(response) => return Ok(response),
+    };
     let sender = Sender {
         caller: &caller,
         now: state.gnocchi().clock().now(),
@@ -170,11 +178,24 @@ pub(super) async fn update(
     let mut update = Fields::parse(&body.json().await?, sender)?
         .into_update(&state, &caller)
         .await?;
-    update.expected_revision = conditions.expected_revision(&resource);
-    let changed = state
-        .gnocchi()
-        .update_resource(&type_name, resource.id, &update)
-        .await;
+    let attempts = Attempts::new(&state);
+    let changed = loop {
+        update.seen = Some(SeenResource::of(&resource));
+        if let Change::Set(metrics) = &mut update.metrics {
+            see_holders_for(&state, &caller, &resource, metrics).await?;
+        }
+        let gnocchi = state.gnocchi();
+        let changed = gnocchi.update_resource(&type_name, resource.id, &update);
+        match changed.await {
+            // What was allowed to one resource is not to another, or not any more.
+            Err(error) if was_overtaken(&error) => attempts.again()?,
+            changed => break changed,
+        }
+        resource = match find().await? {
+            Found::Resource(resource) => resource,
+            Found::Answer(response) => return Ok(response),
+        };
+    };
     let changed = changed.map_err(|error| match (error, &update.ended_at) {
         (
             Error::Indexer(IndexerError::ResourceEndsBeforeStart { .. }),
@@ -199,21 +220,22 @@ pub(super) async fn delete(
     Names((type_name, id)): Names<(String, String)>,
     conditions: Conditions,
 ) -> ApiResult {
-    let resource = find(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::DeleteResource, &caller, &resource).await?;
-    if let Verdict::Answer(response) = conditions.check(&Version::of(&resource))? {
-        return Ok(response);
-    }
-    let gnocchi = state.gnocchi();
-    match conditions.expected_revision(&resource) {
-        Some(revision) => {
-            gnocchi
-                .delete_unchanged_resource(resource.id, revision)
-                .await?;
+    find_type(&state, &type_name).await?;
+    let action = Action::DeleteResource;
+    let attempts = Attempts::new(&state);
+    loop {
+        let found = find_for(&state, &caller, (&type_name, &id), action, &conditions).await?;
+        let resource = match found {
+            Found::Resource(resource) => resource,
+            Found::Answer(response) => return Ok(response),
+        };
+        let seen = [SeenResource::of(&resource)];
+        let deleted = state.gnocchi().delete_seen_resources(&seen).await?;
+        if !deleted.is_empty() {
+            return Ok(no_content());
         }
-        None => drop(gnocchi.delete_resources(&[resource.id]).await?),
+        attempts.again()?;
     }
-    Ok(no_content())
 }
 
 /// `GET /v1/resource/{type}/{id}/history`
@@ -265,12 +287,68 @@ async fn find_of_type(
     type_name: &str,
     id: &str,
 ) -> ApiResult<Resource> {
-    let found = ResourceId::from_original(id, caller.creator.as_deref());
-    let found = found.map_err(|error| {
+    let address = ResourceAddress::parse(id, caller.creator.as_deref());
+    let address = address.map_err(|error| {
         ApiError::not_found(format!("Resource {id} does not exist")).explained(error.to_string())
     })?;
-    let resource = state.gnocchi().resource(type_name, found).await;
-    resource.map_err(|error| explanation::about_resource(error.into(), id, found))
+    let found = state.gnocchi().resource(type_name, address.id()).await;
+    let found = found.and_then(|resource| {
+        let missing = IndexerError::NoSuchResource { id: resource.id };
+        address
+            .means(&resource)
+            .then_some(resource)
+            .ok_or(missing.into())
+    });
+    found.map_err(|error| explanation::about_resource(error.into(), id, address.id()))
+}
+
+/// What a request to change a resource finds.
+enum Found {
+    Resource(Resource),
+    /// The conditions of the request settle it.
+    Answer(Response),
+}
+
+/// Finds a resource of a type that is known to exist, for something that the caller may do to it and that its conditions allow.
+async fn find_for(
+    state: &ApiState,
+    caller: &Caller,
+    (type_name, id): (&str, &str),
+    action: Action,
+    conditions: &Conditions,
+) -> ApiResult<Found> {
+    let resource = find_of_type(state, caller, type_name, id).await?;
+    require_on_resource(state, action, caller, &resource).await?;
+    match conditions.check(&Version::of(&resource))? {
+        Verdict::Answer(response) => Ok(Found::Answer(response)),
+        Verdict::GoOn => Ok(Found::Resource(resource)),
+    }
+}
+
+/// Says why a resource cannot be created. Somebody else may have given the id that belongs to the name.
+async fn refused_creation(
+    state: &ApiState,
+    caller: &Caller,
+    resource: &NewResource,
+    error: Error,
+) -> ApiResult<ApiError> {
+    let refused = ApiError::of(error, NamedIn::Body);
+    if refused.status != StatusCode::CONFLICT {
+        return Ok(refused);
+    }
+    let name = resource.original_resource_id.as_str();
+    let refused = explanation::about_resource(refused, name, resource.id);
+    let address = ResourceAddress::parse(name, caller.creator.as_deref());
+    let Some(address) = address.ok().filter(ResourceAddress::is_name) else {
+        return Ok(refused);
+    };
+    let found = state.gnocchi().resources(GENERIC, &[resource.id]).await?;
+    let is_own = found.iter().flatten().all(|found| address.means(found));
+    Ok(if is_own {
+        refused
+    } else {
+        refused.explained(explanation::taken_name(name))
+    })
 }
 
 /// What a caller sees of a listing.

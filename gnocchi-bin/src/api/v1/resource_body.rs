@@ -11,7 +11,7 @@ use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::creation::{MetricDescription, MetricMaker, check_new_metrics, resource_id};
+use super::creation::{MetricDescription, MetricMaker, check_new_metrics, resource_address};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
@@ -72,10 +72,8 @@ impl Creation {
             .collect();
         let object = Object::open(body, &Path::Root, &known)?;
         let id = object.optional("id", |value, path| {
-            Ok((
-                resource_id(value, path, sender.caller)?,
-                schema::string(value, path)?,
-            ))
+            let address = resource_address(value, path, sender.caller)?;
+            Ok((address.id(), address.original().to_owned()))
         })?;
         let fields = Fields::read(object, sender)?;
         if id.is_none() {
@@ -210,7 +208,7 @@ impl Fields {
             attributes: self.attributes,
             metrics,
             added_metrics: BTreeMap::new(),
-            expected_revision: None,
+            seen: None,
         })
     }
 }
@@ -249,7 +247,7 @@ pub(super) fn metric_entries(
             description => MetricEntry::New(MetricDescription {
                 // The name is where the description stands, and the resource is the one around it.
                 name: Some(name.clone()),
-                resource_id: None,
+                resource: None,
                 ..MetricDescription::parse(description, &place, caller)?
             }),
         };

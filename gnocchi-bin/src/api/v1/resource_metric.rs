@@ -6,12 +6,14 @@ use axum::extract::State;
 use gnocchi_core::Error;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{Metric, Page, ResourceId, ResourceUpdate};
+use gnocchi_core::model::{Metric, Page, ResourceId, ResourceUpdate, SeenResource};
 use gnocchi_core::policy::{Action, Caller};
 
+use super::attachment::see_holders_for;
 use super::resource_body::{make_metrics, metric_entries};
 use super::{metric, resource};
 use crate::api::address::Names;
+use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{Authenticated, require_get_resource, require_insight, require_on_resource};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, NamedIn};
@@ -37,18 +39,30 @@ pub(super) async fn add(
     Names((type_name, id)): Names<(String, String)>,
     body: RequestBody,
 ) -> ApiResult {
-    let resource = resource::find(&state, &caller, &type_name, &id).await?;
-    require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
+    let find = async || {
+        let resource = resource::find(&state, &caller, &type_name, &id).await?;
+        require_on_resource(&state, Action::UpdateResource, &caller, &resource).await?;
+        Ok::<_, ApiError>(resource)
+    };
+    let mut resource = find().await?;
     let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
     let added_metrics = make_metrics(&state, &caller, entries).await?;
-    let update = ResourceUpdate {
+    let mut update = ResourceUpdate {
         added_metrics,
         ..ResourceUpdate::default()
     };
-    let updated = state
-        .gnocchi()
-        .update_resource(&type_name, resource.id, &update)
-        .await;
+    let attempts = Attempts::new(&state);
+    let updated = loop {
+        update.seen = Some(SeenResource::of(&resource));
+        see_holders_for(&state, &caller, &resource, &mut update.added_metrics).await?;
+        let gnocchi = state.gnocchi();
+        let updated = gnocchi.update_resource(&type_name, resource.id, &update);
+        match updated.await {
+            Err(error) if was_overtaken(&error) => attempts.again()?,
+            updated => break updated,
+        }
+        resource = find().await?;
+    };
     updated.map_err(|error| {
         let is_taken = matches!(
             error,

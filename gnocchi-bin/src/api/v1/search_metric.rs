@@ -53,11 +53,13 @@ pub(super) async fn search(
     query: Query,
     body: RequestBody,
 ) -> ApiResult {
-    let metrics = metrics(&state, &caller, &query).await?;
+    metrics(&state, &caller, &query).await?;
     let Some(body) = body.optional_json().await? else {
         return Err(ApiError::bad_request("No query specified in body")
             .explained("the body is a condition such as {\">\": 50}"));
     };
+    // The body may have taken its time.
+    let metrics = self::metrics(&state, &caller, &query).await?;
     let condition = value_predicate::parse(&body)?;
     let paid = Paid::begin(&state);
     paid.respond(search_paid(paid.state(), &query, &metrics, condition))

@@ -13,6 +13,7 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
     ArchivePolicy, ArchivePolicyRule, Change, Metric, MetricId, NewMetric, NewResource, Page,
     Resource, ResourceId, ResourceMetric, ResourceType, ResourceTypeChange, ResourceUpdate,
+    SeenResource,
 };
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
@@ -58,8 +59,8 @@ impl NumberingIndexer {
     ) -> BTreeMap<String, ResourceMetric> {
         let numbered = |(name, metric): (&String, &ResourceMetric)| {
             let metric = match metric {
-                ResourceMetric::Existing(id) => ResourceMetric::Existing(*id),
                 ResourceMetric::New(metric) => ResourceMetric::New(self.numbered(metric)),
+                existing => existing.clone(),
             };
             (name.clone(), metric)
         };
@@ -118,9 +119,13 @@ impl ArchivePolicyIndexer for NumberingIndexer {
 
 #[async_trait]
 impl MetricIndexer for NumberingIndexer {
-    async fn create_metrics(&self, metrics: &[NewMetric]) -> Outcome<Vec<Metric>> {
+    async fn create_metrics(
+        &self,
+        metrics: &[NewMetric],
+        seen: &[SeenResource],
+    ) -> Outcome<Vec<Metric>> {
         let numbered: Vec<NewMetric> = metrics.iter().map(|metric| self.numbered(metric)).collect();
-        self.inner.create_metrics(&numbered).await
+        self.inner.create_metrics(&numbered, seen).await
     }
 
     async fn metrics(&self, ids: &[MetricId]) -> Outcome<Vec<Option<Metric>>> {
@@ -206,14 +211,8 @@ impl ResourceIndexer for NumberingIndexer {
         self.inner.delete_resources(ids).await
     }
 
-    async fn delete_unchanged_resource(
-        &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Outcome<()> {
-        self.inner
-            .delete_unchanged_resource(id, revision_start)
-            .await
+    async fn delete_seen_resources(&self, seen: &[SeenResource]) -> Outcome<Vec<ResourceId>> {
+        self.inner.delete_seen_resources(seen).await
     }
 
     async fn delete_matching_resources(

@@ -205,6 +205,6 @@ pub async fn an_absent_archive_policy_rule_is_an_error(indexer: &dyn Indexer) {
     assert_matches!(renamed, Err(IndexerError::NoSuchArchivePolicyRule { name }) if name == "none");
     let deleted = indexer.delete_archive_policy_rule("none").await;
     assert_matches!(deleted, Err(IndexerError::NoSuchArchivePolicyRule { name }) if name == "none");
-    let created = indexer.create_metrics(&[unattached("none")]).await;
+    let created = indexer.create_metrics(&[unattached("none")], &[]).await;
     assert_matches!(created, Err(IndexerError::NoSuchArchivePolicy { name }) if name == "none");
 }

@@ -36,7 +36,7 @@ pub async fn metrics_are_created_in_order(indexer: &dyn Indexer) {
         )
         .unwrap(),
     ];
-    let created = indexer.create_metrics(&described).await.unwrap();
+    let created = indexer.create_metrics(&described, &[]).await.unwrap();
     assert_eq!(created.len(), described.len());
     for (metric, described) in created.iter().zip(&described) {
         let expected = Metric {
@@ -54,7 +54,7 @@ pub async fn metrics_are_created_in_order(indexer: &dyn Indexer) {
             [Some(expected)]
         );
     }
-    assert_eq!(indexer.create_metrics(&[]).await.unwrap(), []);
+    assert_eq!(indexer.create_metrics(&[], &[]).await.unwrap(), []);
 }
 
 /// The answer has one place for each id asked, also for absent and for repeated ones.
@@ -79,8 +79,8 @@ pub async fn creating_metrics_is_all_or_nothing(indexer: &dyn Indexer) {
     let neighbour = unattached("low");
     let neighbours = [neighbour.clone()];
     let (refused, created) = futures::join!(
-        indexer.create_metrics(&batch),
-        indexer.create_metrics(&neighbours)
+        indexer.create_metrics(&batch, &[]),
+        indexer.create_metrics(&neighbours, &[])
     );
     assert_matches!(refused, Err(IndexerError::NoSuchArchivePolicy { name }) if name == "none");
     created.unwrap();
@@ -88,25 +88,28 @@ pub async fn creating_metrics_is_all_or_nothing(indexer: &dyn Indexer) {
         listed(indexer, &MetricFilter::default()).await,
         BTreeSet::from([neighbour.id])
     );
-    indexer.create_metrics(&[good]).await.unwrap();
+    indexer.create_metrics(&[good], &[]).await.unwrap();
 }
 
 /// What a metric refers to must exist.
 pub async fn a_metric_needs_its_policy_and_its_resource(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
-    let refused = indexer.create_metrics(&[unattached("Low")]).await;
+    let refused = indexer.create_metrics(&[unattached("Low")], &[]).await;
     assert_matches!(refused, Err(IndexerError::NoSuchArchivePolicy { name }) if name == "Low");
     let absent = ResourceId::random();
     let refused = indexer
-        .create_metrics(&[attached("low", absent, "cpu")])
+        .create_metrics(&[attached("low", absent, "cpu")], &[])
         .await;
     assert_matches!(refused, Err(IndexerError::NoSuchResource { id }) if id == absent);
     let resource = create_resource(indexer, GENERIC).await;
     let refused = indexer
-        .create_metrics(&[
-            attached("low", resource.id, "a"),
-            attached("low", absent, "b"),
-        ])
+        .create_metrics(
+            &[
+                attached("low", resource.id, "a"),
+                attached("low", absent, "b"),
+            ],
+            &[],
+        )
         .await;
     assert_matches!(refused, Err(IndexerError::NoSuchResource { id }) if id == absent);
     assert_eq!(
@@ -123,24 +126,30 @@ pub async fn metric_names_are_unique_on_their_resource(indexer: &dyn Indexer) {
         create_resource(indexer, GENERIC).await,
     );
     indexer
-        .create_metrics(&[
-            attached("low", resource.id, "cpu"),
-            attached("low", other.id, "cpu"),
-        ])
+        .create_metrics(
+            &[
+                attached("low", resource.id, "cpu"),
+                attached("low", other.id, "cpu"),
+            ],
+            &[],
+        )
         .await
         .unwrap();
     let refused = indexer
-        .create_metrics(&[attached("low", resource.id, "cpu")])
+        .create_metrics(&[attached("low", resource.id, "cpu")], &[])
         .await;
     assert_matches!(refused, Err(IndexerError::NamedMetricExists { name }) if name == "cpu");
     let twins = [
         attached("low", resource.id, "disk"),
         attached("low", resource.id, "disk"),
     ];
-    let refused = indexer.create_metrics(&twins).await;
+    let refused = indexer.create_metrics(&twins, &[]).await;
     assert_matches!(refused, Err(IndexerError::NamedMetricExists { name }) if name == "disk");
     let free = || NewMetric::new(None, "low", Some("cpu".into()), None, None).unwrap();
-    indexer.create_metrics(&[free(), free()]).await.unwrap();
+    indexer
+        .create_metrics(&[free(), free()], &[])
+        .await
+        .unwrap();
 }
 
 /// Case, accents and blanks count.
@@ -149,7 +158,7 @@ pub async fn metric_names_are_compared_exactly(indexer: &dyn Indexer) {
     let resource = create_resource(indexer, GENERIC).await;
     let names = ["cpu", "Cpu", "cpú", "cpu ", "cpu\u{301}"];
     let described = names.map(|name| attached("low", resource.id, name));
-    indexer.create_metrics(&described).await.unwrap();
+    indexer.create_metrics(&described, &[]).await.unwrap();
     for (name, metric) in names.iter().zip(&described) {
         let filter = MetricFilter {
             name: Some((*name).into()),
@@ -172,12 +181,12 @@ pub async fn a_metric_id_is_taken_once(indexer: &dyn Indexer) {
         ..unattached("low")
     };
     assert_matches!(
-        indexer.create_metrics(std::slice::from_ref(&again)).await,
+        indexer.create_metrics(std::slice::from_ref(&again), &[]).await,
         Err(IndexerError::MetricExists { id }) if id == metric.id
     );
     let twin = unattached("low");
     assert_matches!(
-        indexer.create_metrics(&[twin.clone(), twin.clone()]).await,
+        indexer.create_metrics(&[twin.clone(), twin.clone()], &[]).await,
         Err(IndexerError::MetricExists { id }) if id == twin.id
     );
     assert_eq!(
@@ -185,10 +194,12 @@ pub async fn a_metric_id_is_taken_once(indexer: &dyn Indexer) {
         [Some(metric.clone()), None]
     );
     indexer.delete_metrics(&[metric.id]).await.unwrap();
-    let refused = indexer.create_metrics(std::slice::from_ref(&again)).await;
+    let refused = indexer
+        .create_metrics(std::slice::from_ref(&again), &[])
+        .await;
     assert_matches!(refused, Err(IndexerError::MetricExists { id }) if id == metric.id);
     indexer.expunge_metrics(&[metric.id]).await.unwrap();
-    indexer.create_metrics(&[again]).await.unwrap();
+    indexer.create_metrics(&[again], &[]).await.unwrap();
 }
 
 /// Metrics are found by resource and name, in the order asked.
@@ -203,10 +214,10 @@ pub async fn named_metrics_are_found(indexer: &dyn Indexer) {
         .iter()
         .map(|name| attached("low", one, name))
         .collect();
-    let mut created = indexer.create_metrics(&described).await.unwrap();
+    let mut created = indexer.create_metrics(&described, &[]).await.unwrap();
     created.extend(
         indexer
-            .create_metrics(&[attached("low", two, "a")])
+            .create_metrics(&[attached("low", two, "a")], &[])
             .await
             .unwrap(),
     );
@@ -247,7 +258,7 @@ pub async fn a_deleted_metric_frees_its_name(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let resource = create_resource(indexer, GENERIC).await.id;
     let old = indexer
-        .create_metrics(&[attached("low", resource, "cpu")])
+        .create_metrics(&[attached("low", resource, "cpu")], &[])
         .await
         .unwrap()
         .remove(0);
@@ -264,7 +275,7 @@ pub async fn a_deleted_metric_frees_its_name(indexer: &dyn Indexer) {
         0
     );
     let new = indexer
-        .create_metrics(&[attached("low", resource, "cpu")])
+        .create_metrics(&[attached("low", resource, "cpu")], &[])
         .await
         .unwrap()
         .remove(0);
@@ -352,7 +363,7 @@ pub async fn metrics_are_listed_by_filter(indexer: &dyn Indexer) {
         described(Some("me"), "low", "cpu", Some("%"), Some(resource)),
         described(None, "low", "net", None, None),
     ];
-    indexer.create_metrics(&metrics).await.unwrap();
+    indexer.create_metrics(&metrics, &[]).await.unwrap();
     let ids = vec![metrics[2].id, metrics[1].id, MetricId::random()];
     let creators = |creators: &[&str]| creators.iter().map(ToString::to_string).collect();
     let cases = [
@@ -416,7 +427,7 @@ pub async fn ten_thousand_metrics_are_no_problem(indexer: &dyn Indexer) {
         .map(|number| attached("low", resource, &format!("metric {number}")))
         .collect();
     assert_eq!(
-        indexer.create_metrics(&described).await.unwrap().len(),
+        indexer.create_metrics(&described, &[]).await.unwrap().len(),
         described.len()
     );
     let ids: Vec<MetricId> = described.iter().map(|metric| metric.id).collect();
@@ -446,7 +457,7 @@ pub async fn many_callers_create_metrics_at_once(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let callers = (0..200).map(|number| async move {
         let policy = if number % 3 == 0 { "none" } else { "low" };
-        let created = indexer.create_metrics(&[unattached(policy)]).await;
+        let created = indexer.create_metrics(&[unattached(policy)], &[]).await;
         assert_eq!(created.is_ok(), policy == "low", "{created:?}");
         created.ok().map(|metrics| metrics[0].id)
     });
@@ -461,7 +472,7 @@ pub async fn one_of_many_callers_gets_a_name(indexer: &dyn Indexer) {
     let resource = create_resource(indexer, GENERIC).await.id;
     let callers = (0..20).map(|_| async {
         indexer
-            .create_metrics(&[attached("low", resource, "cpu")])
+            .create_metrics(&[attached("low", resource, "cpu")], &[])
             .await
     });
     let (created, refused): (Vec<_>, Vec<_>) =

@@ -115,7 +115,7 @@ pub async fn pages_of_metrics_hold_each_metric_once(indexer: &dyn Indexer) {
         NewMetric::new(None, "low", None, None, None),
     ]
     .map(Result::unwrap);
-    indexer.create_metrics(&described).await.unwrap();
+    indexer.create_metrics(&described, &[]).await.unwrap();
     let keys = [
         "id",
         "name",

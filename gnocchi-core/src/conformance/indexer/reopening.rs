@@ -34,7 +34,7 @@ async fn ended(indexer: &dyn Indexer, resource_type: &str) -> (ResourceId, Vec<M
         .unwrap()
         .id;
     let metrics = [attached("low", id, "cpu"), attached("low", id, "memory")];
-    (id, indexer.create_metrics(&metrics).await.unwrap())
+    (id, indexer.create_metrics(&metrics, &[]).await.unwrap())
 }
 
 async fn current(indexer: &dyn Indexer, id: ResourceId) -> Resource {
@@ -59,8 +59,11 @@ pub async fn metrics_come_with_the_end_of_their_resource(indexer: &dyn Indexer) 
     let (id, of_ended) = ended(indexer, GENERIC).await;
     let going_on = create_resource(indexer, GENERIC).await.id;
     let others = [attached("low", going_on, "cpu"), unattached("low")];
-    let others = indexer.create_metrics(&others).await.unwrap();
-    let deleted = indexer.create_metrics(&[unattached("low")]).await.unwrap();
+    let others = indexer.create_metrics(&others, &[]).await.unwrap();
+    let deleted = indexer
+        .create_metrics(&[unattached("low")], &[])
+        .await
+        .unwrap();
     indexer.delete_metrics(&[deleted[0].id]).await.unwrap();
 
     let with = |metric: &Metric, end: Option<i64>| {
@@ -137,7 +140,10 @@ pub async fn resources_that_are_not_measured_after_their_end_stay_as_they_are(
     create_policy(indexer, "low").await;
     let (id, metrics) = ended(indexer, GENERIC).await;
     let before = current(indexer, id).await;
-    let unattached = indexer.create_metrics(&[unattached("low")]).await.unwrap();
+    let unattached = indexer
+        .create_metrics(&[unattached("low")], &[])
+        .await
+        .unwrap();
     indexer.delete_metrics(&[metrics[1].id]).await.unwrap();
     let just_before = Timestamp::from_nanosecond(second(END).as_nanosecond() - 1).unwrap();
     let measured = [

@@ -36,7 +36,7 @@ async fn metrics_of(indexer: &dyn Indexer, id: ResourceId) -> Vec<(String, Metri
 
 async fn unattached_metrics<const N: usize>(indexer: &dyn Indexer) -> [MetricId; N] {
     let described: [NewMetric; N] = std::array::from_fn(|_| unattached("low"));
-    indexer.create_metrics(&described).await.unwrap();
+    indexer.create_metrics(&described, &[]).await.unwrap();
     described.map(|metric| metric.id)
 }
 
@@ -45,7 +45,7 @@ pub async fn a_resource_is_created_with_its_metrics(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let other = create_resource(indexer, GENERIC).await.id;
     let moved = indexer
-        .create_metrics(&[attached("low", other, "cpu")])
+        .create_metrics(&[attached("low", other, "cpu")], &[])
         .await
         .unwrap()
         .remove(0);
@@ -84,7 +84,7 @@ pub async fn foreign_metrics_cannot_be_attached(indexer: &dyn Indexer) {
         ..unattached("low")
     };
     indexer
-        .create_metrics(&[foreign.clone(), nobody.clone()])
+        .create_metrics(&[foreign.clone(), nobody.clone()], &[])
         .await
         .unwrap();
     let kept = create_resource(indexer, GENERIC).await;
@@ -172,7 +172,7 @@ pub async fn metrics_of_a_resource_have_its_creator(indexer: &dyn Indexer) {
             creator: Some("you".into()),
             ..unattached("low")
         };
-        let created = indexer.create_metrics(&[alone, free]).await.unwrap();
+        let created = indexer.create_metrics(&[alone, free], &[]).await.unwrap();
         assert_eq!(created[0].creator, creator);
         assert_eq!(created[1].creator.as_deref(), Some("you"));
         made.extend(metrics_of(indexer, new.id).await);
@@ -191,7 +191,7 @@ pub async fn an_update_replaces_metrics(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let id = create_resource(indexer, GENERIC).await.id;
     let described = ["a", "b", "c", "d"].map(|name| attached("low", id, name));
-    indexer.create_metrics(&described).await.unwrap();
+    indexer.create_metrics(&described, &[]).await.unwrap();
     let [a, b, c, d] = described.map(|metric| metric.id);
     let replace = async |metrics: Metrics| {
         let update = ResourceUpdate {
@@ -229,7 +229,7 @@ pub async fn an_update_replaces_metrics(indexer: &dyn Indexer) {
     );
     let keep = ResourceUpdate::default();
     indexer
-        .create_metrics(&[attached("low", id, "e")])
+        .create_metrics(&[attached("low", id, "e")], &[])
         .await
         .unwrap();
     let updated = indexer
@@ -245,7 +245,7 @@ pub async fn an_update_adds_metrics(indexer: &dyn Indexer) {
     let id = create_resource(indexer, GENERIC).await.id;
     let cpu = attached("low", id, "cpu");
     indexer
-        .create_metrics(std::slice::from_ref(&cpu))
+        .create_metrics(std::slice::from_ref(&cpu), &[])
         .await
         .unwrap();
     let [disk] = unattached_metrics(indexer).await;

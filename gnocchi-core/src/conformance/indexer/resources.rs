@@ -358,7 +358,7 @@ pub async fn an_update_is_all_or_nothing(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let created = create_resource(indexer, GENERIC).await;
     let metrics = [attached("low", created.id, "cpu")];
-    indexer.create_metrics(&metrics).await.unwrap();
+    indexer.create_metrics(&metrics, &[]).await.unwrap();
     let before = read(indexer, created.id).await;
     let described = unattached("none");
     let update = ResourceUpdate {
@@ -407,7 +407,7 @@ pub async fn past_revisions_are_listed_on_request(indexer: &dyn Indexer) {
         create_resource(indexer, GENERIC).await,
     );
     indexer
-        .create_metrics(&[attached("low", first.id, "cpu")])
+        .create_metrics(&[attached("low", first.id, "cpu")], &[])
         .await
         .unwrap();
     let update = ResourceUpdate {
@@ -451,7 +451,7 @@ pub async fn deleted_resources_leave_nothing(indexer: &dyn Indexer) {
         attached("low", first.id, "cpu"),
         attached("low", other.id, "cpu"),
     ];
-    indexer.create_metrics(&metrics).await.unwrap();
+    indexer.create_metrics(&metrics, &[]).await.unwrap();
     let update = ResourceUpdate {
         user_id: Change::Set(Some("user".into())),
         ..Default::default()

@@ -4,13 +4,13 @@ use futures::future::join_all;
 use super::support::{all, assert_matches, create_resource, history, second};
 use crate::driver::Indexer;
 use crate::error::IndexerError;
-use crate::model::{Change, GENERIC, Resource, ResourceId, ResourceUpdate};
+use crate::model::{Change, GENERIC, Resource, ResourceUpdate, SeenResource};
 
 /// An update that makes `user` the owner, if the revision is the expected one.
 fn owned_by(user: &str, expected: &Resource) -> ResourceUpdate {
     ResourceUpdate {
         user_id: Change::Set(Some(user.into())),
-        expected_revision: Some(expected.revision_start),
+        seen: Some(SeenResource::of(expected)),
         ..ResourceUpdate::default()
     }
 }
@@ -37,16 +37,14 @@ pub async fn an_update_of_an_outdated_revision_is_refused(indexer: &dyn Indexer)
 }
 
 /// A resource is deleted only in the revision that is named.
-pub async fn a_deletion_of_an_outdated_revision_is_refused(indexer: &dyn Indexer) {
+pub async fn only_the_revision_that_was_seen_is_deleted(indexer: &dyn Indexer) {
     let first = create_resource(indexer, GENERIC).await;
     let changed = indexer
         .update_resource(GENERIC, first.id, &owned_by("one", &first), second(2000))
         .await
         .unwrap();
-    let refused = indexer
-        .delete_unchanged_resource(first.id, first.revision_start)
-        .await;
-    assert_matches!(refused, Err(IndexerError::RevisionChanged { id }) if id == first.id);
+    let outdated = [SeenResource::of(&first)];
+    assert_eq!(indexer.delete_seen_resources(&outdated).await.unwrap(), []);
     assert_eq!(
         indexer
             .list_resources(&history(first.id))
@@ -55,20 +53,14 @@ pub async fn a_deletion_of_an_outdated_revision_is_refused(indexer: &dyn Indexer
             .len(),
         2
     );
-    indexer
-        .delete_unchanged_resource(first.id, changed.revision_start)
-        .await
-        .unwrap();
+    let current = [SeenResource::of(&changed)];
+    let deleted = indexer.delete_seen_resources(&current).await.unwrap();
+    assert_eq!(deleted, [first.id]);
     assert_eq!(
         indexer.list_resources(&history(first.id)).await.unwrap(),
         []
     );
     assert_eq!(indexer.list_resources(&all(GENERIC)).await.unwrap(), []);
-    let unknown = ResourceId::random();
-    let absent = indexer
-        .delete_unchanged_resource(unknown, first.revision_start)
-        .await;
-    assert_matches!(absent, Err(IndexerError::NoSuchResource { id }) if id == unknown);
 }
 
 /// Of callers that expect the same revision, exactly one gets through.

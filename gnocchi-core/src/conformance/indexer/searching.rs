@@ -360,7 +360,7 @@ pub async fn matching_resources_are_deleted_entirely(indexer: &dyn Indexer) {
     let metric = attached("low", made[1].id, "cpu");
     let other = attached("low", made[0].id, "cpu");
     indexer
-        .create_metrics(&[metric.clone(), other.clone()])
+        .create_metrics(&[metric.clone(), other.clone()], &[])
         .await
         .unwrap();
     let update = ResourceUpdate {
@@ -406,7 +406,7 @@ pub async fn resources_come_with_the_metrics_asked_for(indexer: &dyn Indexer) {
     let id = create_resource(indexer, GENERIC).await.id;
     let names = ["cpu", "cpu.util", "disk.read", "Disk", "é", "[x]"];
     let metrics = names.map(|name| attached("low", id, name));
-    indexer.create_metrics(&metrics).await.unwrap();
+    indexer.create_metrics(&metrics, &[]).await.unwrap();
     let check = async |patterns: Option<&[&str]>, expected: &[&str]| {
         let globs = patterns.map(|patterns| patterns.iter().map(|text| Glob::new(text)).collect());
         let query = ResourceQuery {

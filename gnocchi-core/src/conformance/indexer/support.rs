@@ -42,7 +42,7 @@ pub(super) fn attached(policy_name: &str, resource: ResourceId, name: &str) -> N
 
 pub(super) async fn create_metric(indexer: &dyn Indexer, policy_name: &str) -> Metric {
     indexer
-        .create_metrics(&[unattached(policy_name)])
+        .create_metrics(&[unattached(policy_name)], &[])
         .await
         .unwrap()
         .remove(0)

@@ -69,7 +69,7 @@ pub async fn texts_are_found_as_they_were_stored(indexer: &dyn Indexer) {
 
     let owner = create_resource(indexer, GENERIC).await.id;
     let described: Vec<NewMetric> = TEXTS.map(|text| attached("low", owner, text)).into();
-    let created = indexer.create_metrics(&described).await.unwrap();
+    let created = indexer.create_metrics(&described, &[]).await.unwrap();
     let names: Vec<(ResourceId, String)> = TEXTS.map(|text| (owner, text.to_owned())).into();
     let found = indexer.named_metrics(&names).await.unwrap();
     let found: Vec<MetricId> = found.into_iter().map(|metric| metric.unwrap().id).collect();

@@ -7,7 +7,9 @@ use super::order::{Key, page, total_order};
 use super::{MemoryIndexer, State, StoredMetric};
 use crate::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use crate::error::IndexerError;
-use crate::model::{METRIC_SORT_KEYS, Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use crate::model::{
+    METRIC_SORT_KEYS, Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId, SeenResource,
+};
 use crate::policy::{Visibility, VisibleMetrics};
 
 impl State {
@@ -53,6 +55,19 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the resources of metrics are what was seen.
+    fn check_seen(&self, metrics: &[NewMetric], seen: &[SeenResource]) -> Result<(), IndexerError> {
+        let wanted: BTreeSet<_> = metrics.iter().filter_map(|new| new.resource_id).collect();
+        let changed = seen.iter().find(|seen| {
+            let resource = self.resources.get(&seen.id);
+            wanted.contains(&seen.id) && resource.is_some_and(|resource| !seen.is(resource))
+        });
+        match changed {
+            Some(seen) => Err(IndexerError::RevisionChanged { id: seen.id }),
+            None => Ok(()),
+        }
     }
 
     /// Gives a metric that was checked the creator of its resource.
@@ -174,8 +189,13 @@ fn fits(metric: &Metric, filter: &MetricFilter) -> bool {
 
 #[async_trait]
 impl MetricIndexer for MemoryIndexer {
-    async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError> {
+    async fn create_metrics(
+        &self,
+        metrics: &[NewMetric],
+        seen: &[SeenResource],
+    ) -> Result<Vec<Metric>, IndexerError> {
         let mut state = self.state.lock();
+        state.check_seen(metrics, seen)?;
         state.check_new_metrics(metrics, None, &BTreeSet::new())?;
         let owned: Vec<NewMetric> = metrics.iter().map(|metric| state.owned(metric)).collect();
         state.insert_metrics(owned);

@@ -10,7 +10,7 @@ use crate::driver::{ResourceIndexer, ResourceQuery};
 use crate::error::IndexerError;
 use crate::model::{
     AttributeValue, Change, GENERIC, MetricAssignment, MetricId, MetricStatus, NewResource,
-    Resource, ResourceId, ResourceType, ResourceUpdate, whole_microseconds,
+    Resource, ResourceId, ResourceType, ResourceUpdate, SeenResource, whole_microseconds,
 };
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
@@ -133,11 +133,18 @@ impl State {
         assignment: &MetricAssignment,
     ) -> Result<(), IndexerError> {
         for id in assignment.attached.keys() {
-            if self
-                .active_metric(*id)
-                .is_none_or(|metric| metric.described.creator != resource.creator)
-            {
+            let metric = self.active_metric(*id);
+            let own = metric.filter(|metric| metric.described.creator == resource.creator);
+            let Some(metric) = own else {
                 return Err(IndexerError::NoSuchMetric { id: *id });
+            };
+            let holder = metric.described.resource_id;
+            let holder = holder.filter(|holder| *holder != resource.id);
+            let holder = holder.and_then(|holder| self.resources.get(&holder));
+            if let Some(holder) = holder
+                && !assignment.may_take(*id, &SeenResource::of(holder))
+            {
+                return Err(IndexerError::RevisionChanged { id: holder.id });
             }
         }
         let leaving: BTreeSet<MetricId> = assignment
@@ -353,10 +360,7 @@ impl ResourceIndexer for MemoryIndexer {
             .find_resource(resource_type, id)
             .ok_or(IndexerError::NoSuchResource { id })?
             .clone();
-        if update
-            .expected_revision
-            .is_some_and(|expected| expected != before.revision_start)
-        {
+        if update.seen.as_ref().is_some_and(|seen| !seen.is(&before)) {
             return Err(IndexerError::RevisionChanged { id });
         }
         let mut after = before.clone();
@@ -431,21 +435,17 @@ impl ResourceIndexer for MemoryIndexer {
         Ok(state.delete_resources(matching))
     }
 
-    async fn delete_unchanged_resource(
+    async fn delete_seen_resources(
         &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), IndexerError> {
+        seen: &[SeenResource],
+    ) -> Result<Vec<ResourceId>, IndexerError> {
         let mut state = self.state.lock();
-        match state.resources.get(&id) {
-            None => Err(IndexerError::NoSuchResource { id }),
-            Some(resource) if resource.revision_start != revision_start => {
-                Err(IndexerError::RevisionChanged { id })
-            }
-            Some(_) => {
-                state.delete_resources([id]);
-                Ok(())
-            }
-        }
+        let unchanged = seen.iter().filter(|seen| {
+            let resource = state.resources.get(&seen.id);
+            resource.is_some_and(|resource| seen.is(resource))
+        });
+        let unchanged: Vec<ResourceId> = unchanged.map(|seen| seen.id).collect();
+        state.delete_resources(unchanged.iter().copied());
+        Ok(unchanged)
     }
 }

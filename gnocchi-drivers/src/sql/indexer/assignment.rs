@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::archive_policies::PolicyCache;
 use super::metrics::insert_metrics;
+use super::seen::current_of;
 use crate::sql::database::Session;
 use crate::sql::error::SqlError;
 use crate::sql::statement::Statement;
@@ -41,15 +42,15 @@ pub(super) async fn metrics_of(
     Ok(found)
 }
 
-/// Detaches, attaches and creates metrics. Attached ones must be active and of the creator of the resource.
+/// Detaches, attaches and creates metrics of a resource with its creator. Attached ones must be active and of the same creator, and
+/// may be taken only from where they were seen.
 pub(super) async fn apply_assignment(
     session: &mut dyn Session,
     policies: &PolicyCache,
-    resource: ResourceId,
-    creator: Option<&str>,
+    (resource, creator): (ResourceId, Option<&str>),
     assignment: &MetricAssignment,
 ) -> Result<(), SqlError> {
-    check_attached(session, creator, &assignment.attached).await?;
+    check_attached(session, (resource, creator), assignment).await?;
     let leaving: Vec<Uuid> = assignment
         .detached
         .iter()
@@ -87,31 +88,47 @@ pub(super) async fn apply_assignment(
 
 async fn check_attached(
     session: &mut dyn Session,
-    creator: Option<&str>,
-    attached: &BTreeMap<MetricId, String>,
+    (resource, creator): (ResourceId, Option<&str>),
+    assignment: &MetricAssignment,
 ) -> Result<(), SqlError> {
+    let attached = &assignment.attached;
     if attached.is_empty() {
         return Ok(());
     }
+    let ids: BTreeSet<Uuid> = attached.keys().map(|id| *id.as_uuid()).collect();
     let mut statement =
-        Statement::new("SELECT id, creator FROM metric WHERE status = 0 AND id IN ");
+        Statement::new("SELECT id, creator, resource_id FROM metric WHERE status = 0 AND id IN ");
     session
         .dialect()
-        .push_ids(&mut statement, &mut attached.keys().map(|id| *id.as_uuid()));
-    let mut creators = BTreeMap::new();
+        .push_ids(&mut statement, &mut ids.into_iter());
+    let mut found = BTreeMap::new();
     for mut row in session.fetch(statement).await? {
-        creators.insert(
-            MetricId::from_uuid(row.id("metric.id")?),
-            row.optional_text("metric.creator")?,
-        );
+        let id = MetricId::from_uuid(row.id("metric.id")?);
+        let own = row.optional_text("metric.creator")?.as_deref() == creator;
+        let holder = row.optional_id("metric.resource_id")?;
+        if own {
+            found.insert(id, holder.filter(|holder| holder != resource.as_uuid()));
+        }
     }
-    let foreign = |id: &&MetricId| {
-        creators
-            .get(id)
-            .is_none_or(|found| found.as_deref() != creator)
-    };
-    match attached.keys().find(foreign) {
-        Some(id) => Err(IndexerError::NoSuchMetric { id: *id }.into()),
-        None => Ok(()),
+    if let Some(id) = attached.keys().find(|id| !found.contains_key(id)) {
+        return Err(IndexerError::NoSuchMetric { id: *id }.into());
     }
+    let taken = found
+        .into_iter()
+        .filter_map(|(id, holder)| Some((id, holder?)))
+        .filter(|(id, _)| assignment.holders.contains_key(id));
+    let taken: Vec<(MetricId, Uuid)> = taken.collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let holders = taken.iter().map(|(_, holder)| *holder).collect();
+    let holders = current_of(session, &holders).await?;
+    for (id, holder) in taken {
+        let holder = ResourceId::from_uuid(holder);
+        let current = holders.get(&holder);
+        if current.is_some_and(|current| !assignment.may_take(id, current)) {
+            return Err(IndexerError::RevisionChanged { id: holder }.into());
+        }
+    }
+    Ok(())
 }

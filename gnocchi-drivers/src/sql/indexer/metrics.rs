@@ -4,12 +4,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gnocchi_core::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId};
+use gnocchi_core::model::{
+    Metric, MetricId, MetricStatus, NewMetric, Page, ResourceId, SeenResource,
+};
 use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::archive_policies::{POLICY_COLUMNS, PolicyCache, no_such_policy, select_policies};
 use super::metric_lists;
+use super::seen::current_of;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::error::SqlError;
@@ -106,42 +109,29 @@ pub(super) fn uuids(ids: &[MetricId]) -> impl ExactSizeIterator<Item = Uuid> {
 
 async fn create(
     session: &mut dyn Session,
-    (policies, metrics): &(Arc<PolicyCache>, Vec<NewMetric>),
+    (policies, metrics, seen): &(Arc<PolicyCache>, Vec<NewMetric>, Vec<SeenResource>),
 ) -> Result<Vec<Metric>, SqlError> {
-    let creators = creators_of_resources(session, metrics).await?;
-    if creators.is_empty() {
+    let wanted = metrics.iter().filter_map(|metric| metric.resource_id);
+    let wanted: BTreeSet<Uuid> = wanted.map(|id| *id.as_uuid()).collect();
+    if wanted.is_empty() {
         return insert_metrics(session, policies, metrics).await;
     }
+    let resources = current_of(session, &wanted).await?;
+    for seen in seen {
+        let current = resources.get(&seen.id);
+        if current.is_some_and(|current| current != seen) {
+            return Err(IndexerError::RevisionChanged { id: seen.id }.into());
+        }
+    }
     let owned = metrics.iter().map(|metric| {
-        let creator = metric.resource_id.and_then(|id| creators.get(&id));
+        let resource = metric.resource_id.and_then(|id| resources.get(&id));
+        let creator = resource.map_or(&metric.creator, |resource| &resource.creator);
         NewMetric {
-            creator: creator.unwrap_or(&metric.creator).clone(),
+            creator: creator.clone(),
             ..metric.clone()
         }
     });
     insert_metrics(session, policies, &owned.collect::<Vec<_>>()).await
-}
-
-/// Reads who made the resources of metrics; those that do not exist are left out.
-async fn creators_of_resources(
-    session: &mut dyn Session,
-    metrics: &[NewMetric],
-) -> Result<HashMap<ResourceId, Option<String>>, SqlError> {
-    let wanted = metrics.iter().filter_map(|metric| metric.resource_id);
-    let wanted: BTreeSet<Uuid> = wanted.map(|id| *id.as_uuid()).collect();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut statement = Statement::new("SELECT id, creator FROM resource WHERE id IN ");
-    session
-        .dialect()
-        .push_ids(&mut statement, &mut wanted.into_iter());
-    let rows = session.fetch(statement).await?.into_iter();
-    rows.map(|mut row| {
-        let id = ResourceId::from_uuid(row.id("resource.id")?);
-        Ok((id, row.optional_text("resource.creator")?))
-    })
-    .collect()
 }
 
 /// Creates metrics as they are and returns them in order.
@@ -386,7 +376,11 @@ async fn expunge(session: &mut dyn Session, ids: &[MetricId]) -> Result<(), SqlE
 
 #[async_trait]
 impl MetricIndexer for SqlIndexer {
-    async fn create_metrics(&self, metrics: &[NewMetric]) -> Result<Vec<Metric>, IndexerError> {
+    async fn create_metrics(
+        &self,
+        metrics: &[NewMetric],
+        seen: &[SeenResource],
+    ) -> Result<Vec<Metric>, IndexerError> {
         if metrics.is_empty() {
             return Ok(Vec::new());
         }
@@ -395,7 +389,7 @@ impl MetricIndexer for SqlIndexer {
         } else {
             Access::Transaction
         };
-        let arguments = (Arc::clone(&self.policies), metrics.to_vec());
+        let arguments = (Arc::clone(&self.policies), metrics.to_vec(), seen.to_vec());
         self.database
             .call(access, "create metrics", arguments, |session, arguments| {
                 Box::pin(create(session, arguments))

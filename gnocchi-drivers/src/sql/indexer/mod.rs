@@ -13,6 +13,7 @@ mod resource_lists;
 mod resource_rows;
 mod resource_types;
 mod resources;
+mod seen;
 mod store;
 
 use async_trait::async_trait;

@@ -7,7 +7,7 @@ use gnocchi_core::driver::{ResourceIndexer, ResourceQuery};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
     AttributeValue, Change, GENERIC, MetricAssignment, MetricId, NewResource, Resource, ResourceId,
-    ResourceType, ResourceUpdate,
+    ResourceType, ResourceUpdate, SeenResource,
 };
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
@@ -21,6 +21,7 @@ use super::reopening::reopen;
 use super::resource_lists::list;
 use super::resource_rows::{Types, read_all, select_resources};
 use super::resource_types::find_type;
+use super::seen::current_of;
 use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::document::encode_attributes;
@@ -113,14 +114,8 @@ async fn create(
         Err(error) => return Err(error),
     }
     let assignment = MetricAssignment::of_new(new);
-    apply_assignment(
-        session,
-        policies,
-        new.id,
-        new.creator.as_deref(),
-        &assignment,
-    )
-    .await?;
+    let owner = (new.id, new.creator.as_deref());
+    apply_assignment(session, policies, owner, &assignment).await?;
     if !assignment.is_empty() {
         resource.metrics = read_metrics(session, new.id).await?;
     }
@@ -175,10 +170,7 @@ async fn update(
         .pop()
         .flatten()
         .ok_or(IndexerError::NoSuchResource { id: *id })?;
-    if update
-        .expected_revision
-        .is_some_and(|expected| expected != before.revision_start)
-    {
+    if update.seen.as_ref().is_some_and(|seen| !seen.is(&before)) {
         return Err(IndexerError::RevisionChanged { id: *id }.into());
     }
     let resource_type = if before.resource_type == GENERIC {
@@ -200,14 +192,8 @@ async fn update(
         .await?;
     }
     if !assignment.is_empty() {
-        apply_assignment(
-            session,
-            policies,
-            *id,
-            after.creator.as_deref(),
-            &assignment,
-        )
-        .await?;
+        let owner = (*id, after.creator.as_deref());
+        apply_assignment(session, policies, owner, &assignment).await?;
         after.metrics = read_metrics(session, *id).await?;
     }
     Ok(after)
@@ -304,20 +290,18 @@ async fn delete(session: &mut dyn Session, ids: &[ResourceId]) -> Result<usize, 
     Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
 }
 
-async fn delete_unchanged(
+async fn delete_seen(
     session: &mut dyn Session,
-    (id, revision_start): &(ResourceId, Timestamp),
-) -> Result<(), SqlError> {
-    let current = Statement::new("SELECT revision_start FROM resource WHERE id = ?");
-    let rows = session.fetch(current.bind(*id.as_uuid())).await?;
-    let mut row = rows
-        .into_iter()
-        .next()
-        .ok_or(IndexerError::NoSuchResource { id: *id })?;
-    if row.moment("resource.revision_start")? != *revision_start {
-        return Err(IndexerError::RevisionChanged { id: *id }.into());
-    }
-    delete(session, &[*id]).await.map(drop)
+    seen: &[SeenResource],
+) -> Result<Vec<ResourceId>, SqlError> {
+    let ids: BTreeSet<Uuid> = seen.iter().map(|seen| *seen.id.as_uuid()).collect();
+    let current = current_of(session, &ids).await?;
+    let unchanged = seen
+        .iter()
+        .filter(|seen| current.get(&seen.id) == Some(seen));
+    let unchanged: Vec<ResourceId> = unchanged.map(|seen| seen.id).collect();
+    delete(session, &unchanged).await?;
+    Ok(unchanged)
 }
 
 #[async_trait]
@@ -446,17 +430,19 @@ impl ResourceIndexer for SqlIndexer {
             .await
     }
 
-    async fn delete_unchanged_resource(
+    async fn delete_seen_resources(
         &self,
-        id: ResourceId,
-        revision_start: Timestamp,
-    ) -> Result<(), IndexerError> {
+        seen: &[SeenResource],
+    ) -> Result<Vec<ResourceId>, IndexerError> {
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
         self.database
             .call_always(
                 Access::Transaction,
-                "delete a resource",
-                (id, revision_start),
-                |session, arguments| Box::pin(delete_unchanged(session, arguments)),
+                "delete resources that were seen",
+                seen.to_vec(),
+                |session, seen| Box::pin(delete_seen(session, seen)),
             )
             .await
     }

@@ -333,7 +333,7 @@ mod tests {
         let metrics: Vec<NewMetric> = (0..METRICS)
             .map(|number| NewMetric::new(None, "p", name(number), None, None).unwrap())
             .collect();
-        indexer.create_metrics(&metrics).await.unwrap();
+        indexer.create_metrics(&metrics, &[]).await.unwrap();
         indexer.close().await;
         fs::read(path).unwrap()
     }

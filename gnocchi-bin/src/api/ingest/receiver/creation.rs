@@ -1,12 +1,12 @@
 //! Resources and metrics that come into being with their first measure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceType,
+    NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceType, SeenResource,
 };
 use gnocchi_core::policy::{Action, Properties};
 
@@ -40,6 +40,8 @@ pub(super) enum Attempt {
 struct Plan {
     metrics: Vec<NewMetric>,
     metric_entries: Vec<usize>,
+    /// The resources of these metrics, as they were when the rules allowed it.
+    seen: BTreeMap<ResourceId, SeenResource>,
     resources: Vec<(NewResource, Vec<usize>)>,
 }
 
@@ -58,7 +60,12 @@ impl Receiver<'_> {
         let gnocchi = self.state.gnocchi();
         let mut outcome = Attempt::Created;
         for (metrics, entries) in in_parts(plan.metrics, &plan.metric_entries) {
-            match gnocchi.create_metrics(metrics).await {
+            let resources: BTreeSet<ResourceId> = (metrics.iter())
+                .filter_map(|metric| metric.resource_id)
+                .collect();
+            let seen = resources.iter().filter_map(|id| plan.seen.get(id));
+            let seen: Vec<SeenResource> = seen.cloned().collect();
+            match gnocchi.create_metrics_on(metrics, &seen).await {
                 Ok(_) => log_names(entries, work),
                 Err(error) if is_race(&error) => outcome = Attempt::Raced,
                 Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
@@ -97,7 +104,7 @@ impl Receiver<'_> {
     ) -> ApiResult<Plan> {
         let mut by_resource: BTreeMap<ResourceId, Vec<usize>> = BTreeMap::new();
         for entry in missing {
-            let id = work.named(*entry).destination.id;
+            let id = work.named(*entry).destination.address.id();
             by_resource.entry(id).or_default().push(*entry);
         }
         check_new_metrics(self.state, missing.len())?;
@@ -135,9 +142,10 @@ impl Receiver<'_> {
         if let Err(error) = require_on_resource(self.state, action, self.caller, resource).await {
             return work.refuse(&entries, Reason::Denied, &error);
         }
+        plan.seen.insert(resource.id, SeenResource::of(resource));
         for entry in entries {
             let named = work.named(entry);
-            match maker.make(description(named, Some(resource.id))).await {
+            match maker.make(description(named, Existence::There)).await {
                 Ok(metric) => {
                     plan.metrics.push(metric);
                     plan.metric_entries.push(entry);
@@ -170,7 +178,7 @@ impl Receiver<'_> {
         for entry in entries.into_iter().take(METRICS_AT_ONCE) {
             let named = work.named(entry);
             // The resource is the one around it.
-            match maker.make(description(named, None)).await {
+            match maker.make(description(named, Existence::ToCome)).await {
                 Ok(metric) => {
                     let name = named.measures.name.clone();
                     metrics.insert(name, ResourceMetric::New(metric));
@@ -183,10 +191,10 @@ impl Receiver<'_> {
             return Ok(());
         }
         let resource = NewResource {
-            id: destination.id,
+            id: destination.address.id(),
             resource_type: resource_type.name().to_owned(),
             creator: self.caller.creator.clone(),
-            original_resource_id: destination.original_id.clone(),
+            original_resource_id: destination.address.original().to_owned(),
             started_at: whole_microseconds(self.state.gnocchi().clock().now()),
             ended_at: None,
             user_id: None,
@@ -205,8 +213,8 @@ impl Receiver<'_> {
     ) -> ApiResult<()> {
         let mut target = Properties::new()
             .with("resource_type", resource_type.name())
-            .with("id", destination.id.to_string())
-            .with("original_resource_id", &destination.original_id)
+            .with("id", destination.address.id().to_string())
+            .with("original_resource_id", destination.address.original())
             .with_maybe("creator", self.caller.creator.clone());
         for (name, value) in &destination.attributes {
             target = target.with_attribute(name, value.as_ref());
@@ -226,18 +234,29 @@ fn in_parts(
         .map(move |entries| (metrics.by_ref().take(entries.len()).collect(), entries))
 }
 
-fn description(named: &Named, resource_id: Option<ResourceId>) -> MetricDescription {
+/// Whether the resource of a new metric exists.
+enum Existence {
+    There,
+    /// It is created with its metrics.
+    ToCome,
+}
+
+fn description(named: &Named, resource: Existence) -> MetricDescription {
+    let address = &named.destination.address;
     MetricDescription {
         archive_policy_name: None,
-        resource_id,
-        original_resource_id: Some(named.destination.original_id.clone()),
+        resource: match resource {
+            Existence::There => Some(address.clone()),
+            Existence::ToCome => None,
+        },
+        original_resource_id: Some(address.original().to_owned()),
         name: Some(named.measures.name.clone()),
         unit: None,
     }
 }
 
-/// Returns whether another request is the reason: it has just created one of the things, which is as good, or deleted the
-/// resource or the archive policy of a rule, which shows next time.
+/// Returns whether another request is the reason: it has just created one of the things, which is as good, or changed or deleted
+/// the resource or the archive policy of a rule, which shows next time.
 fn is_race(error: &Error) -> bool {
     matches!(
         error,
@@ -245,6 +264,7 @@ fn is_race(error: &Error) -> bool {
             IndexerError::NamedMetricExists { .. }
                 | IndexerError::ResourceExists { .. }
                 | IndexerError::NoSuchResource { .. }
+                | IndexerError::RevisionChanged { .. }
                 | IndexerError::NoSuchArchivePolicy { .. }
         )
     )
@@ -256,7 +276,7 @@ fn log_names(entries: &[usize], work: &Work<'_>) {
         let named = work.named(*entry);
         if let Some(full_name) = &named.full_name {
             tracing::info!(
-                resource = named.destination.original_id,
+                resource = named.destination.address.original(),
                 metric = named.measures.name,
                 full_name,
                 "the name of a new metric is too long: it ends with a digest"

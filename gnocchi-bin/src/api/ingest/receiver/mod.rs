@@ -155,14 +155,21 @@ impl Receiver<'_> {
             self.kind.find_or_create(self.state, self.caller).await?;
         }
         for (entry, (id, _)) in batch.names.iter().enumerate() {
+            let address = &work.named(entry).destination.address;
             if conflicts.contains(id) {
                 let reason = Reason::ResourceOfAnotherType;
                 let destination = &batch.measures[entry].destination;
                 work.refuse(&[entry], reason, &taken_by_another_type(destination))?;
+            } else if resources.get(id).is_some_and(|found| !address.means(found)) {
+                let reason = Reason::ResourceOfAnotherCreator;
+                work.refuse(&[entry], reason, &on_demand::taken_name(address))?;
             }
         }
-        let ids: Vec<Option<MetricId>> = (batch.names.iter())
-            .map(|(id, name)| resources.get(id)?.metrics.get(name).copied())
+        let ids: Vec<Option<MetricId>> = (batch.names.iter().zip(&work.is_refused))
+            .map(|((id, name), is_refused)| {
+                let resource = resources.get(id).filter(|_| !is_refused)?;
+                resource.metrics.get(name).copied()
+            })
             .collect();
         let known: Vec<MetricId> = ids.iter().flatten().copied().collect();
         let mut known = gnocchi.metrics(&known).await?.into_iter();
