@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::rights::{Mode, Story};
 use crate::support::App;
 
 const BY_METRIC: &str = "/v1/batch/metrics/measures";
@@ -245,4 +246,33 @@ async fn metrics_are_not_created_on_resources_that_do_not_exist() {
         "detail": [{"resource_id": "2fbfbb20-8d56-5e1e-afb9-b3007da11fdf", "original_resource_id": "foobar"}],
     });
     assert_eq!(answer.description(), expected);
+}
+
+#[tokio::test]
+async fn a_batch_does_not_tell_which_metrics_a_foreign_resource_has() {
+    let story = Story::new(Mode::Projects).await;
+    let id = "f93450f2-d8a5-4d67-9985-02511241e7d1";
+    let other = "2d4b9a0e-6a53-4f0e-a1f2-7d5be0c3c001";
+    story.resource("victim", id, json!({})).await;
+    let path = "/v1/batch/resources/metrics/measures";
+    let answers = async |name: &str| {
+        let mut answers = Vec::new();
+        for batch in [
+            json!({id: {name: []}}),
+            json!({id: {name: []}, other: {"a": []}}),
+            json!({id: {name: []}, "no": {"a": []}}),
+            json!({id: {name: [], "none": []}}),
+            json!({id: {name: [{"timestamp": 1, "value": 1}]}, "no": {"a": []}}),
+        ] {
+            for create in ["", "?create_metrics=true"] {
+                let path = format!("{path}{create}");
+                let answer = story.post("mallory", &path, batch.clone()).await;
+                answers.push((answer.status, answer.text()));
+            }
+        }
+        answers
+    };
+    let existing = answers("cpu").await;
+    assert_eq!(existing, answers("gpu").await);
+    assert_eq!(existing[0].0, 403);
 }

@@ -348,3 +348,46 @@ async fn pages_that_cannot_be_given() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn what_was_deleted_is_not_listed() {
+    let app = App::with_policy().await;
+    let metric = app.create_metric().await;
+    app.delete(&format!("/v1/metric/{metric}")).await.is(204);
+    for user in ["foobar", "admin"] {
+        for query in ["status=delete", "", &format!("status=delete&id={metric}")] {
+            let call = app.call("GET", &format!("/v1/metric?{query}")).user(user);
+            assert_eq!(call.send().await.is(200).json(), json!([]), "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_metric_without_a_name_in_its_name_is_refused() {
+    let app = App::with_policy().await;
+    let existing = app.create_metric().await;
+    let described = json!({"archive_policy_name": "second"});
+    let resource = json!({"id": "free"});
+    app.post("/v1/resource/generic", resource).await.is(201);
+    let path = "/v1/resource/generic/free";
+    let text = "a metric name must not be empty";
+    for metrics in [json!({"": described}), json!({"": existing})] {
+        let body = json!({"id": "other", "metrics": metrics});
+        let refused = app.post("/v1/resource/generic", body).await.is(400);
+        refused.says(text);
+        let body = json!({"metrics": metrics});
+        app.patch(path, body).await.is(400).says(text);
+        let add = format!("{path}/metric");
+        app.post(&add, metrics).await.is(400).says(text);
+    }
+    for resource in [json!({}), json!({"resource_id": "free"})] {
+        let mut body = json!({"name": "", "archive_policy_name": "second"});
+        body.as_object_mut()
+            .unwrap()
+            .extend(resource.as_object().unwrap().clone());
+        app.post("/v1/metric", body).await.is(400).says(text);
+    }
+    let batch = json!({"free": {"": {"archive_policy_name": "second", "measures": []}}});
+    let path = "/v1/batch/resources/metrics/measures?create_metrics=true";
+    app.post(path, batch).await.is(400).says(text);
+}

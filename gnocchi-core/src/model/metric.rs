@@ -66,6 +66,9 @@ pub enum MetricError {
     /// The name holds a slash and could not be addressed by URL.
     #[error("'/' is not supported in metric name")]
     SlashInName,
+    /// The name is empty and could not be addressed by URL.
+    #[error("a metric name must not be empty")]
+    NameEmpty,
     /// The name or the unit holds U+0000.
     #[error("U+0000 is not supported in metric name or unit")]
     Nul,
@@ -100,6 +103,9 @@ impl NewMetric {
             return Err(MetricError::Nul);
         }
         if let Some(name) = &name {
+            if name.is_empty() {
+                return Err(MetricError::NameEmpty);
+            }
             if name.contains('/') {
                 return Err(MetricError::SlashInName);
             }
@@ -152,6 +158,8 @@ mod tests {
         check(None, None, false, &Ok(()));
         check(Some("cpu"), Some("%"), true, &Ok(()));
         check(Some("a/b"), None, false, &Err(MetricError::SlashInName));
+        check(Some(""), None, false, &Err(MetricError::NameEmpty));
+        check(Some(""), None, true, &Err(MetricError::NameEmpty));
         check(Some("a\0b"), None, true, &Err(MetricError::Nul));
         check(None, Some("\0"), false, &Err(MetricError::Nul));
         check(Some(&"é".repeat(255)), None, false, &Ok(()));

@@ -19,7 +19,8 @@ mod template;
 mod visibility;
 
 pub use action::{Action, BASE_RULES};
-pub use caller::{Caller, Tenancy};
+pub(crate) use caller::escaped_user;
+pub use caller::{Caller, Tenancy, creator_of, parts_of_creator};
 pub use enforcer::{Enforcer, PolicyError};
 pub use parse::RuleError;
 pub use properties::Properties;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::parts_of_creator;
 use crate::model::{AttributeValue, Metric, Resource, ResourceId};
 
 /// What stands before the properties of the resource of a metric.
@@ -253,10 +254,10 @@ pub(super) fn attribute(value: &AttributeValue) -> Cow<'_, str> {
 /// Returns the properties that follow from who made a thing.
 fn created_by<'a>(creator: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
     let creator = creator?;
-    let (user, project) = creator.split_once(':').unwrap_or((creator, ""));
+    let (user, project) = parts_of_creator(creator);
     match name {
         "creator" => Some(creator.into()),
-        "created_by_user_id" => Some(user.into()),
+        "created_by_user_id" => Some(user),
         "created_by_project_id" => Some(project.into()),
         _ => None,
     }

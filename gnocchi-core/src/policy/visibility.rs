@@ -1,5 +1,8 @@
 //! What a caller may see of a listing, as plain data: indexers turn it into conditions.
 
+use std::borrow::Cow;
+
+use super::caller::escaped_user;
 use super::expression::Reliance;
 use super::{Action, Answers, Caller, Enforcer, Properties, RemoteCheck, ResourceTarget, Tenancy};
 use crate::model::Resource;
@@ -188,7 +191,8 @@ impl Enforcer {
             return Ok(ResourceAccess::Denied);
         }
         let any = Properties::new();
-        let user = any.clone().with_maybe("creator", caller.user_id.clone());
+        let user = caller.user_id.as_deref().map(escaped_user);
+        let user = any.clone().with_maybe("creator", user.map(Cow::into_owned));
         for target in [
             owned_by(&any, "", caller),
             made_from(&any, "", caller),

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 use super::filter::{Comparison, Filter, Scalar};
 use crate::model::{AttributeKind, ResourceId, ResourceType, whole_microseconds};
+use crate::policy::escaped_user;
 use crate::text::{timespan, timestamp};
 
 /// The longest pattern, in bytes: longer than any text that is kept, and shorter than what a database refuses.
@@ -133,6 +134,9 @@ impl SearchContext<'_> {
             };
         }
         let operand = self.operand(kind, value).ok_or_else(invalid)?;
+        if column == Column::CreatorUser {
+            return Ok(made_by(&value.to_text(), comparison));
+        }
         if kind == Kind::ResourceId && decides_equality && is_name(value) {
             let meant = self.named(vec![operand], vec![Operand::Text(value.to_text())]);
             return Ok(match comparison {
@@ -300,6 +304,20 @@ fn invalid(attribute: &str, value: &Scalar) -> BindError {
     BindError::InvalidValue {
         value: value.to_text(),
         attribute: attribute.to_owned(),
+    }
+}
+
+/// Selects what a user has made, or everything else. Users that stand in a project stand escaped in creators, bare names as they are.
+fn made_by(user: &str, comparison: Comparison) -> Condition {
+    let equal = |user: &str| Condition::Compare {
+        column: Column::CreatorUser,
+        comparison,
+        operand: Operand::Text(user.to_owned()),
+    };
+    match (escaped_user(user), comparison) {
+        (escaped, _) if escaped == user => equal(user),
+        (escaped, Comparison::NotEqual) => Condition::All(vec![equal(user), equal(&escaped)]),
+        (escaped, _) => Condition::Any(vec![equal(user), equal(&escaped)]),
     }
 }
 

@@ -79,13 +79,74 @@ fn values_get_the_type_of_their_column() {
         Column::StartedAt,
         timestamp(1),
     );
-    let foo = Uuid::from_u128(0x1513_f2be_cb82_593c_96bf_c62d_1e20_5742);
-    check("id = foo", Column::Id, Operand::Id(foo));
     check("type = server", Column::Type, text("server"));
     check(
         "created_by_project_id = p",
         Column::CreatorProject,
         text("p"),
+    );
+}
+
+#[test]
+fn a_name_selects_what_the_caller_has_named_so() {
+    let equal = |column, operand| Condition::Compare {
+        column,
+        comparison: Comparison::Equal,
+        operand,
+    };
+    let text = |text: &str| Operand::Text(text.into());
+    let foo = Operand::Id(Uuid::from_u128(0x1513_f2be_cb82_593c_96bf_c62d_1e20_5742));
+    let foobar = Operand::Id(Uuid::from_u128(0x2fbf_bb20_8d56_5e1e_afb9_b300_7da1_1fdf));
+    let own = || equal(Column::Creator, text("foobar"));
+    let named = Condition::All(vec![
+        equal(Column::Id, foo.clone()),
+        equal(Column::OriginalResourceId, text("foo")),
+        own(),
+    ]);
+    assert_eq!(bind("id = foo", false), Ok(named.clone()));
+    let others = Condition::Not(Box::new(named));
+    assert_eq!(bind("id != foo", false), Ok(others));
+    let id = "f93450f2-d8a5-4d67-9985-02511241e7d1";
+    let operand = Operand::Id(id.parse().unwrap());
+    check(&format!("id = \"{id}\""), Column::Id, operand.clone());
+    let either = Condition::Any(vec![
+        Condition::In {
+            column: Column::Id,
+            operands: vec![operand],
+        },
+        Condition::All(vec![
+            Condition::In {
+                column: Column::Id,
+                operands: vec![foo, foobar],
+            },
+            Condition::In {
+                column: Column::OriginalResourceId,
+                operands: vec![text("foo"), text("foobar")],
+            },
+            own(),
+        ]),
+    ]);
+    let filter = format!("id in [foo, \"{id}\", foobar]");
+    assert_eq!(bind(&filter, false), Ok(either));
+}
+
+#[test]
+fn users_of_projects_are_found_as_they_stand_in_creators() {
+    let made_by = |user: &str, comparison| Condition::Compare {
+        column: Column::CreatorUser,
+        comparison,
+        operand: Operand::Text(user.into()),
+    };
+    let equal = |user| made_by(user, Comparison::Equal);
+    assert_eq!(bind("created_by_user_id = u", false), Ok(equal("u")));
+    assert_eq!(
+        bind("created_by_user_id = \"a:50%\"", false),
+        Ok(Condition::Any(vec![equal("a:50%"), equal("a%3A50%25")]))
+    );
+    let unequal = |user| made_by(user, Comparison::NotEqual);
+    assert_eq!(
+        bind("created_by_user_id != \"a:b\"", false),
+        Ok(Condition::All(vec![unequal("a:b"), unequal("a%3Ab")]))
     );
 }
 

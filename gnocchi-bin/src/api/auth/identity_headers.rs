@@ -36,7 +36,7 @@ fn named(headers: &HeaderMap) -> Result<Caller, Refusal> {
         return Err(Refusal::unauthorized(None, NEEDED));
     }
     let roles = text(headers, "x-roles")?.unwrap_or_default();
-    let roles = roles.split(',').map(str::trim);
+    let roles = roles.split(',').map(trimmed);
     let roles = roles.filter(|role| !role.is_empty()).map(ToOwned::to_owned);
     Ok(Caller::of_project(
         user,
@@ -44,6 +44,12 @@ fn named(headers: &HeaderMap) -> Result<Caller, Refusal> {
         text(headers, "x-domain-id")?,
         roles.collect(),
     ))
+}
+
+/// Drops the white space that HTTP allows around a value: space and tab. Any other belongs to the name, which is another one without
+/// it.
+pub(super) fn trimmed(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
 }
 
 /// Reads one header; `None` when it is not there, or empty. A header that occurs twice was not set by the token layer alone, and one
@@ -55,9 +61,7 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
         (Some(value), None) => std::str::from_utf8(value.as_bytes()).ok(),
         (Some(_), Some(_)) => None,
     };
-    let value = value
-        .ok_or_else(|| Refusal::failed(None, None, NEEDED))?
-        .trim();
+    let value = trimmed(value.ok_or_else(|| Refusal::failed(None, None, NEEDED))?);
     Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
 }
 
@@ -132,6 +136,26 @@ mod tests {
         };
         assert_eq!(from("127.0.0.1:1").as_deref(), Some("u:"));
         assert_eq!(from("192.0.2.1:1"), None);
+    }
+
+    #[test]
+    fn only_spaces_and_tabs_are_no_part_of_a_name() {
+        let check = |roles: &'static str, expected: &[&str]| {
+            let caller = read(&[("x-user-id", " u\t"), ("x-roles", roles)]).unwrap();
+            assert_eq!(caller.user_id.as_deref(), Some("u"));
+            assert_eq!(caller.roles, expected, "{roles:?}");
+        };
+        check(" member ,\tadmin\t", &["member", "admin"]);
+        for space in ['\u{a0}', '\u{85}', '\u{2003}', '\u{3000}', '\u{2028}'] {
+            let mut headers = HeaderMap::new();
+            for (name, text) in [("x-user-id", "admin"), ("x-roles", "admin")] {
+                let value = format!("{text}{space}");
+                headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            let caller = caller(&headers).unwrap();
+            assert!(!caller.has_role("admin"), "{space:?}");
+            assert_eq!(caller.user_id, Some(format!("admin{space}")));
+        }
     }
 
     #[test]

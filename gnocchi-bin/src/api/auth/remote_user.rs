@@ -5,6 +5,7 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::authenticator::Refusal;
+use super::identity_headers::trimmed;
 use crate::api::TrustedProxies;
 
 /// Who calls, as an embedding program says it: it adds this to the extensions of a request, which beats any header.
@@ -49,7 +50,7 @@ impl RemoteUserHeader {
             let header = &self.0;
             format!("The proxy in front of the server must name the caller in one {header} header")
         };
-        match name.map(str::trim) {
+        match name.map(trimmed) {
             None => Err(Refusal::failed(None, None, needed())),
             Some("") => Err(Refusal::unauthorized(None, needed())),
             Some(name) => Ok(Caller::named(name)),
@@ -88,6 +89,10 @@ mod tests {
         check(b"", None);
         check(b" ", None);
         check(b"\xff", None);
+        check(b" \tjd\t ", Some("jd"));
+        // Other white space belongs to the name.
+        check("admin\u{a0}".as_bytes(), Some("admin\u{a0}"));
+        check("\u{3000}admin".as_bytes(), Some("\u{3000}admin"));
         assert_eq!(name(|request| request), None);
         let other = name(|request| request.header("remote-user", "jd"));
         assert_eq!(other, None);

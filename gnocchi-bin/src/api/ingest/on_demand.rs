@@ -9,7 +9,7 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
     GENERIC, Measures, Metric, Resource, ResourceAddress, ResourceId, SeenResource,
 };
-use gnocchi_core::policy::{Action, Caller};
+use gnocchi_core::policy::{Action, Caller, Tenancy};
 use http::StatusCode;
 use serde_json::json;
 
@@ -83,6 +83,10 @@ impl OnDemand<'_> {
             // What does not exist is told before what the caller may not do.
             let known = match self.missing {
                 Missing::Refuse if !missing.is_empty() => {
+                    // Where that would tell which names a resource has, both are refused alike.
+                    if self.caller.tenancy == Tenancy::Projects {
+                        require_posts(self.state, self.caller, &found).await?;
+                    }
                     self.require_insight(&missing).await?;
                     return Err(unknown_metrics(&missing));
                 }

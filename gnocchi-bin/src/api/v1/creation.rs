@@ -121,8 +121,8 @@ impl<'a> MetricMaker<'a> {
             unit,
         } = description;
         // What cannot be a name needs no archive policy.
-        if name.as_deref().is_some_and(|name| name.contains('/')) {
-            return Err(refuse(&MetricError::SlashInName));
+        if let Some(name) = &name {
+            check_name(name)?;
         }
         let archive_policy_name = match archive_policy_name {
             Some(given) => given,
@@ -150,6 +150,15 @@ impl<'a> MetricMaker<'a> {
             }
             .into()),
         }
+    }
+}
+
+/// Checks that an address can hold the name of a metric.
+pub(super) fn check_name(name: &str) -> ApiResult<()> {
+    match name {
+        "" => Err(refuse(&MetricError::NameEmpty)),
+        name if name.contains('/') => Err(refuse(&MetricError::SlashInName)),
+        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
     GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceAddress, SeenResource,
 };
-use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility};
+use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility, creator_of};
 use http::header::LINK;
 use serde_json::{Value, json};
 
@@ -37,6 +37,10 @@ pub(super) async fn list(
     let sight = metric_sight(&state, &caller).await?;
     let filter = filter(&caller, &listing.query)?;
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
+    // What was deleted is gone for clients, although its data may wait for the janitor.
+    if filter.status == Some(MetricStatus::Deleted) {
+        return super::list(Vec::new(), listed).await;
+    }
     let metrics = match sight {
         Sight::Listed(visibility) => {
             let filter = MetricFilter {
@@ -181,10 +185,9 @@ fn filter(caller: &Caller, query: &Query) -> ApiResult<MetricFilter> {
         (Some(user), None | Some("")) if caller.tenancy == Tenancy::Shared => {
             creators.push(user.to_owned());
         }
-        (user, project) => creators.push(format!(
-            "{}:{}",
+        (user, project) => creators.push(creator_of(
             user.unwrap_or_default(),
-            project.unwrap_or_default()
+            project.unwrap_or_default(),
         )),
     }
     Ok(MetricFilter {

@@ -1,5 +1,7 @@
 //! Resources.
 
+use std::borrow::Cow;
+
 use axum::extract::State;
 use axum::response::Response;
 use gnocchi_core::Error;
@@ -9,7 +11,9 @@ use gnocchi_core::model::{
     AttributeValue, Change, GENERIC, NewResource, Resource, ResourceAddress, ResourceType,
     SeenResource,
 };
-use gnocchi_core::policy::{Action, Caller, NoTarget, Sight, Visibility, VisibleResources};
+use gnocchi_core::policy::{
+    Action, Caller, NoTarget, Sight, Visibility, VisibleResources, parts_of_creator,
+};
 use http::StatusCode;
 use http::header::LINK;
 use serde_json::{Map, Value, json};
@@ -472,12 +476,6 @@ pub(super) fn attribute(value: Option<&AttributeValue>) -> Value {
 }
 
 /// Splits a creator into user and project.
-pub(super) fn created_by(creator: Option<&str>) -> (Option<&str>, Option<&str>) {
-    match creator {
-        None => (None, None),
-        Some(creator) => {
-            let (user, project) = creator.split_once(':').unwrap_or((creator, ""));
-            (Some(user), Some(project))
-        }
-    }
+pub(super) fn created_by(creator: Option<&str>) -> (Option<Cow<'_, str>>, Option<&str>) {
+    creator.map(parts_of_creator).unzip()
 }

@@ -11,7 +11,9 @@ use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::creation::{MetricDescription, MetricMaker, check_new_metrics, resource_address};
+use super::creation::{
+    MetricDescription, MetricMaker, check_name, check_new_metrics, resource_address,
+};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
@@ -267,10 +269,10 @@ pub(super) async fn make_metrics(
     let mut metrics = BTreeMap::new();
     for (name, entry) in entries {
         let metric = match entry {
-            MetricEntry::Existing(_) if name.contains('/') => {
-                return Err(ApiError::bad_request(MetricError::SlashInName.to_string()));
+            MetricEntry::Existing(id) => {
+                check_name(&name)?;
+                ResourceMetric::Existing(id)
             }
-            MetricEntry::Existing(id) => ResourceMetric::Existing(id),
             MetricEntry::New(description) => ResourceMetric::New(maker.make(description).await?),
         };
         metrics.insert(name, metric);

@@ -27,14 +27,13 @@ pub async fn metrics_are_created_in_order(indexer: &dyn Indexer) {
     let described = [
         NewMetric::new(None, "low", Some("✔ é 𝄞".into()), Some("%".into()), None).unwrap(),
         attached("low", resource.id, "cpu"),
-        NewMetric::new(
-            Some("user:project".into()),
-            "low",
-            Some(String::new()),
-            Some(String::new()),
-            None,
-        )
-        .unwrap(),
+        NewMetric {
+            creator: Some("user:project".into()),
+            // None is created any more, but earlier versions did.
+            name: Some(String::new()),
+            unit: Some(String::new()),
+            ..unattached("low")
+        },
     ];
     let created = indexer.create_metrics(&described, &[]).await.unwrap();
     assert_eq!(created.len(), described.len());

@@ -159,6 +159,12 @@ impl TokenValidator for KeystoneService {
             return Err(TokenError::Unavailable);
         }
         match timeout(PATIENCE, self.look_up(token, expired)).await {
+            // Whatever Keystone says: its clock may be behind, or its cache.
+            Ok(Ok(Some(identity)))
+                if expired == Expired::Refused && identity.expires_at <= self.clock.now() =>
+            {
+                Err(TokenError::Invalid)
+            }
             Ok(Ok(Some(identity))) => Ok(Arc::new(identity)),
             Ok(Ok(None)) => Err(TokenError::Invalid),
             Ok(Err(error)) => {

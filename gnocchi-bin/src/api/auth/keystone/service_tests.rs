@@ -71,6 +71,7 @@ async fn look_up(State(fake): State<Arc<Fake>>, headers: HeaderMap) -> axum::res
         return StatusCode::UNAUTHORIZED.into_response();
     }
     match headers[SUBJECT].to_str().unwrap() {
+        "over" => Json(token("1999-12-31T23:59:59Z")).into_response(),
         "good" => Json(token("2000-01-01T01:00:00Z")).into_response(),
         "endless" => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response(),
         status if status.parse::<StatusCode>().is_ok() => {
@@ -122,6 +123,16 @@ fn service(address: &str, password: &str, retries_max: u32) -> KeystoneService {
 
 async fn validate(service: &KeystoneService, token: &str) -> Result<Arc<Identity>, TokenError> {
     service.validate(token, Expired::Refused).await
+}
+
+#[tokio::test]
+async fn a_token_that_has_ended_is_refused_whatever_keystone_says() {
+    let (_, service) = started("right", 0).await;
+    let refused = validate(&service, "over").await;
+    assert_eq!(refused, Err(TokenError::Invalid));
+    validate(&service, "good").await.unwrap();
+    let finishing = service.validate("over", Expired::Accepted).await;
+    assert_eq!(finishing.unwrap().user_id.as_deref(), Some("u"));
 }
 
 #[tokio::test]
