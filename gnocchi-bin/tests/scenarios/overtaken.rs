@@ -131,12 +131,7 @@ async fn a_change_does_not_reach_the_resource_of_somebody_else() {
             let answer = race.send(change).await;
             assert!(race.indexer.has_replaced(), "{change:?}");
             let status = answer.status.as_u16();
-            let expected = if change.1.contains("influxdb") {
-                400
-            } else {
-                403
-            };
-            assert_eq!(status, expected, "{mode:?} {change:?} {}", answer.text());
+            assert_eq!(status, 403, "{mode:?} {change:?} {}", answer.text());
             assert!(
                 answer
                     .text()
@@ -171,7 +166,8 @@ async fn a_change_goes_on_with_another_resource_that_the_caller_may_change() {
         }
         let seen = race.seen_by("mallory").await;
         assert_eq!(seen["user_id"], "later");
-        let has_own = seen["metrics"].get("own").is_some();
+        let mut names = seen["metrics"].as_object().unwrap().keys();
+        let has_own = names.any(|name| name.starts_with("own"));
         assert_eq!(has_own, format!("{change:?}").contains("own"), "{change:?}");
     }
 }

@@ -98,7 +98,7 @@ async fn nothing_that_is_sent_by_name_comes_to_who_has_taken_its_id() {
         let call = taken.story.app.call("POST", "/api/v1/write");
         let call = taken.story.sign(call, caller);
         let series = STANDARD.decode(REMOTE_WRITE).unwrap();
-        let refused = call.body(series).send().await.is(400);
+        let refused = call.body(series).send().await.is(409);
         refused.says("the id of \\\"none@none\\\" is taken");
 
         let path = "/v1/batch/resources/metrics/measures";

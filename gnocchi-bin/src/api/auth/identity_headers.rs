@@ -152,7 +152,7 @@ mod tests {
                 let value = format!("{text}{space}");
                 headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
-            let caller = caller(&headers).unwrap();
+            let caller = named(&headers).unwrap();
             assert!(!caller.has_role("admin"), "{space:?}");
             assert_eq!(caller.user_id, Some(format!("admin{space}")));
         }

@@ -52,6 +52,8 @@ impl Who {
     fn meant(self, whose: Whose) -> Self {
         match (self, whose) {
             (own, Whose::Own) if own != Self::Service => own,
+            // The service says ids only of what it fills; its own things it says by name.
+            (who, Whose::OfService) if who != Self::Service => Self::Service,
             (Self::A1, Whose::OfMate) => Self::A2,
             (Self::B1, Whose::OfMate) => Self::B2,
             (Self::A2, Whose::OfMate) | (Self::B1 | Self::B2, Whose::Foreign) => Self::A1,
@@ -68,6 +70,8 @@ pub(super) enum Whose {
     OfMate,
     /// Those of the other tenant.
     Foreign,
+    /// Those that the service has under names of its own, or that have the ids of these names.
+    OfService,
 }
 
 /// A resource: two have names that all callers use, the last one a UUID.
@@ -90,6 +94,10 @@ pub(super) enum Act {
     Create {
         slot: u8,
         body: u8,
+    },
+    /// Gives the id that a name of the service stands for to a resource.
+    TakeId {
+        slot: u8,
     },
     Patch {
         place: Place,
@@ -204,6 +212,7 @@ fn whose() -> impl Strategy<Value = Whose> {
         4 => Just(Whose::Own),
         1 => Just(Whose::OfMate),
         2 => Just(Whose::Foreign),
+        1 => Just(Whose::OfService),
     ]
 }
 
@@ -301,7 +310,12 @@ fn beginning() -> Vec<Step> {
         whose: Whose::Own,
         slot,
     };
-    let mut steps = Vec::new();
+    // Nobody else can have these ids yet.
+    let take = |slot| Step {
+        who: Who::A1,
+        act: Act::TakeId { slot },
+    };
+    let mut steps: Vec<Step> = (0..3).map(take).collect();
     for slot in 0..3 {
         for who in [Who::B1, Who::A1] {
             let act = Act::Create { slot, body: 3 };

@@ -16,7 +16,9 @@
 //!
 //! - Archive policies, their rules and resource types are shared by all; only administrators and services change them.
 //! - Whoever chooses the UUID of a new resource learns by 409 that it is taken. Here each caller chooses UUIDs of their own; the names
-//!   that all of them use stand for different UUIDs.
+//!   that all of them use stand for different UUIDs. In some worlds `A` begins with taking the UUIDs that names of the service stand
+//!   for, which works for `B`.
+//! - What happens between the steps of one request; see `overtaken`.
 //! - A resource that `B` gives to the project of `A` is what `A` may see.
 //! - Limits of the whole server (pending bytes, connections) and durations.
 //!

@@ -118,7 +118,7 @@ pub async fn metrics_are_seen_for_their_creator_or_their_resource(indexer: &dyn 
         by(Some("u:p"), Some(3)),
         by(Some("u"), None),
     ];
-    indexer.create_metrics(&metrics).await.unwrap();
+    indexer.create_metrics(&metrics, &[]).await.unwrap();
     let check = async |visible: VisibleMetrics, expected: &[usize]| {
         let filter = MetricFilter {
             visibility: Visibility::Only(visible.clone()),

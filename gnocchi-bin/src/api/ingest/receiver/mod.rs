@@ -259,7 +259,7 @@ fn add_rejections(
         };
         rejected.add(Reason::Store(*reason), *points, *place, || {
             let name = shortened(metric.name.as_deref().unwrap_or_default()).into_owned();
-            let of = shortened(&destination.original_id).into_owned();
+            let of = shortened(destination.address.original()).into_owned();
             let why = match reason {
                 RejectReason::TooLate => format!(
                     "older than the back window of archive policy {}",
@@ -276,9 +276,8 @@ fn add_rejections(
 }
 
 fn taken_by_another_type(destination: &Destination) -> ApiError {
-    let Destination {
-        id, original_id, ..
-    } = destination;
+    let address = &destination.address;
+    let id = address.id();
     let error = ApiError {
         status: StatusCode::CONFLICT,
         detail: Detail::Data(json!({"cause": "Resource already exists", "detail": id.to_string()})),
@@ -286,6 +285,6 @@ fn taken_by_another_type(destination: &Destination) -> ApiError {
     };
     error.explained(format!(
         "the resource {} has another type; a resource has one type, so one id cannot be used in two databases",
-        shortened(original_id)
+        shortened(address.original())
     ))
 }

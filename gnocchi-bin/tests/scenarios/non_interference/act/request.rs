@@ -114,6 +114,10 @@ fn own_id(owner: Who, slot: u8) -> String {
     if let Some(name) = RESOURCES.get(usize::from(slot)) {
         return (*name).to_owned();
     }
+    if owner == Who::Service {
+        // Where what it writes without job and instance comes to.
+        return "none@none".to_owned();
+    }
     let (user, ..) = owner.identity();
     metric_id(user, 1000).to_string()
 }
@@ -131,7 +135,13 @@ impl Step {
             mode,
         };
         let name = |name: &u8| METRICS[usize::from(*name)];
-        let server = |place: &Place| format!("/v1/resource/server/{}", speaker.resource(*place));
+        let server = |place: &Place| {
+            let through = match place.whose {
+                Whose::OfService => "generic",
+                _ => "server",
+            };
+            format!("/v1/resource/{through}/{}", speaker.resource(*place))
+        };
         let named = |place: &Place, of: &u8| format!("{}/metric/{}", server(place), name(of));
         let metric = |metric: &Number| format!("/v1/metric/{}", speaker.metric(*metric));
         match &self.act {
@@ -139,6 +149,16 @@ impl Step {
                 let mut body = speaker.body(*body);
                 body["id"] = json!(own_id(self.who, *slot));
                 Request::new("POST", "/v1/resource/server").json(&body)
+            }
+            Act::TakeId { slot } => {
+                let (whose, slot) = (Whose::OfService, *slot);
+                let id = speaker.resource(Place { whose, slot });
+                let none = "none";
+                match slot {
+                    2 => Request::new("POST", "/v1/resource/prometheus")
+                        .json(&json!({"id": id, "job": none, "instance": none})),
+                    _ => Request::new("POST", "/v1/resource/generic").json(&json!({"id": id})),
+                }
             }
             Act::Patch { place, body } => {
                 Request::new("PATCH", server(place)).json(&speaker.body(*body))
@@ -338,7 +358,8 @@ impl Step {
     /// Returns whether the response may say that something of the other tenant exists, because the caller has said its id: that is what
     /// the difference between 403 and 404, 400 or nothing tells.
     pub(in crate::non_interference) fn may_tell_existence(&self, mode: Mode) -> bool {
-        let is_foreign = |place: &Place| place.whose == Whose::Foreign;
+        let is_foreign_one = |whose| matches!(whose, Whose::Foreign | Whose::OfService);
+        let is_foreign = |place: &Place| is_foreign_one(place.whose);
         match &self.act {
             Act::Patch { place, .. }
             | Act::Attach { place, .. }
@@ -353,12 +374,12 @@ impl Step {
             Act::SendManyNamed { places, .. } => places.iter().any(is_foreign),
             Act::DeleteMetric { metric }
             | Act::Send { metric }
-            | Act::ShowMetric { metric, .. } => metric.whose == Whose::Foreign,
+            | Act::ShowMetric { metric, .. } => is_foreign_one(metric.whose),
             Act::SendMany { metrics }
             | Act::AcrossIds { metrics, .. }
             | Act::Legacy { metrics }
             | Act::SearchValues { metrics } => {
-                metrics.iter().any(|metric| metric.whose == Whose::Foreign)
+                metrics.iter().any(|metric| is_foreign_one(metric.whose))
             }
             // Bare names see in listings what exists.
             Act::Show { place, .. } => mode == Mode::Names && is_foreign(place),
@@ -366,6 +387,7 @@ impl Step {
                 mode == Mode::Names
             }
             Act::Create { .. }
+            | Act::TakeId { .. }
             | Act::CreateMetric { on: None, .. }
             | Act::Line { .. }
             | Act::RemoteWrite
