@@ -142,8 +142,8 @@ fn record<'a>(cursor: &mut Cursor<'a>) -> Result<Record<'a>, Broken> {
     let length = cursor.u32().ok_or(Broken::Incomplete)?;
     let stored_length = cursor.u32().ok_or(Broken::Incomplete)?;
     let kind = RecordKind::from_number(kind).ok_or(Broken::NoEntry)?;
-    // This program never had values of journals compressed.
-    if compression != 0 || length != stored_length {
+    // This program never had values of journals compressed, and the engine panics at an empty key.
+    if compression != 0 || length != stored_length || key_length == 0 {
         return Err(Broken::NoEntry);
     }
     let key = cursor
@@ -388,6 +388,14 @@ mod tests {
             .map(|batch| batch.place.end)
             .collect();
         (bytes, ends)
+    }
+
+    #[test]
+    fn a_record_without_a_key_is_none() {
+        let bytes = written(&[(3, &[(b"a", b"1")]), (4, &[(b"", b"2")])]);
+        let (intact, rest) = parsed(&bytes, None);
+        assert_eq!(intact, [3]);
+        assert_eq!(rest.unwrap().broken, Broken::NoEntry);
     }
 
     #[test]
