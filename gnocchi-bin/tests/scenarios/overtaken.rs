@@ -326,6 +326,6 @@ async fn a_metric_is_not_taken_from_a_resource_that_the_caller_may_not_change() 
     // The resource that has it already loses nothing.
     let named = story.resource("mallory", "free", json!({})).await.json();
     let own = json!({"metrics": {"cpu": named["metrics"]["cpu"]}});
-    let path = "/v1/resource/generic/free";
-    story.ask("mallory", "PATCH", path, own).await.is(200);
+    let resource = "/v1/resource/generic/free";
+    story.ask("mallory", "PATCH", resource, own).await.is(200);
 }

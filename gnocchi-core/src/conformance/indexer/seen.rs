@@ -88,7 +88,7 @@ pub async fn a_resource_in_the_place_of_what_was_seen_is_left_alone(indexer: &dy
             assert_matches!(refused, Err(IndexerError::RevisionChanged { id: named }) if named == id);
         }
         let refused = indexer
-            .create_metrics(&[attached("low", id, "cpu")], &[seen.clone()])
+            .create_metrics(&[attached("low", id, "cpu")], std::slice::from_ref(&seen))
             .await;
         assert_matches!(refused, Err(IndexerError::RevisionChanged { id: named }) if named == id);
         assert_eq!(indexer.delete_seen_resources(&[seen]).await.unwrap(), []);
@@ -96,7 +96,7 @@ pub async fn a_resource_in_the_place_of_what_was_seen_is_left_alone(indexer: &dy
 
         let seen = SeenResource::of(&other);
         let made = indexer
-            .create_metrics(&[attached("low", id, "cpu")], &[seen.clone()])
+            .create_metrics(&[attached("low", id, "cpu")], std::slice::from_ref(&seen))
             .await
             .unwrap();
         assert_eq!(made[0].creator, other.creator);

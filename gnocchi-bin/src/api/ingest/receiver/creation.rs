@@ -235,6 +235,7 @@ fn in_parts(
 }
 
 /// Whether the resource of a new metric exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Existence {
     There,
     /// It is created with its metrics.
