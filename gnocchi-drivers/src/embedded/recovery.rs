@@ -109,7 +109,6 @@ impl Backoff {
 /// The journal is read up to its first gap. So when these are found by the next engine, nothing before them is missing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tail {
-    last_entry: Option<Vec<u8>>,
     /// The record of each sack, by its key.
     sacks: Vec<(Vec<u8>, SackRecord)>,
 }
@@ -117,26 +116,18 @@ pub(super) struct Tail {
 impl Tail {
     /// Asks a failed engine.
     pub(super) fn of(engine: &Engine) -> Result<Self, EmbeddedError> {
-        let last_entry = engine.log.last_key_value().map(fjall::Guard::key);
         let mut sacks = Vec::new();
         for guard in engine.sacks.iter() {
             let (key, value) = guard.into_inner()?;
             let record = SackRecord::decode(&value).ok_or_else(|| damaged("sack"))?;
             sacks.push((key.to_vec(), record));
         }
-        Ok(Self {
-            last_entry: last_entry.transpose()?.map(|key| key.to_vec()),
-            sacks,
-        })
+        Ok(Self { sacks })
     }
 
-    /// Fails when the engine that follows lacks some of it. It may have more: a write that was complete although it failed.
+    /// Fails when the engine that follows lacks some of it. It may have more: a write that was complete although it failed. Entries of
+    /// the log say nothing here, because such a write may also have deleted the last one.
     pub(super) fn check(&self, next: &Engine) -> Result<(), EmbeddedError> {
-        if let Some(key) = &self.last_entry
-            && !next.log.contains_key(key)?
-        {
-            return Err(EmbeddedError::LostWrites);
-        }
         for (key, record) in &self.sacks {
             let found = next.sacks.get(key)?;
             let found = found.and_then(|bytes| SackRecord::decode(&bytes));
