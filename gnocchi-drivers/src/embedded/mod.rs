@@ -12,6 +12,7 @@ mod files;
 #[cfg(feature = "sqlite")]
 mod identity;
 mod incoming;
+mod indexer_log;
 mod inspection;
 mod keeper;
 mod keys;

@@ -39,17 +39,26 @@ impl Tail {
     /// # Errors
     /// [`io::Error`] when the journal cannot be read or cut.
     pub(in crate::embedded) fn cut(&self, directory: &Path) -> io::Result<Kept> {
-        let mut journal = File::options().read(true).write(true).open(&self.journal)?;
-        let mut bytes = Vec::new();
-        journal.seek(SeekFrom::Start(self.offset))?;
-        (&journal).take(self.bytes).read_to_end(&mut bytes)?;
-        let kept = match self.keep(directory, &bytes) {
-            Ok(path) => Kept::In(path),
-            Err(error) => Kept::Lost(error),
-        };
+        let kept = self.keep_aside(directory)?;
+        let journal = File::options().write(true).open(&self.journal)?;
         journal.set_len(self.offset)?;
         journal.sync_all()?;
         Ok(kept)
+    }
+
+    /// Copies the tail to a file of its own.
+    ///
+    /// # Errors
+    /// [`io::Error`] when the journal cannot be read.
+    pub(in crate::embedded) fn keep_aside(&self, directory: &Path) -> io::Result<Kept> {
+        let mut journal = File::open(&self.journal)?;
+        let mut bytes = Vec::new();
+        journal.seek(SeekFrom::Start(self.offset))?;
+        journal.take(self.bytes).read_to_end(&mut bytes)?;
+        Ok(match self.keep(directory, &bytes) {
+            Ok(path) => Kept::In(path),
+            Err(error) => Kept::Lost(error),
+        })
     }
 
     fn keep(&self, directory: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
