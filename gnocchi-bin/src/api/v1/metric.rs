@@ -46,7 +46,7 @@ pub(super) async fn list(
     };
     let last = metrics.last().map(|metric| metric.id.to_string());
     let next = page.next(&listing, metrics.len(), last);
-    let mut response = super::list(metrics, listed).await?;
+    let mut response = super::list(&state, metrics, listed).await?;
     if let Some(link) = next {
         response.headers_mut().insert(LINK, link);
     }
