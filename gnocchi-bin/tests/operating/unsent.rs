@@ -132,13 +132,18 @@ async fn what_clients_do_not_take_is_held_within_the_limit() {
         .collect();
     client.create(&measures, &points).await;
     let metrics: Map<String, Value> = (0..METRICS)
-        .map(|place| (format!("m{place}"), json!({"archive_policy_name": "fine"})))
+        .map(|place| {
+            (
+                format!("{}{place}", "m".repeat(200)),
+                json!({"archive_policy_name": "fine"}),
+            )
+        })
         .collect();
     let wide = json!({"id": "wide", "metrics": metrics});
     client.create("/v1/resource/generic", &wide).await;
 
     let rendered = format!("{measures}?stop={}", START + RENDERED);
-    check(&server, metric, &rendered, 50 * RENDERED as u64).await;
+    check(&server, metric, &rendered, 40 * RENDERED as u64).await;
     check(&server, metric, &measures, 16 * POINTS as u64).await;
     for listing in [
         "/v1/metric?limit=1000",
