@@ -50,6 +50,7 @@ fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "depends on the speed of the machine: idle connections are closed meanwhile"]
 async fn a_flood_of_connections_takes_no_files_from_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let server = start(directory.path());
