@@ -213,7 +213,10 @@ fn absorb(state: &mut Accumulator, values: &[f64], segments: &[Extrema]) {
 }
 
 /// Appends one component of all rows to its column; zero where a row has no value.
-#[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 points")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 points do not fit in memory"
+)]
 fn append(column: &mut Vec<f64>, rows: &[Accumulator], kind: ComponentKind) {
     match kind {
         ComponentKind::Count => column.extend(rows.iter().map(|row| row.count as f64)),

@@ -1,12 +1,13 @@
 //! Payloads of every version ever written, kept as files that must decode for ever.
 //!
 //! Files are never regenerated. A new case, or a new version of a payload, is added here and written by
-//! `cargo test -p carbonara --test vectors -- --ignored`, which refuses to touch a file that exists.
+//! `GNOCCHI_WRITE_VECTORS=1 cargo test -p carbonara --test vectors`, which refuses to touch a file that exists.
 
 #![expect(clippy::unwrap_used, reason = "what is made here is known to be right")]
 
 mod support;
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -271,6 +272,9 @@ fn assert_meaning(bytes: &[u8], meaning: &Meaning) {
     }
 }
 
+/// Set this variable to write the files of new cases before they are read.
+const WRITE_NEW: &str = "GNOCCHI_WRITE_VECTORS";
+
 /// Writes a file that does not exist yet.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::create_new(path)?.write_all(bytes)
@@ -278,9 +282,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[test]
 fn every_file_decodes_to_its_meaning() {
+    if env::var_os(WRITE_NEW).is_some() {
+        write_files_of_new_cases();
+    }
     for case in cases() {
         let bytes = fs::read(folder().join(case.file))
-            .unwrap_or_else(|error| panic!("{}: {error}", case.file));
+            .unwrap_or_else(|error| panic!("{}: {error}; {WRITE_NEW}=1 writes it", case.file));
         assert_meaning(&bytes, &case.meaning);
     }
 }
@@ -310,8 +317,7 @@ fn the_generator_refuses_to_overwrite() {
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
-#[test]
-#[ignore = "writes the files of new cases"]
+/// Writes the files of cases that have none yet.
 fn write_files_of_new_cases() {
     for case in cases() {
         match write_new(&folder().join(case.file), &encode(&case)) {

@@ -1,4 +1,4 @@
-//! Files that somebody names: only regular ones are read, and logs are never waited for.
+//! Files named by the configuration or on the command line: only regular ones are read, and logs are never waited for.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
@@ -47,7 +47,7 @@ pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Creates a file or replaces its content, so that whoever reads it sees the one content or the other, whole, also after a power
+/// Creates a file or replaces its content, so that a reader sees either the old or the new content in full, also after a power
 /// cut. A new file is for this user alone; an existing one keeps its owner and its mode.
 ///
 /// # Errors
@@ -109,7 +109,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 /// a container has.
 ///
 /// # Errors
-/// Whatever the system says; among them a pipe that nobody reads.
+/// Whatever the system says; among others for a pipe without a reader.
 pub(crate) fn open_for_appending(path: &Path) -> io::Result<File> {
     fs::create_dir_all(directory_of(path))?;
     let file = without_waiting(File::options().create(true).append(true)).open(path)?;

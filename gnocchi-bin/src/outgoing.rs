@@ -14,7 +14,7 @@ pub enum Verification {
     /// It is, against the certificates that are trusted.
     #[default]
     Checked,
-    /// It is not: anybody on the network path can read and forge responses.
+    /// It is not: anyone on the network path can read and forge responses.
     Skipped,
 }
 

@@ -137,7 +137,7 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
             >= 12
     );
 
-    // Nobody writes, and nobody has to.
+    // Recovery must not depend on another write.
     disk.resize(64);
     wait_for_health(&client, 200).await;
     client

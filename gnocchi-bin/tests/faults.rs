@@ -92,7 +92,7 @@ async fn a_flush_that_failed_is_never_believed() {
     fail(&disk, Fault::Flush).await;
 }
 
-/// What is on the way to a slow disk is not acknowledged, and keeps nobody from reading.
+/// What is on the way to a slow disk is not acknowledged, and does not delay reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_disk_delays_writes_only() {
     let Some(disk) = FaultyDisk::new("a_slow_disk_delays_writes_only") else {

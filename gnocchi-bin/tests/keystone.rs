@@ -67,8 +67,8 @@ impl Tenants {
         for role in ["member", "admin"] {
             roles.insert(role, keystone.find("role", role).await);
         }
-        let everybody = matrix::CALLERS.into_iter().chain([SERVER]);
-        for (user, project, role) in everybody {
+        let all_callers = matrix::CALLERS.into_iter().chain([SERVER]);
+        for (user, project, role) in all_callers {
             if !projects.contains_key(project) {
                 let id = keystone.create("project", json!({"name": project})).await;
                 projects.insert(project, id);
@@ -100,7 +100,7 @@ impl Tenants {
         let method = method.parse().unwrap();
         let url = format!("{}{path}", self.server.url);
         let mut request = self.http.request(method, url);
-        // Whoever forges these must gain nothing.
+        // Forging these must gain nothing.
         request = request.header("X-Roles", "admin").header("X-User-Id", "x");
         if let Some(token) = token {
             request = request.header("X-Auth-Token", token);

@@ -30,7 +30,7 @@ struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes itself every second and sends to an address. `None` when none is installed.
     fn start(directory: &Path, receiver: &str) -> Option<Self> {
-        // The port is free now; nobody else on this machine asks for one by number.
+        // The port is free now; no other process on this machine asks for one by number.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
         let address = free.unwrap().to_string();
         let configuration = format!(

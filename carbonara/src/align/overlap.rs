@@ -75,7 +75,7 @@ fn complete_rows(rows: usize, columns: &[Vec<f64>]) -> Vec<bool> {
     complete
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 rows")]
+#[expect(clippy::cast_precision_loss, reason = "2^53 rows do not fit in memory")]
 fn percent(part: usize, whole: usize) -> f64 {
     part as f64 * 100.0 / whole as f64
 }

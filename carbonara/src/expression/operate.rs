@@ -343,7 +343,7 @@ impl ResampleStatistic {
     }
 
     /// Returns the result of a group that has one.
-    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 rows")]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 rows do not fit in memory")]
     fn of(self, values: &[f64], scratch: &mut RankScratch) -> f64 {
         match self {
             Self::Of(wanted) => statistic(values, wanted, scratch).unwrap_or(f64::NAN),

@@ -65,7 +65,10 @@ impl Moments {
     ///
     /// NaN when a value is NaN or infinite, or when deviations overflow.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 points")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "2^53 points do not fit in memory"
+    )]
     pub fn squared_deviations(&self, count: u64) -> f64 {
         if count < 2 {
             return 0.0;

@@ -9,7 +9,10 @@ use crate::method::Statistic;
 ///
 /// `None` for an empty group, and for the standard deviation of a single value.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "nobody holds 2^53 points")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "2^53 points do not fit in memory"
+)]
 pub fn statistic(values: &[f64], wanted: Statistic, scratch: &mut RankScratch) -> Option<f64> {
     let (first, last) = (values.first()?, values.last()?);
     let count = values.len() as f64;

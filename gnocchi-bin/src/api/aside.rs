@@ -24,7 +24,7 @@ impl Length {
     }
 }
 
-/// Does short work here, and long work on a thread where nobody waits, once there is a place for it: see [`gnocchi_core::budget::aside`].
+/// Does short work at once, and long work on a blocking thread as soon as a slot is free: see [`gnocchi_core::budget::aside`].
 ///
 /// # Errors
 /// 503 when the server shuts down before the work began.

@@ -56,7 +56,7 @@ pub(super) fn preflight(settings: &CorsSettings, request: &HeaderMap) -> Respons
 pub(super) enum Readers {
     /// Those of one origin, with credentials if the settings say so.
     Origin(HeaderValue),
-    /// All, but none of them with credentials: else every page could act for whoever looks at it.
+    /// All, but none of them with credentials: otherwise every page could act on behalf of its visitors.
     All,
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn tell_allowed(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets only clients pass that take JSON. A deletion answers with nothing, which everybody takes.
+/// Lets only clients pass that take JSON. A deletion answers with nothing, which every client accepts.
 pub(super) async fn json_only(request: Request, next: Next) -> Response {
     if request.method() != Method::DELETE && !accept::admits_json(request.headers().get(ACCEPT)) {
         let error = ApiError {

@@ -1,7 +1,7 @@
 //! Whether this server should get requests, as load balancers ask.
 //!
 //! `/healthcheck` is about readiness: 503 when a file says so, and while the store accepts no writes. `/healthcheck/live` is about
-//! the process: whoever restarts a server that does not answer must not do so because of a full disk.
+//! the process: an orchestrator that restarts an unresponsive server must not do so because of a full disk.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Responses of `/metrics`, which are shared when clients leave many of them unread.
 //!
-//! Why? They are long, and everybody may ask for them: a client of HTTP/2 asks for a hundred before it takes the first byte of one.
+//! Why? They are long, and every client may request them: a client of HTTP/2 asks for a hundred before it takes the first byte of one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

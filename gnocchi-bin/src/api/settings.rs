@@ -1,4 +1,4 @@
-//! Settings of the HTTP API: plain data, built by whoever reads the configuration.
+//! Settings of the HTTP API: plain data, built from the configuration.
 
 use std::path::PathBuf;
 use std::time::Duration;

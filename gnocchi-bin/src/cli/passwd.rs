@@ -79,7 +79,7 @@ async fn change(arguments: &PasswdArgs) -> Result<String, PasswdError> {
         name: user.clone(),
         problem,
     })?;
-    // Nobody wants to type a password that cannot be kept.
+    // Before a password is typed that could not be stored.
     let directory = files::directory_of(file);
     if !directory.is_dir() {
         let path = directory.to_owned();
@@ -122,7 +122,7 @@ async fn change(arguments: &PasswdArgs) -> Result<String, PasswdError> {
     files::replace(file, &text).map_err(|source| write_failed(file, source))?;
     Ok(if remaining.is_empty() {
         format!(
-            "{report}; no user is left in it: nobody can log in, and a server will not start with it"
+            "{report}; no user is left in it: no login can succeed, and a server will not start with it"
         )
     } else {
         report

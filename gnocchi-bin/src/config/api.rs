@@ -160,7 +160,7 @@ pub struct Api {
 /// Where the API listens unless the configuration says.
 const HOST_DEFAULT: &str = "0.0.0.0";
 
-/// The same while whoever can connect can be the administrator.
+/// The same while every client that can connect can act as the administrator.
 const HOST_DEFAULT_OPEN: &str = "127.0.0.1";
 
 impl Api {

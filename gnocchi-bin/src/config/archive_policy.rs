@@ -1,4 +1,4 @@
-//! `[archive_policy]`: what a policy has when nobody says.
+//! `[archive_policy]`: the defaults of archive policies.
 
 use carbonara::AggregationMethod;
 

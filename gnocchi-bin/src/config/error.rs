@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody gave one.
+    /// It is not set.
     Default,
     /// A line of a file.
     File {

@@ -63,7 +63,7 @@ pub struct PolicyPath {
 pub enum Missing {
     /// There are no rules of this kind.
     Fine,
-    /// Somebody named it, so to do without would open what it closes.
+    /// It is set explicitly, so ignoring it would open what it closes.
     Refused,
 }
 

@@ -30,8 +30,8 @@ const INDEXER_URL_VARIABLE: &str = "GNOCCHI_INDEXER_URL";
 
 /// Everything that may set options, before it is read.
 ///
-/// A flag wins over the environment, which wins over files, of which a later one wins over an earlier one; what nobody
-/// sets has its default.
+/// A flag wins over the environment, which wins over files, of which a later one wins over an earlier one; an option
+/// that is set nowhere has its default.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// Files, `--config-file`. Empty means the default files, as far as they exist.

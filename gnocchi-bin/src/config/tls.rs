@@ -59,7 +59,7 @@ pub(super) fn read(section: Section<'_>) -> Result<Option<ServerTls>, ConfigErro
         })),
         (Some(_), None) => Err(section.refuse("tls_cert", "needs tls_key, the file of its key")),
         (None, Some(_)) => Err(section.refuse("tls_key", "needs tls_cert, its certificate")),
-        // Who asks for client certificates must not get a port that takes everybody.
+        // With client certificates configured, a port that accepts any client would be a surprise.
         (None, None) if client_ca.is_some() => {
             Err(section.refuse("tls_client_ca", "needs tls_cert and tls_key"))
         }

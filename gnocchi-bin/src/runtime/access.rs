@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::files;
 use crate::outgoing::OutgoingError;
 
-/// Why nobody could be let in as the configuration wants it.
+/// Why the configured authentication cannot work.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccessError {
@@ -32,7 +32,7 @@ pub enum AccessError {
         /// Why.
         source: io::Error,
     },
-    /// The file of passwords has no user, so nobody could log in.
+    /// The password file has no user, so no login could succeed.
     #[error("the password file {} has no user; add one with `gnocchi passwd`", path.display())]
     NoUsers {
         /// The file.
@@ -137,7 +137,7 @@ impl Reload for WatchedPasswords {
         match self.read() {
             Ok(()) if self.passwords.is_empty() => {
                 let file = self.path.display();
-                tracing::error!(%file, "the password file has no user any more: nobody can log in");
+                tracing::error!(%file, "the password file has no user any more: no login can succeed");
             }
             Ok(()) => tracing::info!("the password file was read again and is in use"),
             Err(error) => {

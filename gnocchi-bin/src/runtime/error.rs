@@ -22,7 +22,7 @@ pub enum ServeError {
         /// Why.
         source: io::Error,
     },
-    /// Nobody could be let in as the configuration wants it.
+    /// The configured authentication cannot work.
     #[error(transparent)]
     Access(#[from] AccessError),
     /// TLS cannot be spoken as the configuration wants it.

@@ -19,7 +19,7 @@ const OTHERS_WRITE: u32 = 0o002;
 /// What other users may do with a directory.
 const OTHERS_ANYTHING: u32 = 0o007;
 
-/// Warns when whoever can connect to an address can be the administrator.
+/// Warns when every client that can connect to an address can act as the administrator.
 pub(super) fn warn_of_open_access(
     auth: &AuthSettings,
     proxies: &TrustedProxies,
@@ -72,7 +72,7 @@ pub(super) fn warn_of_open_directory(path: &Path) {
 /// Warns of files with settings or secrets that other users can read or change.
 pub(crate) fn warn_of_open_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) {
     for path in files {
-        // What cannot be looked at is noticed by whoever reads it; a pipe of the shell belongs to it alone, whatever its mode.
+        // An unreadable file is reported where it is read; a pipe of the shell belongs to it alone, whatever its mode.
         let found = fs::metadata(path).ok().filter(Metadata::is_file);
         let Some(mode) = found.as_ref().map(mode) else {
             continue;

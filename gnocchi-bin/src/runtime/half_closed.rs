@@ -11,7 +11,7 @@ use tokio::time::{Sleep, sleep};
 /// A stream that says a little later than it could that the peer has ended its side.
 ///
 /// Why? A client that has gone and one that only sends nothing more, such as `nc`, look the same until something is written to them. The
-/// request in hand is dropped once the end is known, so that nobody computes for a client that has gone; the pause lets the response of
+/// request in hand is dropped once the end is known, so that no work is done for a client that has gone; the pause lets the response of
 /// a short request through.
 #[derive(Debug)]
 pub(super) struct HalfClosed<S> {

@@ -42,7 +42,7 @@ impl<S> Impatient<S> {
             .get_or_insert_with(|| Box::pin(sleep(patience)));
         match waiting.as_mut().poll(context) {
             Poll::Ready(()) => {
-                // Whoever tries again waits again.
+                // Another attempt waits again.
                 waiting.as_mut().reset(Instant::now() + patience);
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }

@@ -88,8 +88,8 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-/// A port that is reserved. Connections to it are refused until it is listened on, so that nobody takes a server that still starts, or
-/// cannot, for one that answers.
+/// A port that is reserved. Connections to it are refused until it is listened on, so that no client takes a server that
+/// is still starting, or cannot start, for one that responds.
 #[derive(Debug)]
 pub struct Reservation {
     socket: TcpSocket,

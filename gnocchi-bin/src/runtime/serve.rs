@@ -94,7 +94,7 @@ pub async fn serve(
         result = &mut workers => Some(result),
     };
     let processed = if let Some(result) = early {
-        // Nobody told the workers to stop: without them measures only pile up.
+        // The workers ended without being stopped: without them measures only pile up.
         shutdown.cancel();
         serving.await;
         Err(match result {

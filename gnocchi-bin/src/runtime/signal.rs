@@ -142,7 +142,7 @@ impl Watched {
     }
 }
 
-/// Logs on another thread: this one must not wait for a log that nobody reads.
+/// Logs on another thread: this one must not wait for a log without a reader.
 fn aside(log: impl FnOnce() + Send + 'static) {
     drop(tokio::task::spawn_blocking(log));
 }

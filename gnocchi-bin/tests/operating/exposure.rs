@@ -29,7 +29,7 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    /// Lets nobody else read a file.
+    /// Makes a file unreadable for others.
     fn close(&self, name: &str) {
         fs::set_permissions(self.path(name), Permissions::from_mode(0o600)).unwrap();
     }
@@ -238,7 +238,7 @@ fn pipes_and_empty_files_are_refused_in_place_of_passwords_and_rules() {
     let passwords = "[basic]\npassword_file = f\n";
     let rules = "[oslo_policy]\npolicy_file = f\n";
     let access = "[api]\naccess_log = json:f\n";
-    let empty = |path: &Path| fs::write(path, "# nobody\n\n").unwrap();
+    let empty = |path: &Path| fs::write(path, "# no users\n\n").unwrap();
     let is_pipe = "it is a named pipe, not a regular file";
     check(passwords, &|path| super::pipe(path), is_pipe);
     check(rules, &|path| super::pipe(path), is_pipe);

@@ -1,4 +1,4 @@
-//! Failed logins are counted, and named in the log no more often than somebody can read.
+//! Failed logins are counted, and named in the log at a bounded rate.
 
 use std::fs;
 

@@ -105,7 +105,7 @@ async fn users_are_added_changed_and_deleted() {
         &format!("deleted user jd from {file}"),
     );
     becomes("jd", "other", 401).await;
-    let none = "no user is left in it: nobody can log in, and a server will not start with it";
+    let none = "no user is left in it: no login can succeed, and a server will not start with it";
     succeeds(
         &[file, "admin", "--delete"],
         "",

@@ -190,6 +190,9 @@ fn a_hangup_reads_passwords_and_rules_again() {
     wait_until(&at.join("log"), "reloading", is_read);
     fs::write(at.join("users"), "").unwrap();
     server.signal("HUP");
-    wait_for(&at.join("log"), "has no user any more: nobody can log in");
+    wait_for(
+        &at.join("log"),
+        "has no user any more: no login can succeed",
+    );
     server.stop();
 }

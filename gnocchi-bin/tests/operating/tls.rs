@@ -166,7 +166,7 @@ fn curl_speaks_both_versions_of_http() {
         .lines()
         .find(|line| line.to_lowercase().starts_with("location:"));
     assert!(location.unwrap().contains(&server.url), "{head}");
-    // Without the authority nobody is believed, and plain HTTP is told what is missing.
+    // Without the authority the certificate is not trusted, and plain HTTP is told what is missing.
     let (status, text) = place.curl(&["--cacert", "/dev/null", &server.url]);
     assert_ne!(status, 0, "{text}");
     let plain = server.url.replace("https://", "http://");

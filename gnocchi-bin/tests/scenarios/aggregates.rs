@@ -511,7 +511,7 @@ async fn what_is_not_there_is_refused() {
             no_match,
         )
         .await;
-    // Somebody else's metric.
+    // A metric of another user.
     let body = json!({"operations": ["metric", story.ids[0], "mean"]});
     story
         .app

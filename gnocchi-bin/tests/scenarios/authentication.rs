@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::App;
 
-/// Documents that are the same for everybody.
+/// Documents that are the same for every caller.
 const OPEN: [&str; 4] = ["/", "/v1/", "/v1/capabilities", "/healthcheck"];
 
 const CHALLENGE: &str = "Basic realm=\"gnocchi\"";

@@ -40,12 +40,12 @@ impl FailingIndexer {
         *self.failure.lock().unwrap() = Some(kind);
     }
 
-    /// Answers from now on with a state of resource types that somebody else has changed meanwhile.
+    /// Answers from now on with a state of resource types that another process has changed meanwhile.
     pub(crate) fn outdate_types(&self) {
         self.tells_old_types.store(true, Ordering::Relaxed);
     }
 
-    /// Lets somebody else delete the resource with this id, and make this one in its place, just before the next call that writes.
+    /// Lets another process delete the resource with this id, and make this one in its place, just before the next call that writes.
     pub(crate) fn replace_before_next_write(&self, replacement: NewResource) {
         *self.replacement.lock().unwrap() = Some(replacement);
     }

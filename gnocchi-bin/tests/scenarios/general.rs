@@ -331,7 +331,7 @@ async fn pages_of_other_origins() {
 }
 
 #[tokio::test]
-async fn health_is_for_everybody() {
+async fn health_needs_no_credentials() {
     let app = App::new();
     let plain = app.call("GET", "/healthcheck").send().await.is(200);
     assert_eq!(plain.text(), "");
@@ -344,7 +344,7 @@ async fn health_is_for_everybody() {
     assert_eq!(json.json(), json!({"detailed": false, "reasons": []}));
     app.call("HEAD", "/healthcheck").send().await.is(204);
     app.call("POST", "/healthcheck/").send().await.is(200);
-    // Nobody collects measurements in these tests.
+    // No recorder is installed in these tests.
     app.call("GET", "/metrics").send().await.is(404);
 }
 

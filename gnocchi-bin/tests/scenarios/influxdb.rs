@@ -454,7 +454,7 @@ async fn policies_and_rights_are_asked() {
     write_as(&app, "foobar", WRITE, &format!("m,host={id} f=1"))
         .await
         .is(204);
-    // Neither a new metric on the resource of somebody else nor measures for his.
+    // Neither a new metric on the resource of another user nor measures for theirs.
     write_as(&app, "foobaz", WRITE, &format!("m,host={id} f=1"))
         .await
         .is(403);

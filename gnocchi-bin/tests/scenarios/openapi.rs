@@ -347,7 +347,7 @@ fn with_tokens() -> AccessControl {
     }
 }
 
-/// As [`with_tokens`], and nobody may do anything.
+/// As [`with_tokens`], and no caller may do anything.
 fn nobody_may() -> AccessControl {
     let never = Action::ALL.iter().map(|action| (action.name(), "!"));
     AccessControl {

@@ -1,6 +1,6 @@
 //! What a caller may do to one resource never reaches another one that has its id by the time of the write.
 //!
-//! Whoever has a resource may delete it; a resource that somebody else makes then may have the same id. So between the question
+//! The owner of a resource may delete it; another caller may then create one with the same id. So between the question
 //! whether a caller may change a resource and the change itself, the id may come to mean another resource.
 
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Race {
         }
     }
 
-    /// A resource with the metric `cpu` that somebody makes in the place of another one.
+    /// A resource with the metric `cpu` that another caller creates in place of the first one.
     fn replacement(&self, creator: &str) -> NewResource {
         let metric = NewMetric::new(None, "second", None, None, None).unwrap();
         NewResource {

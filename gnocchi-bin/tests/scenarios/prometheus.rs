@@ -390,7 +390,7 @@ async fn what_is_no_request() {
         .send()
         .await
         .is(415);
-    // Nobody has to announce anything.
+    // No announcement is needed.
     app.call("POST", BY_NAME)
         .user("admin")
         .body(compressed(&[]))

@@ -1,4 +1,4 @@
-//! Nobody writes to what is not theirs, nor computes with it, by whatever way.
+//! Callers neither write to what belongs to others nor compute with it, on any path.
 
 mod past;
 
@@ -134,7 +134,7 @@ async fn nobody_makes_metrics_on_the_resource_of_somebody_else() {
     const BATCH: &str = "/v1/batch/resources/metrics/measures?create_metrics=true";
     for mode in [Mode::Names, Mode::Projects] {
         let story = Story::new(mode).await;
-        // The second id is derived from who makes it; its UUID names it to everybody.
+        // The second id is derived from who makes it; its UUID addresses it for every caller.
         let derived = story.resource("owner", "web", json!({})).await.json();
         let derived = derived["id"].as_str().unwrap().to_owned();
         story.resource("owner", RESOURCE, json!({})).await;
@@ -306,7 +306,7 @@ async fn names_compute_with_what_they_may_read() {
     assert_eq!(own.json().as_array().unwrap().len(), 1);
 }
 
-/// The owner of a resource reads its metrics, whoever made them.
+/// The owner of a resource reads its metrics, whoever created them.
 #[tokio::test]
 async fn projects_compute_with_what_belongs_to_them() {
     let story = Story::new(Mode::Projects).await;
@@ -373,7 +373,7 @@ async fn names_of_metrics_cannot_be_guessed() {
     }
 }
 
-/// A rule about the resource of a metric counts in batches too: there it lets nobody through, but it forbids.
+/// A rule about the resource of a metric counts in batches too: there it grants nothing, but it can deny.
 #[tokio::test]
 async fn rules_with_a_negation_see_the_resource_of_every_metric() {
     let closed = "not 'closed':%(resource.user_id)s";

@@ -475,7 +475,7 @@ async fn what_matches_is_deleted_entirely() {
     let left = app.post(SEARCH, json!({})).await.is(200);
     assert_eq!(original_ids(&left), ["r2", "r3", "r5"]);
     let text = "/v1/resource/generic?filter=original_resource_id%20like%20%22r_%22";
-    // One of the three is of somebody else: it stays, and alone it is refused.
+    // One of the three belongs to another user: it stays, and alone it is refused.
     let deleted = app.delete(text).await.is(200).json();
     assert_eq!(deleted, json!({"deleted": 2}));
     app.delete(text).await.is(403);

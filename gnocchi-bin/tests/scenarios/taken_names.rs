@@ -1,7 +1,7 @@
-//! A name means only what its user has named so, although everybody can compute the id that it stands for.
+//! A name addresses only a resource that its caller created under that name, although the id behind it can be computed by anyone.
 //!
-//! A stranger who gives this id to a resource of theirs would otherwise be sent what the user, above all a service that may write to
-//! all resources, sends by name.
+//! Otherwise another caller could create a resource with this id and receive what the first one, above all a service that may write
+//! to all resources, sends by name.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -178,7 +178,7 @@ async fn an_id_still_means_whatever_has_it() {
     taken.ask("POST", path, batch).await.is(202);
     let line = format!("cpu,host={} value=7", taken.web);
     taken.story.line("service", &line).await.is(204);
-    // A name that nobody has taken is free, and means the same thing every time.
+    // A name that is not taken is free, and means the same thing every time.
     let named = json!({"free": {"mem": [{"timestamp": 1, "value": 7}]}});
     let path = "/v1/resource/generic";
     taken.ask("POST", path, json!({"id": "free"})).await.is(201);

@@ -79,7 +79,7 @@ impl Creator {
             };
             assert!(is_right, "{}: {outcome:?}", name(number));
         }
-        assert!(found.is_empty(), "nobody created {found:?}");
+        assert!(found.is_empty(), "not created by this test: {found:?}");
     }
 }
 

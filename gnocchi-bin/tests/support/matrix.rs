@@ -99,7 +99,7 @@ pub(crate) fn request(column: &str, resource: &str, metric: &str) -> (&'static s
             measures,
             json!([{"timestamp": "2015-06-06T14:00:00", "value": 1}]),
         ),
-        "change" => ("PATCH", of_resource(""), json!({"user_id": "somebody"})),
+        "change" => ("PATCH", of_resource(""), json!({"user_id": "u9"})),
         "counted" => ("GET", "/v1/metric".to_owned(), Value::Null),
         "values" => (
             "POST",

@@ -310,7 +310,7 @@ impl Client {
         }
     }
 
-    /// Gets a status and a text as somebody who says nothing about themselves.
+    /// Gets a status and a text as an anonymous client.
     pub(crate) async fn status_and_text(&self, path: &str) -> (u16, String) {
         let response = self
             .http

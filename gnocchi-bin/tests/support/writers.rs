@@ -35,7 +35,7 @@ pub(crate) struct Writer {
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Nobody said anything: it may be stored or not.
+    /// There was no response: it may be stored or not.
     Unknown,
     /// It must be stored.
     Acknowledged,
@@ -176,7 +176,7 @@ pub(crate) async fn check(client: &Client, writer: &Writer) {
         assert_eq!(
             seconds.len() as u64,
             present.len() as u64 * POINTS_PER_REQUEST,
-            "nothing is there that nobody sent"
+            "nothing is stored that was not sent"
         );
         // What every granularity must say, from the points that are there.
         for granularity in GRANULARITIES {

@@ -20,7 +20,7 @@ const SMALL_CELLS_MAX: u64 = 4_000_000;
 static PLACES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
-/// Does work on a thread where nobody waits, once there is a place for it. What computes for longer has a [`Budget`].
+/// Does work on a blocking thread as soon as a slot is free. Work that takes longer has a [`Budget`].
 ///
 /// # Errors
 /// [`Error::Storage`] when there are no threads any more.
@@ -32,7 +32,7 @@ pub async fn aside<T: Send + 'static>(
         .await
         .expect("the semaphore is never closed");
     blocking(move || {
-        // The place is free when the work is done, even if nobody waits for it any more.
+        // The place is free when the work is done, even if the caller has given up.
         let _place = place;
         work()
     })

@@ -272,8 +272,8 @@ impl Budget {
         drop(place);
     }
 
-    /// Runs all that is left of the query, and ends it: when its time is up, but also when a part has failed, whatever the other parts still
-    /// compute is for nobody. What is kept stays held until the last clone is dropped.
+    /// Runs all that is left of the query, and ends it: when its time is up, and also when a part has failed, since
+    /// the results of the other parts are then of no use. What is kept stays held until the last clone is dropped.
     ///
     /// # Errors
     /// [`BudgetError::Timeout`].
@@ -303,7 +303,7 @@ impl Budget {
     }
 }
 
-/// Ends a budget whose work nobody waits for any more.
+/// Ends a budget whose caller has given up.
 struct Unfinished<'a>(Option<&'a Budget>);
 
 impl Unfinished<'_> {

@@ -100,7 +100,7 @@ async fn names(driver: &dyn Coordinator, group: &str) -> Vec<String> {
         .collect()
 }
 
-/// While a lease is held nobody gets it, its holder included.
+/// While a lease is held it is not given out, not even to its holder.
 pub async fn a_lease_has_one_holder(driver: &dyn Coordinator) {
     let lease = acquire(driver, "sack-1").await;
     assert_eq!(driver.acquire("sack-1").await.expect("answers"), None);
@@ -208,7 +208,7 @@ pub async fn absent_groups_are_reported(driver: &dyn Coordinator) {
     ));
 }
 
-/// A group that nobody joined has no members.
+/// A group that was never joined has no members.
 pub async fn an_unknown_group_is_empty(driver: &dyn Coordinator) {
     assert_eq!(driver.members("workers").await.expect("answers"), []);
 }
@@ -257,7 +257,7 @@ pub async fn leaving_may_be_repeated(driver: &dyn Coordinator) {
         driver.leave("workers", "a").await.expect("leaves");
         assert_eq!(names(driver, "workers").await, ["b"]);
     }
-    driver.leave("nobody", "a").await.expect("leaves");
+    driver.leave("never-joined", "a").await.expect("leaves");
 }
 
 /// A member of one group is not a member of another.
@@ -275,7 +275,7 @@ pub async fn groups_are_apart(driver: &dyn Coordinator) {
     assert_eq!(names(driver, "workers2").await, ["b"]);
 }
 
-/// Who waits is woken when somebody joins or leaves.
+/// A waiting caller is woken when a member joins or leaves.
 pub async fn a_change_of_members_is_noticed(driver: &dyn Coordinator) {
     let patience = Duration::from_secs(30);
     driver

@@ -32,7 +32,7 @@ pub struct Member {
 /// - A holder that can't renew in time loses the lease; the fence keeps what it still does from doing harm.
 #[async_trait]
 pub trait Coordinator: fmt::Debug + Send + Sync + 'static {
-    /// Tries to take the lease of a name; `None` when somebody holds it.
+    /// Tries to take the lease of a name; `None` when it is held.
     ///
     /// # Errors
     /// [`CoordinationError::Backend`] when the back-end cannot answer.
@@ -62,7 +62,7 @@ pub trait Coordinator: fmt::Debug + Send + Sync + 'static {
     /// As [`join`](Self::join).
     async fn leave(&self, group: &str, member_name: &str) -> Result<(), CoordinationError>;
 
-    /// Returns the members of a group by name; empty when nobody ever joined.
+    /// Returns the members of a group by name; empty when it never had one.
     ///
     /// # Errors
     /// As [`join`](Self::join).

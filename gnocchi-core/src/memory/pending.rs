@@ -300,7 +300,7 @@ impl PendingIndex {
                 queue.pop_empty_entries(&mut gone);
                 queue.shrink();
             }
-            // Fair: whoever waits comes before the next round.
+            // Fair: a waiting caller comes before the next round.
             MutexGuard::unlock_fair(queue);
             self.count_removed(&removed);
             if !more {

@@ -20,7 +20,7 @@ pub struct MetricAssignment {
     pub attached: BTreeMap<MetricId, String>,
     /// The only other resource that an attached metric may be taken from, where that matters; `None` where there is none.
     pub holders: BTreeMap<MetricId, Option<SeenResource>>,
-    /// Metrics to create, with their final name, resource and creator: that of the resource, whoever adds them.
+    /// Metrics to create, with their final name, resource and creator: that of the resource, whichever caller adds them.
     pub created: Vec<NewMetric>,
 }
 

@@ -2,7 +2,7 @@ use super::{Metric, Resource, ResourceId, ResourceIdError};
 
 /// How a caller addresses a resource: by its id, or by the name that they have given it.
 ///
-/// The id of a name can be computed by everybody, and given as a UUID to another resource. So a name means a resource only if
+/// The id of a name can be computed by any caller, and given as a UUID to another resource. So a name means a resource only if
 /// that has just this name and was made by the caller; an id means whatever has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceAddress {
@@ -98,7 +98,7 @@ mod tests {
             let address = ResourceAddress::parse("web", creator).unwrap();
             assert!(address.is_name());
             assert!(address.means(&own), "{creator:?}");
-            // Somebody else has computed the id.
+            // Another caller has computed the id.
             let taken = resource(&own.id.to_string(), Some("x:px"));
             assert_eq!(taken.id, own.id);
             assert!(!address.means(&taken), "{creator:?}");

@@ -2,9 +2,9 @@ use carbonara::Timestamp;
 
 use super::{Resource, ResourceId};
 
-/// A resource in the revision in which somebody saw it.
+/// A resource in the revision in which a caller saw it.
 ///
-/// Whoever decides by what a resource is, and writes later, hands this to the indexer, which compares it in the transaction that
+/// A caller that decides by the state of a resource, and writes later, passes this to the indexer, which compares it in the transaction that
 /// writes. So a decision never reaches another resource that has the same id by then, nor a revision that was not looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SeenResource {

@@ -37,7 +37,7 @@ macro_rules! actions {
                 }
             }
 
-            /// Returns the text of its rule unless an operator says otherwise. An empty one lets everybody through.
+            /// Returns the text of its rule unless an operator says otherwise. An empty one allows every caller.
             #[must_use]
             pub const fn default_rule(self) -> &'static str {
                 match self {

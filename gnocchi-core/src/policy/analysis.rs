@@ -1,4 +1,4 @@
-//! What can be said of rules before anybody asks: that they end, how much they cost, and whether they have a negation.
+//! What can be said of rules before they are evaluated: that they end, how much they cost, and whether they have a negation.
 
 use std::collections::HashMap;
 

@@ -7,7 +7,7 @@ use std::fmt;
 /// The user that basic authentication makes an administrator.
 const ADMIN: &str = "admin";
 
-/// How much of a name is logged, in characters: whoever sends a request chooses it.
+/// How much of a name is logged, in characters: the sender of a request chooses it.
 const LOGGED_CHARACTERS_MAX: usize = 64;
 
 /// Who is asking, and with which rights.
@@ -65,10 +65,10 @@ pub(crate) fn escaped_user(user_id: &str) -> Cow<'_, str> {
 /// Whether callers belong to projects that keep even the existence of their things from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tenancy {
-    /// They are bare names: everybody lists and searches everything, and rules decide about whatever is more than that.
+    /// They are bare names: every caller lists and searches everything, and rules decide about whatever is more than that.
     #[default]
     Shared,
-    /// Everybody lists what rules open to the project.
+    /// Callers list what rules open to the project.
     Projects,
 }
 

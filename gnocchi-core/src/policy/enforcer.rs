@@ -262,9 +262,9 @@ mod tests {
     #[test]
     fn a_missing_rule_means_the_fallback() {
         let rules = [("get status", "rule:missing")];
-        let everybody =
+        let every_caller =
             Enforcer::new(rules.into_iter().chain([("default", "@")]), "default").unwrap();
-        assert!(everybody.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
+        assert!(every_caller.allows(Action::GetStatus, &Caller::named("x"), &NoTarget));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The rule language: what a rule is, and how it is evaluated.
 //!
 //! ```text
-//! rule    := "" | or                 empty: everybody
+//! rule    := "" | or                 empty: every caller
 //! or      := and { "or" and }
 //! and     := not { "and" not }
 //! not     := "not" not | "(" or ")" | check
-//! check   := "@" | "!"               everybody, nobody
+//! check   := "@" | "!"               every caller, no caller
 //!          | "role:" name            the caller has the role
 //!          | "rule:" name            another rule
 //!          | "http:" value | "https:" value   the service at this address says `True`
@@ -74,7 +74,7 @@ impl Expression {
             Self::Not(part) => part.holds(question, depth).map(|holds| !holds),
             Self::All(parts) => settle(parts, false, |part| part.holds(question, depth)),
             Self::Any(parts) => settle(parts, true, |part| part.holds(question, depth)),
-            // Circles are refused beforehand. A chain of references that is too long decides nothing, so it lets nobody through.
+            // Circles are refused beforehand. A chain of references that is too long decides nothing, so it denies access.
             Self::Rule(name) => {
                 let rule = question.rules.get(name).or(question.fallback);
                 match rule {
@@ -353,7 +353,7 @@ mod tests {
         check("None:%(b)s", true);
         check("None:%(a)s", false);
         check("None:%(c)s", false);
-        // A user who is called so owns nothing of nobody.
+        // A user of that name does not own what has no owner.
         check("user:%(b)s", false);
     }
 

@@ -1,4 +1,4 @@
-//! Names of rules: one that nobody asks for, or that does not exist, is a mistake that would open or close something silently.
+//! Names of rules: one that is never evaluated, or that does not exist, is a mistake that would open or close something silently.
 
 use std::collections::{HashMap, HashSet};
 

@@ -44,7 +44,7 @@ impl Answers {
         self.0.is_empty()
     }
 
-    /// Returns the answer to a check, or the check when nobody asked yet.
+    /// Returns the answer to a check, or the check when it is still open.
     pub(super) fn find(&self, check: RemoteCheck) -> Result<bool, Box<RemoteCheck>> {
         let known = self.0.iter().find(|(asked, _)| *asked == check);
         known

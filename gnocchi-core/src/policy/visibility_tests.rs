@@ -193,10 +193,10 @@ fn metrics_by_kind_of_caller() {
 #[test]
 fn a_caller_without_project_lists_nothing() {
     let enforcer = Enforcer::default();
-    let nobody = caller("u1", "", "member");
-    assert_eq!(resources(&enforcer, Action::ListResource, &nobody), None);
-    assert_eq!(metrics(&enforcer, &nobody), None);
-    assert_eq!(access(&enforcer, &nobody), ResourceAccess::Denied);
+    let outsider = caller("u1", "", "member");
+    assert_eq!(resources(&enforcer, Action::ListResource, &outsider), None);
+    assert_eq!(metrics(&enforcer, &outsider), None);
+    assert_eq!(access(&enforcer, &outsider), ResourceAccess::Denied);
 }
 
 #[test]

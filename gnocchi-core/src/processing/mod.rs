@@ -23,7 +23,7 @@ pub(crate) use cache::WindowCache;
 pub(crate) use processor::Processor;
 pub(crate) use state::MetricState;
 
-/// Bytes of frames that are decoded on the task that reads them; more are decoded on a thread of their own, so that nobody else
+/// Bytes of frames that are decoded on the task that reads them; more are decoded on a thread of their own, so that no other task
 /// waits. About a tenth of a millisecond.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 << 10;
 

@@ -95,7 +95,7 @@ impl Processor {
             capabilities: self.statistics.to_capabilities(),
         };
         match self.coordinator.join(GROUP, member).await {
-            // Without groups everybody tries every sack, and the leases decide.
+            // Without groups every process tries every sack, and the leases decide.
             Ok(()) | Err(CoordinationError::NoGroups) => Ok(()),
             Err(failure) => Err(failure.into()),
         }

@@ -95,7 +95,7 @@ pub(super) async fn admitted(
 }
 
 impl Gnocchi {
-    /// Returns whether any resource of a selection has a metric that fits one of these patterns, whoever may read it.
+    /// Returns whether any resource of a selection has a metric that fits one of these patterns, readable or not.
     ///
     /// # Errors
     /// [`IndexerError::NoSuchResourceType`](crate::error::IndexerError::NoSuchResourceType), and what the indexer says when it fails.

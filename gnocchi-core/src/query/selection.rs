@@ -97,7 +97,7 @@ impl Patterns {
         &self.globs
     }
 
-    /// Finds the metrics of resources that fit, and the memory that they take; where nobody waits when there is much to compare.
+    /// Finds the metrics of resources that fit, and the memory that they take; on a blocking thread when there is much to compare.
     pub(super) async fn select(
         &self,
         budget: &Budget,

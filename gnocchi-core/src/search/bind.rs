@@ -151,8 +151,8 @@ impl SearchContext<'_> {
         })
     }
 
-    /// Selects the resources that the caller has given these names; `ids` are those of the names. Everybody can compute them, so an id
-    /// alone would select what somebody else has given it to; see [`ResourceAddress`](crate::model::ResourceAddress).
+    /// Selects the resources that the caller has given these names; `ids` are those of the names. Every caller can compute them, so an id
+    /// alone would select a resource to which another caller has given it; see [`ResourceAddress`](crate::model::ResourceAddress).
     fn named(&self, ids: Vec<Operand>, names: Vec<Operand>) -> Condition {
         let one_of = |column, mut operands: Vec<Operand>| match operands.len() {
             1 => Condition::Compare {

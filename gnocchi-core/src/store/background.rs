@@ -37,7 +37,7 @@ impl Gnocchi {
         Ok(self.indexer().counts().await?)
     }
 
-    /// Returns the processing workers of all processes with their counters; `None` when there is nobody, or the coordinator
+    /// Returns the processing workers of all processes with their counters; `None` when there are none, or the coordinator
     /// keeps no groups.
     ///
     /// # Errors

@@ -139,7 +139,7 @@ async fn stretches_stand_in_the_order_of_their_beginnings() {
     let (leaving, _) = (leaving.await, staying.await);
     world.change(&leaving, TEN + HOUR, "B").await;
     world.change(&leaving, TEN + 2 * HOUR, "A").await;
-    // The first stretch of one, that of the other, the last one of the first: neighbours are summed, whoever they belong to.
+    // The first stretch of one, that of the other, the last one of the first: neighbours are summed, whichever resource they belong to.
     let each: &[(i64, f64)] = &[(TEN, 11.0), (TEN + HOUR, 10.0), (TEN + 2 * HOUR, 11.0)];
     check(
         &world,

@@ -9,7 +9,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let coordinator = MemoryCoordinator::with_first_fence(7 << 32);
-//! let lease = coordinator.acquire("sack-17").await?.ok_or("somebody holds it")?;
+//! let lease = coordinator.acquire("sack-17").await?.ok_or("another holder has it")?;
 //! assert_eq!(coordinator.acquire("sack-17").await?, None);
 //! coordinator.release(&[lease]).await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -56,7 +56,7 @@ impl Request {
     }
 }
 
-/// The state of the thread. Nobody else writes the log.
+/// The state of the thread, which is the only writer of the log.
 pub(super) struct Committer {
     database: Arc<Database>,
     index: Arc<PendingIndex>,
@@ -122,7 +122,7 @@ impl Committer {
         })
     }
 
-    /// Serves requests until all senders are gone or somebody asks to close, then tidies up.
+    /// Serves requests until all senders are dropped or the log is closed, then tidies up.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut closing = Vec::new();
         while let Some(first) = requests.blocking_recv() {
@@ -226,7 +226,7 @@ impl Committer {
             .take_while(|sequence| **sequence < oldest)
             .count();
         let nothing = entries.is_empty() && self.finished.is_empty() && past_discards == 0;
-        // Whoever wants to be sure also gets what a failed write left behind out of the log.
+        // A synchronous call also removes from the log what a failed write left behind.
         if nothing && mode != PersistMode::SyncAll {
             return Ok(());
         }

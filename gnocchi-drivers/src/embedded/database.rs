@@ -31,7 +31,7 @@ pub(super) struct Database {
     disk: Arc<Disk>,
     facts: Facts,
     state: RwLock<State>,
-    /// Held by whoever opens the engine again.
+    /// Held by the thread that opens the engine again.
     reopening: Mutex<Backoff>,
     /// Whether a thread tries to open the engine again.
     recovers: AtomicBool,

@@ -32,7 +32,7 @@ const UNMERGED_FILES_MAX: usize = 28;
 const ROOM_INTERVAL: Duration = Duration::from_millis(2);
 const ROOM_PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often and for how long a directory that somebody has open is tried: one dropped without being closed first lets go of it soon.
+/// How often and for how long a directory that is still open elsewhere is tried: one dropped without being closed first lets go of it soon.
 pub(super) const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 

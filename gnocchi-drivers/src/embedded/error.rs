@@ -258,7 +258,7 @@ mod tests {
         let full = Arc::new(EmbeddedError::from(io(io::ErrorKind::StorageFull)));
         check(EmbeddedError::Stopped(Arc::clone(&full)), Full);
         check(EmbeddedError::Group(full), Full);
-        // A failing disk is tried again without anybody's help; lost writes are not.
+        // A failing disk is tried again automatically; lost writes are not.
         let failing = || io(io::ErrorKind::Other).into();
         check(failing(), Unexpected);
         check(EmbeddedError::Stopped(Arc::new(failing())), Unavailable);

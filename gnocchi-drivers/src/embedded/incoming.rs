@@ -119,7 +119,7 @@ impl EmbeddedIncoming {
     /// May be repeated.
     pub async fn close(&self) {
         match self.submit(|done| Request::Close { done }).await {
-            // Closed before, or by somebody else meanwhile.
+            // Closed before, or by a concurrent call.
             Ok(()) | Err(_) => {}
         }
     }

@@ -132,7 +132,7 @@ impl Embedded {
             .map_err(EmbeddedError::Task)?
     }
 
-    /// Finishes the calls in hand, deletes acknowledged measures from the log, and closes the files unless somebody else still holds
+    /// Finishes the calls in hand, deletes acknowledged measures from the log, and closes the files unless another owner still holds
     /// a part of this.
     pub async fn close(self) {
         self.incoming.close().await;

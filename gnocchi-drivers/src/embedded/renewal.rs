@@ -99,7 +99,7 @@ fn is_one_open(files: &[PathBuf]) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Elsewhere nobody says which files are open: time has to do.
+/// Other systems do not list open files, so a pause has to do.
 #[cfg(not(target_os = "linux"))]
 fn is_one_open(_: &[PathBuf]) -> io::Result<bool> {
     std::thread::sleep(CLOSE_PAUSE);

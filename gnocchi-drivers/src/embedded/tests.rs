@@ -121,7 +121,7 @@ async fn acknowledged_measures_are_not_folded_again_after_the_number_of_sacks_ch
         .await
         .unwrap();
     let incoming = &embedded.incoming;
-    // The index forgets at once, the log does not: nobody has asked the writer to tidy.
+    // The index forgets at once, the log does not: the writer has not been asked to tidy.
     incoming.append(vec![measures(1, 1.0)]).await.unwrap();
     let sack = incoming.sacks().sack_of(metric(1));
     let claim = incoming.claim(sack, 1).await.unwrap();

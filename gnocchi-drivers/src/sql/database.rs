@@ -96,7 +96,7 @@ pub(super) type Body<A, T> =
 #[derive(Debug)]
 pub(super) struct Database {
     engine: Box<dyn Engine>,
-    /// Watches the file system; `None` when nobody does.
+    /// Watches the file system; `None` when it is not watched.
     disk: Option<Arc<Disk>>,
     /// How the last write failed, if it did because of the disk.
     failure: Mutex<Option<BackendErrorKind>>,

@@ -39,7 +39,7 @@ impl SqlIndexer {
         Self::on(SqliteEngine::new(Some(config.path)))
     }
 
-    /// Names an SQLite database that nobody changes while it is open. Calls that would change it fail.
+    /// Names an SQLite database that does not change while it is open. Calls that would change it fail.
     #[must_use]
     pub fn open_immutable(config: SqliteConfig) -> Self {
         Self::on(SqliteEngine::immutable(config.path))

@@ -44,7 +44,7 @@ impl Policy {
     /// Returns the rules as they are now.
     #[must_use]
     pub fn current(&self) -> Arc<Enforcer> {
-        // Nobody can panic while he holds this lock, he only copies a pointer.
+        // No holder of this lock can panic: only a pointer is copied under it.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -64,7 +64,7 @@ pub trait RemoteChecker: fmt::Debug + Send + Sync + 'static {
     async fn allows(&self, check: &RemoteCheck) -> bool;
 }
 
-/// Asks nobody, so rules that name services let nobody through.
+/// Makes no remote checks, so rules that rely on one deny access.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRemoteChecks;
 

@@ -111,7 +111,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(NAME_CHARACTERS_MAX).collect()
 }
 
-/// Where the name of the caller of a request is put for whoever logs requests and has added this to its extensions.
+/// Where the name of the caller of a request is put for the request log, which has added this to the extensions of the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallerName(Arc<OnceLock<String>>);
 

@@ -23,7 +23,7 @@ impl RemoteUserHeader {
         Self(header)
     }
 
-    /// Reads who calls. A header that occurs twice was not set by the proxy alone, so it names nobody.
+    /// Reads who calls. A header that occurs twice was not set by the proxy alone, so it names no caller.
     pub(super) fn caller(
         &self,
         parts: &Parts,

@@ -20,7 +20,7 @@ const REMOTE_CHECKS_MAX: usize = 32;
 pub(crate) enum Extent {
     /// It counts in every way.
     WithResource,
-    /// It lets nobody through, but it can forbid.
+    /// It can deny access, but not grant it.
     Alone,
 }
 

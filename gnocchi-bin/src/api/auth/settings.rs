@@ -1,4 +1,4 @@
-//! Settings of authentication: plain data, built by whoever reads the configuration.
+//! Settings of authentication: plain data, built from the configuration.
 
 use std::path::PathBuf;
 

@@ -194,7 +194,7 @@ impl OnDemand<'_> {
     }
 }
 
-/// Refuses measures for metrics that the caller may not write to. In batches the resource of a metric lets nobody through.
+/// Refuses measures for metrics that the caller may not write to. In batches the resource of a metric grants nothing.
 ///
 /// # Errors
 /// 403 when the caller may not send measures of one of the metrics.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Says what to do with each shape. What is not implemented is read over and counts as something else.
+/// Defines what to do with each shape. A shape without a method of its own is skipped and counts as [`other`](Self::other).
 pub(super) trait Shape<'de>: Sized {
     /// What comes out.
     type Value;

@@ -1,7 +1,7 @@
 //! Large documents, rendered piece by piece while they are sent.
 //!
 //! A million rows are 56 MB of JSON, but only 16 MB as columns. So a [`Document`] keeps the columns and turns them into JSON when the
-//! client takes the next piece: nobody ever holds all of the text, a slow client holds one piece, and when a client goes away the rest
+//! client takes the next piece: the whole text is never in memory, a slow client holds one piece, and when a client goes away the rest
 //! is never rendered. A short document is rendered at once instead and sent with its length.
 //!
 //! # Examples

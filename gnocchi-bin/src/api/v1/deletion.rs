@@ -23,8 +23,8 @@ pub(super) struct Deletion<'a> {
 }
 
 impl<'a> Deletion<'a> {
-    /// Decides what the caller may delete at once. A bare name needs the rule that counts for one resource as well: whoever has a
-    /// project has the listing filtered by it, which is what the rule of the call is for.
+    /// Decides what the caller may delete at once. A caller without a project needs the rule for a single resource as
+    /// well; for a caller with one, the indexer filters by it, which is what the rule of the call is for.
     ///
     /// # Errors
     /// 403 when that is nothing.

@@ -164,7 +164,7 @@ pub(super) fn open_routes() -> Routes {
         .route("/v1/openapi.json", get(openapi::document))
 }
 
-/// Returns the route of the document that leads here, which everybody may read.
+/// Returns the route of the document that leads here, which every caller may read.
 pub(super) fn root_routes() -> Routes {
     Routes::new().route(ROOT, get(root::versions))
 }

@@ -60,7 +60,7 @@ const BASIC: &str = "basic";
 /// Tokens, in Keystone mode.
 const TOKEN: &str = "token";
 
-/// Every response shares these bytes: it is long, and everybody may ask for it.
+/// Every response shares these bytes: it is long, and every client may request it.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     let mut document = json!(describe());
     document["components"]["schemas"] = openapi_schemas::components();

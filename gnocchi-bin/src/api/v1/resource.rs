@@ -329,7 +329,7 @@ async fn find_for(
     }
 }
 
-/// Says why a resource cannot be created. Somebody else may have given the id that belongs to the name.
+/// Explains why a resource cannot be created. Another caller may have used the id that belongs to the name.
 async fn refused_creation(
     state: &ApiState,
     caller: &Caller,

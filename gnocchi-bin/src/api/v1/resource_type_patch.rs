@@ -20,7 +20,7 @@ const ATTRIBUTES: &str = "/attributes";
 /// The largest number of operations in one patch.
 const OPERATIONS_MAX: usize = 1000;
 
-/// The longest path, in steps below the attributes: `host/options/fill`. Longer ones could nest a document so deep that nobody can
+/// The longest path, in steps below the attributes: `host/options/fill`. Longer ones could nest a document so deep that no client can
 /// walk through it.
 const STEPS_MAX: usize = 3;
 

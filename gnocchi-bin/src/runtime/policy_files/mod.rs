@@ -26,7 +26,7 @@ const FILES_MAX: usize = 1000;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PolicyFileError {
-    /// A file that somebody named is not there.
+    /// A configured file does not exist.
     #[error("there is no file or directory {} of access rules", path.display())]
     Missing {
         /// The file.

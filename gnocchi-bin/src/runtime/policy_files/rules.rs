@@ -81,7 +81,7 @@ fn rule(name: &str, event: Option<(Event<'_>, usize)>, line: usize) -> Result<St
         Event::Scalar(text, ScalarStyle::Plain, ..) if is_nothing(&text) => refuse(
             line,
             format!(
-                "rule `{name}` has no text; write \"\" for one that allows everybody, \"!\" for nobody"
+                "rule `{name}` has no text; write \"\" to allow every caller, \"!\" to allow none"
             ),
         ),
         Event::Scalar(text, _, _, None) => Ok(text.into_owned()),

@@ -1,6 +1,6 @@
 //! The thread that writes the access log, and the queue in front of it.
 //!
-//! Why a queue that loses? Requests must not wait for a slow disk, or for a pipe that nobody reads. What does not fit is counted.
+//! Why a queue that loses? Requests must not wait for a slow disk, or for a pipe without a reader. What does not fit is counted.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -85,7 +85,7 @@ impl Writer {
     /// Opens the log and starts the thread. At each hangup the file is opened anew.
     pub(super) fn start(settings: &AccessLogSettings, mut hangups: Hangups) -> io::Result<Self> {
         let target = match &settings.target {
-            // Of our own, so that what waits for its reader holds back nobody else who writes there.
+            // Of our own, so that a blocked write holds back no other writer of the same file.
             AccessLogTarget::StandardOutput => {
                 let stream = io::stdout().as_fd().try_clone_to_owned()?;
                 Target::Stream(Arc::new(stream.into()))
@@ -121,7 +121,7 @@ impl Writer {
             closing.await.ok()
         };
         if timeout(CLOSING_MAX, written).await.is_err() {
-            warn!("the last lines of the access log are lost, nobody takes them");
+            warn!("the last lines of the access log are lost: its reader takes none");
         }
     }
 }
@@ -172,7 +172,7 @@ impl Worker {
                     Message::Reopen => self.reopen(),
                     Message::Close(closed) => {
                         self.flush();
-                        // Whoever asked may have lost patience.
+                        // The caller may have given up.
                         let _ = closed.send(());
                         return;
                     }

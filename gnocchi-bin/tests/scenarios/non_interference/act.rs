@@ -280,7 +280,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![3 => making, 2 => sending, 4 => looking]
 }
 
-/// What somebody does.
+/// What a caller does.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) who: Who,
@@ -310,7 +310,7 @@ fn beginning() -> Vec<Step> {
         whose: Whose::Own,
         slot,
     };
-    // Nobody else can have these ids yet.
+    // No other caller can have these ids yet.
     let take = |slot| Step {
         who: Who::A1,
         act: Act::TakeId { slot },

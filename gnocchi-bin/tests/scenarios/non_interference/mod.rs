@@ -9,13 +9,13 @@
 //! - Who names the id of a thing of the other tenant, be it known or guessed, may be told that it exists: 403 instead of 404 (a
 //!   batch or a new metric: 400; a search of values: left out). The response says nothing else. The resource itself, its history and its
 //!   metrics are hidden (404) where callers have projects; names of metrics are hidden everywhere.
-//! - Where callers are bare names (basic, remoteuser), listings and searches show everything to everybody, and computing or deleting by a
+//! - Where callers are bare names (basic, remoteuser), listings and searches show everything to every caller, and computing or deleting by a
 //!   filter says 403 when there is nothing but what belongs to others. Such worlds have no listings.
 //!
 //! What is not played, because it is no secret between tenants:
 //!
 //! - Archive policies, their rules and resource types are shared by all; only administrators and services change them.
-//! - Whoever chooses the UUID of a new resource learns by 409 that it is taken. Here each caller chooses UUIDs of their own; the names
+//! - A caller that chooses the UUID of a new resource learns by 409 that it is taken. Here each caller chooses UUIDs of their own; the names
 //!   that all of them use stand for different UUIDs. In some worlds `A` begins with taking the UUIDs that names of the service stand
 //!   for, which works for `B`.
 //! - What happens between the steps of one request; see `overtaken`.

@@ -1,10 +1,10 @@
-//! Of what somebody may no longer see, they don't see the past either.
+//! Callers who may no longer see a resource do not see its past either.
 
 use serde_json::json;
 
 use super::{Mode, RESOURCE, Story};
 
-/// Whoever gives a resource back keeps nothing of it: neither what it was while they had it, nor what it became.
+/// A project that a resource was lent to keeps no view of it: neither of its revisions at that time, nor of later ones.
 #[tokio::test]
 async fn what_is_no_longer_seen_has_no_visible_past() {
     const HISTORY: &str = "/v1/resource/generic?history=true";

@@ -113,7 +113,7 @@ async fn check(
             let world = World::new(mode, rules).await;
             world.ask(request, body, caller).await
         };
-        if caller == Caller::Nobody && outcome.cell.status == 401 {
+        if caller == Caller::Anonymous && outcome.cell.status == 401 {
             let challenge = outcome.answer.headers.get("www-authenticate");
             let challenge = challenge.map(|value| value.to_str().unwrap());
             assert_eq!(challenge, mode.challenge(), "{request:?}");

@@ -31,7 +31,7 @@ const OPENED_VALUE: &str = "1717.25";
 /// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
-    Nobody,
+    Anonymous,
     Adrift,
     Other,
     Partner,
@@ -45,10 +45,10 @@ pub(super) enum Caller {
 
 impl Caller {
     /// The callers that have a column in the part of names.
-    pub(super) const NAMES: [Self; 4] = [Self::Nobody, Self::Other, Self::Owner, Self::Admin];
+    pub(super) const NAMES: [Self; 4] = [Self::Anonymous, Self::Other, Self::Owner, Self::Admin];
     /// The callers that have a column in the part of projects.
     pub(super) const PROJECTS: [Self; 8] = [
-        Self::Nobody,
+        Self::Anonymous,
         Self::Adrift,
         Self::Other,
         Self::Partner,
@@ -61,7 +61,7 @@ impl Caller {
     /// Returns user, project and role.
     fn identity(self) -> Option<(&'static str, &'static str, &'static str)> {
         Some(match self {
-            Self::Nobody => return None,
+            Self::Anonymous => return None,
             Self::Adrift => ("adrift", "", "member"),
             Self::Other => ("other", "other-project", "member"),
             Self::Partner => ("partner", "secret-partners", "member"),

@@ -111,7 +111,7 @@ pub async fn concurrent_appends_lose_nothing(driver: &dyn IncomingDriver) {
     const APPENDS: i64 = 50;
     let write = async |writer: u128| {
         for round in 0..APPENDS {
-            // One metric of its own, one that everybody writes.
+            // One metric of its own, one that all of them write.
             append(
                 driver,
                 vec![measures(writer, round, &[1.0]), measures(99, round, &[1.0])],

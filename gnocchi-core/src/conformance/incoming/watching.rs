@@ -101,7 +101,7 @@ pub async fn the_backlog_is_counted(driver: &dyn IncomingDriver) {
     assert_eq!(details, [line(1, 2, 3), line(2, 1, 1)]);
 }
 
-/// An append wakes whoever waits, with the sacks that it touched; nothing is announced twice.
+/// An append wakes waiting callers, with the sacks that it touched; nothing is announced twice.
 ///
 /// Drivers that cannot notify never answer, which is as good.
 pub async fn arrivals_are_announced(driver: &dyn IncomingDriver) {

@@ -53,7 +53,7 @@ async fn end(indexer: &dyn Indexer, id: ResourceId, ended_at: i64) {
         .unwrap();
 }
 
-/// Whoever writes measures learns of many metrics at once whether their resources have ended.
+/// Ended resources of many metrics are found with one call.
 pub async fn metrics_come_with_the_end_of_their_resource(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let (id, of_ended) = ended(indexer, GENERIC).await;
@@ -181,7 +181,7 @@ pub async fn one_of_many_callers_reopens_a_resource(indexer: &dyn Indexer) {
     }
 }
 
-/// What somebody set meanwhile counts: an end that is later than the measures stays.
+/// A concurrent change wins: an end that is later than the measures stays.
 pub async fn a_resource_that_was_ended_again_stays_so(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let (id, metrics) = ended(indexer, GENERIC).await;

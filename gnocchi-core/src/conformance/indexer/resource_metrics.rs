@@ -79,16 +79,16 @@ pub async fn foreign_metrics_cannot_be_attached(indexer: &dyn Indexer) {
         creator: Some("you".into()),
         ..unattached("low")
     };
-    let nobody = NewMetric {
+    let unowned = NewMetric {
         creator: None,
         ..unattached("low")
     };
     indexer
-        .create_metrics(&[foreign.clone(), nobody.clone()], &[])
+        .create_metrics(&[foreign.clone(), unowned.clone()], &[])
         .await
         .unwrap();
     let kept = create_resource(indexer, GENERIC).await;
-    for bad in [deleted, foreign.id, nobody.id, MetricId::random()] {
+    for bad in [deleted, foreign.id, unowned.id, MetricId::random()] {
         let metrics = existing(&[("good", good), ("bad", bad)]);
         let refused = indexer
             .create_resource(
@@ -116,7 +116,7 @@ pub async fn foreign_metrics_cannot_be_attached(indexer: &dyn Indexer) {
             .unwrap(),
         [kept]
     );
-    let metrics = existing(&[("nobody", nobody.id)]);
+    let metrics = existing(&[("unowned", unowned.id)]);
     let ownerless = NewResource {
         creator: None,
         metrics,
@@ -128,11 +128,11 @@ pub async fn foreign_metrics_cannot_be_attached(indexer: &dyn Indexer) {
         .unwrap();
     assert_eq!(
         metrics_of(indexer, ownerless.id).await,
-        [("nobody".to_owned(), nobody.id)]
+        [("unowned".to_owned(), unowned.id)]
     );
 }
 
-/// A new metric of a resource gets the creator of the resource, whoever adds it and in whichever way.
+/// A new metric of a resource gets the creator of the resource, whichever caller adds it, and in whichever way.
 pub async fn metrics_of_a_resource_have_its_creator(indexer: &dyn Indexer) {
     create_policy(indexer, "low").await;
     let by_somebody_else = |name: &str| {

@@ -207,9 +207,9 @@ pub async fn a_metric_is_taken_only_from_where_it_was_seen(indexer: &dyn Indexer
         assert_eq!(holder_of(indexer, metric).await, Some(taker));
     };
     take(Some(&changed), other.id).await;
-    // It is there already, so nobody loses it.
+    // It is attached already, so no resource loses it.
     take(None, other.id).await;
-    // Nor does anybody when it was detached meanwhile.
+    // Neither when it was detached in the meantime.
     let detached = ResourceUpdate {
         metrics: Change::Set(BTreeMap::new()),
         ..ResourceUpdate::default()
@@ -226,7 +226,7 @@ async fn holder_of(indexer: &dyn Indexer, metric: MetricId) -> Option<ResourceId
     found.unwrap().resource_id
 }
 
-/// While a resource is deleted and made again by somebody else, whoever saw the first one never gets a metric onto the second one.
+/// While a resource is deleted and created again by another caller, a metric meant for the first one never lands on the second one.
 pub async fn no_metric_reaches_a_resource_that_takes_the_place_of_another(indexer: &dyn Indexer) {
     const ROUNDS: usize = 8;
     create_policy(indexer, "low").await;

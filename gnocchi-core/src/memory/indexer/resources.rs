@@ -293,7 +293,7 @@ impl ResourceIndexer for MemoryIndexer {
         }
         let past = state.revisions.values().filter(|_| query.history);
         let visible = query.visibility.condition();
-        // Of what somebody may no longer see, neither the past is seen.
+        // The past of a resource is as visible as its present.
         let is_visible = |resource: &Resource| {
             visible.as_ref().is_none_or(|visible| {
                 let present = state.resources.get(&resource.id);

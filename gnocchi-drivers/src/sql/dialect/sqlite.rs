@@ -189,7 +189,7 @@ impl Dialect for Sqlite {
             3 | 23 => BackendErrorKind::Denied,
             // READONLY
             8 => BackendErrorKind::ReadOnly,
-            // BUSY, LOCKED: somebody else held the lock for too long.
+            // BUSY, LOCKED: another connection held the lock for too long.
             5 | 6 => BackendErrorKind::Conflict,
             // CORRUPT, NOTADB, and of IOERR: DATA, CORRUPTFS
             11 | 26 => BackendErrorKind::Corrupt,

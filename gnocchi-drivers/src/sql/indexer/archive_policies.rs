@@ -18,7 +18,7 @@ use crate::sql::statement::{Row, Statement};
 pub(super) const POLICY_COLUMNS: &str = "archive_policy.name, archive_policy.back_window, archive_policy.definition, \
      archive_policy.aggregation_methods";
 
-/// When the cache forgets everything: more policies than anybody has, counting those long deleted.
+/// When the cache forgets everything: more policies than any deployment has, counting those long deleted.
 const CACHED_POLICIES_MAX: usize = 1000;
 
 /// Parsed policies, so that metrics of one policy share it.

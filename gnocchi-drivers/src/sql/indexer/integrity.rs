@@ -16,7 +16,7 @@ use crate::sql::error::SqlError;
 use crate::sql::schema::require_current;
 use crate::sql::statement::{Row, Statement};
 
-/// How many problems are listed: somebody who sees so many needs a backup, not the rest.
+/// How many problems are listed: with so many, restoring a backup is the way out.
 const PROBLEMS_MAX: usize = 100;
 
 /// How many rows of a large table are in memory at once.

@@ -161,7 +161,7 @@ fn next_prefix(prefix: &str) -> Option<String> {
 /// How long the text of a page may be that is read on the task that asks for it, in bytes: it takes about half a millisecond.
 const READ_AT_ONCE_BYTES: usize = 64 << 10;
 
-/// Reads as [`read_all`] does, on a thread where nobody waits when there is much to read or to compare.
+/// Reads as [`read_all`] does, on a blocking thread when there is much to read or to compare.
 pub(super) async fn read_page(
     rows: Vec<Row>,
     known: Option<ResourceType>,

@@ -1,4 +1,4 @@
-//! Resources that somebody saw, compared with what they are now.
+//! Resources as a caller saw them, compared with their current state.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub(super) fn read_seen(row: &mut Row) -> Result<SeenResource, SqlError> {
     })
 }
 
-/// Returns what whoever looks now sees of resources; those that do not exist are left out.
+/// Returns the current state of resources; those that do not exist are left out.
 pub(super) async fn current_of(
     session: &mut dyn Session,
     ids: &BTreeSet<Uuid>,

@@ -53,7 +53,7 @@ const MAPPED_BYTES_MAX: u64 = 1 << 30;
 /// How many rows a connection reads ahead: the larger, the less often its thread and the caller wait for each other.
 const ROWS_BUFFERED: usize = 256;
 
-/// How many steps of a statement are made before it is asked whether anybody still waits for it: they take less than a millisecond.
+/// How many steps of a statement are made before it is checked for a caller that has gone: they take less than a millisecond.
 const STEPS_AT_ONCE: i32 = 10_000;
 
 /// How many prepared statements a connection keeps.
@@ -81,7 +81,7 @@ impl SqliteEngine {
         }
     }
 
-    /// Names a database file that nobody changes. It is only read, and no other file appears beside it.
+    /// Names a database file that does not change. It is only read, and no other file appears beside it.
     pub(super) fn immutable(path: PathBuf) -> Self {
         Self {
             immutable: true,
@@ -248,7 +248,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         if !self.is_done {
             self.is_abandoned.store(true, Ordering::Relaxed);
-            // Whoever used it next would meet the end that was meant for this one.
+            // The next user of the session would be interrupted instead of this one.
             self.connection.close_on_drop();
         }
     }

@@ -64,7 +64,7 @@ const TABLES: [Table; 6] = [
     },
 ];
 
-/// Copies an indexer that nobody changes to a path where there is none. Of a damaged one, what is readable is copied row by row; what was
+/// Copies an indexer that does not change to a path where there is none. Of a damaged one, what is readable is copied row by row; what was
 /// not is described in the result.
 ///
 /// # Errors

@@ -62,7 +62,7 @@ fn decode_cell(value: SqliteValueRef<'_>) -> Result<Cell, SqlError> {
     Ok(match storage_class.as_str() {
         "INTEGER" => Cell::Integer(get(value)?),
         "REAL" => Cell::Real(get(value)?),
-        // Text that is not UTF-8 is left as bytes, so that whoever reads it complains with the name of the column.
+        // Text that is not UTF-8 is left as bytes, so that the error of the reader names the column.
         "TEXT" => match String::from_utf8(get(value)?) {
             Ok(text) => Cell::Text(text),
             Err(error) => Cell::Bytes(error.into_bytes()),

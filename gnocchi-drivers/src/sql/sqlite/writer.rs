@@ -3,7 +3,7 @@
 //! Why is creating metrics one by one fast? A commit waits for the disk, so its price does not depend on how much it holds.
 //! Jobs that arrive while one group is being committed form the next group: one transaction, one commit. A job that fails takes
 //! only its own changes back: a single statement does so by itself, and there is a savepoint around jobs of several statements.
-//! Nobody is answered before the commit.
+//! No caller gets a response before the commit.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::sql::error::SqlError;
 /// How many jobs share a commit at most; bounds how long the first one waits for the last one.
 const GROUP_JOBS_MAX: usize = 256;
 
-/// How often a file is opened again that somebody else has locked meanwhile, and after what pause: two seconds in all.
+/// How often a file that another process has locked is opened again, and after what pause: two seconds in all.
 const ATTEMPTS_MAX: usize = 40;
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -68,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// Works until everybody who could send a message is gone, or somebody asks to close.
+    /// Works until all senders are dropped, or the database is closed.
     pub(super) async fn run(mut self) {
         let mut closing = None;
         while closing.is_none() {

@@ -18,10 +18,10 @@ const TOKENS_MAX: usize = 10_000;
 /// The longest token that is looked at, in bytes; those of Keystone have a few hundred.
 const TOKEN_BYTES_MAX: usize = 8192;
 
-/// How long a token that stands for nobody is remembered at most. It may be new, and known to another Keystone already.
+/// How long an invalid token is remembered at most. It may be new, and known to another Keystone already.
 const INVALID_LIFETIME: Duration = Duration::from_secs(30);
 
-/// How long it is remembered that nobody could tell: requests that wait for the same token fail together, not in turn.
+/// How long it is remembered that a token could not be validated: requests that wait for the same token fail together, not in turn.
 const UNAVAILABLE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// Remembers what another validator said. Many requests with one new token make one validation.

@@ -61,9 +61,9 @@ pub(super) struct Login {
 /// What Keystone says of a token.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// It stands for somebody.
+    /// It is valid.
     Known(Identity),
-    /// It stands for nobody.
+    /// It is invalid.
     Unknown,
     /// The token of the service user does not count any more.
     LoginExpired,

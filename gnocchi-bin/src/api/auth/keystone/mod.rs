@@ -2,7 +2,7 @@
 //!
 //! | file | concern |
 //! |---|---|
-//! | `token` | tokens, identities, and the contract of whoever validates them |
+//! | `token` | tokens, identities, and the contract of validators |
 //! | `client`, `wire` | the requests to Keystone |
 //! | `service` | validating with the token of a service user, which is renewed in time |
 //! | `cache` | the validation of a token is kept for a while; many requests with one token make one validation |

@@ -82,7 +82,7 @@ impl KeystoneService {
                     return Err(ClientError::Status { status });
                 }
                 Answer::LoginExpired => {
-                    // Somebody else may have renewed it already.
+                    // A concurrent request may have renewed it already.
                     self.login.remove_if(&(), |kept| Arc::ptr_eq(kept, &login));
                     login = self.login().await?;
                     renewed = true;

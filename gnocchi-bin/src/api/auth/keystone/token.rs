@@ -52,14 +52,14 @@ pub enum Expired {
     Accepted,
 }
 
-/// A token that stands for nobody.
+/// An invalid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TokenError {
     /// There is no such token, or it has expired or was revoked.
     #[error("the token is not valid")]
     Invalid,
-    /// Nobody can tell just now.
+    /// It cannot be validated at present.
     #[error("the identity service does not respond")]
     Unavailable,
 }
@@ -70,7 +70,7 @@ pub trait TokenValidator: fmt::Debug + Send + Sync + 'static {
     /// Returns the identity behind a token.
     ///
     /// # Errors
-    /// [`TokenError::Invalid`] when it stands for nobody, [`TokenError::Unavailable`] when that cannot be found out.
+    /// [`TokenError::Invalid`] when it is invalid, [`TokenError::Unavailable`] when it cannot be validated.
     ///
     /// # Cancel safety
     /// May be dropped at any point.

@@ -94,15 +94,16 @@ impl Passwords {
         Ok(())
     }
 
-    /// Returns whether the file has no user, so that nobody can log in.
+    /// Returns whether the file has no user, so that no login can succeed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users().is_empty()
     }
 
-    /// Checks a password that a client sends; `client` is asked for its address when that matters. A wrong one takes the same time whether or not there is such a user and whatever
-    /// their hash costs; one that was right recently takes no time. Clients and names that send wrong passwords wait behind
-    /// the others.
+    /// Checks a password that a client sends; `client` is asked for its address when that matters.
+    ///
+    /// A wrong one takes the same time whether or not the user exists and whatever their hash costs; one that was right recently
+    /// takes no time. Clients and names that send wrong passwords wait behind the others.
     ///
     /// # Cancel safety
     /// May be dropped at any point; a check that has begun comes to its end in the background, and keeps its room until then.

@@ -33,8 +33,11 @@ async fn passwords_of_both_kinds() {
         check("a", "", Verdict::Wrong).await;
         check("c", "U*U", Verdict::Wrong).await;
     }
-    let nobody = Passwords::parse("").unwrap();
-    assert_eq!(nobody.verify(client, "b", "U*U").await, Verdict::Wrong);
+    let without_users = Passwords::parse("").unwrap();
+    assert_eq!(
+        without_users.verify(client, "b", "U*U").await,
+        Verdict::Wrong
+    );
 }
 
 #[tokio::test]
@@ -77,7 +80,7 @@ async fn refusals_take_as_long_whether_a_name_is_known_or_not() {
     let slow = BCRYPT.replace("$05$", "$09$");
     let passwords = Passwords::parse(&format!("cheap:{BCRYPT}\nslow:{slow}")).unwrap();
     let period = passwords.users().pace().end(Instant::now(), Instant::now()) - Instant::now();
-    for name in ["cheap", "slow", "nobody", "noone", "none"] {
+    for name in ["cheap", "slow", "unknown", "unheard", "none"] {
         let began = Instant::now();
         let verdict = passwords.verify(client, name, "wrong").await;
         assert_eq!(verdict, Verdict::Wrong, "{name}");
@@ -97,7 +100,9 @@ async fn unknown_names_cost_what_some_user_costs_and_always_the_same() {
     let passwords = Passwords::parse(&lines.join("\n")).unwrap();
     let users = passwords.users();
     let chosen = |name: &str| passwords.verified.number(name, users.len());
-    let names: Vec<String> = (0..200).map(|number| format!("nobody{number}")).collect();
+    let names: Vec<String> = (0..200)
+        .map(|number| format!("without_users{number}"))
+        .collect();
     let numbers: Vec<usize> = names.iter().map(|name| chosen(name)).collect();
     assert!(numbers.iter().all(|number| *number < users.len()));
     assert!(numbers.iter().any(|number| *number != numbers[0]));

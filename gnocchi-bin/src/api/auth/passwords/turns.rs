@@ -25,7 +25,7 @@ const CLIENT_PREFIX_BITS: u32 = 64;
 /// Gives the room for checks to logins, one after the other.
 pub(super) struct Turns {
     state: Arc<Mutex<State>>,
-    /// Makes numbers of clients and names that nobody outside can foresee.
+    /// Hashes clients and names with a random key, so that collisions cannot be provoked.
     numbers: RandomState,
 }
 

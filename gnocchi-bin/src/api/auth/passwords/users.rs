@@ -15,7 +15,7 @@ const USERS_MAX: usize = 100_000;
 /// The shortest time in which a wrong password is refused.
 const PERIOD_MIN: Duration = Duration::from_millis(10);
 
-/// How much longer than a check at leisure one may take without anybody noticing.
+/// How much longer than a check at leisure one may take without a noticeable difference.
 const SLACK: u32 = 2;
 
 /// The hashes of one version of the file.

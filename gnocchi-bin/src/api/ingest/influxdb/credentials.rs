@@ -86,7 +86,7 @@ mod tests {
         check(Some("Token me:secret"), "u=other&p=x", Some("me:secret"));
         check(Some("token me:"), "", Some("me:"));
         check(Some("Token jürgen:größe"), "", Some("jürgen:größe"));
-        // Without a colon it names nobody; authentication refuses it.
+        // Without a colon it names no user; authentication refuses it.
         check(Some("Token secret"), "", Some("secret"));
         check(Some("Basic bWU6"), "u=other&p=x", None);
         assert!(credentials(&HeaderMap::new(), &Query::parse("u=a&u=b")).is_err());

@@ -230,10 +230,10 @@ fn bad_lines_are_left_out_and_named() {
         error: ResourceIdError::Slash,
     };
     check(b"\nm,host=a/b f=1,g=2,h=3", 2, slash, 3);
-    let nobody = LineFault::NoResource {
+    let no_resource = LineFault::NoResource {
         tag: "host".to_owned(),
     };
-    check(b"m f=1\nm f=2", 1, nobody, 2);
+    check(b"m f=1\nm f=2", 1, no_resource, 2);
 }
 
 #[test]

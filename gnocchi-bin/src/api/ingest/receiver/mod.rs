@@ -182,7 +182,7 @@ impl Receiver<'_> {
 
     /// Leaves out what the caller may not send.
     async fn check_posts(&self, found: &mut Found, work: &mut Work<'_>) -> ApiResult<()> {
-        // As in batches, the resource of a metric lets nobody through, but it can forbid.
+        // As in batches, the resource of a metric can deny access, but not grant it.
         let can_forbid = !(self.state.enforcer()).is_monotone(Action::PostMeasures);
         for (entry, found_metric) in found.metrics.iter_mut().enumerate() {
             let Some(metric) = found_metric else { continue };

@@ -346,7 +346,7 @@ impl Step {
         }
     }
 
-    /// Returns whether it is a list of what everybody sees where callers are bare names.
+    /// Returns whether it is a list of what every caller sees where callers are bare names.
     pub(in crate::non_interference) fn lists(&self) -> bool {
         let lists = matches!(
             self.act,
