@@ -118,6 +118,10 @@ fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
         return;
     }
     let mut scratch = Scratch::default();
+    let mut narrow = Vec::new();
+    if let Some(integers) = integers.as_deref().filter(|all| all.iter().all(|&n| n >= 0)) {
+        put_integers(&mut narrow, integers);
+    }
     let floats = compress(values, &mut scratch).map(|bytes| (COMPRESSED, bytes));
     let whole = integers
         .and_then(|integers| compress(&integers, &mut scratch))
@@ -126,11 +130,17 @@ fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
         .into_iter()
         .chain(whole)
         .min_by_key(|(_, bytes)| bytes.len());
+    let plain_bytes = 1 + size_of_val(values);
+    let simple_bytes = match narrow.len() {
+        0 => plain_bytes,
+        narrow_bytes => narrow_bytes.min(plain_bytes),
+    };
     match shortest {
-        Some((tag, bytes)) if bytes.len() < size_of_val(values) => {
+        Some((tag, bytes)) if 1 + compressed_bytes(&bytes) < simple_bytes => {
             out.push(tag);
             put_compressed(out, &bytes);
         }
+        _ if simple_bytes < plain_bytes => out.extend_from_slice(&narrow),
         _ => put_plain(out, values),
     }
 }
@@ -139,6 +149,11 @@ fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
 pub(super) fn put_compressed(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Returns how many bytes [`put_compressed`] appends.
+pub(super) fn compressed_bytes(bytes: &[u8]) -> usize {
+    varint_bytes(bytes.len() as u64) + bytes.len()
 }
 
 /// Takes compressed bytes by their length.

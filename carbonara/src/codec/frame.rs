@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Encoding;
 use super::bytes::{Reader, put_varint};
 use super::column::{
-    Content, fresh_bytes, put_column, put_compressed, skip_column, take_column, take_compressed,
+    Content, compressed_bytes, fresh_bytes, put_column, put_compressed, skip_column, take_column, take_compressed,
 };
 use super::compression::{Scratch, compress, decompress};
 use super::envelope::{Envelope, Kind, Opened, open};
@@ -343,7 +343,7 @@ fn put_offsets(out: &mut Vec<u8>, buckets: &[i64], first_bucket: i64, encoding: 
     if encoding == Encoding::Sealed {
         let offsets: Vec<i64> = buckets.iter().map(|bucket| bucket - first_bucket).collect();
         if let Some(bytes) = compress(&offsets, &mut Scratch::default())
-            && start + 1 + bytes.len() < out.len()
+            && start + 1 + compressed_bytes(&bytes) < out.len()
         {
             out.truncate(start);
             out.push(COMPRESSED);

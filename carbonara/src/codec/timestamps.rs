@@ -2,7 +2,7 @@
 
 use super::Encoding;
 use super::bytes::{Reader, put_varint};
-use super::column::{put_compressed, put_unsigned, take_compressed, take_unsigned};
+use super::column::{compressed_bytes, put_compressed, put_unsigned, take_compressed, take_unsigned};
 use super::compression::{Scratch, compress, decompress};
 use super::error::Corruption;
 
@@ -43,7 +43,7 @@ pub(super) fn put_timestamps(out: &mut Vec<u8>, timestamps_ns: &[i64], encoding:
     if encoding == Encoding::Sealed {
         let distances: Vec<i64> = rest.iter().map(|timestamp| timestamp - first).collect();
         if let Some(bytes) = compress(&distances, &mut Scratch::default())
-            && start + 1 + 8 + bytes.len() < out.len()
+            && start + 1 + 8 + compressed_bytes(&bytes) < out.len()
         {
             out.truncate(start);
             out.push(COMPRESSED);
