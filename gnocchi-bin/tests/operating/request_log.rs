@@ -3,10 +3,11 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, write};
+use crate::support::{PATIENCE, Server, write};
 use crate::{connect, raw, wait_for, wait_until};
 
 /// A server with these options of `[api]`, and the file that they call `LOG`.
@@ -151,7 +152,10 @@ async fn lines_that_cannot_be_written_are_counted_and_hold_up_nobody() {
             .parse::<u64>()
             .unwrap()
     };
-    while lost().await < 10 {}
+    let began = Instant::now();
+    while lost().await < 10 {
+        assert!(began.elapsed() < PATIENCE, "lines are not counted as lost");
+    }
     let text = fs::read_to_string(&log).unwrap();
     assert_eq!(
         text.matches("cannot write the access log").count(),

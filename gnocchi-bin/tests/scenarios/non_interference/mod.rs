@@ -29,6 +29,7 @@ mod act;
 mod numbering;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gnocchi_core::driver::Indexer;
 use gnocchi_core::memory::MemoryIndexer;
@@ -256,11 +257,31 @@ fn without(body: &str, said: &[String]) -> String {
     body
 }
 
-async fn check(mode: Mode, index: Index, steps: &[Step]) -> Result<(), TestCaseError> {
+/// How many requests of `A` succeeded, of how many.
+#[derive(Debug, Default)]
+struct Successes {
+    succeeded: AtomicUsize,
+    all: AtomicUsize,
+}
+
+async fn check(
+    mode: Mode,
+    index: Index,
+    steps: &[Step],
+    successes: &Successes,
+) -> Result<(), TestCaseError> {
     let in_company = transcript(mode, index, steps.iter()).await;
     let alone = transcript(mode, index, steps.iter().filter(|step| step.who.is_of_a())).await;
     for (alone, in_company) in alone.iter().zip(&in_company) {
         let step = alone.step;
+        let succeeded = alone
+            .seen
+            .iter()
+            .filter(|seen| (200..300).contains(&seen.status));
+        successes
+            .succeeded
+            .fetch_add(succeeded.count(), Ordering::Relaxed);
+        successes.all.fetch_add(alone.seen.len(), Ordering::Relaxed);
         let says_nothing = says_nothing(step, mode, &alone.seen, &in_company.seen);
         prop_assert!(
             says_nothing,
@@ -294,12 +315,16 @@ fn check_worlds(mode: Mode) {
         }
     });
     let mut runner = TestRunner::new(config);
+    let successes = Successes::default();
     let outcome = runner.run(&(index, steps()), |(index, steps)| {
-        runtime.block_on(check(mode, index, &steps))
+        runtime.block_on(check(mode, index, &steps, &successes))
     });
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    let (succeeded, all) = (successes.succeeded.into_inner(), successes.all.into_inner());
+    eprintln!("{succeeded} of {all} requests succeeded");
+    assert!(succeeded * 4 > all, "the worlds hardly do anything");
 }
 
 #[test]
