@@ -40,8 +40,12 @@ struct Finding {
 
 /// `/healthcheck` and everything below it, with whatever method.
 pub(super) async fn health(State(state): State<ApiState>, request: Request) -> Response {
-    let findings = findings(&state).await;
-    respond(&state.settings().healthcheck, &findings, &request)
+    let settings = &state.settings().healthcheck;
+    // Files and disks are not examined for clients that get no response.
+    if !is_open_to(settings, peer_of(&request), request.headers()) {
+        return ApiError::no_such_address().into_response();
+    }
+    respond(settings, &findings(&state).await, &request)
 }
 
 async fn findings(state: &ApiState) -> Vec<Finding> {
@@ -52,17 +56,20 @@ async fn findings(state: &ApiState) -> Vec<Finding> {
 
 /// `/healthcheck/live`, with whatever method: the process responds.
 pub(super) async fn live(State(state): State<ApiState>, request: Request) -> Response {
-    respond(&state.settings().healthcheck, &[], &request)
+    let settings = &state.settings().healthcheck;
+    if !is_open_to(settings, peer_of(&request), request.headers()) {
+        return ApiError::no_such_address().into_response();
+    }
+    respond(settings, &[], &request)
+}
+
+/// Returns the address of the other end of the connection.
+fn peer_of(request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map(|info| info.0.ip())
 }
 
 fn respond(settings: &HealthcheckSettings, findings: &[Finding], request: &Request) -> Response {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    if !is_open_to(settings, peer, request.headers()) {
-        return ApiError::no_such_address().into_response();
-    }
     let status = match (findings.is_empty(), request.method() == Method::HEAD) {
         (true, true) => StatusCode::NO_CONTENT,
         (true, false) => StatusCode::OK,
