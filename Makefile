@@ -5,7 +5,7 @@ CARGO ?= cargo
 # Services and clients that tests must not be skipped for want of.
 TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount,cc
 
-.PHONY: run services test worlds crash bench lint
+.PHONY: run services test properties worlds crash bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:
@@ -21,6 +21,12 @@ test: services
 	$(CARGO) test --manifest-path fuzz/Cargo.toml
 	GNOCCHI_TEST_REQUIRE=$(TEST_SERVICES) $(CARGO) test --workspace --all-features
 	@echo "All tests passed."
+
+# Tries every property with other random inputs, again and again, until one fails or all rounds have passed.
+properties:
+	for round in $$(seq $(or $(ROUNDS),20)); do \
+		GNOCCHI_TEST_REQUIRE= $(CARGO) test --release -p carbonara -p gnocchi-core -p gnocchi-drivers || exit 1; \
+	done
 
 # Plays more worlds of two tenants than `test` does: what one sees must not depend on what the other one does.
 worlds:
