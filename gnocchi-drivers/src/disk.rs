@@ -24,7 +24,7 @@ const RESERVE_DIVISOR_MIN: u64 = 10;
 /// Fewer free inodes than this count as none.
 const INODES_MIN: u64 = 16;
 
-/// How long what the system said about the room is believed.
+/// How long the last reading of free space is used.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The file by which a directory is tried, and how large it is.

@@ -43,7 +43,7 @@ impl BaseUrl {
         format!("{}{path}", self.0)
     }
 
-    fn new(parts: &Parts, believes_proxies: bool) -> Self {
+    fn new(parts: &Parts, trusts_proxy: bool) -> Self {
         let own = match parts.extensions.get::<OverTls>() {
             Some(OverTls) => "https",
             None => "http",
@@ -54,7 +54,7 @@ impl BaseUrl {
             .unwrap_or("localhost")
             .to_owned();
         let mut prefix = mount_prefix(parts);
-        if believes_proxies {
+        if trusts_proxy {
             if let Some(forwarded) = text(&parts.headers, "forwarded") {
                 for (key, value) in forwarded_element(forwarded) {
                     match key.to_ascii_lowercase().as_str() {
@@ -168,8 +168,8 @@ impl FromRequestParts<ApiState> for BaseUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
-        let believes_proxies = state.settings().uses_forwarding(&parts.extensions);
-        Ok(Self::new(parts, believes_proxies))
+        let trusts_proxy = state.settings().uses_forwarding(&parts.extensions);
+        Ok(Self::new(parts, trusts_proxy))
     }
 }
 
@@ -192,7 +192,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T
 mod tests {
     use super::*;
 
-    fn base(headers: &[(&str, &str)], original: &str, believes_proxies: bool) -> String {
+    fn base(headers: &[(&str, &str)], original: &str, trusts_proxy: bool) -> String {
         let mut request = http::Request::builder().uri("/v1/metric");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -201,7 +201,7 @@ mod tests {
         parts
             .extensions
             .insert(OriginalUri(original.parse().unwrap()));
-        BaseUrl::new(&parts, believes_proxies).0
+        BaseUrl::new(&parts, trusts_proxy).0
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) fn timestamp(text: &str, error: TimestampError) -> String {
         TimestampError::BeforeEpoch => format!("{text} is before 1970"),
         TimestampError::AfterRange => format!("{text} is after the year 2262"),
         TimestampError::Unparsable => {
-            format!("{text} is not a timestamp; allowed are {TIMESTAMPS}")
+            format!("{text} is not a timestamp; expected {TIMESTAMPS}")
         }
     }
 }
@@ -52,7 +52,7 @@ fn number_of_seconds(seconds: f64, shown: &dyn std::fmt::Display, error: Timesta
         TimestampError::BeforeEpoch => format!("{shown} seconds is before 1970"),
         TimestampError::AfterRange => format!("{shown} seconds since 1970 is after the year 2262"),
         TimestampError::Unparsable => {
-            format!("{shown} is not a timestamp; allowed are {TIMESTAMPS}")
+            format!("{shown} is not a timestamp; expected {TIMESTAMPS}")
         }
     }
 }
@@ -61,7 +61,7 @@ fn number_of_seconds(seconds: f64, shown: &dyn std::fmt::Display, error: Timesta
 pub(crate) fn timespan(text: &str, error: TimespanError) -> String {
     let shown = shown_text(text);
     match error {
-        TimespanError::Unparsable => format!("{shown} is not a duration; allowed are {TIMESPANS}"),
+        TimespanError::Unparsable => format!("{shown} is not a duration; expected {TIMESPANS}"),
         TimespanError::NotPositive => format!("{shown} is not longer than zero"),
     }
 }
@@ -141,7 +141,7 @@ mod tests {
         check(
             "soon",
             unparsable,
-            "\"soon\" is not a timestamp; allowed are ISO 8601",
+            "\"soon\" is not a timestamp; expected ISO 8601",
         );
         check(
             "1714521600000",
@@ -170,7 +170,7 @@ mod tests {
         check(
             "1 month",
             TimespanError::Unparsable,
-            "\"1 month\" is not a duration; allowed are seconds (300)",
+            "\"1 month\" is not a duration; expected seconds (300)",
         );
         check(
             "0",

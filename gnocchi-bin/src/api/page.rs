@@ -127,7 +127,7 @@ fn limit(text: &str) -> Result<usize, ApiError> {
             json!({"cause": "Argument value error", "reason": reason, "detail": ["limit"]}),
         )
         .explained(format!(
-            "{} was sent; allowed is a whole number of at least 1, and what is larger than the largest page is cut to it",
+            "got {}; expected a whole number of at least 1; larger pages are limited to max_limit",
             shown_text(text)
         ))
     };
@@ -153,7 +153,7 @@ fn sort_key(text: &str) -> Result<SortKey, ApiError> {
                 "Invalid pagination: `Unknown sort direction, must be one of: {DIRECTIONS}'"
             );
             return Err(ApiError::bad_request(refused).explained(format!(
-                "{} was sent; allowed is KEY, KEY:asc, KEY:desc or KEY: with one of these",
+                "got {}; expected KEY, KEY:asc, KEY:desc or KEY: with one of these",
                 shown_text(text)
             )));
         }

@@ -136,9 +136,9 @@ fn is_own(settings: &ApiSettings, request: &Request, origin: &HeaderValue) -> bo
         return false;
     };
     let forwarded = HeaderName::from_static("x-forwarded-host");
-    let believes_proxies = settings.uses_forwarding(request.extensions());
-    let believed = believes_proxies.then_some(forwarded);
-    [Some(HOST), believed]
+    let trusts_proxy = settings.uses_forwarding(request.extensions());
+    let trusted = trusts_proxy.then_some(forwarded);
+    [Some(HOST), trusted]
         .into_iter()
         .flatten()
         .filter_map(|name| request.headers().get(name))

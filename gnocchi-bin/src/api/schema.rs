@@ -120,7 +120,7 @@ impl Invalid {
     /// Adds the value that was sent, and what is allowed in its place.
     #[must_use]
     pub fn sent(self, value: &Value, allowed: &str) -> Self {
-        self.explained(format!("{} was sent; allowed is {allowed}", shown(value)))
+        self.explained(format!("got {}; expected {allowed}", shown(value)))
     }
 
     /// Returns what was sent and what is allowed, if that is known.
@@ -303,7 +303,7 @@ pub fn list<T>(
 pub fn string(value: &Value, path: &Path<'_>) -> Checked<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        other => Err(path.invalid("expected str").sent(other, "a text")),
+        other => Err(path.invalid("expected str").sent(other, "a string")),
     }
 }
 
@@ -319,7 +319,7 @@ pub fn string_up_to(characters_max: usize) -> impl Check<String> {
         if characters > characters_max {
             let invalid = path.invalid(format!("length of value must be at most {characters_max}"));
             return Err(invalid.explained(format!(
-                "{} was sent, which has {characters} characters",
+                "got {}, which has {characters} characters",
                 shown(value)
             )));
         }
@@ -372,8 +372,7 @@ pub fn whole_number(minimum: u64) -> impl Check<u64> {
             _ => None,
         };
         let refuse = |message: String| {
-            let allowed =
-                format!("a whole number of at least {minimum}, whose fraction is cut off");
+            let allowed = format!("a whole number of at least {minimum} (a fraction is cut off)");
             Err(path.invalid(message).sent(value, &allowed))
         };
         let Some(number) = number else {
@@ -484,31 +483,31 @@ mod tests {
             let explanation = policy(body).unwrap_err().into_explanation().unwrap();
             assert_eq!(explanation, expected, "{body}");
         };
-        check(&json!([1, 2]), "[1,2] was sent; allowed is an object");
+        check(&json!([1, 2]), "got [1,2]; expected an object");
         check(
             &json!([1, 2, 3, 4]),
-            "a list of 4 items was sent; allowed is an object",
+            "got a list of 4 items; expected an object",
         );
         check(
             &json!({"nme": 1}),
             "did you mean 'name'? known keys: name, points",
         );
         check(&json!({"cow": 1}), "known keys: name, points");
-        check(&json!({"name": 5}), "5 was sent; allowed is a text");
+        check(&json!({"name": 5}), "got 5; expected a string");
         check(
             &json!({"name": "longer"}),
-            "\"longer\" was sent, which has 6 characters",
+            "got \"longer\", which has 6 characters",
         );
         check(
             &json!({"points": [{"n": "three"}]}),
-            "\"three\" was sent; allowed is a whole number of at least 1, whose fraction is cut off",
+            "got \"three\"; expected a whole number of at least 1 (a fraction is cut off)",
         );
         check(&json!({"points": []}), "the list has 0 items");
         let long = "é".repeat(1000);
         let shown = format!("\"{}...", "é".repeat(SHOWN_CHARACTERS_MAX - 1));
         check(
             &json!({"points": long}),
-            &format!("{shown} was sent; allowed is a list"),
+            &format!("got {shown}; expected a list"),
         );
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn time_zone(query: &Query) -> ApiResult<TimeZone> {
     // The database of the system, as far as it has been read already, or the one that is built in.
     jiff::tz::db().get(name).map_err(|_| {
         ApiError::argument(PARAMETER, format!("Unknown time zone '{name}'"))
-            .explained("allowed are the names of the IANA database, such as Europe/Paris")
+            .explained("expected a name of the IANA database, such as Europe/Paris")
     })
 }
 

@@ -68,7 +68,7 @@ static OPTIONS: [OptionSpec; 34] = [
     .or("3"),
     OptionSpec::new(
         "token_cache_time",
-        "seconds that what Keystone says of a token is believed; -1 asks every time",
+        "seconds for which a validated token is cached; -1 validates every time",
     )
     .or("300"),
     OptionSpec::new(

@@ -350,12 +350,12 @@ async fn what_is_wrong_inside_an_expression_is_explained() {
     };
     explained(
         "(abs (rolling mean 0 (metric a mean)))",
-        "'abs' operation invalid: window is not a number of rows, at least one (at [1][2]): \"0\" was sent",
+        "'abs' operation invalid: window is not a number of rows, at least one (at [1][2]): got \"0\"",
     )
     .await;
     explained(
         "(foo 1)",
-        "'foo' operation invalid: unknown operation (at [0]): \"foo\" was sent; known operations: metric",
+        "'foo' operation invalid: unknown operation (at [0]): got \"foo\"; known operations: metric",
     )
     .await;
 }

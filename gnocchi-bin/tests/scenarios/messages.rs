@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
         "measure at index 1: 1433599200000 looks like milliseconds since 1970 (2015-06-06T14:00:00Z), but seconds are expected",
     ]),
     case("POST", "/v1/metric/METRIC/measures", r#"[{"timestamp": "yesterday", "value": 1}]"#, 400, &[
-        r#"measure at index 0: \"yesterday\" is not a timestamp; allowed are ISO 8601"#,
+        r#"measure at index 0: \"yesterday\" is not a timestamp; expected ISO 8601"#,
     ]),
     case("POST", "/v1/metric/METRIC/measures", r#"[{"timestamp": -1, "value": 1}]"#, 400, &[
         "Timestamp must be after Epoch", "measure at index 0: -1 seconds is before 1970",
@@ -144,7 +144,7 @@ const CASES: &[Case] = &[
     case("GET", "/v1/metric/METRIC/measures?resample=3600&granularity=60&timezone=Mars", "", 400, &["Unknown time zone 'Mars'", "IANA"]),
     case("POST", "/v1/search/metric?metric_id=METRIC&granularity=7", r#"{">": 1}"#, 400, &["Aggregation does not exist", "keeps 60, 3600 s"]),
     case("POST", "/v1/search/metric?metric_id=METRIC&aggregation=avg", r#"{">": 1}"#, 400, &["Metric does not exist", "did you mean mean?"]),
-    case("POST", "/v1/search/metric?metric_id=METRIC", r#"{">": "x"}"#, 400, &["expected float", r#"\"x\" was sent"#]),
+    case("POST", "/v1/search/metric?metric_id=METRIC", r#"{">": "x"}"#, 400, &["expected float", r#"got \"x\""#]),
     case("POST", "/v1/search/metric?metric_id=METRIC", r#"{"=>": 1}"#, 400, &["not a valid value @ data['=>']", "known operators: ="]),
     case("POST", "/v1/search/metric?metric_id=cpu", r#"{">": 1}"#, 400, &["not a valid value @ data[0]", r#"\"cpu\" is not a UUID of a metric"#]),
     // Archive policies.
@@ -155,9 +155,9 @@ const CASES: &[Case] = &[
         "timespan \\u2260 granularity \\u00d7 points: 700 s \\u2260 60 s \\u00d7 10",
     ]),
     case("POST", "/v1/archive_policy", r#"{"name": "p", "definition": [{"granularity": "1 fortnight"}]}"#, 400, &["Unable to parse timespan", r#"\"1 fortnight\" is not a duration"#]),
-    case("POST", "/v1/archive_policy", r#"{"name": "p", "definition": [{"granularity": [1]}]}"#, 400, &["Invalid timespan", "[1] was sent"]),
+    case("POST", "/v1/archive_policy", r#"{"name": "p", "definition": [{"granularity": [1]}]}"#, 400, &["Invalid timespan", "got [1]"]),
     case("POST", "/v1/archive_policy", r#"{"name": "p", "back_window": "some", "definition": [{"granularity": 1}]}"#, 400, &[
-        "expected int for dictionary value @ data['back_window']", "a whole number of at least 0, whose fraction is cut off",
+        "expected int for dictionary value @ data['back_window']", "a whole number of at least 0 (a fraction is cut off)",
     ]),
     case("POST", "/v1/archive_policy", r#"{"name": "p", "backwindow": 1, "definition": [{"granularity": 1}]}"#, 400, &[
         "extra keys not allowed @ data['backwindow']", "did you mean 'back_window'? known keys: name, back_window",
@@ -165,16 +165,16 @@ const CASES: &[Case] = &[
     case("POST", "/v1/archive_policy", r#"{"name": "p", "definition": [{"granularity": 1}], "aggregation_methods": ["p95"]}"#, 400, &["not a valid value", "did you mean 95pct?"]),
     case("PATCH", "/v1/archive_policy/two", r#"{"definition": [{"granularity": 60}]}"#, 400, &["Cannot add or drop granularities: it has 60 s, 3600 s, and 1 are given"]),
     // Listings.
-    case("GET", "/v1/metric?limit=many", "", 400, &["expected int for dictionary value @ data['limit']", r#"\"many\" was sent"#]),
+    case("GET", "/v1/metric?limit=many", "", 400, &["expected int for dictionary value @ data['limit']", r#"got \"many\""#]),
     case("GET", "/v1/metric?sort=nmae", "", 400, &["Sort key supplied is invalid: nmae", "did you mean 'name'? known attributes: id, name, unit"]),
     case("GET", "/v1/resource/generic?sort=started", "", 400, &["Sort key supplied is invalid: started", "known attributes: id, type, creator"]),
-    case("GET", "/v1/metric?sort=name:up", "", 400, &["Unknown sort direction, must be one of: asc-nullsfirst", r#"\"name:up\" was sent"#]),
+    case("GET", "/v1/metric?sort=name:up", "", 400, &["Unknown sort direction, must be one of: asc-nullsfirst", r#"got \"name:up\""#]),
     case("GET", "/v1/metric?marker=METRIC0", "", 400, &["Invalid marker: `METRIC0'", "as in its Link header"]),
     case("GET", "/v1/metric?status=deleted", "", 400, &["`deleted' is not a status; active and delete are"]),
     // Resources, their types and filters.
-    case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "text"}}}"#, 400, &["not a valid value", r#"\"text\" was sent; allowed is one of the types string"#]),
+    case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "text"}}}"#, 400, &["not a valid value", r#"got \"text\"; expected one of the types string"#]),
     case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "string", "max": 5}}}"#, 400, &["not a valid value", "is not a key of an attribute of type string; known keys: type, required, min_length, max_length"]),
-    case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "string", "max_length": 999}}}"#, 400, &["999 was sent; allowed is a whole number from 1 to 256 for max_length"]),
+    case("POST", "/v1/resource_type", r#"{"name": "t", "attributes": {"a": {"type": "string", "max_length": 999}}}"#, 400, &["got 999; expected a whole number from 1 to 256 for max_length"]),
     case("POST", "/v1/resource/generic", r#"{"id": "x", "project": "p"}"#, 400, &["extra keys not allowed @ data['project']", "known keys: id, started_at"]),
     case("POST", "/v1/metric", r#"{"unit": "a unit of more than 31 characters"}"#, 400, &["length of value must be at most 31", "which has 33 characters"]),
     case("POST", "/v1/metric", r#"{"name": "cpu"}"#, 400, &["no archive policy rule found matching the metric name cpu", "name one with archive_policy_name"]),
@@ -196,18 +196,18 @@ const CASES: &[Case] = &[
     ]),
     case("POST", "/v1/aggregates?resampl=D", r#"{"operations": "(metric METRIC mean)"}"#, 400, &[r#""detail": "resampl""#]),
     case("POST", "/v1/aggregates", r#"{"operations": "(resample foo 86400 (metric METRIC mean))"}"#, 400, &[
-        "'resample' operation invalid", r#"\"foo\" was sent; allowed are mean, median"#,
+        "'resample' operation invalid", r#"got \"foo\"; expected mean, median"#,
     ]),
     case("POST", "/v1/aggregates", r#"{"operations": "(resampl mean 86400 (metric METRIC mean))"}"#, 400, &["did you mean 'resample'?"]),
     case("POST", "/v1/aggregates?groupby=projectid", r#"{"operations": "(metric cpu mean)", "resource_type": "generic", "search": {}}"#, 400, &[
         "Invalid pagination: `Sort key supplied is invalid: projectid'", r#"resources cannot be grouped by \"projectid\" (groupby)"#, "did you mean 'project_id'?",
     ]),
-    case("POST", "/v1/aggregates?fill=zero", r#"{"operations": "(metric METRIC mean)"}"#, 400, &["Must be a float, 'dropna'", r#"\"zero\" was sent"#]),
-    case("POST", "/v1/aggregates?needed_overlap=half", r#"{"operations": "(metric METRIC mean)"}"#, 400, &["Must be a number", r#"\"half\" was sent"#]),
+    case("POST", "/v1/aggregates?fill=zero", r#"{"operations": "(metric METRIC mean)"}"#, 400, &["Must be a float, 'dropna'", r#"got \"zero\""#]),
+    case("POST", "/v1/aggregates?needed_overlap=half", r#"{"operations": "(metric METRIC mean)"}"#, 400, &["Must be a number", r#"got \"half\""#]),
     case("POST", "/v1/aggregates", r#"{"operations": "(metric METRIC p95)"}"#, 404, &["Metrics with unknown aggregation", r#"\"p95\" is written 95pct"#]),
     case("POST", "/v1/aggregates?granularity=7", r#"{"operations": "(metric METRIC mean)"}"#, 400, &["Granularities are missing", "archive policy two keeps 60, 3600 s"]),
     case("POST", "/v1/aggregates", r#"{"operations": "(metric cpu.* mean)", "resource_type": "generic", "search": {}}"#, 404, &["Metric ['cpu.*'] does not exist", "no resource that matches the search"]),
-    case("GET", "/v1/aggregation/metric?metric=METRIC&metric=OTHER&reaggregation=wtf", "", 400, &["Invalid reaggregation", "allowed are mean, median"]),
+    case("GET", "/v1/aggregation/metric?metric=METRIC&metric=OTHER&reaggregation=wtf", "", 400, &["Invalid reaggregation", "expected mean, median"]),
     case("GET", "/v1/aggregation/metric?metric=METRIC&metric=OTHER&aggregation=p95", "", 404, &["Aggregation method 'p95' at granularity '60.0'", r#"\"p95\" is written 95pct"#]),
 ];
 

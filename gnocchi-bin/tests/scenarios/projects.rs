@@ -1,4 +1,4 @@
-//! Projects that keep their things from each other, in process: an identity layer in front is believed.
+//! Projects that keep their things from each other, in process: an identity layer in front is trusted.
 
 use gnocchi_core::policy::Enforcer;
 use gnocchi_server::api::auth::{AccessControl, Authenticator, Policy};

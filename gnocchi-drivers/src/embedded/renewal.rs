@@ -3,7 +3,7 @@
 //! Why is it not enough to call fsync again? When writing back fails, the system reports that once and then takes its pages for
 //! clean: the next fsync succeeds without having written them, and they are gone after a power failure, or earlier. An entry of
 //! the journal behind such a hole would be acknowledged and still be lost. So every file that may have unwritten pages is written
-//! again, with the content that it has, before an fsync is believed.
+//! again, with the content that it has, before an fsync is relied on.
 
 use std::fs::{self, File};
 use std::io;

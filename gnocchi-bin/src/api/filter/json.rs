@@ -178,7 +178,7 @@ fn scalar(value: &Value, path: &Path<'_>) -> Checked<Scalar> {
         },
         Value::Array(_) | Value::Object(_) => Err(path
             .invalid("expected str")
-            .sent(value, "a text, a number, true, false or null")),
+            .sent(value, "a string, a number, true, false or null")),
     }
 }
 

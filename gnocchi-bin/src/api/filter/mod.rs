@@ -186,7 +186,7 @@ fn refuse(error: BindError, resource_type: &ResourceType, rows: Rows) -> ApiErro
 fn allowed(attribute: &str, resource_type: &ResourceType) -> &'static str {
     if let Some(own) = resource_type.attributes().get(attribute) {
         return match own.kind {
-            AttributeKind::String { .. } => "a text",
+            AttributeKind::String { .. } => "a string",
             AttributeKind::Number { .. } => "a number, by order or equality",
             AttributeKind::Uuid => "a UUID, by equality",
             AttributeKind::Bool => "true or false, by equality",
@@ -201,7 +201,7 @@ fn allowed(attribute: &str, resource_type: &ResourceType) -> &'static str {
         "lifespan" => "a duration such as 30 min",
         "revision" => "a whole number",
         "id" => "the id of a resource",
-        "created_by_user_id" | "created_by_project_id" => "a text, by =, != or like",
-        _ => "a text or null",
+        "created_by_user_id" | "created_by_project_id" => "a string, by =, != or like",
+        _ => "a string or null",
     }
 }

@@ -437,7 +437,7 @@ fn the_measure_that_is_wrong_is_named_and_shown() {
     );
     check(
         r#"[{"timestamp": "soon", "value": 1}]"#,
-        "measure at index 0: \"soon\" is not a timestamp; allowed are ISO 8601",
+        "measure at index 0: \"soon\" is not a timestamp; expected ISO 8601",
     );
     check(
         r#"[{"timestamp": -5, "value": 1}]"#,

@@ -246,7 +246,7 @@ fn check_method(value: &Value, path: &Path<'_>) -> Checked<MethodSelection> {
             .and_then(|text| method::meant(text.trim_start_matches(['+', '-'])))
         {
             Some(meant) => invalid.explained(format!(
-                "did you mean {meant}? {} was sent; allowed is {allowed}",
+                "got {}; did you mean {meant}? expected {allowed}",
                 schema::shown(value)
             )),
             None => invalid,

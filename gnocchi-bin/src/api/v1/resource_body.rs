@@ -317,7 +317,7 @@ pub(super) fn attribute_value(
             let length = text.chars().count();
             let refuse = |message: String| {
                 let shown = schema::shown(value);
-                let explanation = format!("{shown} was sent, which has {length} characters");
+                let explanation = format!("got {shown}, which has {length} characters");
                 Err(path.invalid(message).explained(explanation))
             };
             if length < min_length as usize {
@@ -333,7 +333,7 @@ pub(super) fn attribute_value(
                 .as_f64()
                 .ok_or_else(|| path.invalid("expected Real").sent(value, "a number"))?;
             let refuse = |message: String| {
-                let explanation = format!("{} was sent", schema::shown(value));
+                let explanation = format!("got {}", schema::shown(value));
                 Err(path.invalid(message).explained(explanation))
             };
             if let Some(min) = min.filter(|min| number < min.value()) {

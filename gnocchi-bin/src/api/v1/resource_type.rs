@@ -169,10 +169,7 @@ pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribu
         invalid.explained(explanation)
     };
     let sent = |value: &Value, allowed: &str| {
-        refuse(format!(
-            "{} was sent; allowed is {allowed}",
-            schema::shown(value)
-        ))
+        refuse(format!("got {}; expected {allowed}", schema::shown(value)))
     };
     let definition = value
         .as_object()
@@ -180,7 +177,7 @@ pub(super) fn parse_attribute(value: &Value, path: &Path<'_>) -> Checked<Attribu
     let kind_name = match definition.get("type") {
         Some(Value::String(name)) => name.as_str(),
         Some(other) => return Err(sent(other, TYPES)),
-        None => return Err(refuse(format!("the type is missing; allowed is {TYPES}"))),
+        None => return Err(refuse(format!("the type is missing; expected {TYPES}"))),
     };
     let known: &[&str] = match kind_name {
         "string" => &["type", "required", "min_length", "max_length"],

@@ -1,4 +1,4 @@
-//! What was said of a token is believed for a while.
+//! A cache of validated tokens.
 
 use std::fmt;
 use std::sync::Arc;

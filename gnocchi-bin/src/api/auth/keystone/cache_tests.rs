@@ -60,7 +60,7 @@ async fn asked_twice(token: &str, left: i64, apart: Duration) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_are_believed_for_a_while() {
+async fn results_are_cached_for_a_while() {
     let seconds = Duration::from_secs;
     assert_eq!(asked_twice("good", 3600, seconds(299)).await, 1);
     assert_eq!(asked_twice("good", 3600, seconds(300)).await, 2);

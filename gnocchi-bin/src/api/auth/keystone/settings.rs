@@ -96,7 +96,7 @@ pub struct KeystoneSettings {
     pub connect_timeout: Duration,
     /// How often a request is sent again that got no answer.
     pub retries_max: u32,
-    /// How long what Keystone says of a token is believed; `None` asks every time.
+    /// How long a validated token is cached; `None` validates every time.
     pub cache: Option<Duration>,
     /// Roles of services whose requests may carry a user's token that has expired meanwhile.
     pub service_token_roles: Vec<String>,

@@ -53,10 +53,10 @@ pub(super) fn explanation(error: &ParseError, whole: &Item) -> String {
             None => return error.to_string(),
         },
         InvalidOperation::Window | InvalidOperation::NotAnOperand => {
-            format!("{} was sent", shown(found))
+            format!("got {}", shown(found))
         }
         InvalidOperation::Timespan => {
-            format!("{} was sent; allowed are {RESAMPLED_TO}", shown(found))
+            format!("got {}; expected {RESAMPLED_TO}", shown(found))
         }
         _ => return error.to_string(),
     };
@@ -104,11 +104,8 @@ fn unknown_operation(found: Option<&Item>) -> String {
     let known = format!("known operations: {}", names.join(", "));
     match found {
         Some(Item::Word(name)) => match nearest(name, names) {
-            Some(meant) => format!(
-                "{} was sent; did you mean '{meant}'? {known}",
-                shown_text(name)
-            ),
-            None => format!("{} was sent; {known}", shown_text(name)),
+            Some(meant) => format!("got {}; did you mean '{meant}'? {known}", shown_text(name)),
+            None => format!("got {}; {known}", shown_text(name)),
         },
         _ => format!("an operation begins with its name; {known}"),
     }
@@ -131,7 +128,7 @@ fn unknown_method(operation: Option<&str>, found: Option<&Item>) -> String {
         names.push("1pct to 99pct");
     }
     let known = format!(
-        "allowed are {}; rate:mean and the like take the differences between rows",
+        "expected {}; rate:mean and the like take the differences between rows",
         names.join(", ")
     );
     let meant = match found {
@@ -139,8 +136,8 @@ fn unknown_method(operation: Option<&str>, found: Option<&Item>) -> String {
         _ => None,
     };
     match meant.filter(|meant| is_known(meant)) {
-        Some(meant) => format!("{} was sent; did you mean '{meant}'? {known}", shown(found)),
-        None => format!("{} was sent; {known}", shown(found)),
+        Some(meant) => format!("got {}; did you mean '{meant}'? {known}", shown(found)),
+        None => format!("got {}; {known}", shown(found)),
     }
 }
 
@@ -174,7 +171,7 @@ mod tests {
         };
         check(
             "(resample foo 86400 (metric x mean))",
-            "(at [1]): \"foo\" was sent; allowed are mean, median, std, min, max, sum, var, count",
+            "(at [1]): got \"foo\"; expected mean, median, std, min, max, sum, var, count",
         );
         check(
             "(abs (resample avg 60 (metric x mean)))",
@@ -184,11 +181,11 @@ mod tests {
         check("(aggregate maximum (metric x mean))", "did you mean 'max'?");
         check(
             "(aggregate p95 (metric x mean))",
-            "\"p95\" was sent; allowed are mean",
+            "got \"p95\"; expected mean",
         );
         check(
             "(resampl mean 60 (metric x mean))",
-            "\"resampl\" was sent; did you mean 'resample'? known operations: metric, aggregate",
+            "got \"resampl\"; did you mean 'resample'? known operations: metric, aggregate",
         );
         check("((metric x mean) 2)", "an operation begins with its name");
         check(
@@ -197,11 +194,11 @@ mod tests {
         );
         check("(+ 1 2 3)", "it is written (+ LEFT RIGHT)");
         check("(abs 1 2)", "it is written (abs OPERATION)");
-        check("(rolling mean x (metric x mean))", "\"x\" was sent");
+        check("(rolling mean x (metric x mean))", "got \"x\"");
         check(
             "(resample mean month (metric x mean))",
-            "\"month\" was sent; allowed are seconds",
+            "got \"month\"; expected seconds",
         );
-        check("(+ soon 2)", "\"soon\" was sent");
+        check("(+ soon 2)", "got \"soon\"");
     }
 }

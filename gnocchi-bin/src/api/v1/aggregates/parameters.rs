@@ -90,7 +90,7 @@ impl Parameters {
 }
 
 fn was_sent(text: &str) -> String {
-    format!("{} was sent", shown_text(text))
+    format!("got {}", shown_text(text))
 }
 
 fn percent(text: &str) -> ApiResult<f64> {
@@ -101,7 +101,7 @@ fn percent(text: &str) -> ApiResult<f64> {
         .filter(|number: &f64| !number.is_nan());
     number.ok_or_else(|| {
         ApiError::argument("needed_overlap", "Must be a number")
-            .explained(format!("{}; allowed is a percentage", was_sent(text)))
+            .explained(format!("{}; expected a percentage", was_sent(text)))
     })
 }
 

@@ -63,7 +63,7 @@ pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {
 
 /// What can be computed across series.
 const ACROSS_SERIES: &str =
-    "allowed are mean, median, std, min, max, sum, var and count, each also as rate:mean and so on";
+    "expected mean, median, std, min, max, sum, var and count, each also as rate:mean and so on";
 
 /// How many metrics are explained one by one.
 const METRICS_EXPLAINED_MAX: usize = 10;
