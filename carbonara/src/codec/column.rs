@@ -119,7 +119,10 @@ fn put_sealed(out: &mut Vec<u8>, values: &[f64]) {
     }
     let mut scratch = Scratch::default();
     let mut narrow = Vec::new();
-    if let Some(integers) = integers.as_deref().filter(|all| all.iter().all(|&n| n >= 0)) {
+    if let Some(integers) = integers
+        .as_deref()
+        .filter(|all| all.iter().all(|&n| n >= 0))
+    {
         put_integers(&mut narrow, integers);
     }
     let floats = compress(values, &mut scratch).map(|bytes| (COMPRESSED, bytes));

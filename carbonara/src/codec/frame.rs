@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::Encoding;
 use super::bytes::{Reader, put_varint};
 use super::column::{
-    Content, compressed_bytes, fresh_bytes, put_column, put_compressed, skip_column, take_column, take_compressed,
+    Content, compressed_bytes, fresh_bytes, put_column, put_compressed, skip_column, take_column,
+    take_compressed,
 };
 use super::compression::{Scratch, compress, decompress};
 use super::envelope::{Envelope, Kind, Opened, open};

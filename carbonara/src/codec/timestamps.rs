@@ -2,7 +2,9 @@
 
 use super::Encoding;
 use super::bytes::{Reader, put_varint};
-use super::column::{compressed_bytes, put_compressed, put_unsigned, take_compressed, take_unsigned};
+use super::column::{
+    compressed_bytes, put_compressed, put_unsigned, take_compressed, take_unsigned,
+};
 use super::compression::{Scratch, compress, decompress};
 use super::error::Corruption;
 
