@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use carbonara::Timestamp;
 use criterion::{Criterion, Throughput};
-use gnocchi_server::api::ingest::influxdb::{self, Precision, WriteOptions};
-use gnocchi_server::api::ingest::prometheus::{Naming, decompress, map};
 use gnocchi_server::api::measures::Context;
+use gnocchi_server::ingest::influxdb::{self, Precision, WriteOptions};
+use gnocchi_server::ingest::prometheus::{Naming, decompress, map};
 use prost::Message;
 use support::shortest;
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use carbonara::{Series, Timestamp};
-use gnocchi_server::api::ingest::influxdb::{self, Name, Precision, WriteOptions};
-use gnocchi_server::api::ingest::{Arrival, Arrivals, Rejected, prometheus};
 use gnocchi_server::api::measures::Context;
+use gnocchi_server::ingest::influxdb::{self, Name, Precision, WriteOptions};
+use gnocchi_server::ingest::{Arrival, Arrivals, Rejected, prometheus};
 use prometheus::{LabelFault, Naming, TimeSeries, WriteRequest};
 use prost::Message;
 

@@ -6,6 +6,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`api`] | `router(state)`: the HTTP API, mountable anywhere; reads no file, binds no port, starts no task |
+//! | [`ingest`] | receivers: measures in the protocols of other systems |
 //! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
 //! | [`runtime`] | a configuration becomes a running server, and ends well |
 //! | [`outgoing`] | requests to other services: TLS and limits |
@@ -40,6 +41,7 @@ mod causes;
 pub mod cli;
 pub mod config;
 mod files;
+pub mod ingest;
 pub mod outgoing;
 mod plural;
 pub mod runtime;

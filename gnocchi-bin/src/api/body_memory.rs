@@ -11,7 +11,7 @@ use super::error::{ApiError, ApiResult};
 const HELD_BYTES_MAX: usize = 512 << 20;
 
 /// What is counted: a body shorter than a page costs nothing, because the buffers of its connection take as much.
-pub(super) const PAGE_BYTES: usize = 64 << 10;
+pub(crate) const PAGE_BYTES: usize = 64 << 10;
 
 /// Hands out the memory for bodies, to those first who asked first.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl BodyMemory {
     ///
     /// # Errors
     /// 503 when other bodies take too much for too long.
-    pub(super) async fn hold(&self, bytes: usize) -> ApiResult<Held> {
+    pub(crate) async fn hold(&self, bytes: usize) -> ApiResult<Held> {
         let busy = || {
             ApiError::busy(
                 "The bodies of other requests take all the memory that is set aside for them: try again later",

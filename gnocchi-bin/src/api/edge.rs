@@ -17,7 +17,8 @@ use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
 use super::v1::parameters;
-use super::{accept, address, cors, ingest, request_head};
+use super::{accept, address, cors, request_head};
+use crate::ingest;
 
 /// The name and version of this server; the root document has the version of the API, which clients compare.
 const SERVER_NAME: HeaderValue =

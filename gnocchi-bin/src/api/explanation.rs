@@ -118,7 +118,7 @@ pub(crate) fn spans(spans: impl Iterator<Item = Timespan>) -> String {
 }
 
 /// Says why a resource cannot be found or made under a name.
-pub(super) fn taken_name(name: &str) -> String {
+pub(crate) fn taken_name(name: &str) -> String {
     format!(
         "the id of {} is taken by another resource, which has another creator or was created by that id",
         shown_text(name)

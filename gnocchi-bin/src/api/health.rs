@@ -84,7 +84,7 @@ fn respond(settings: &HealthcheckSettings, findings: &[Finding], request: &Reque
 }
 
 /// Returns why the server should get no requests; empty when it should.
-pub(super) async fn reasons(state: &ApiState) -> Vec<&'static str> {
+pub(crate) async fn reasons(state: &ApiState) -> Vec<&'static str> {
     let findings = findings(state).await;
     findings.iter().map(|finding| finding.reason).collect()
 }

@@ -53,7 +53,6 @@
 //! | `storable` | texts that no back-end could keep, refused where they come in |
 //! | `filter/` | filters of resources, as JSON and as text |
 //! | `measures/` | measures from bytes to columns |
-//! | `ingest/` | measures in the protocols of other systems, and metrics that come into being with them |
 //! | `render/` | JSON and times as clients expect them |
 //! | `time_zone` | zones as clients name them |
 //! | `compression` | responses in gzip |
@@ -69,11 +68,11 @@
 mod accept;
 mod address;
 mod address_range;
-mod aside;
+pub(crate) mod aside;
 mod attempts;
 pub mod auth;
-mod body;
-mod body_memory;
+pub(crate) mod body;
+pub(crate) mod body_memory;
 mod body_pieces;
 pub(crate) mod client;
 mod compression;
@@ -81,29 +80,28 @@ mod conditions;
 mod cors;
 mod edge;
 pub mod error;
-mod error_body;
-mod explanation;
+pub(crate) mod error_body;
+pub(crate) mod explanation;
 mod filter;
-mod health;
-pub mod ingest;
+pub(crate) mod health;
 pub mod measures;
 mod page;
 mod paid;
 mod probes;
 mod python;
-mod query;
+pub(crate) mod query;
 pub mod render;
 mod request_head;
 mod request_id;
-mod routes;
+pub(crate) mod routes;
 pub mod schema;
 mod scrapes;
 pub mod settings;
-mod state;
-mod storable;
+pub(crate) mod state;
+pub(crate) mod storable;
 mod time_zone;
 mod trusted_proxies;
-mod v1;
+pub(crate) mod v1;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -117,6 +115,7 @@ pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
 pub use trusted_proxies::TrustedProxies;
 
+use crate::ingest;
 use error::ApiError;
 use routes::Routes;
 

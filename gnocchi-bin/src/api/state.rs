@@ -65,7 +65,7 @@ impl ApiState {
         }
     }
 
-    pub(super) fn rejections_logged(&self) -> &LogLimit {
+    pub(crate) fn rejections_logged(&self) -> &LogLimit {
         &self.inner.rejections_logged
     }
 

@@ -20,7 +20,7 @@ use gnocchi_core::model::MetricId;
 
 use super::schema::Invalid;
 
-pub(super) use number::Number;
+pub(crate) use number::Number;
 use tokens::quote_bare_tokens;
 
 /// What a parser needs to know beside the body.
@@ -160,7 +160,7 @@ const COLUMN_SLACK_MAX: usize = 64;
 
 /// Timestamps and values in the order of the body.
 #[derive(Debug, Default)]
-pub(in crate::api) struct Columns {
+pub(crate) struct Columns {
     timestamps_ns: Vec<i64>,
     values: Vec<f64>,
 }
@@ -173,13 +173,13 @@ impl Columns {
         }
     }
 
-    pub(in crate::api) fn push(&mut self, timestamp: Timestamp, value: f64) {
+    pub(crate) fn push(&mut self, timestamp: Timestamp, value: f64) {
         self.timestamps_ns.push(timestamp.as_nanosecond());
         self.values.push(value);
     }
 
     /// Returns the number of points.
-    pub(in crate::api) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
 
@@ -191,7 +191,7 @@ impl Columns {
         }
     }
 
-    pub(in crate::api) fn into_series(self) -> Series {
+    pub(crate) fn into_series(self) -> Series {
         Series::from_points(self.timestamps_ns, self.values)
             .expect("every push adds to both columns, and a `Timestamp` is not before the epoch")
     }

@@ -18,7 +18,7 @@ const MANTISSA_DIGITS_MAX: usize = 19;
 
 /// A number as it is written: `mantissa` times ten to the power of `exponent`.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) struct Number<'a> {
+pub(crate) struct Number<'a> {
     text: &'a [u8],
     negative: bool,
     mantissa: u64,
@@ -29,7 +29,7 @@ pub(in crate::api) struct Number<'a> {
 
 impl<'a> Number<'a> {
     /// Reads the number that `bytes` begin with and returns it with its length; `None` when JSON writes no number like that.
-    pub(in crate::api) fn scan(bytes: &'a [u8]) -> Option<(Self, usize)> {
+    pub(crate) fn scan(bytes: &'a [u8]) -> Option<(Self, usize)> {
         let mut at = 0;
         let negative = bytes.first() == Some(&b'-');
         at += usize::from(negative);
@@ -75,7 +75,7 @@ impl<'a> Number<'a> {
     }
 
     /// Returns the nearest double; `None` when there is no finite one.
-    pub(in crate::api) fn to_f64(self) -> Option<f64> {
+    pub(crate) fn to_f64(self) -> Option<f64> {
         // Why is this exact? Both numbers are doubles without rounding, so one multiplication or division rounds once, and
         // that is the definition of the nearest double. Other numbers take the long way of the standard library.
         if self.is_complete && self.mantissa <= EXACT_INTEGER_MAX {

@@ -7,11 +7,11 @@ use super::measures::{append, parse};
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
 use crate::api::error::ApiResult;
-use crate::api::ingest::{Missing, NamedBatch, OnDemand, require_posts, unknown};
 use crate::api::measures::{self, BodyError};
 use crate::api::query::Query;
 use crate::api::schema::Path;
 use crate::api::state::ApiState;
+use crate::ingest::{Missing, NamedBatch, OnDemand, require_posts, unknown};
 
 /// `POST /v1/batch/metrics/measures`
 pub(super) async fn by_metric(

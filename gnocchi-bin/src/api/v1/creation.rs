@@ -16,13 +16,13 @@ use crate::api::state::ApiState;
 
 /// A metric as a client describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::api) struct MetricDescription {
-    pub(in crate::api) archive_policy_name: Option<String>,
-    pub(in crate::api) resource: Option<ResourceAddress>,
+pub(crate) struct MetricDescription {
+    pub(crate) archive_policy_name: Option<String>,
+    pub(crate) resource: Option<ResourceAddress>,
     /// The id of the resource as the client wrote it.
-    pub(in crate::api) original_resource_id: Option<String>,
-    pub(in crate::api) name: Option<String>,
-    pub(in crate::api) unit: Option<String>,
+    pub(crate) original_resource_id: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) unit: Option<String>,
 }
 
 impl MetricDescription {
@@ -57,7 +57,7 @@ pub(super) fn resource_address(
 
 /// Makes metrics of descriptions, for one caller and one request.
 #[derive(Debug)]
-pub(in crate::api) struct MetricMaker<'a> {
+pub(crate) struct MetricMaker<'a> {
     state: &'a ApiState,
     caller: &'a Caller,
     /// Read when the first description names no archive policy.
@@ -72,7 +72,7 @@ const MADE_PER_TURN: usize = 64;
 ///
 /// # Errors
 /// 413 when they are too many.
-pub(in crate::api) fn check_new_metrics(state: &ApiState, number: usize) -> ApiResult<()> {
+pub(crate) fn check_new_metrics(state: &ApiState, number: usize) -> ApiResult<()> {
     let limit = state.settings().new_metrics_max;
     if number <= limit {
         return Ok(());
@@ -86,7 +86,7 @@ pub(in crate::api) fn check_new_metrics(state: &ApiState, number: usize) -> ApiR
 }
 
 impl<'a> MetricMaker<'a> {
-    pub(in crate::api) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
+    pub(crate) fn new(state: &'a ApiState, caller: &'a Caller) -> Self {
         Self {
             state,
             caller,
@@ -96,10 +96,7 @@ impl<'a> MetricMaker<'a> {
     }
 
     /// Checks that the caller may create a metric, and chooses its archive policy.
-    pub(in crate::api) async fn make(
-        &mut self,
-        description: MetricDescription,
-    ) -> ApiResult<NewMetric> {
+    pub(crate) async fn make(&mut self, description: MetricDescription) -> ApiResult<NewMetric> {
         self.made += 1;
         if self.made.is_multiple_of(MADE_PER_TURN) {
             tokio::task::yield_now().await;

@@ -20,7 +20,6 @@ use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, Grounds, require_on_metric};
 use crate::api::body::{Body, RequestBody};
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::ingest::{self, Exceeded};
 use crate::api::measures::{self, BodyError, Context};
 use crate::api::paid::Paid;
 use crate::api::query::Query;
@@ -28,6 +27,7 @@ use crate::api::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
 use crate::api::time_zone::{not_local, time_zone};
 use crate::api::{explanation, timespan};
+use crate::ingest::{self, Exceeded};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 256 << 10;

@@ -6,7 +6,7 @@ mod archive_policy_rule;
 mod attachment;
 mod batch;
 mod capabilities;
-pub(super) mod creation;
+pub(crate) mod creation;
 mod deletion;
 mod measures;
 mod metric;
@@ -18,9 +18,9 @@ mod openapi_schemas;
 mod operations;
 pub(super) mod parameters;
 mod resource;
-pub(super) mod resource_body;
+pub(crate) mod resource_body;
 mod resource_metric;
-pub(super) mod resource_type;
+pub(crate) mod resource_type;
 mod resource_type_patch;
 mod root;
 mod search;
@@ -205,7 +205,7 @@ fn created(location: String, body: &impl Serialize) -> Response {
 }
 
 /// Answers that measures were taken.
-pub(super) fn accepted() -> Response {
+pub(crate) fn accepted() -> Response {
     json_bytes(StatusCode::ACCEPTED, Vec::new())
 }
 

@@ -296,7 +296,7 @@ fn timestamp(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestam
     })
 }
 
-pub(in crate::api) fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
+pub(crate) fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
     let nanosecond = timestamp.as_nanosecond();
     Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND)
         .unwrap_or(timestamp)

@@ -17,7 +17,7 @@ use crate::api::schema::{self, Checked, Object, Path, name_up_to};
 use crate::api::state::ApiState;
 
 /// The longest name, in characters.
-pub(in crate::api) const NAME_CHARACTERS_MAX: usize = 255;
+pub(crate) const NAME_CHARACTERS_MAX: usize = 255;
 
 /// How long a text may be when the type doesn't say.
 const STRING_LENGTH_MAX: u32 = 256;

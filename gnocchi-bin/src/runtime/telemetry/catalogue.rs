@@ -8,7 +8,7 @@ use metrics::{
     Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::api::ingest::Reason;
+use crate::ingest::Reason;
 
 /// What a metric is, as the text format of Prometheus tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,21 +10,21 @@ use gnocchi_core::policy::Caller;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-use super::mapping::{LABEL_CHARACTERS_MAX, Mapped, MappingError, Naming, Origin, map};
-use super::snappy::{self, SnappyError};
+use super::map::{LABEL_CHARACTERS_MAX, Mapped, MappingError, Naming, Origin, map};
+use super::parse::{self, SnappyError};
 use crate::api::aside::{self, Length};
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
 use crate::api::body_memory;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::ingest::named::{Destination, NamedBatch};
-use crate::api::ingest::outcome::Outcome;
-use crate::api::ingest::receiver::Receiver;
-use crate::api::ingest::resource_kind::ResourceKind;
-use crate::api::ingest::{Rejected, context, too_many};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;
+use crate::ingest::named::{Destination, NamedBatch};
+use crate::ingest::outcome::Outcome;
+use crate::ingest::receiver::Receiver;
+use crate::ingest::resource_kind::ResourceKind;
+use crate::ingest::{Rejected, context, too_many};
 
 /// The type of all resources that send in this protocol.
 const RESOURCE_TYPE: &str = "prometheus";
@@ -39,7 +39,7 @@ const VERSION_2: &str = "io.prometheus.write.v2.Request";
 const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
 
 /// Adds the routes of this protocol.
-pub(in crate::api::ingest) fn routes(routes: Routes) -> Routes {
+pub(in crate::ingest) fn routes(routes: Routes) -> Routes {
     routes
         .add("/v1/prometheus/write", post(write_by_name))
         .add("/api/v1/write", post(write_by_labels))
@@ -123,7 +123,7 @@ async fn parse(
     let body = body.coded_as(CODING).bytes().await?;
     let bytes_max = state.settings().body_bytes_max;
     let refuse = move |error| refuse_body(error, bytes_max);
-    let length = snappy::length(&body, bytes_max).map_err(refuse)?;
+    let length = parse::length(&body, bytes_max).map_err(refuse)?;
     let memory = state.body_memory();
     let held = match length {
         ..=body_memory::PAGE_BYTES => None,
@@ -132,7 +132,7 @@ async fn parse(
     let context = context(state);
     let creator = caller.creator.clone();
     let parsed = aside::work(Length::of(length, PARSED_AT_ONCE_BYTES), move || {
-        let message = snappy::decompress(&body, bytes_max).map_err(refuse)?;
+        let message = parse::decompress(&body, bytes_max).map_err(refuse)?;
         drop(body);
         let mapped = map(&message, naming, context).map_err(|error| match error {
             MappingError::Wire(error) => ApiError::malformed_body(error.to_string()),

@@ -13,11 +13,11 @@ use gnocchi_core::policy::{Action, Properties};
 use super::{Receiver, Work};
 use crate::api::auth::{require, require_on_resource};
 use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::ingest::Reason;
-use crate::api::ingest::named::{Destination, Named};
-use crate::api::ingest::resource_kind::check_attributes;
 use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
 use crate::api::v1::resource_body::whole_microseconds;
+use crate::ingest::Reason;
+use crate::ingest::named::{Destination, Named};
+use crate::ingest::resource_kind::check_attributes;
 
 /// How many resources are created at the same time: a back-end that writes one log for all makes them durable together.
 const CREATED_AT_ONCE: usize = 16;

@@ -8,15 +8,15 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::statement::{Statement, statement};
+use super::super::parse::{Statement, statement};
 use crate::api::auth::{Authenticated, require};
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult, Detail};
-use crate::api::ingest::resource_kind::create_type;
 use crate::api::query::Query;
 use crate::api::state::ApiState;
 use crate::api::v1::resource_type::NAME_CHARACTERS_MAX;
 use crate::api::{render, storable};
+use crate::ingest::resource_kind::create_type;
 
 /// The longest form with a statement, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;

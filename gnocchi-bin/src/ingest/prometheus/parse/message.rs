@@ -24,7 +24,7 @@ pub struct TimeSeries<'a> {
     /// What is wrong with the labels.
     pub fault: Option<LabelFault>,
     /// The message of the series, from which it can be read again.
-    pub(super) message: &'a [u8],
+    pub(in crate::ingest::prometheus) message: &'a [u8],
 }
 
 /// Why the labels of a series name no series.
@@ -131,7 +131,9 @@ impl<'a> TimeSeries<'a> {
     }
 
     /// Returns the labels of the series that has this message.
-    pub(super) fn labels_of(message: &'a [u8]) -> Result<Vec<Label<'a>>, WireError> {
+    pub(in crate::ingest::prometheus) fn labels_of(
+        message: &'a [u8],
+    ) -> Result<Vec<Label<'a>>, WireError> {
         let mut series = Self::default();
         series.read(message, usize::MAX)?;
         Ok(series.labels)

@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_explained_to_senders() {
-        let text = include_str!("../../../../docs/sending-data.md");
+        let text = include_str!("../../../docs/sending-data.md");
         let reasons = Reason::OF_RECEIVERS
             .into_iter()
             .chain(RejectReason::ALL.map(Reason::Store));

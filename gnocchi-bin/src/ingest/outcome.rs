@@ -71,7 +71,7 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ingest::Reason;
+    use crate::ingest::Reason;
 
     #[test]
     fn what_happens_by_design_is_no_failure() {

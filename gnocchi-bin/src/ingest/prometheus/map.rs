@@ -7,12 +7,11 @@ use carbonara::{TimeError, Timestamp};
 use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ORIGINAL_ID_CHARACTERS_MAX, is_storable};
 use gnocchi_core::text::epoch::{EpochUnit, WrongUnit};
 
-use super::message::{Label, LabelFault, Sample, TimeSeries, WriteRequest};
-use super::wire::WireError;
-use crate::api::ingest::collector::Collector;
-use crate::api::ingest::identity::{Name, Room, push_text, push_value};
-use crate::api::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
+use super::parse::{Label, LabelFault, Sample, TimeSeries, WireError, WriteRequest};
 use crate::api::measures::Context;
+use crate::ingest::collector::Collector;
+use crate::ingest::identity::{Name, Room, push_text, push_value};
+use crate::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
 
 const NAME: &str = "__name__";
 const JOB: &str = "job";
@@ -334,5 +333,5 @@ fn describe(labels: &[Label<'_>]) -> String {
 }
 
 #[cfg(test)]
-#[path = "mapping_tests.rs"]
+#[path = "map_tests.rs"]
 mod tests;

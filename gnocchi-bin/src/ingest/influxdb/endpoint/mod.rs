@@ -1,5 +1,9 @@
 //! The routes of this protocol, and how senders recognise a server.
 
+mod credentials;
+mod query;
+mod write;
+
 use axum::extract::State;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -8,7 +12,6 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
-use super::{credentials, query_endpoint, write_endpoint};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
@@ -20,23 +23,20 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-influxdb-version")
 const VERSION: &str = concat!("Gnocchi ", env!("CARGO_PKG_VERSION"));
 
 /// Adds the routes of this protocol.
-pub(in crate::api::ingest) fn routes(routes: Routes) -> Routes {
+pub(in crate::ingest) fn routes(routes: Routes) -> Routes {
     let with_credentials =
         |methods: MethodRouter<ApiState>| methods.layer(from_fn(credentials::translate));
-    let query = get(query_endpoint::ask).post(query_endpoint::execute);
+    let query = get(query::ask).post(query::execute);
     routes
         .add("/v1/influxdb/ping", get(ping))
         // Some clients forget the path of the server when they look whether it is there.
         .add("/ping", get(ping))
         .add("/v1/influxdb/health", get(health))
         .add("/v1/influxdb/query", with_credentials(query))
-        .add(
-            "/v1/influxdb/write",
-            with_credentials(post(write_endpoint::write)),
-        )
+        .add("/v1/influxdb/write", with_credentials(post(write::write)))
         .add(
             "/v1/influxdb/api/v2/write",
-            with_credentials(post(write_endpoint::write_to_bucket)),
+            with_credentials(post(write::write_to_bucket)),
         )
 }
 

@@ -7,15 +7,11 @@ use carbonara::{TimeError, Timestamp};
 use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ResourceId, ResourceIdError, is_storable};
 use gnocchi_core::text::epoch::WrongUnit;
 
-use super::diagnosis::{Diagnosis, diagnose};
-use super::line::{self, Line};
-use super::lines::{Lines, Piece};
-use super::name::Name;
-use super::precision::Precision;
-use crate::api::ingest::collector::Collector;
-use crate::api::ingest::identity::{self, Room, push_text, push_value};
-use crate::api::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
+use super::parse::{self, Diagnosis, Line, Lines, Name, Piece, Precision, diagnose};
 use crate::api::measures::Context;
+use crate::ingest::collector::Collector;
+use crate::ingest::identity::{self, Room, push_text, push_value};
+use crate::ingest::{Arrivals, Exceeded, Reason, Rejected, shortened};
 
 /// How many fields of a series are compared one by one. The names of further ones are put together and looked up, since lines may
 /// have any number of fields, in any order.
@@ -260,7 +256,7 @@ impl<'a> Reader<'a> {
             return Err(Exceeded::Metrics.into());
         }
         let (measurement, tags) =
-            line::series(&mut &*written).map_err(|_| LineFault::Unparsable(diagnose(written)))?;
+            parse::series(&mut &*written).map_err(|_| LineFault::Unparsable(diagnose(written)))?;
         let mut tags: Vec<(Cow<'_, str>, Cow<'_, str>)> = tags
             .into_iter()
             .map(|(name, value)| (name.text(), value.text()))
@@ -344,5 +340,5 @@ impl<'a> Series<'a> {
 }
 
 #[cfg(test)]
-#[path = "write_tests.rs"]
+#[path = "map_tests.rs"]
 mod tests;

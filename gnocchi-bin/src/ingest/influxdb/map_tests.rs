@@ -3,7 +3,7 @@ use std::fmt::Write;
 use carbonara::{Series, Timestamp};
 use proptest::prelude::*;
 
-use super::super::diagnosis::Cause;
+use super::super::parse::Cause;
 use super::*;
 
 fn options(resource_tag: &str) -> WriteOptions<'_> {

@@ -8,19 +8,19 @@ use gnocchi_core::policy::Caller;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::json;
 
-use super::precision::Precision;
-use super::write::{self, LineError, LineFault, WriteOptions};
+use super::super::map::{self, LineError, LineFault, WriteOptions};
+use super::super::parse::Precision;
 use crate::api::aside::{self, Length};
 use crate::api::auth::Authenticated;
 use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
-use crate::api::ingest::named::{Destination, NamedBatch};
-use crate::api::ingest::outcome::Outcome;
-use crate::api::ingest::receiver::Receiver;
-use crate::api::ingest::resource_kind::ResourceKind;
-use crate::api::ingest::{Arrivals, Rejected, context, too_many};
 use crate::api::query::Query;
 use crate::api::state::ApiState;
+use crate::ingest::named::{Destination, NamedBatch};
+use crate::ingest::outcome::Outcome;
+use crate::ingest::receiver::Receiver;
+use crate::ingest::resource_kind::ResourceKind;
+use crate::ingest::{Arrivals, Rejected, context, too_many};
 
 /// The header that names the tag with the id of the resource.
 const RESOURCE_TAG_HEADER: HeaderName =
@@ -129,7 +129,7 @@ async fn parse(
             precision,
             context,
         };
-        let written = write::parse(&body, options);
+        let written = map::parse(&body, options);
         let written = written.map_err(|exceeded| too_many(exceeded, context))?;
         let batch = name_resources(written.arrivals, creator.as_deref())?;
         Ok((batch, written.rejected.map(ApiError::from)))

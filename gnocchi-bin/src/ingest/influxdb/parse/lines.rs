@@ -8,7 +8,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The lines of a body that are neither blank nor comments, one after the other.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
+pub(in crate::ingest::influxdb) struct Lines<'a> {
     body: &'a [u8],
     /// What is known to be text and not read yet.
     text: &'a str,
@@ -22,7 +22,7 @@ pub(super) struct Lines<'a> {
 
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(in crate::ingest::influxdb) enum Piece<'a> {
     /// It was read.
     Line {
         /// All of it.
@@ -40,7 +40,7 @@ pub(super) enum Piece<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn of(body: &'a [u8]) -> Self {
+    pub(in crate::ingest::influxdb) fn of(body: &'a [u8]) -> Self {
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         Self {
             body,
@@ -52,7 +52,10 @@ impl<'a> Lines<'a> {
     }
 
     /// Reads the next line, and puts its fields that are no strings in place of what is in `fields`.
-    pub(super) fn next(&mut self, fields: &mut Vec<(Name<'a>, f64)>) -> Option<Piece<'a>> {
+    pub(in crate::ingest::influxdb) fn next(
+        &mut self,
+        fields: &mut Vec<(Name<'a>, f64)>,
+    ) -> Option<Piece<'a>> {
         loop {
             if self.text.is_empty() {
                 if self.rest.is_empty() {
@@ -83,7 +86,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Returns the number of the line that was read last, counted from one.
-    pub(super) fn number(&mut self) -> usize {
+    pub(in crate::ingest::influxdb) fn number(&mut self) -> usize {
         let (position, number) = self.counted;
         let lines = self.body[position..self.start].split(|byte| *byte == b'\n');
         self.counted = (self.start, number + lines.count() - 1);

@@ -7,7 +7,7 @@ use winnow::ascii::{space0, space1};
 
 use super::name::{key, measurement, string};
 use super::value::value;
-use crate::api::ingest::shortened;
+use crate::ingest::shortened;
 
 /// What is wrong with a line, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl fmt::Display for Diagnosis {
 }
 
 /// Finds out why a line cannot be read. It may be the beginning of all that follows.
-pub(super) fn diagnose(line: &str) -> Diagnosis {
+pub(in crate::ingest::influxdb) fn diagnose(line: &str) -> Diagnosis {
     let mut rest = line;
     let cause = cause(&mut rest);
     Diagnosis {

@@ -9,16 +9,20 @@
 //! out, counted by reason in `gnocchi_measures_rejected_total`, and named in the log and in the response, which is 400; the rest
 //! is stored. Only what the protocol or the mapping means to happen is no failure: stale markers, and at
 //! `/v1/prometheus/write` series that share a name.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `parse/` | bytes become series |
+//! | `map` | series become measures of metrics |
+//! | `endpoint` | routes and handlers |
 
 mod endpoint;
-mod mapping;
-mod message;
-mod snappy;
-mod wire;
+mod map;
+mod parse;
 
-pub use mapping::{Mapped, MappingError, Naming, Origin, SeriesError, map};
-pub use message::{Label, LabelFault, Sample, TimeSeries, WriteRequest};
-pub use snappy::{SnappyError, decompress};
-pub use wire::WireError;
+pub use map::{Mapped, MappingError, Naming, Origin, SeriesError, map};
+pub use parse::{
+    Label, LabelFault, Sample, SnappyError, TimeSeries, WireError, WriteRequest, decompress,
+};
 
 pub(super) use endpoint::routes;

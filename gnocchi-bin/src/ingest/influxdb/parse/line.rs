@@ -76,7 +76,7 @@ pub fn line<'a>(
 ///
 /// # Errors
 /// When they are none, which does not happen for the series of a [`Line`].
-pub(super) fn series<'a>(
+pub(in crate::ingest::influxdb) fn series<'a>(
     input: &mut &'a str,
 ) -> Result<(Name<'a>, Vec<(Name<'a>, Name<'a>)>), EmptyError> {
     let tag = (',', key, '=', key).map(|(_, name, _, value)| (name, value));

@@ -31,7 +31,10 @@ impl std::error::Error for SnappyError {}
 /// # Errors
 /// [`SnappyError::TooLong`] when that is more than `bytes_max`, [`SnappyError::Malformed`] when it does not say, or more than so
 /// few bytes can become.
-pub(super) fn length(block: &[u8], bytes_max: usize) -> Result<usize, SnappyError> {
+pub(in crate::ingest::prometheus) fn length(
+    block: &[u8],
+    bytes_max: usize,
+) -> Result<usize, SnappyError> {
     if block.is_empty() {
         return Err(SnappyError::Malformed("the body is empty".to_owned()));
     }

@@ -32,18 +32,18 @@ pub(crate) use named::NamedBatch;
 pub(crate) use on_demand::{Missing, OnDemand, require_posts, unknown};
 pub use rejected::{First, Reason, Rejected};
 
-use super::error::ApiError;
-use super::measures::Context;
-use super::routes::Routes;
-use super::state::ApiState;
+use crate::api::error::ApiError;
+use crate::api::measures::Context;
+use crate::api::routes::Routes;
+use crate::api::state::ApiState;
 
 /// Returns the routes. Their answers have no body, so they are for clients that take anything.
-pub(super) fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     prometheus::routes(influxdb::routes(Routes::new()))
 }
 
 /// Returns whether a path is one that other systems send to, whether there is a route or not.
-pub(super) fn is_for_senders(path: &str) -> bool {
+pub(crate) fn is_for_senders(path: &str) -> bool {
     ["/v1/influxdb/", "/v1/prometheus/", "/api/"]
         .iter()
         .any(|prefix| path.starts_with(prefix))
@@ -53,7 +53,7 @@ pub(super) fn is_for_senders(path: &str) -> bool {
 const REPEATED_CHARACTERS_MAX: usize = 300;
 
 /// Returns what parsers need to know beside the body.
-pub(super) fn context(state: &ApiState) -> Context {
+pub(crate) fn context(state: &ApiState) -> Context {
     Context {
         now: state.gnocchi().clock().now(),
         points_max: state.settings().points_max,
@@ -62,7 +62,7 @@ pub(super) fn context(state: &ApiState) -> Context {
 }
 
 /// Says that a request holds too much.
-pub(super) fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
+pub(crate) fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
     let (things, limit) = match exceeded {
         Exceeded::Points => ("points", context.points_max),
         Exceeded::Metrics => ("metrics", context.metrics_max),

@@ -23,7 +23,7 @@ pub enum Precision {
 
 impl Precision {
     /// What may be sent, for people.
-    pub(super) const NAMES: &str = "n, ns, u, us, ms, s, m, h";
+    pub(in crate::ingest::influxdb) const NAMES: &str = "n, ns, u, us, ms, s, m, h";
 
     /// Finds a unit by a name that clients of any version use.
     #[must_use]
@@ -40,7 +40,7 @@ impl Precision {
     }
 
     /// Returns what is wrong with a number of units that was probably meant in another unit.
-    pub(super) fn wrong_unit(self, units: i64) -> Option<WrongUnit> {
+    pub(in crate::ingest::influxdb) fn wrong_unit(self, units: i64) -> Option<WrongUnit> {
         let unit = match self {
             Self::Nanosecond => EpochUnit::Nanosecond,
             Self::Microsecond => EpochUnit::Microsecond,
@@ -56,7 +56,7 @@ impl Precision {
         WrongUnit::of(units as f64, unit)
     }
 
-    pub(super) fn timestamp(self, units: i64) -> Result<Timestamp, TimeError> {
+    pub(in crate::ingest::influxdb) fn timestamp(self, units: i64) -> Result<Timestamp, TimeError> {
         let nanoseconds = match self {
             Self::Nanosecond => 1,
             Self::Microsecond => 1_000,
