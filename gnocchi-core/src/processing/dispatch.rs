@@ -58,7 +58,7 @@ impl Dispatch {
     }
 
     /// Starts turns as far as tasks are free.
-    pub(super) fn start_turns(&mut self, processor: &Processor) {
+    pub(super) fn start_turns(&mut self, processor: &Arc<Processor>) {
         let mut passed = Vec::new();
         while self.running.len() < self.tasks_max {
             let Some(sack) = self.waiting.pop_front() else {
@@ -69,7 +69,7 @@ impl Dispatch {
                 continue;
             }
             self.queued.remove(&sack);
-            let (processor, failures) = (processor.clone(), Arc::clone(&self.failures));
+            let (processor, failures) = (Arc::clone(processor), Arc::clone(&self.failures));
             let task = self
                 .running
                 .spawn(async move { turn(&processor, sack, &failures).await });

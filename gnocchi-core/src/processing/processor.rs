@@ -28,12 +28,7 @@ const REJECTIONS_LOGGED_AT_ONCE: u32 = 5;
 const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Folds the measures of the sacks that this process owns.
-#[derive(Clone)]
 pub(crate) struct Processor {
-    shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
     pub(crate) incoming: Arc<dyn IncomingDriver>,
     pub(crate) storage: Arc<dyn StorageDriver>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
@@ -65,14 +60,6 @@ impl fmt::Debug for Processor {
     }
 }
 
-impl std::ops::Deref for Processor {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
 impl Processor {
     pub(crate) fn new(
         drivers: &Drivers,
@@ -80,7 +67,7 @@ impl Processor {
         settings: &Settings,
     ) -> Self {
         let sacks = drivers.incoming.sacks();
-        let shared = Shared {
+        Self {
             incoming: Arc::clone(&drivers.incoming),
             storage: Arc::clone(&drivers.storage),
             coordinator: Arc::clone(&drivers.coordinator),
@@ -93,9 +80,6 @@ impl Processor {
             slots: sacks.sacks().map(|_| Mutex::new(None)).collect(),
             leases: SyncMutex::default(),
             deletions: Notify::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The processing worker of this process: which sacks are its own, and when they are looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -30,7 +31,7 @@ const PERIOD_MIN: Duration = Duration::from_millis(10);
 impl Processor {
     /// Works until `shutdown`: on notification, and on every owned sack from time to time. Then finishes the turns in hand,
     /// gives the leases back and leaves the group.
-    pub(crate) async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn run(self: &Arc<Self>, shutdown: CancellationToken) -> Result<(), Error> {
         self.join().await?;
         let mut dispatch = Dispatch::new(self.settings.workers);
         let mut owned = self.owned().await?;

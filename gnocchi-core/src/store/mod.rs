@@ -110,7 +110,7 @@ pub(crate) struct Inner {
     pub(crate) drivers: Drivers,
     pub(crate) settings: Settings,
     pub(crate) directory: Arc<MetricDirectory>,
-    pub(crate) processor: Processor,
+    pub(crate) processor: Arc<Processor>,
     pub(crate) ahead_log: AheadLog,
     queries: Arc<Pool>,
 }
@@ -128,7 +128,7 @@ impl Gnocchi {
     #[must_use]
     pub fn new(drivers: Drivers, settings: Settings) -> Self {
         let directory = Arc::new(MetricDirectory::new(Arc::clone(&drivers.indexer)));
-        let processor = Processor::new(&drivers, Arc::clone(&directory), &settings);
+        let processor = Arc::new(Processor::new(&drivers, Arc::clone(&directory), &settings));
         let queries = Arc::new(Pool::new(settings.query_limits));
         Self {
             budget: None,
