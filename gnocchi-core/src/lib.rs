@@ -61,6 +61,7 @@ mod intake;
 pub mod log_limit;
 pub mod memory;
 pub mod model;
+pub mod pending;
 pub mod policy;
 mod processing;
 pub mod query;

@@ -28,7 +28,7 @@ pub type MeasuresBySack = Vec<(Sack, Vec<(MetricId, Arc<Series>)>)>;
 
 /// Pending measures by sack and metric, in order of receipt.
 ///
-/// It is the whole of [`MemoryIncoming`](super::MemoryIncoming), and the index of a driver that keeps a log elsewhere: such a driver
+/// It is the whole of [`MemoryIncoming`](crate::memory::MemoryIncoming), and the index of a driver that keeps a log elsewhere: such a driver
 /// writes an append to its log under a sequence number, [inserts](Self::insert) it here, and deletes from the log what is
 /// [finished](Self::take_finished) since.
 ///
@@ -37,7 +37,7 @@ pub type MeasuresBySack = Vec<(Sack, Vec<(MetricId, Arc<Series>)>)>;
 pub struct PendingIndex {
     sacks: SackCount,
     queues: Vec<Mutex<SackQueue>>,
-    progress: Mutex<Progress>,
+    progress: Mutex<AppendProgress>,
     metrics: AtomicUsize,
     batches: AtomicUsize,
     points: AtomicUsize,
@@ -74,7 +74,7 @@ pub struct Finished {
 }
 
 #[derive(Debug, Default)]
-struct Progress {
+struct AppendProgress {
     /// For each sequence number the number of sacks that still hold something of it.
     outstanding: BTreeMap<u64, usize>,
     finished: Vec<u64>,

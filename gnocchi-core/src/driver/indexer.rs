@@ -7,9 +7,9 @@ use carbonara::Timestamp;
 
 use crate::error::IndexerError;
 use crate::model::{
-    ArchivePolicy, ArchivePolicyRule, Glob, Metric, MetricId, MetricStatus, NewMetric, NewResource,
-    Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, Resource, ResourceId, ResourceType,
-    ResourceTypeChange, ResourceUpdate, SeenResource,
+    ArchivePolicy, ArchivePolicyRule, CURRENT_REVISION, Glob, Metric, MetricId, MetricStatus,
+    NewMetric, NewResource, Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, Resource, ResourceId,
+    ResourceType, ResourceTypeChange, ResourceUpdate, SeenResource, SortKey,
 };
 use crate::policy::{Visibility, VisibleMetrics, VisibleResources};
 use crate::search::Condition;
@@ -70,6 +70,71 @@ impl ResourceQuery {
             history: false,
             metric_names: None,
             page: Page::first(usize::MAX),
+        }
+    }
+
+    /// Returns the ordering of the listing, which is total.
+    #[must_use]
+    pub fn order(&self) -> Vec<SortKey> {
+        let unique: &[&str] = if self.history {
+            &["id", "revision"]
+        } else {
+            &["id"]
+        };
+        self.page
+            .total_order(&["revision_start", "started_at"], unique)
+    }
+
+    /// Returns the marker of an item of this listing: an id, in history `id@revision`.
+    #[must_use]
+    pub fn marker_of(&self, resource: &Resource) -> String {
+        if self.history {
+            resource.revision_id()
+        } else {
+            resource.id.to_string()
+        }
+    }
+
+    /// Returns the id and the revision that a marker of this listing names, `None` for the current revision.
+    ///
+    /// # Errors
+    /// [`IndexerError::InvalidMarker`].
+    pub fn parse_marker(&self, marker: &str) -> Result<(ResourceId, Option<i64>), IndexerError> {
+        let parse = || {
+            if !self.history {
+                return Some((marker.parse().ok()?, None));
+            }
+            let (id, revision) = marker.split_once('@')?;
+            let revision: i64 = revision.parse().ok()?;
+            let past = (revision != CURRENT_REVISION).then_some(revision);
+            Some((id.parse().ok()?, past))
+        };
+        parse().ok_or_else(|| IndexerError::InvalidMarker {
+            marker: marker.to_owned(),
+        })
+    }
+
+    /// Checks that this listing can be sorted as it asks; `resource_type` is its type.
+    ///
+    /// # Errors
+    /// [`IndexerError::InvalidSortKey`].
+    pub fn check_sort_keys(&self, resource_type: &ResourceType) -> Result<(), IndexerError> {
+        let of_revisions: &[&str] = if self.history {
+            &REVISION_SORT_KEYS
+        } else {
+            &[]
+        };
+        let is_known = |key: &str| {
+            RESOURCE_SORT_KEYS.contains(&key)
+                || of_revisions.contains(&key)
+                || resource_type.attributes().contains_key(key)
+        };
+        match self.page.sort.iter().find(|sort| !is_known(&sort.key)) {
+            Some(sort) => Err(IndexerError::InvalidSortKey {
+                key: sort.key.clone(),
+                known: self.sort_keys(resource_type),
+            }),
+            None => Ok(()),
         }
     }
 

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use carbonara::Series;
 use parking_lot::Mutex;
 
-use super::pending::PendingIndex;
 use crate::clock::Clock;
 use crate::driver::{
     Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount,
 };
 use crate::error::IncomingError;
 use crate::model::{Measures, MetricId};
+use crate::pending::PendingIndex;
 
 /// How much may wait in [`MemoryIncoming`] unless told otherwise, in bytes.
 pub const PENDING_BYTES_MAX_DEFAULT: usize = 256 << 20;

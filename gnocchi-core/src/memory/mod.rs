@@ -3,13 +3,11 @@
 mod coordinator;
 mod incoming;
 mod indexer;
-mod pending;
 mod storage;
 
 pub use coordinator::{LEASE_DURATION_DEFAULT, MemoryCoordinator};
 pub use incoming::{MemoryIncoming, PENDING_BYTES_MAX_DEFAULT};
 pub use indexer::MemoryIndexer;
-pub use pending::{Discarded, Finished, MeasuresBySack, PendingIndex, Taken};
 pub use storage::MemoryStorage;
 
 use std::sync::Arc;

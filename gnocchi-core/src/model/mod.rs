@@ -5,11 +5,13 @@
 
 mod archive_policy;
 mod archive_policy_rule;
+mod creator;
 mod glob;
 mod id;
 mod measures;
 mod metric;
 mod metric_assignment;
+mod microseconds;
 mod number_limit;
 mod page;
 mod rejection;
@@ -25,6 +27,8 @@ pub use archive_policy::{
     MethodSelection, default_aggregation_methods,
 };
 pub use archive_policy_rule::{ArchivePolicyRule, match_rule};
+pub use creator::{creator_of, parts_of_creator};
+pub(crate) use creator::{escaped_user, stored_parts_of_creator};
 pub use glob::Glob;
 pub use id::{MetricId, ORIGINAL_ID_CHARACTERS_MAX, ResourceId, ResourceIdError};
 pub use measures::Measures;
@@ -32,6 +36,7 @@ pub use metric::{
     METRIC_NAME_CHARACTERS_MAX, Metric, MetricError, MetricStatus, NewMetric, UNIT_CHARACTERS_MAX,
 };
 pub use metric_assignment::MetricAssignment;
+pub use microseconds::whole_microseconds;
 pub use number_limit::NumberLimit;
 pub use page::{
     METRIC_SORT_KEYS, NullOrder, Page, RESOURCE_SORT_KEYS, REVISION_SORT_KEYS, SortDirection,
@@ -39,8 +44,8 @@ pub use page::{
 };
 pub use rejection::{RejectReason, Rejection};
 pub use resource::{
-    Change, NewResource, Resource, ResourceMetric, ResourceUpdate, next_revision_start,
-    whole_microseconds,
+    CURRENT_REVISION, Change, NewResource, Resource, ResourceMetric, ResourceUpdate,
+    next_revision_start,
 };
 pub use resource_address::ResourceAddress;
 pub use resource_type::{

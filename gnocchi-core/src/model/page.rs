@@ -1,5 +1,7 @@
 //! Pages of a listing.
 
+use crate::error::IndexerError;
+
 /// The properties that metrics are sorted by.
 pub const METRIC_SORT_KEYS: [&str; 7] = [
     "id",
@@ -102,6 +104,29 @@ impl Page {
             limit,
             marker: None,
             sort: Vec::new(),
+        }
+    }
+
+    /// Returns the ordering, or the default one of the listed type when it is empty, made total by unique keys.
+    #[must_use]
+    pub fn total_order(&self, default: &[&str], unique: &[&str]) -> Vec<SortKey> {
+        let mut order = self.sort.clone();
+        if order.is_empty() {
+            order.extend(default.iter().map(|key| SortKey::ascending(*key)));
+        }
+        for key in unique {
+            if order.iter().all(|sort| sort.key != *key) {
+                order.push(SortKey::ascending(*key));
+            }
+        }
+        order
+    }
+
+    /// Returns the error for a marker that marks no item of the listing.
+    #[must_use]
+    pub fn invalid_marker(&self) -> IndexerError {
+        IndexerError::InvalidMarker {
+            marker: self.marker.clone().unwrap_or_default(),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use carbonara::{Timespan, Timestamp};
+use carbonara::Timestamp;
 
-use super::{AttributeValue, MetricId, NewMetric, ResourceId, SeenResource};
+use super::microseconds::MICROSECOND;
+use super::{
+    AttributeValue, GENERIC, MetricId, NewMetric, ResourceId, ResourceType, SeenResource,
+    whole_microseconds,
+};
+use crate::error::IndexerError;
 
-/// Truncates a timestamp to whole microseconds, the precision of resources.
-#[must_use]
-pub fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
-    timestamp.floor(Timespan::from_nanosecond(1000).expect("1000 is positive"))
-}
+/// The number of the current revision where one must be written.
+pub const CURRENT_REVISION: i64 = -1;
 
 /// One resource, as it is now or as it was in one revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +123,89 @@ pub struct ResourceUpdate {
     pub seen: Option<SeenResource>,
 }
 
+impl NewResource {
+    /// Returns the first revision of the resource, without its metrics: timestamps in whole microseconds, and a value or null for
+    /// each attribute of `resource_type`, its type.
+    ///
+    /// # Errors
+    /// [`IndexerError::ResourceEndsBeforeStart`].
+    pub fn first_revision(
+        &self,
+        resource_type: &ResourceType,
+        now: Timestamp,
+    ) -> Result<Resource, IndexerError> {
+        let given = |name: &String| self.attributes.get(name).cloned().flatten();
+        let names = resource_type.attributes().keys();
+        let resource = Resource {
+            id: self.id,
+            resource_type: self.resource_type.clone(),
+            creator: self.creator.clone(),
+            original_resource_id: self.original_resource_id.clone(),
+            started_at: whole_microseconds(self.started_at),
+            ended_at: self.ended_at.map(whole_microseconds),
+            revision_start: whole_microseconds(now),
+            revision_end: None,
+            revision: None,
+            user_id: self.user_id.clone(),
+            project_id: self.project_id.clone(),
+            attributes: names
+                .map(|name| (name.clone(), given(name).map(AttributeValue::stored)))
+                .collect(),
+            metrics: BTreeMap::new(),
+        };
+        resource.check_life()?;
+        Ok(resource)
+    }
+}
+
+impl ResourceUpdate {
+    /// Returns the update as it is stored: timestamps in whole microseconds, without attributes that `resource_type`, the type of
+    /// the resource, does not have.
+    #[must_use]
+    pub fn normalised(&self, resource_type: &ResourceType) -> Self {
+        let mut update = self.clone();
+        if let Change::Set(started_at) = &mut update.started_at {
+            *started_at = whole_microseconds(*started_at);
+        }
+        if let Change::Set(Some(ended_at)) = &mut update.ended_at {
+            *ended_at = whole_microseconds(*ended_at);
+        }
+        let known = resource_type.attributes();
+        update.attributes.retain(|name, _| known.contains_key(name));
+        for value in update.attributes.values_mut() {
+            *value = value.take().map(AttributeValue::stored);
+        }
+        update
+    }
+}
+
 impl Resource {
+    /// Checks that the resource does not end before it starts.
+    ///
+    /// # Errors
+    /// [`IndexerError::ResourceEndsBeforeStart`].
+    pub fn check_life(&self) -> Result<(), IndexerError> {
+        if self
+            .ended_at
+            .is_some_and(|ended_at| ended_at < self.started_at)
+        {
+            return Err(IndexerError::ResourceEndsBeforeStart { id: self.id });
+        }
+        Ok(())
+    }
+
+    /// Returns whether the resource is listed under a type: its own, or the generic one.
+    #[must_use]
+    pub fn is_of(&self, resource_type: &str) -> bool {
+        resource_type == GENERIC || self.resource_type == resource_type
+    }
+
+    /// Returns the identifier of this revision: `id@revision`, with [`CURRENT_REVISION`] for the current one.
+    #[must_use]
+    pub fn revision_id(&self) -> String {
+        format!("{}@{}", self.id, self.revision.unwrap_or(CURRENT_REVISION))
+    }
+
     /// Applies the properties of an update (not its metrics) and returns whether anything is different.
     pub fn apply(&mut self, update: &ResourceUpdate) -> bool {
         let before = self.clone();
@@ -144,13 +228,10 @@ impl Resource {
 /// Returns when the revision after one begins that began at `revision_start`; see [`Resource::next_revision_start`].
 #[must_use]
 pub fn next_revision_start(revision_start: Timestamp, now: Timestamp) -> Timestamp {
-    const MICROSECOND: i64 = 1000;
-    let floor = |timestamp: Timestamp| {
-        let nanosecond = timestamp.as_nanosecond();
-        nanosecond - nanosecond % MICROSECOND
-    };
-    let earliest = floor(revision_start).saturating_add(MICROSECOND);
-    Timestamp::from_nanosecond(floor(now).max(earliest)).unwrap_or(Timestamp::MAX)
+    let earliest = whole_microseconds(revision_start)
+        .checked_add(MICROSECOND)
+        .unwrap_or(Timestamp::MAX);
+    whole_microseconds(now).max(earliest)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use carbonara::Timestamp;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::is_storable;
 use super::number_limit::NumberLimit;
+use super::{is_storable, whole_microseconds};
 
 /// The type that every store has; it has no attributes of its own.
 pub const GENERIC: &str = "generic";
@@ -100,6 +100,17 @@ pub enum AttributeValue {
     Bool(bool),
     /// A timestamp.
     Datetime(Timestamp),
+}
+
+impl AttributeValue {
+    /// Returns the value as it is stored: a timestamp in whole microseconds.
+    #[must_use]
+    pub fn stored(self) -> Self {
+        match self {
+            Self::Datetime(timestamp) => Self::Datetime(whole_microseconds(timestamp)),
+            other => other,
+        }
+    }
 }
 
 /// An attribute that cannot exist, or a value that it does not take.

@@ -1,8 +1,9 @@
 //! Who is asking.
 
 use core::net::IpAddr;
-use std::borrow::Cow;
 use std::fmt;
+
+use crate::model::creator_of;
 
 /// The user that basic authentication makes an administrator.
 const ADMIN: &str = "admin";
@@ -31,35 +32,6 @@ pub struct Caller {
     pub tenancy: Tenancy,
     /// Where the request came from, for logs: rules do not see it.
     pub address: Option<IpAddr>,
-}
-
-/// Returns the creator of what a user makes in a project: both, with a colon between them. A colon and a percent sign of the user are
-/// escaped as in addresses, so that no two pairs of user and project are the same creator.
-#[must_use]
-pub fn creator_of(user_id: &str, project_id: &str) -> String {
-    format!("{}:{project_id}", escaped_user(user_id))
-}
-
-/// Returns the user and the project of a creator. A bare name is a user without project.
-#[must_use]
-pub fn parts_of_creator(creator: &str) -> (Cow<'_, str>, &str) {
-    match creator.split_once(':') {
-        None => (creator.into(), ""),
-        Some((user, project)) if user.contains('%') => {
-            let user = user.replace("%3A", ":").replace("%25", "%");
-            (user.into(), project)
-        }
-        Some((user, project)) => (user.into(), project),
-    }
-}
-
-/// Returns a user as it stands in a creator.
-pub(crate) fn escaped_user(user_id: &str) -> Cow<'_, str> {
-    if user_id.contains(['%', ':']) {
-        user_id.replace('%', "%25").replace(':', "%3A").into()
-    } else {
-        user_id.into()
-    }
 }
 
 /// Whether callers belong to projects that keep even the existence of their things from each other.
@@ -154,31 +126,6 @@ impl fmt::Display for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_two_users_and_projects_are_the_same_creator() {
-        let texts = [
-            "", "a", "b", "a:b", "b:c", "a%", "a%3Ab", "%25", "%253A", ":", "a:b:c",
-        ];
-        let mut seen = std::collections::HashMap::new();
-        for user in texts {
-            for project in texts {
-                let of = |id: &str| Some(id.to_owned());
-                let caller = Caller::of_project(of(user), of(project), None, Vec::new());
-                let creator = caller.creator.unwrap();
-                assert_eq!(
-                    parts_of_creator(&creator),
-                    (user.into(), project),
-                    "{creator}"
-                );
-                let other = seen.insert(creator, (user, project));
-                assert_eq!(other, None, "{user} {project}");
-            }
-        }
-        assert_eq!(creator_of("u", "p"), "u:p");
-        assert_eq!(creator_of("a:b", "c:d"), "a%3Ab:c:d");
-        assert_eq!(parts_of_creator("50%25"), ("50%25".into(), ""));
-    }
 
     #[test]
     fn callers_are_logged_by_name_and_address() {

@@ -19,8 +19,7 @@ mod template;
 mod visibility;
 
 pub use action::{Action, BASE_RULES};
-pub(crate) use caller::escaped_user;
-pub use caller::{Caller, Tenancy, creator_of, parts_of_creator};
+pub use caller::{Caller, Tenancy};
 pub use enforcer::{Enforcer, PolicyError};
 pub use parse::RuleError;
 pub use properties::Properties;

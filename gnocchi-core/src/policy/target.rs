@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::parts_of_creator;
+use crate::model::parts_of_creator;
 use crate::model::{AttributeValue, Metric, Resource, ResourceId};
 
 /// What stands before the properties of the resource of a metric.

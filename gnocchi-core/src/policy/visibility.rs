@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::caller::escaped_user;
 use super::expression::Reliance;
 use super::{Action, Answers, Caller, Enforcer, Properties, RemoteCheck, ResourceTarget, Tenancy};
 use crate::model::Resource;
+use crate::model::escaped_user;
 
 /// Which things of a listing a caller may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

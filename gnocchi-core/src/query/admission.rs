@@ -13,7 +13,6 @@ use crate::budget::Budget;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{Glob, Metric, MetricId, Page, Resource, ResourceId, SortKey};
-use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many resources are looked at together.
@@ -141,9 +140,7 @@ impl Gnocchi {
             }
             query.page.marker = page.last().map(|row| match revisions {
                 Revisions::Current => row.id.to_string(),
-                Revisions::All => {
-                    format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION))
-                }
+                Revisions::All => row.revision_id(),
             });
         }
     }

@@ -20,7 +20,6 @@ use crate::budget::Budget;
 use crate::driver::ResourceQuery;
 use crate::error::Error;
 use crate::model::{AttributeValue, GENERIC, MetricId, Page, Resource, ResourceId, SortKey};
-use crate::search::CURRENT_REVISION;
 use crate::store::Gnocchi;
 
 /// How many revisions are listed at a time.
@@ -156,7 +155,7 @@ impl Gnocchi {
             let page = self.list_resources(&query).await;
             let page = page.map_err(changed_meanwhile)?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
-            query.page.marker = page.last().map(marker);
+            query.page.marker = page.last().map(Resource::revision_id);
             let first = self.first_revisions(&page).await?;
             let presents = match &admission {
                 Some(_) => self.presents_of(&page).await?,
@@ -229,7 +228,7 @@ impl Gnocchi {
             let Some(last) = page.last().filter(|_| page.len() == REVISIONS_PER_PAGE) else {
                 return Ok(());
             };
-            query.page.marker = Some(marker(last));
+            query.page.marker = Some(last.revision_id());
         }
     }
 
@@ -325,11 +324,6 @@ impl Gnocchi {
             .filter(|(_, evaluation)| !evaluation.sources.is_empty())
             .unzip())
     }
-}
-
-/// Returns the identifier of a row of history.
-fn marker(row: &Resource) -> String {
-    format!("{}@{}", row.id, row.revision.unwrap_or(CURRENT_REVISION))
 }
 
 /// Adds the values of one stretch behind those of the ones before.

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 use super::filter::{Comparison, Filter, Scalar};
+use crate::model::escaped_user;
 use crate::model::{AttributeKind, ResourceId, ResourceType, whole_microseconds};
-use crate::policy::escaped_user;
 use crate::text::{timespan, timestamp};
 
 /// The longest pattern, in bytes: longer than any text that is kept, and shorter than what a database refuses.

@@ -6,6 +6,7 @@ use carbonara::{Timespan, Timestamp};
 use uuid::Uuid;
 
 use super::filter::Comparison;
+use crate::model::stored_parts_of_creator;
 use crate::policy::{CreatorProject, Visibility, VisibleResources};
 
 /// The largest number of comparisons and connections in one condition. Databases limit how deep and how long a query may be;
@@ -14,9 +15,6 @@ pub const PARTS_MAX: usize = 400;
 
 /// The largest number of values in one condition, a third of what the strictest database takes.
 pub const VALUES_MAX: usize = 10_000;
-
-/// The number that stands for the current revision, in conditions and in markers of pages.
-pub(crate) const CURRENT_REVISION: i64 = -1;
 
 /// What a row of a listing of resources has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -204,10 +202,7 @@ impl CreatorProject {
             (Self::Unknown, creator) => creator.is_none(),
             (Self::Project(_), None) => false,
             (Self::Project(project), Some(creator)) => {
-                !project.is_empty()
-                    && creator
-                        .split_once(':')
-                        .is_some_and(|(_, own)| own == project)
+                !project.is_empty() && stored_parts_of_creator(creator).1 == Some(project.as_str())
             }
         }
     }

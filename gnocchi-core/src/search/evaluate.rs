@@ -2,10 +2,10 @@
 
 use carbonara::Timestamp;
 
-use super::condition::{CURRENT_REVISION, Column, Condition, Operand};
+use super::condition::{Column, Condition, Operand};
 use super::filter::Comparison;
 use super::like;
-use crate::model::{AttributeValue, Resource};
+use crate::model::{AttributeValue, CURRENT_REVISION, Resource, stored_parts_of_creator};
 
 impl Condition {
     /// Returns whether a resource, or a revision of one, matches.
@@ -79,13 +79,13 @@ impl Column {
                 resource
                     .creator
                     .as_deref()
-                    .map(|creator| creator.split_once(':').map_or(creator, |(user, _)| user)),
+                    .map(|creator| stored_parts_of_creator(creator).0),
             ),
             Self::CreatorProject => text(
                 resource
                     .creator
                     .as_deref()
-                    .map(|creator| creator.split_once(':').map_or("", |(_, project)| project)),
+                    .map(|creator| stored_parts_of_creator(creator).1.unwrap_or_default()),
             ),
             Self::UserId => text(resource.user_id.as_deref()),
             Self::ProjectId => text(resource.project_id.as_deref()),

@@ -25,8 +25,6 @@ mod parse;
 mod print;
 mod written;
 
-pub(crate) use condition::CURRENT_REVISION;
-
 pub use bind::{BindError, SearchContext};
 pub use condition::{Column, Condition, Operand, PARTS_MAX, VALUES_MAX};
 pub use error::{FilterError, Misuse, MisuseStep};

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use carbonara::Timestamp;
 use carbonara::codec::measures;
 use fjall::{OwnedWriteBatch, PersistMode};
-use gnocchi_core::memory::{MeasuresBySack, PendingIndex};
 use gnocchi_core::model::{Measures, MetricId};
+use gnocchi_core::pending::{MeasuresBySack, PendingIndex};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 

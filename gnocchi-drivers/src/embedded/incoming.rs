@@ -11,8 +11,8 @@ use gnocchi_core::driver::{
     Backlog, BacklogDetails, Claim, IncomingCapabilities, IncomingDriver, Receipt, Sack, SackCount,
 };
 use gnocchi_core::error::IncomingError;
-use gnocchi_core::memory::{MeasuresBySack, PendingIndex};
 use gnocchi_core::model::{Measures, MetricId};
+use gnocchi_core::pending::{MeasuresBySack, PendingIndex};
 use tokio::sync::{mpsc, oneshot};
 
 use super::committer::{Committer, Done, Request};

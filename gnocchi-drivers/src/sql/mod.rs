@@ -6,6 +6,7 @@ mod dialect;
 mod document;
 mod error;
 mod indexer;
+mod outcome;
 mod schema;
 mod sqlite;
 mod statement;

@@ -296,16 +296,10 @@ pub(super) fn moment(microseconds: i64, column: &'static str) -> Result<Timestam
         .ok_or_else(|| SqlError::corrupt(column, format!("{microseconds}, which is no moment")))
 }
 
-/// Cuts a moment to the microseconds that are stored.
-pub(super) fn cut(at: Timestamp) -> Timestamp {
-    Timestamp::from_nanosecond(
-        at.as_nanosecond() - at.as_nanosecond() % NANOSECONDS_PER_MICROSECOND,
-    )
-    .unwrap_or(at)
-}
-
 #[cfg(test)]
 mod tests {
+    use gnocchi_core::model::whole_microseconds;
+
     use super::*;
 
     #[test]
@@ -352,14 +346,13 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_cut_to_microseconds() {
+    fn timestamps_are_stored_in_microseconds() {
         let at = |nanosecond| Timestamp::from_nanosecond(nanosecond).unwrap();
-        assert_eq!(cut(at(1_999)), at(1_000));
         assert_eq!(microseconds(at(1_999)), 1);
         assert_eq!(moment(1, "x").unwrap(), at(1_000));
         assert_eq!(
             moment(microseconds(Timestamp::MAX), "x").unwrap(),
-            cut(Timestamp::MAX)
+            whole_microseconds(Timestamp::MAX)
         );
     }
 }

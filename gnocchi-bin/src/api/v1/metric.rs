@@ -6,9 +6,9 @@ use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceAddress, SeenResource,
+    GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceAddress, SeenResource, creator_of,
 };
-use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility, creator_of};
+use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 

@@ -9,11 +9,9 @@ use gnocchi_core::driver::ResourceQuery;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
     AttributeValue, Change, GENERIC, NewResource, Resource, ResourceAddress, ResourceType,
-    SeenResource,
+    SeenResource, parts_of_creator,
 };
-use gnocchi_core::policy::{
-    Action, Caller, NoTarget, Sight, Visibility, VisibleResources, parts_of_creator,
-};
+use gnocchi_core::policy::{Action, Caller, NoTarget, Sight, Visibility, VisibleResources};
 use http::StatusCode;
 use http::header::LINK;
 use serde_json::{Map, Value, json};
@@ -419,7 +417,7 @@ async fn list_paid(
 /// Returns the identifier of a row of a listing: in history, revisions have their own.
 pub(super) fn marker(resource: &Resource, history: bool) -> String {
     if history {
-        format!("{}@{}", resource.id, resource.revision.unwrap_or(-1))
+        resource.revision_id()
     } else {
         resource.id.to_string()
     }

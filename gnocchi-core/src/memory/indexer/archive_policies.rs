@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::MemoryIndexer;
+use super::state::MemoryIndexer;
 use crate::driver::ArchivePolicyIndexer;
 use crate::error::IndexerError;
 use crate::model::{ArchivePolicy, ArchivePolicyRule};

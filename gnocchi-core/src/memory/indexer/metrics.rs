@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::order::{Key, page, total_order};
-use super::{MemoryIndexer, State, StoredMetric};
+use super::order::{Key, page};
+use super::state::{MemoryIndexer, State, StoredMetric};
 use crate::driver::{MetricFilter, MetricIndexer, MetricWithEnd};
 use crate::error::IndexerError;
 use crate::model::{
@@ -273,16 +273,13 @@ impl MetricIndexer for MemoryIndexer {
             .values()
             .map(|stored| state.complete(stored))
             .filter(|metric| fits(metric, filter) && state.can_see(&filter.visibility, metric));
-        let order = total_order(&listed.sort, &[], &["id"]);
+        let order = listed.total_order(&[], &["id"]);
         let is_last = listed.marker.as_ref().map(|marker| {
             let id = marker.parse::<MetricId>();
             move |metric: &Metric| id.as_ref() == Ok(&metric.id)
         });
-        page(metrics.collect(), &order, listed.limit, key, is_last).ok_or_else(|| {
-            IndexerError::InvalidMarker {
-                marker: listed.marker.clone().unwrap_or_default(),
-            }
-        })
+        page(metrics.collect(), &order, listed.limit, key, is_last)
+            .ok_or_else(|| listed.invalid_marker())
     }
 
     async fn delete_metrics(&self, ids: &[MetricId]) -> Result<(), IndexerError> {

@@ -75,20 +75,6 @@ impl Key {
     }
 }
 
-/// Returns the given ordering, or the default one when it is empty, made total by unique keys.
-pub(super) fn total_order(given: &[SortKey], default: &[&str], unique: &[&str]) -> Vec<SortKey> {
-    let mut order = given.to_vec();
-    if order.is_empty() {
-        order.extend(default.iter().map(|key| SortKey::ascending(*key)));
-    }
-    for key in unique {
-        if order.iter().all(|sort| sort.key != *key) {
-            order.push(SortKey::ascending(*key));
-        }
-    }
-    order
-}
-
 /// Returns the items after the marked one (or the first ones), in order, at most `limit`; `None` when no item is marked.
 pub(super) fn page<T>(
     items: Vec<T>,

@@ -1,16 +1,9 @@
 use async_trait::async_trait;
 
-use super::MemoryIndexer;
-use super::resources::cut;
+use super::state::MemoryIndexer;
 use crate::driver::ResourceTypeIndexer;
 use crate::error::IndexerError;
 use crate::model::{AttributeValue, GENERIC, Resource, ResourceType, ResourceTypeChange};
-
-pub(super) fn no_such_type(name: &str) -> IndexerError {
-    IndexerError::NoSuchResourceType {
-        name: name.to_owned(),
-    }
-}
 
 /// Returns the first resource that has a text that would be too long.
 fn check_lengths(resources: &[&Resource], change: &ResourceTypeChange) -> Result<(), IndexerError> {
@@ -34,7 +27,13 @@ fn apply(resource: &mut Resource, change: &ResourceTypeChange) {
     let mut before = std::mem::take(&mut resource.attributes);
     for name in change.after().attributes().keys() {
         let kept = before.remove(name).flatten();
-        let value = kept.or_else(|| change.fills().get(name).cloned().map(cut));
+        let value = kept.or_else(|| {
+            change
+                .fills()
+                .get(name)
+                .cloned()
+                .map(AttributeValue::stored)
+        });
         resource.attributes.insert(name.clone(), value);
     }
 }
@@ -55,12 +54,7 @@ impl ResourceTypeIndexer for MemoryIndexer {
     }
 
     async fn resource_type(&self, name: &str) -> Result<ResourceType, IndexerError> {
-        self.state
-            .lock()
-            .resource_types
-            .get(name)
-            .cloned()
-            .ok_or_else(|| no_such_type(name))
+        self.state.lock().resource_type(name).cloned()
     }
 
     async fn resource_types(&self) -> Result<Vec<ResourceType>, IndexerError> {
@@ -71,11 +65,7 @@ impl ResourceTypeIndexer for MemoryIndexer {
         let mut state = self.state.lock();
         let state = &mut *state;
         let name = change.before().name();
-        let current = state
-            .resource_types
-            .get_mut(name)
-            .ok_or_else(|| no_such_type(name))?;
-        if current != change.before() {
+        if state.resource_type(name)? != change.before() {
             return Err(IndexerError::ResourceTypeChanged {
                 name: name.to_owned(),
             });
@@ -85,7 +75,9 @@ impl ResourceTypeIndexer for MemoryIndexer {
         let resources: Vec<_> = resources.collect();
         change.check_size(resources.len() as u64)?;
         check_lengths(&resources, change)?;
-        current.clone_from(change.after());
+        state
+            .resource_types
+            .insert(name.to_owned(), change.after().clone());
         let resources = state.resources.values_mut();
         for resource in resources.chain(state.revisions.values_mut()) {
             if resource.resource_type == name {
@@ -97,9 +89,7 @@ impl ResourceTypeIndexer for MemoryIndexer {
 
     async fn delete_resource_type(&self, name: &str) -> Result<(), IndexerError> {
         let mut state = self.state.lock();
-        if !state.resource_types.contains_key(name) {
-            return Err(no_such_type(name));
-        }
+        state.resource_type(name)?;
         let used = state
             .resources
             .values()

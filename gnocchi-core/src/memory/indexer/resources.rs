@@ -3,71 +3,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use carbonara::Timestamp;
 
-use super::order::{Key, page, total_order};
-use super::resource_types::no_such_type;
-use super::{MemoryIndexer, State};
+use super::order::{Key, page};
+use super::state::{MemoryIndexer, State};
 use crate::driver::{ResourceIndexer, ResourceQuery};
 use crate::error::IndexerError;
 use crate::model::{
-    AttributeValue, Change, GENERIC, MetricAssignment, MetricId, MetricStatus, NewResource,
-    Resource, ResourceId, ResourceType, ResourceUpdate, SeenResource, whole_microseconds,
+    MetricAssignment, MetricId, MetricStatus, NewResource, Resource, ResourceId, ResourceUpdate,
+    SeenResource,
 };
 use crate::policy::{Visibility, VisibleResources};
 use crate::search::Condition;
-
-/// Returns a value for each attribute of a type, null where none is given.
-fn complete_attributes(
-    resource_type: &ResourceType,
-    given: &BTreeMap<String, Option<AttributeValue>>,
-) -> BTreeMap<String, Option<AttributeValue>> {
-    let names = resource_type.attributes().keys();
-    names
-        .map(|name| (name.clone(), given.get(name).cloned().flatten().map(cut)))
-        .collect()
-}
-
-pub(super) fn cut(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(timestamp) = value {
-        AttributeValue::Datetime(whole_microseconds(timestamp))
-    } else {
-        value
-    }
-}
-
-/// Truncates the timestamps of an update and leaves out what the type doesn't have.
-fn normalised(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
-    let mut update = update.clone();
-    if let Change::Set(started_at) = &mut update.started_at {
-        *started_at = whole_microseconds(*started_at);
-    }
-    if let Change::Set(Some(ended_at)) = &mut update.ended_at {
-        *ended_at = whole_microseconds(*ended_at);
-    }
-    update
-        .attributes
-        .retain(|name, _| resource_type.attributes().contains_key(name));
-    update.attributes = update
-        .attributes
-        .into_iter()
-        .map(|(name, value)| (name, value.map(cut)))
-        .collect();
-    update
-}
-
-fn check_life(resource: &Resource) -> Result<(), IndexerError> {
-    if resource
-        .ended_at
-        .is_some_and(|ended_at| ended_at < resource.started_at)
-    {
-        return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id });
-    }
-    Ok(())
-}
-
-/// Returns whether a resource is seen through a type.
-fn is_of(resource: &Resource, resource_type: &str) -> bool {
-    resource_type == GENERIC || resource.resource_type == resource_type
-}
 
 impl State {
     fn metrics_of(&self, id: ResourceId) -> BTreeMap<String, MetricId> {
@@ -124,7 +69,7 @@ impl State {
     fn find_resource(&self, resource_type: &str, id: ResourceId) -> Option<&Resource> {
         self.resources
             .get(&id)
-            .filter(|resource| is_of(resource, resource_type))
+            .filter(|resource| resource.is_of(resource_type))
     }
 
     fn check_assignment(
@@ -212,16 +157,6 @@ fn key(resource: &Resource, name: &str) -> Key {
     }
 }
 
-/// Parses `id`, or `id@revision` in history, where -1 is the current revision.
-fn parse_marker(marker: &str, history: bool) -> Option<(ResourceId, Option<i64>)> {
-    if !history {
-        return Some((marker.parse().ok()?, None));
-    }
-    let (id, revision) = marker.split_once('@')?;
-    let revision = revision.parse().ok()?;
-    Some((id.parse().ok()?, (revision != -1).then_some(revision)))
-}
-
 #[async_trait]
 impl ResourceIndexer for MemoryIndexer {
     async fn create_resource(
@@ -230,25 +165,7 @@ impl ResourceIndexer for MemoryIndexer {
         now: Timestamp,
     ) -> Result<Resource, IndexerError> {
         let mut state = self.state.lock();
-        let Some(resource_type) = state.resource_types.get(&new.resource_type) else {
-            return Err(no_such_type(&new.resource_type));
-        };
-        let resource = Resource {
-            id: new.id,
-            resource_type: new.resource_type.clone(),
-            creator: new.creator.clone(),
-            original_resource_id: new.original_resource_id.clone(),
-            started_at: whole_microseconds(new.started_at),
-            ended_at: new.ended_at.map(whole_microseconds),
-            revision_start: whole_microseconds(now),
-            revision_end: None,
-            revision: None,
-            user_id: new.user_id.clone(),
-            project_id: new.project_id.clone(),
-            attributes: complete_attributes(resource_type, &new.attributes),
-            metrics: BTreeMap::new(),
-        };
-        check_life(&resource)?;
+        let resource = new.first_revision(state.resource_type(&new.resource_type)?, now)?;
         if state.resources.contains_key(&new.id) {
             return Err(IndexerError::ResourceExists { id: new.id });
         }
@@ -275,22 +192,7 @@ impl ResourceIndexer for MemoryIndexer {
 
     async fn list_resources(&self, query: &ResourceQuery) -> Result<Vec<Resource>, IndexerError> {
         let state = self.state.lock();
-        let resource_type = state
-            .resource_types
-            .get(&query.resource_type)
-            .ok_or_else(|| no_such_type(&query.resource_type))?;
-        let known = query.sort_keys(resource_type);
-        if let Some(sort) = query
-            .page
-            .sort
-            .iter()
-            .find(|sort| !known.contains(&sort.key))
-        {
-            return Err(IndexerError::InvalidSortKey {
-                key: sort.key.clone(),
-                known,
-            });
-        }
+        query.check_sort_keys(state.resource_type(&query.resource_type)?)?;
         let past = state.revisions.values().filter(|_| query.history);
         let visible = query.visibility.condition();
         // The past of a resource is as visible as its present.
@@ -301,7 +203,7 @@ impl ResourceIndexer for MemoryIndexer {
             })
         };
         let fits = |resource: &&Resource| {
-            is_of(resource, &query.resource_type)
+            resource.is_of(&query.resource_type)
                 && query
                     .ids
                     .as_ref()
@@ -310,19 +212,9 @@ impl ResourceIndexer for MemoryIndexer {
                 && is_visible(resource)
         };
         let listed: Vec<&Resource> = state.resources.values().chain(past).filter(fits).collect();
-        let unique: &[&str] = if query.history {
-            &["id", "revision"]
-        } else {
-            &["id"]
-        };
-        let order = total_order(&query.page.sort, &["revision_start", "started_at"], unique);
-        let invalid_marker = || IndexerError::InvalidMarker {
-            marker: query.page.marker.clone().unwrap_or_default(),
-        };
-        let marked = match &query.page.marker {
-            Some(marker) => Some(parse_marker(marker, query.history).ok_or_else(invalid_marker)?),
-            None => None,
-        };
+        let order = query.order();
+        let given = query.page.marker.as_deref();
+        let marked = given.map(|text| query.parse_marker(text)).transpose()?;
         let marked = marked.map(|(id, revision)| {
             move |resource: &&Resource| resource.id == id && resource.revision == revision
         });
@@ -333,7 +225,7 @@ impl ResourceIndexer for MemoryIndexer {
             |resource, name| key(resource, name),
             marked,
         );
-        let found = found.ok_or_else(invalid_marker)?;
+        let found = found.ok_or_else(|| query.page.invalid_marker())?;
         let metrics = state.metrics_of_all(&found.iter().map(|resource| resource.id).collect());
         let complete = |resource: &Resource| {
             let mut metrics = metrics.get(&resource.id).cloned().unwrap_or_default();
@@ -364,11 +256,8 @@ impl ResourceIndexer for MemoryIndexer {
             return Err(IndexerError::RevisionChanged { id });
         }
         let mut after = before.clone();
-        let changed = after.apply(&normalised(
-            update,
-            &state.resource_types[&before.resource_type],
-        ));
-        check_life(&after)?;
+        let changed = after.apply(&update.normalised(state.resource_type(&before.resource_type)?));
+        after.check_life()?;
         let assignment = MetricAssignment::of_update(&before, &state.metrics_of(id), update)?;
         state.check_assignment(&before, &assignment)?;
         if changed {
@@ -415,12 +304,10 @@ impl ResourceIndexer for MemoryIndexer {
         visibility: &Visibility<VisibleResources>,
     ) -> Result<usize, IndexerError> {
         let mut state = self.state.lock();
-        if !state.resource_types.contains_key(resource_type) {
-            return Err(no_such_type(resource_type));
-        }
+        state.resource_type(resource_type)?;
         let visible = visibility.condition();
         let fits = |resource: &&Resource| {
-            is_of(resource, resource_type)
+            resource.is_of(resource_type)
                 && condition.matches(resource)
                 && visible
                     .as_ref()

@@ -3,7 +3,7 @@
 //! The page after a marker begins where the order says: first the keys of the marked row are read, then the rows that come after
 //! these keys. Since the keys end with unique ones, no two rows share a place, whatever is null.
 
-use gnocchi_core::model::{NullOrder, SortDirection, SortKey};
+use gnocchi_core::model::{NullOrder, SortDirection};
 
 use crate::sql::error::SqlError;
 use crate::sql::statement::{Row, Statement, Value};
@@ -24,20 +24,6 @@ pub(super) struct OrderKey {
 pub(super) enum Nullability {
     NotNull,
     Nullable,
-}
-
-/// Returns the given order, or the default one when it is empty, made total by unique keys.
-pub(super) fn total_order(given: &[SortKey], default: &[&str], unique: &[&str]) -> Vec<SortKey> {
-    let mut order = given.to_vec();
-    if order.is_empty() {
-        order.extend(default.iter().map(|key| SortKey::ascending(*key)));
-    }
-    for key in unique {
-        if order.iter().all(|sort| sort.key != *key) {
-            order.push(SortKey::ascending(*key));
-        }
-    }
-    order
 }
 
 /// Adds the keys, for a `SELECT` of the marked row.

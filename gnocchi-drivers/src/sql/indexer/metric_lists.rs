@@ -11,7 +11,7 @@ use gnocchi_core::search::Condition;
 use super::archive_policies::PolicyCache;
 use super::conditions::Rows;
 use super::listing::{
-    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
+    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys,
 };
 use super::metrics::{read_metric, select, uuids};
 use crate::sql::database::Session;
@@ -112,7 +112,7 @@ pub(super) async fn list(
     session: &mut dyn Session,
     (policies, filter, page): &(Arc<PolicyCache>, MetricFilter, Page),
 ) -> Result<Vec<Metric>, SqlError> {
-    let order = total_order(&page.sort, &[], &["id"]);
+    let order = page.total_order(&[], &["id"]);
     let order = order
         .iter()
         .map(order_key)

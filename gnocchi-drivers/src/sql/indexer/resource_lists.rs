@@ -1,16 +1,15 @@
 //! Lists of resources.
 
 use gnocchi_core::driver::ResourceQuery;
-use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{GENERIC, Resource, ResourceId, ResourceType, SortKey};
+use gnocchi_core::model::{CURRENT_REVISION, GENERIC, Resource, ResourceId, ResourceType, SortKey};
 use gnocchi_core::search::Condition;
 
 use super::attribute_index::{hits_max, indexed_parts, push_hits, push_probes, read_probes};
 use super::conditions::Rows;
 use super::listing::{
-    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys, total_order,
+    Nullability, OrderKey, push_after, push_keys, push_limit, push_order, read_keys,
 };
-use super::resource_rows::{CURRENT, RESOURCE_COLUMNS, Types, read_page, select_resources};
+use super::resource_rows::{RESOURCE_COLUMNS, Types, read_page, select_resources};
 use super::resource_types::no_such_type;
 use crate::sql::database::Session;
 use crate::sql::document::decode_type;
@@ -42,7 +41,7 @@ async fn list_in_parts(
         listed.extend(found);
         match listed.last() {
             Some(last) if is_full && listed.len() < query.page.limit => {
-                part.page.marker = Some(marker(last, query.history));
+                part.page.marker = Some(query.marker_of(last));
             }
             _ => return Ok(listed),
         }
@@ -53,31 +52,23 @@ async fn list_part(
     session: &mut dyn Session,
     query: &ResourceQuery,
 ) -> Result<Vec<Resource>, SqlError> {
-    let unique: &[&str] = if query.history {
-        &["id", "revision"]
-    } else {
-        &["id"]
-    };
-    let order = total_order(&query.page.sort, &["revision_start", "started_at"], unique);
+    let order = query.order();
     let order: Vec<OrderKey> = order
         .iter()
         .map(|sort| order_key(&*session, sort, query))
         .collect();
     let marker = query.page.marker.as_deref();
-    let marked_row = marker.and_then(|marker| parse_marker(marker, query.history));
+    let marked_row = marker.and_then(|marker| query.parse_marker(marker).ok());
     let nothing = query.ids.as_ref().is_some_and(Vec::is_empty);
     let prepared = if query.resource_type == GENERIC && (nothing || marked_row.is_none()) {
-        check_sort_keys(&ResourceType::generic(), query)?;
+        query.check_sort_keys(&ResourceType::generic())?;
         Prepared::default()
     } else {
         let wanted = marked_row.filter(|_| !nothing);
         prepare(session, query, &order, wanted).await?
     };
-    if let Some(marker) = marker
-        && prepared.marked_keys.is_none()
-    {
-        let marker = marker.to_owned();
-        return Err(IndexerError::InvalidMarker { marker }.into());
+    if marker.is_some() && prepared.marked_keys.is_none() {
+        return Err(query.page.invalid_marker().into());
     }
     if nothing {
         return Ok(Vec::new());
@@ -126,7 +117,7 @@ async fn prepare<'a>(
     session: &mut dyn Session,
     query: &'a ResourceQuery,
     order: &[OrderKey],
-    marked: Option<(ResourceId, i64)>,
+    marked: Option<(ResourceId, Option<i64>)>,
 ) -> Result<Prepared<'a>, SqlError> {
     // Past revisions are not in the index.
     let condition = query.condition.as_ref().filter(|_| !query.history);
@@ -142,7 +133,7 @@ async fn prepare<'a>(
         statement.push_value(*id.as_uuid());
         if query.history {
             statement.push(" AND revision = ");
-            statement.push_value(revision);
+            statement.push_value(revision.unwrap_or(CURRENT_REVISION));
         }
         statement.push(") AS marked ON 1 = 1");
     } else {
@@ -158,7 +149,7 @@ async fn prepare<'a>(
     let name = row.text("resource_type.name")?;
     let attributes = row.text("resource_type.attributes")?;
     let resource_type = decode_type(name, &attributes)?;
-    check_sort_keys(&resource_type, query)?;
+    query.check_sort_keys(&resource_type)?;
     let leading = read_probes(&mut row, &parts, hits_max)?;
     let marked_keys = if marked.is_none() || row.cell() == Cell::Null {
         None
@@ -170,40 +161,6 @@ async fn prepare<'a>(
         marked_keys,
         leading,
     })
-}
-
-/// Fails for a key that is neither a property of every resource nor an attribute of the type.
-fn check_sort_keys(resource_type: &ResourceType, query: &ResourceQuery) -> Result<(), SqlError> {
-    let known = |key: &str| {
-        base_key(key, query.history).is_some() || resource_type.attributes().contains_key(key)
-    };
-    match query.page.sort.iter().find(|sort| !known(&sort.key)) {
-        Some(sort) => Err(IndexerError::InvalidSortKey {
-            key: sort.key.clone(),
-            known: query.sort_keys(resource_type),
-        }
-        .into()),
-        None => Ok(()),
-    }
-}
-
-/// Returns what [`parse_marker`] parses.
-fn marker(resource: &Resource, history: bool) -> String {
-    if history {
-        let revision = resource.revision.unwrap_or(CURRENT);
-        format!("{}@{revision}", resource.id)
-    } else {
-        resource.id.to_string()
-    }
-}
-
-/// Parses `id`, or `id@revision` in history.
-fn parse_marker(marker: &str, history: bool) -> Option<(ResourceId, i64)> {
-    if !history {
-        return Some((marker.parse().ok()?, CURRENT));
-    }
-    let (id, revision) = marker.split_once('@')?;
-    Some((id.parse().ok()?, revision.parse().ok()?))
 }
 
 /// Adds where resources come from, and which of them fit; first those that fulfil the `leading` part of the condition.

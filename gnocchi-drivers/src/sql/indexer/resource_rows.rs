@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use gnocchi_core::budget::aside;
-use gnocchi_core::model::{GENERIC, Glob, MetricId, Resource, ResourceId, ResourceType};
+use gnocchi_core::model::{
+    CURRENT_REVISION, GENERIC, Glob, MetricId, Resource, ResourceId, ResourceType,
+};
 use hashbrown::HashMap;
 
 use crate::sql::database::Session;
@@ -14,9 +16,6 @@ use crate::sql::statement::{Row, Statement};
 /// The columns of a current revision, which a past one has too.
 pub(super) const RESOURCE_COLUMNS: &str = "id, resource_type, creator, original_resource_id, started_at, ended_at, \
      revision_start, user_id, project_id, attributes";
-
-/// The number that stands for the current revision in orders, markers and rows.
-pub(super) const CURRENT: i64 = -1;
 
 /// How many patterns of names are told the database, as the texts they begin with; more are only looked at afterwards.
 const PREFIXES_MAX: usize = 16;
@@ -55,7 +54,7 @@ impl StoredResource {
     pub(super) fn read_revision(&mut self, row: &mut Row) -> Result<(), SqlError> {
         self.resource.revision_end = row.optional_moment("resource_revision.revision_end")?;
         let revision = row.integer("resource_revision.number")?;
-        self.resource.revision = (revision != CURRENT).then_some(revision);
+        self.resource.revision = (revision != CURRENT_REVISION).then_some(revision);
         Ok(())
     }
 

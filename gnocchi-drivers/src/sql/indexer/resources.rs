@@ -6,8 +6,8 @@ use carbonara::Timestamp;
 use gnocchi_core::driver::{ResourceIndexer, ResourceQuery};
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{
-    AttributeValue, Change, GENERIC, MetricAssignment, MetricId, NewResource, Resource, ResourceId,
-    ResourceType, ResourceUpdate, SeenResource,
+    GENERIC, MetricAssignment, MetricId, NewResource, Resource, ResourceId, ResourceType,
+    ResourceUpdate, SeenResource,
 };
 use gnocchi_core::policy::{Visibility, VisibleResources};
 use gnocchi_core::search::Condition;
@@ -26,72 +26,14 @@ use crate::sql::SqlIndexer;
 use crate::sql::database::{Access, Session};
 use crate::sql::document::encode_attributes;
 use crate::sql::error::SqlError;
-use crate::sql::statement::{Statement, cut};
-
-/// Truncates timestamps to the microseconds that are stored, so that what is returned is what can be read.
-fn cut_value(value: AttributeValue) -> AttributeValue {
-    if let AttributeValue::Datetime(timestamp) = value {
-        AttributeValue::Datetime(cut(timestamp))
-    } else {
-        value
-    }
-}
-
-fn cut_update(update: &ResourceUpdate, resource_type: &ResourceType) -> ResourceUpdate {
-    let mut update = update.clone();
-    if let Change::Set(started_at) = &mut update.started_at {
-        *started_at = cut(*started_at);
-    }
-    if let Change::Set(Some(ended_at)) = &mut update.ended_at {
-        *ended_at = cut(*ended_at);
-    }
-    update
-        .attributes
-        .retain(|name, _| resource_type.attributes().contains_key(name));
-    update.attributes = update
-        .attributes
-        .into_iter()
-        .map(|(name, value)| (name, value.map(cut_value)))
-        .collect();
-    update
-}
-
-fn check_life(resource: &Resource) -> Result<(), SqlError> {
-    if resource
-        .ended_at
-        .is_some_and(|ended_at| ended_at < resource.started_at)
-    {
-        return Err(IndexerError::ResourceEndsBeforeStart { id: resource.id }.into());
-    }
-    Ok(())
-}
+use crate::sql::statement::Statement;
 
 async fn create(
     session: &mut dyn Session,
     (policies, new, now): &(Arc<PolicyCache>, NewResource, Timestamp),
 ) -> Result<Resource, SqlError> {
     let resource_type = find_type(session, &new.resource_type).await?;
-    let given = |name: &String| new.attributes.get(name).cloned().flatten().map(cut_value);
-    let mut resource = Resource {
-        id: new.id,
-        resource_type: new.resource_type.clone(),
-        creator: new.creator.clone(),
-        original_resource_id: new.original_resource_id.clone(),
-        started_at: cut(new.started_at),
-        ended_at: new.ended_at.map(cut),
-        revision_start: cut(*now),
-        revision_end: None,
-        revision: None,
-        user_id: new.user_id.clone(),
-        project_id: new.project_id.clone(),
-        attributes: resource_type
-            .attributes()
-            .keys()
-            .map(|name| (name.clone(), given(name)))
-            .collect(),
-        metrics: BTreeMap::new(),
-    };
-    check_life(&resource)?;
+    let mut resource = new.first_revision(&resource_type, *now)?;
     let statement = Statement::new(
         "INSERT INTO resource (id, resource_type, creator, original_resource_id, started_at, ended_at, \
          revision_start, user_id, project_id, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -180,8 +122,8 @@ async fn update(
     };
     let mut after = before;
     let assignment = MetricAssignment::of_update(&after, &after.metrics, update)?;
-    let changed = after.apply(&cut_update(update, &resource_type));
-    check_life(&after)?;
+    let changed = after.apply(&update.normalised(&resource_type));
+    after.check_life()?;
     if changed {
         after.revision_start = after.next_revision_start(*now);
         store_revision(
