@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use thiserror::Error;
 
 use super::analysis::{CHECKS_MAX, analyse};
+use super::credentials::{self, InertCheck};
 use super::expression::{DEPTH_MAX, Expression, Question, Reliance};
 use super::names;
 use super::parse::{RuleError, parse};
@@ -60,6 +61,18 @@ pub enum PolicyError {
         /// The name that was probably meant.
         nearest: Option<String>,
     },
+    /// A rule negates a check that holds for no caller, itself or through others.
+    #[error(
+        "rule `{name}` negates a check of `{credential}`, which no caller has, so it would hold for every caller: \
+         got `{credential}`; expected one of {}",
+        credentials::names()
+    )]
+    NegatesNothing {
+        /// The name of the rule.
+        name: String,
+        /// The credential that no caller has.
+        credential: String,
+    },
 }
 
 impl PolicyError {
@@ -72,7 +85,8 @@ impl PolicyError {
             | Self::TooDeep { name }
             | Self::TooCostly { name }
             | Self::Unused { name, .. }
-            | Self::Missing { name, .. } => name,
+            | Self::Missing { name, .. }
+            | Self::NegatesNothing { name, .. } => name,
         }
     }
 }
@@ -89,6 +103,7 @@ pub struct Enforcer {
     actions: HashMap<Action, Expression>,
     /// Actions that more properties of the target can only allow, never forbid.
     monotone: HashSet<Action>,
+    inert: Vec<InertCheck>,
     fallback: String,
 }
 
@@ -105,8 +120,8 @@ impl Enforcer {
     /// does not exist means the one called `fallback`.
     ///
     /// # Errors
-    /// [`PolicyError`] when a rule cannot be read, refers to itself, costs too much, decides nothing, or refers to a rule that
-    /// does not exist, unless there is a fallback and no name that was probably meant.
+    /// [`PolicyError`] when a rule cannot be read, refers to itself, costs too much, decides nothing, refers to a rule that
+    /// does not exist, unless there is a fallback and no name that was probably meant, or negates a check that holds for no caller.
     pub fn new<'a>(
         overrides: impl IntoIterator<Item = (&'a str, &'a str)>,
         fallback: impl Into<String>,
@@ -125,6 +140,7 @@ impl Enforcer {
         let fallback = fallback.into();
         names::check(&rules, &fallback)?;
         let traits = analyse(&rules, &fallback)?;
+        let inert = credentials::inert_checks(&rules, &fallback)?;
         let actions = Action::ALL
             .iter()
             .map(|action| (*action, rules[action.name()].clone()))
@@ -135,8 +151,16 @@ impl Enforcer {
             rules,
             actions,
             monotone,
+            inert,
             fallback,
         })
+    }
+
+    /// Returns the checks that hold for no caller, because they compare credentials that exist in other OpenStack services only,
+    /// or nowhere.
+    #[must_use]
+    pub fn inert_checks(&self) -> &[InertCheck] {
+        &self.inert
     }
 
     /// Returns whether the rule of an action has no negation and asks no other service: who may do it to a target of which little is

@@ -122,6 +122,18 @@ impl Expression {
         }
     }
 
+    /// Returns the names of the credentials that it compares, without those of rules that it refers to.
+    pub(super) fn credentials(&self) -> Vec<&str> {
+        match self {
+            Self::Credential { name, .. } => vec![name],
+            Self::Not(part) => part.credentials(),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().flat_map(Self::credentials).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Returns the names of rules that it refers to, as often as it does.
     pub(super) fn references(&self) -> Vec<&str> {
         match self {

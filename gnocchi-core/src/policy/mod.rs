@@ -8,6 +8,7 @@
 mod action;
 mod analysis;
 mod caller;
+mod credentials;
 mod enforcer;
 mod expression;
 mod names;
@@ -20,6 +21,7 @@ mod visibility;
 
 pub use action::{Action, BASE_RULES};
 pub use caller::{Caller, Tenancy};
+pub use credentials::InertCheck;
 pub use enforcer::{Enforcer, PolicyError};
 pub use parse::RuleError;
 pub use properties::Properties;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::credentials::nearest_kind;
 use super::expression::{DEPTH_MAX, Expression};
 use super::template::Template;
 
@@ -18,6 +19,26 @@ pub enum RuleError {
     /// A check has no colon.
     #[error("{check} is not a check: it has no colon")]
     NoColon {
+        /// The check.
+        check: String,
+    },
+    /// A check is of a kind that does not exist.
+    #[error("got `{check}`; did you mean `{nearest}`?")]
+    UnknownKind {
+        /// The check.
+        check: String,
+        /// The check that was probably meant.
+        nearest: String,
+    },
+    /// A check compares with nothing.
+    #[error("got `{check}`; expected a name after the colon")]
+    NoValue {
+        /// The check.
+        check: String,
+    },
+    /// A place for a property of the target is not complete.
+    #[error("got `{check}`; expected `%(name)s` for each property")]
+    Place {
         /// The check.
         check: String,
     },
@@ -141,19 +162,34 @@ fn check(token: &str) -> Result<Expression, RuleError> {
     let (kind, value) = token.split_once(':').ok_or_else(|| RuleError::NoColon {
         check: token.to_owned(),
     })?;
+    let template = |text| {
+        let template = Template::parse(text);
+        let check = || token.to_owned();
+        template
+            .is_complete()
+            .then_some(template)
+            .ok_or_else(|| RuleError::Place { check: check() })
+    };
     if let Some(text) = literal(kind) {
-        return Ok(Expression::Literal {
-            text,
-            value: Template::parse(value),
+        let value = template(value)?;
+        return Ok(Expression::Literal { text, value });
+    }
+    if let Some(nearest) = nearest_kind(kind) {
+        return Err(RuleError::UnknownKind {
+            check: token.to_owned(),
+            nearest: format!("{nearest}:{value}"),
         });
     }
     match kind {
-        "http" | "https" => Ok(Expression::Remote(Template::parse(token))),
+        "role" | "rule" if value.is_empty() => Err(RuleError::NoValue {
+            check: token.to_owned(),
+        }),
+        "http" | "https" => Ok(Expression::Remote(template(token)?)),
         "rule" => Ok(Expression::Rule(value.to_owned())),
-        "role" => Ok(Expression::Role(Template::parse(value))),
+        "role" => Ok(Expression::Role(template(value)?)),
         name => Ok(Expression::Credential {
             name: name.to_owned(),
-            value: Template::parse(value),
+            value: template(value)?,
         }),
     }
 }
@@ -195,6 +231,14 @@ mod tests {
                 check: "admin".to_owned(),
             },
         );
+        for rule in ["role:", "not rule:"] {
+            let check = rule.trim_start_matches("not ").to_owned();
+            assert_eq!(parse(rule), Err(RuleError::NoValue { check }));
+        }
+        for rule in ["user:%(creator", "user:%(creator)d", "http://h/%()s"] {
+            let check = rule.to_owned();
+            assert_eq!(parse(rule), Err(RuleError::Place { check }));
+        }
         check(&"(".repeat(100_000), RuleError::TooDeep);
     }
 }

@@ -33,6 +33,14 @@ impl Template {
         Self(pieces)
     }
 
+    /// Returns whether every place for a property is complete: `%(`, a name, `)s`.
+    pub(super) fn is_complete(&self) -> bool {
+        self.0.iter().all(|piece| match piece {
+            Piece::Text(text) => !text.contains("%("),
+            Piece::Property(name) => !name.is_empty(),
+        })
+    }
+
     /// Compares with a text; a property that the target lacks makes it differ from everything.
     pub(super) fn equals(&self, text: &str, target: &(impl Target + ?Sized)) -> bool {
         match self.0.as_slice() {

@@ -44,6 +44,37 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     best.map(|(_, candidate)| candidate)
 }
 
+/// Returns the known name that `name` differs from by one slip or in upper and lower case only, however short the two are. `None`
+/// for a name that is known.
+///
+/// For a place where any other name is wrong, so that a word that happens to be close is no reason to take it.
+///
+/// # Examples
+/// ```
+/// use gnocchi_core::text::nearest::one_slip_away;
+///
+/// assert_eq!(one_slip_away("apii", ["api", "cors"]), Some("api"));
+/// assert_eq!(one_slip_away("app", ["api", "cors"]), Some("api"));
+/// assert_eq!(one_slip_away("api", ["api", "cors"]), None);
+/// assert_eq!(one_slip_away("map", ["api", "cors"]), None);
+/// ```
+pub fn one_slip_away<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(name);
+    let mut best = None;
+    for candidate in known {
+        if candidate == name {
+            return None;
+        }
+        let folded_candidate = fold(candidate);
+        let is_near = folded.len().abs_diff(folded_candidate.len()) <= 1
+            && distance(&folded, &folded_candidate, 1) <= 1;
+        if is_near && best.is_none() {
+            best = Some(candidate);
+        }
+    }
+    best
+}
+
 /// Leaves out what does not count: case, how words are joined, and the brackets that some languages add to repeated parameters.
 fn fold(name: &str) -> Vec<char> {
     name.trim_end_matches("[]")
