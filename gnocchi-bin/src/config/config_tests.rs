@@ -396,14 +396,14 @@ fn what_this_build_does_not_have_is_refused_by_name() {
 #[test]
 fn names_without_effect_are_warned_about() {
     let fixture = Fixture::new()
-        .file("a.conf", "[oslo_middleware]\nmax_request_body_size = 1\nuwsgi-mode = http\n[profiler]\nport = 1\n[storage]\nswift_key = hunter2\n[statsd]\nhost = h\n");
+        .file("a.conf", "[oslo_middleware]\nmax_request_body_size = 1\nsecure-proxy-ssl-header = http\n[profiler]\nport = 1\n[storage]\nswift_key = hunter2\n[statsd]\nhost = h\n");
     let warnings = fixture.variable("GNOCCHI_HOME", "y").warnings();
     let expected = [
         "section [oslo_middleware] has no option max_request_body_size; it is ignored",
-        "section [oslo_middleware] has no option uwsgi_mode; it is ignored",
+        "section [oslo_middleware] has no option secure_proxy_ssl_header; it is ignored",
         "there is no section [profiler]; port is ignored",
         "[storage] swift_key is accepted and has no effect in this build",
-        "section [statsd] is accepted and has no effect in this build",
+        "[statsd] host is accepted and has no effect in this build",
     ];
     assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
     for text in expected {
@@ -416,7 +416,16 @@ fn names_without_effect_are_warned_about() {
     let misspelt = Fixture::new().variable("GNOCCHI_API__HOTS", "x").error();
     assert_eq!(
         misspelt,
-        "environment variable GNOCCHI_API__HOTS: section [api] has no option hots; did you mean host?"
+        "environment variable GNOCCHI_API__HOTS: unknown option: got [api] hots; did you mean [api] host?"
+    );
+}
+
+#[test]
+fn variables_with_an_underscore_too_few_are_refused() {
+    let fixture = Fixture::new().variable("GNOCCHI_API_TLS_CERT", "x");
+    assert_eq!(
+        fixture.error(),
+        "environment variable GNOCCHI_API_TLS_CERT: unknown name; did you mean GNOCCHI_API__TLS_CERT?"
     );
 }
 

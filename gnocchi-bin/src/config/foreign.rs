@@ -1,12 +1,31 @@
-//! Sections that files of existing deployments have and that do nothing here, or may not be left out silently.
+//! Sections that files of existing deployments have and that do nothing here.
 
-use super::option::SectionSpec;
+use super::option::{OptionSpec, SectionSpec};
 
 /// The daemon for statsd.
-pub(super) static STATSD: SectionSpec = SectionSpec::foreign("statsd");
+pub(super) static STATSD: SectionSpec = SectionSpec::new(
+    "statsd",
+    &[
+        OptionSpec::new("host", "address to listen on").accepted(),
+        OptionSpec::new("port", "port to listen on").accepted(),
+        OptionSpec::new("resource_id", "id of the resource of all metrics").accepted(),
+        OptionSpec::new("creator", "creator of new metrics").accepted(),
+        OptionSpec::new("archive_policy_name", "archive policy of new metrics").accepted(),
+        OptionSpec::new("flush_delay", "seconds between flushes").accepted(),
+    ],
+);
 
 /// The daemon for AMQP.
-pub(super) static AMQP1D: SectionSpec = SectionSpec::foreign("amqp1d");
+pub(super) static AMQP1D: SectionSpec = SectionSpec::new(
+    "amqp1d",
+    &[
+        OptionSpec::new("url", "address of the queue").accepted(),
+        OptionSpec::new("data_source", "kind of sender").accepted(),
+        OptionSpec::new("resource_type", "type of new resources").accepted(),
+        OptionSpec::new("creator", "creator of new metrics").accepted(),
+        OptionSpec::new("flush_delay", "seconds between flushes").accepted(),
+    ],
+);
 
 /// Pools of the SQL library.
 pub(super) static DATABASE: SectionSpec = SectionSpec::foreign("database");

@@ -1,7 +1,7 @@
 //! The configuration: `gnocchi.conf`, the environment and flags.
 //!
 //! One file per section. A flag wins over the environment (`GNOCCHI_<SECTION>__<OPTION>`), which wins over files (later
-//! ones over earlier ones), which win over defaults. Unknown names are errors, or warned about where they belong to a library; a
+//! ones over earlier ones), which win over defaults. Unknown names are errors, or warned about where they belong to other software; a
 //! value that an option doesn't take is an error that names the place, the section and the option. Secrets are never shown.
 
 mod api;
@@ -26,6 +26,7 @@ mod request_logs;
 mod source;
 mod storage;
 mod tls;
+mod variables;
 
 pub use api::Api;
 pub use archive_policy::ArchivePolicyDefaults;
@@ -103,7 +104,8 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let files = sources.all_files()?;
         let reader = Reader::new(sources.layers(&files)?, sources.paths.clone());
-        let warnings = names::check(reader.layers())?;
+        let mut warnings = names::check(reader.layers())?;
+        warnings.extend(variables::check(&sources.environment)?);
         indexer::check(&reader)?;
         let config = Self {
             general: General::read(&reader)?,
@@ -125,3 +127,7 @@ impl Config {
 #[cfg(test)]
 #[path = "config_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "existing_tests.rs"]
+mod existing_tests;

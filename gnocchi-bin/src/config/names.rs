@@ -2,19 +2,21 @@
 //!
 //! In the sections of this project a name that does not exist is an error. The others belong to libraries of existing deployments,
 //! whose options come and go: there it is an error only when another option was probably meant, and ignored with a warning
-//! otherwise.
+//! otherwise. An option of this project that stands in another section was probably meant, too: an ignored `tls_cert` would turn TLS
+//! off without a word.
 
 use std::collections::BTreeSet;
 
-use gnocchi_core::text::nearest::nearest;
+use gnocchi_core::text::nearest::{nearest, one_slip_away};
 
 use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
+use super::ini;
 use super::option::{Effect, SectionSpec};
 use super::source::{Given, Layer};
 
 /// Sections of which this project has defined every option.
-const OWN: [&str; 8] = [
+pub(super) const OWN: [&str; 8] = [
     "api",
     "archive_policy",
     "basic",
@@ -94,28 +96,47 @@ fn unknown_section(
     if is_old_name(section, option) {
         return Ok(None);
     }
-    let mut names = SECTIONS.iter().map(|spec| spec.name);
-    let meant =
-        nearest(section, names.clone()).or_else(|| names.find(|name| is_slip(section, name)));
-    match meant {
+    match nearest_section(section) {
         Some(meant) => Err(ConfigError::Unknown {
             origin: origin.clone(),
-            problem: format!("there is no section [{section}]"),
+            problem: format!("unknown section: got [{section}]"),
             nearest: Some(format!("[{meant}]")),
         }),
-        None => Ok(Some(format!(
-            "{origin}: there is no section [{section}]; {option} is ignored"
-        ))),
+        None => Ok(Some(match placed(option) {
+            Some(place) => format!(
+                "{origin}: there is no section [{section}]; {option} is ignored; did you mean {place}?"
+            ),
+            None => format!("{origin}: there is no section [{section}]; {option} is ignored"),
+        })),
     }
 }
 
-/// Returns whether a name differs from a short one, which forgives no slips otherwise, in one character.
-fn is_slip(name: &str, known: &str) -> bool {
-    let same = name
-        .chars()
-        .zip(known.chars())
-        .filter(|(one, other)| one == other);
-    known.len() == 3 && name.len() == 3 && same.count() == 2
+/// Returns the section that a name of none is a near miss of.
+pub(super) fn nearest_section(section: &str) -> Option<&'static str> {
+    let names = SECTIONS.iter().map(|spec| spec.name);
+    nearest(section, names.clone()).or_else(|| one_slip_away(section, names))
+}
+
+/// Returns the section and the name of the option of this name that has an effect.
+fn placed(option: &str) -> Option<String> {
+    effective()
+        .find(|(_, name)| *name == option)
+        .map(|(section, name)| format!("[{section}] {name}"))
+}
+
+/// Returns the section and the name of the option that this name is a near miss of.
+fn placed_nearly(option: &str) -> Option<String> {
+    let meant = nearest(option, effective().map(|(_, name)| name))?;
+    placed(meant)
+}
+
+/// Returns the section and the name of every option that has an effect.
+fn effective() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SECTIONS.iter().flat_map(|spec| {
+        spec.all()
+            .filter(|option| option.effect == Effect::Active)
+            .map(|option| (spec.name, option.name))
+    })
 }
 
 fn unknown_option(
@@ -127,12 +148,19 @@ fn unknown_option(
     if is_old_name(section, option) {
         return Ok(None);
     }
-    let active = spec.all().filter(|known| known.effect == Effect::Active);
-    let nearest = nearest(option, active.map(|known| known.name)).map(str::to_owned);
-    if nearest.is_some() || OWN.contains(&section) {
+    let is_own = OWN.contains(&section);
+    let nearest = placed(option)
+        .or_else(|| nearest_option(spec, option).map(|name| format!("[{section}] {name}")))
+        .or_else(|| {
+            let is_shared_with_libraries = section == ini::DEFAULT_SECTION;
+            (is_own || is_shared_with_libraries)
+                .then(|| placed_nearly(option))
+                .flatten()
+        });
+    if nearest.is_some() || is_own {
         return Err(ConfigError::Unknown {
             origin: origin.clone(),
-            problem: format!("section [{section}] has no option {option}"),
+            problem: format!("unknown option: got [{section}] {option}"),
             nearest,
         });
     }
@@ -143,6 +171,12 @@ fn unknown_option(
     } else {
         format!("{origin}: section [{section}] has no option {option}; it is ignored")
     }))
+}
+
+/// Returns the option of a section that a name of none is a near miss of.
+pub(super) fn nearest_option(spec: &SectionSpec, option: &str) -> Option<&'static str> {
+    let active = spec.all().filter(|known| known.effect == Effect::Active);
+    nearest(option, active.map(|known| known.name))
 }
 
 fn refuse_repetition(section: &str, option: &str, givens: &[Given]) -> Result<(), ConfigError> {
@@ -166,7 +200,6 @@ fn is_old_name(section: &str, option: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ini;
     use super::*;
 
     fn check(text: &str) -> Result<Vec<String>, String> {
@@ -190,39 +223,79 @@ mod tests {
         for (text, expected) in [
             (
                 "[api]\nprot = 1\n",
-                "f:2: section [api] has no option prot; did you mean port?",
+                "f:2: unknown option: got [api] prot; did you mean [api] port?",
             ),
             (
                 "[api]\ntrusted_proxys = ::1\n",
-                "f:2: section [api] has no option trusted_proxys; did you mean trusted_proxies?",
+                "f:2: unknown option: got [api] trusted_proxys; did you mean [api] trusted_proxies?",
             ),
             (
                 "[api]\ncolour = red\n",
-                "f:2: section [api] has no option colour",
+                "f:2: unknown option: got [api] colour",
             ),
             (
                 "[basic]\npasword_file = x\n",
-                "f:2: section [basic] has no option pasword_file; did you mean password_file?",
+                "f:2: unknown option: got [basic] pasword_file; did you mean [basic] password_file?",
             ),
             (
                 "[keystone_authtoken]\npasword = x\n",
-                "f:2: section [keystone_authtoken] has no option pasword; did you mean password?",
+                "f:2: unknown option: got [keystone_authtoken] pasword; did you mean [keystone_authtoken] password?",
             ),
             (
                 "[oslo_policy]\npolicy_fil = x\n",
-                "f:2: section [oslo_policy] has no option policy_fil; did you mean policy_file?",
+                "f:2: unknown option: got [oslo_policy] policy_fil; did you mean [oslo_policy] policy_file?",
             ),
             (
                 "[oslo_polcy]\npolicy_file = x\n",
-                "f:2: there is no section [oslo_polcy]; did you mean [oslo_policy]?",
+                "f:2: unknown section: got [oslo_polcy]; did you mean [oslo_policy]?",
             ),
             (
                 "[apy]\nport = 1\n",
-                "f:2: there is no section [apy]; did you mean [api]?",
+                "f:2: unknown section: got [apy]; did you mean [api]?",
+            ),
+            (
+                "[apii]\nport = 1\n",
+                "f:2: unknown section: got [apii]; did you mean [api]?",
+            ),
+            (
+                "[api]]\nport = 1\n",
+                "f:2: unknown section: got [api]]; did you mean [api]?",
+            ),
+            (
+                "[default]\ndebug = 1\n",
+                "f:2: unknown section: got [default]; did you mean [DEFAULT]?",
+            ),
+            (
+                "tls_cert = c\n[api]\nport = 1\n",
+                "f:1: unknown option: got [DEFAULT] tls_cert; did you mean [api] tls_cert?",
+            ),
+            (
+                "[DEFAULT]\npassword-file = c\n",
+                "f:2: unknown option: got [DEFAULT] password_file; did you mean [basic] password_file?",
+            ),
+            (
+                "tls_crt = c\n",
+                "f:1: unknown option: got [DEFAULT] tls_crt; did you mean [api] tls_cert?",
+            ),
+            (
+                "[keystone_authtoken]\ntls_cert = c\n",
+                "f:2: unknown option: got [keystone_authtoken] tls_cert; did you mean [api] tls_cert?",
+            ),
+            (
+                "[database]\ntls_cert = c\n",
+                "f:2: unknown option: got [database] tls_cert; did you mean [api] tls_cert?",
+            ),
+            (
+                "[storage]\npolicy_file = c\n",
+                "f:2: unknown option: got [storage] policy_file; did you mean [oslo_policy] policy_file?",
+            ),
+            (
+                "[storage]\nmax_futures = 1\n",
+                "f:2: unknown option: got [storage] max_futures; did you mean [incoming] max_future?",
             ),
             (
                 "[API]\nport = 1\n",
-                "f:2: there is no section [API]; did you mean [api]?",
+                "f:2: unknown section: got [API]; did you mean [api]?",
             ),
         ] {
             assert_eq!(check(text).unwrap_err(), expected, "{text}");
@@ -236,7 +309,7 @@ mod tests {
         let unused = check("[storage]\nroot = /srv\ndata_dir = $HOME/root\n");
         assert_eq!(
             unused.unwrap_err(),
-            "f:2: section [storage] has no option root"
+            "f:2: unknown option: got [storage] root"
         );
     }
 
@@ -250,24 +323,78 @@ mod tests {
         assert_eq!(check(lists), Ok(Vec::new()));
     }
 
+    /// Options that the libraries of a deployment have beside those of its own configuration.
+    const OF_LIBRARIES: [(&str, &str); 6] = [
+        (
+            "DEFAULT",
+            "default_log_levels instance_format instance_uuid_format log_color log_config_append log_date_format \
+             log_rotate_interval log_rotate_interval_type log_rotation_type logging_context_format_string \
+             logging_debug_format_suffix logging_default_format_string logging_exception_prefix logging_user_identity_format \
+             max_logfile_count max_logfile_size_mb publish_errors rate_limit_burst rate_limit_except_level rate_limit_interval \
+             use_json use_stderr watch_log_file syslog_format transport_url control_exchange rpc_response_timeout \
+             executor_thread_pool_size rpc_conn_pool_size backdoor_port api_paste_config state_path auth_strategy \
+             fatal_deprecations client_socket_timeout wsgi_keep_alive tcp_keepidle max_header_line log_exchange",
+        ),
+        (
+            "keystone_authtoken",
+            "memcache_pool_maxsize memcache_tls_enabled memcache_tls_cafile memcache_tls_certfile memcache_tls_keyfile \
+             memcache_username memcache_password include_service_catalog enforce_token_bind cache service_type trust_id \
+             identity_uri admin_user admin_password admin_tenant_name admin_token auth_host auth_port auth_protocol \
+             hash_algorithms signing_dir check_revocations_for_cached revocation_cache_time auth_plugin endpoint_override \
+             valid_interfaces token timeout split_loggers collect_timing auth_admin_prefix identity_provider protocol \
+             application_credential_id application_credential_name application_credential_secret passcode \
+             oauth2_client_id client_id client_secret redirect_host redirect_port login_timeout",
+        ),
+        (
+            "database",
+            "backend connection connection_debug connection_parameters connection_recycle_time connection_trace \
+             db_inc_retry_interval db_max_retries db_max_retry_interval db_retry_interval max_overflow max_pool_size max_retries \
+             mysql_sql_mode mysql_enable_ndb mysql_wsrep_sync_wait pool_timeout retry_interval slave_connection \
+             sqlite_synchronous use_db_reconnect use_tpool min_pool_size idle_timeout",
+        ),
+        (
+            "oslo_middleware",
+            "max_request_body_size http_basic_auth_user_file secure_proxy_ssl_header",
+        ),
+        (
+            "oslo_messaging_rabbit",
+            "rabbit_host rabbit_port ssl_cert_file",
+        ),
+        ("oslo_concurrency", "lock_path disable_process_locking"),
+    ];
+
     #[test]
-    fn what_other_software_has_is_ignored_and_named() {
-        let text = "[DEFAULT]\ndefault_log_levels = a=b\nlogging_context_format_string = x\nuse_stderr = true\nwatch_log_file = true\n\
-            [keystone_authtoken]\nauth_uri = http://h\nmemcache_pool_maxsize = 1\nidentity_uri = x\nadmin_user = x\nauth_host = x\nservice_type = metric\ntrust_id = x\nhash_algorithms = md5\n\
-            [oslo_middleware]\nmax_request_body_size = 1\n[oslo_messaging_notifications]\ndriver = noop\n[database]\nmax_pool_size = 5\n[cors]\nmax_ages = 3\n[statsd]\nhost = h\nhost = h\n";
-        let error = check(text).unwrap_err();
-        assert!(error.ends_with("did you mean max_age?"), "{error}");
-        let warnings = check(&text.replace("max_ages = 3\n", "")).unwrap();
-        assert_eq!(warnings.len(), 15, "{warnings:?}");
-        for part in [
-            "f:2: section [DEFAULT] has no option default_log_levels; it is ignored",
-            "f:8: [keystone_authtoken] memcache_pool_maxsize belongs to other software and is ignored",
-            "there is no section [oslo_messaging_notifications]; driver is ignored",
-        ] {
-            assert!(
-                warnings.iter().any(|warning| warning.ends_with(part)),
-                "{warnings:?}"
-            );
+    fn options_of_libraries_are_ignored_and_named() {
+        for (section, options) in OF_LIBRARIES {
+            for option in options.split_whitespace() {
+                let warnings = check(&format!("[{section}]\n{option} = x\n"));
+                let warnings = warnings.unwrap_or_else(|error| panic!("{error}"));
+                assert_eq!(warnings.len(), 1, "{section} {option}");
+            }
         }
+    }
+
+    #[test]
+    fn sections_of_others_are_ignored_and_named() {
+        for section in [
+            "profiler",
+            "cache",
+            "keystone",
+            "service_user",
+            "paths",
+            "oslo_limit",
+            "oslo_reports",
+            "oslo_versionedobjects",
+            "ceilometer",
+            "glance",
+        ] {
+            let warnings = check(&format!("[{section}]\ncolour = x\n")).unwrap();
+            let expected = format!("f:2: there is no section [{section}]; colour is ignored");
+            assert_eq!(warnings, [expected]);
+        }
+        let warnings = check("[server]\ntls_cert = x\n").unwrap();
+        let expected =
+            "f:2: there is no section [server]; tls_cert is ignored; did you mean [api] tls_cert?";
+        assert_eq!(warnings, [expected]);
     }
 }

@@ -20,13 +20,13 @@ pub(super) struct Given {
 pub(super) type Layer = BTreeMap<(String, String), Vec<Given>>;
 
 /// The prefix of environment variables that set options: `GNOCCHI_<SECTION>__<OPTION>`.
-const ENVIRONMENT_PREFIX: &str = "GNOCCHI_";
+pub(super) const ENVIRONMENT_PREFIX: &str = "GNOCCHI_";
 
 /// Between section and option in the name of such a variable.
-const ENVIRONMENT_SEPARATOR: &str = "__";
+pub(super) const ENVIRONMENT_SEPARATOR: &str = "__";
 
 /// The variable that existing deployments use for the database of the indexer; any other source wins over it.
-const INDEXER_URL_VARIABLE: &str = "GNOCCHI_INDEXER_URL";
+pub(super) const INDEXER_URL_VARIABLE: &str = "GNOCCHI_INDEXER_URL";
 
 /// Everything that may set options, before it is read.
 ///

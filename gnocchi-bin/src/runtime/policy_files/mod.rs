@@ -103,7 +103,21 @@ impl PolicyFiles {
         let overrides = rules
             .iter()
             .map(|(_, rule)| (rule.name.as_str(), rule.text.as_str()));
-        Enforcer::new(overrides, &self.settings.default_rule).map_err(|error| locate(error, &rules))
+        let enforcer = Enforcer::new(overrides, &self.settings.default_rule);
+        let enforcer = enforcer.map_err(|error| locate(error, &rules))?;
+        for check in enforcer.inert_checks() {
+            let rule = rules.iter().rfind(|(_, rule)| rule.name == check.rule);
+            if let Some((path, rule)) = rule {
+                tracing::warn!(
+                    "{}:{}: rule `{}` compares `{}`, which no caller has: the check never holds",
+                    path.display(),
+                    rule.line,
+                    check.rule,
+                    check.credential,
+                );
+            }
+        }
+        Ok(enforcer)
     }
 
     /// Returns every place whose change may change the rules.

@@ -97,6 +97,16 @@ fn what_is_wrong_is_named_with_file_and_line() {
     );
     check(
         "policy.yaml",
+        "get metric: '@'\nget status: not rol:x\n",
+        "policy.yaml:2: rule `get status` cannot be read: got `rol:x`; did you mean `role:x`?",
+    );
+    check(
+        "policy.d/x",
+        "get status: not colour:red\n",
+        "policy.d/x:1: rule `get status` negates a check of `colour`, which no caller has, so it would hold for every caller: got `colour`; expected one of user, user_id, project_id, domain_id, roles, system",
+    );
+    check(
+        "policy.yaml",
         "creator: rule:creator\n",
         "policy.yaml:1: rule `creator` refers to itself",
     );
@@ -170,6 +180,7 @@ fn changed_files_count_unless_they_are_broken() {
     };
     check("get status: user:b\n", &["b"]);
     check("get status: (user:a\n", &["b"]);
+    check("get status: not rol:x\n", &["b"]);
     check("get status: user:a\n", &["a"]);
     let stamps = || super::super::watch::Stamps::of(watched.paths());
     let before = stamps();
