@@ -17,7 +17,7 @@ use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
 use super::v1::parameters;
-use super::{accept, address, cors, request_head};
+use super::{accept, address, cors, request_head, unsent};
 use crate::ingest;
 
 /// The name and version of this server; the root document has the version of the API, which clients compare.
@@ -59,6 +59,7 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
         let answered = answered.instrument(span.clone()).await;
         answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };
+    response = unsent::counted(state.gnocchi(), &method, response);
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let error = with_methods(error, &method, route.as_ref());
         let written = match audience {

@@ -63,6 +63,7 @@
 //! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
 //! | `body_memory` | how much memory the bodies of all requests may take |
 //! | `paid` | requests that compute, each within a budget |
+//! | `unsent` | the memory of responses that are not sent yet |
 //! | `aside` | work that takes too long to do it where other requests wait |
 
 mod accept;
@@ -101,6 +102,7 @@ pub(crate) mod state;
 pub(crate) mod storable;
 mod time_zone;
 mod trusted_proxies;
+mod unsent;
 pub(crate) mod v1;
 
 use axum::Router;

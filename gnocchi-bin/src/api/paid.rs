@@ -1,11 +1,12 @@
 //! Requests that compute, each within a budget of its own.
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
+use axum::response::Response;
 use gnocchi_core::Error;
-use http_body_util::BodyExt;
 
 use super::error::ApiResult;
 use super::state::ApiState;
+use super::unsent;
 
 /// A request whose queries come out of one budget, until its response is sent.
 pub(crate) struct Paid {
@@ -35,16 +36,11 @@ impl Paid {
         };
         let response = budget.finish(work).await.map_err(Error::from)??;
         // What is rendered already holds nothing else any more.
-        Ok(if response.body().size_hint().exact().is_some() {
-            response
-        } else {
-            let budget = budget.clone();
-            response.map(|body| {
-                Body::new(body.map_frame(move |frame| {
-                    let _paid = &budget;
-                    frame
-                }))
-            })
-        })
+        if response.body().size_hint().exact().is_some() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = unsent::streamed(self.state.gnocchi(), budget.clone(), body)?;
+        Ok(Response::from_parts(parts, body))
     }
 }

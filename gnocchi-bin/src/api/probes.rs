@@ -16,6 +16,7 @@ use super::error::{ApiError, ApiResult};
 use super::health::{health, live};
 use super::scrapes::Scrapes;
 use super::state::ApiState;
+use super::unsent::Counted;
 
 /// The content type of the text format of Prometheus.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -89,5 +90,7 @@ async fn metrics(state: &ApiState, scrapes: &Scrapes) -> ApiResult {
     }
     let content_type = HeaderValue::from_static(PROMETHEUS_TEXT);
     let text = scrapes.text(metrics.render()).await;
-    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+    let mut response = ([(CONTENT_TYPE, content_type)], text).into_response();
+    response.extensions_mut().insert(Counted);
+    Ok(response)
 }

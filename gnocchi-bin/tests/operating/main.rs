@@ -16,6 +16,7 @@ mod signals;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod unsent;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -102,7 +102,7 @@ async fn queries_take_so_long() {
 #[tokio::test]
 async fn memory_is_held_until_a_response_is_sent() {
     let limits = QueryLimits {
-        // Room for one response, not for two.
+        // Room for a few responses.
         memory_bytes: 2200 << 10,
         ..QueryLimits::default()
     };

@@ -73,6 +73,45 @@ fn what_grows_is_given_back_as_a_whole() {
     assert_eq!(budget.held_bytes(), 0);
 }
 
+#[test]
+fn results_that_stay_have_no_free_part() {
+    let pool = pool(limits());
+    let budget = Budget::new(&pool);
+    budget.keep(100_000).unwrap();
+    assert_eq!(pool.usage().held_bytes, 0);
+    budget.settle().unwrap();
+    assert_eq!(pool.usage().held_bytes, 100_000);
+    let large = Budget::new(&pool);
+    large.keep(1 << 20).unwrap();
+    large.settle().unwrap();
+    assert_eq!(pool.usage().held_bytes, 100_000 + (1 << 20));
+    let others = Reserved::take(&pool, 7 << 20).unwrap_err();
+    let limit_bytes = 8 << 20;
+    assert_eq!(others, BudgetError::MemoryHeld { limit_bytes });
+    drop((budget, large));
+    assert_eq!(pool.usage().held_bytes, 0);
+}
+
+#[test]
+fn what_is_reserved_is_given_back_in_parts() {
+    let pool = pool(limits());
+    let held = || pool.usage().held_bytes;
+    let mut reserved = Reserved::take(&pool, 1000).unwrap();
+    reserved.resize(5000).unwrap();
+    assert_eq!(held(), 5000);
+    assert!(reserved.resize(9 << 20).is_err());
+    reserved.resize(3000).unwrap();
+    let part = reserved.split(1000);
+    assert_eq!(held(), 3000);
+    drop(reserved);
+    assert_eq!(held(), 1000);
+    // What has happened is reported, even beyond the limit; then nothing is left for others.
+    let reported = Reserved::take_anyway(&pool, 8 << 20);
+    assert!(Reserved::take(&pool, 1).is_err());
+    drop((part, reported));
+    assert_eq!(held(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn large_queries_wait_for_each_other_in_a_short_queue() {
     let pool = pool(limits());

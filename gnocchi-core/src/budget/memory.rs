@@ -19,8 +19,10 @@ pub(super) struct Account {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// What it has for nothing.
+    free: usize,
     /// What the query uses.
     used: usize,
     /// What it has of the pool: as much as it uses beyond what is free, and at most two steps more.
@@ -38,7 +40,11 @@ impl Account {
     pub(super) fn new(pool: Arc<Pool>) -> Self {
         Self {
             pool,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                free: FREE_BYTES,
+                used: 0,
+                taken: 0,
+            }),
         }
     }
 
@@ -49,7 +55,7 @@ impl Account {
     pub(super) fn hold(account: &Arc<Self>, bytes: usize) -> Result<Held, BudgetError> {
         let mut state = account.state.lock();
         let used = state.used.saturating_add(bytes);
-        let missing = used.saturating_sub(FREE_BYTES + state.taken);
+        let missing = used.saturating_sub(state.free + state.taken);
         if missing > 0 {
             // What is left of the pool may be less than a whole step.
             let step = missing.next_multiple_of(STEP_BYTES);
@@ -67,10 +73,23 @@ impl Account {
         })
     }
 
+    /// Takes from the pool exactly what is used.
+    pub(super) fn settle(&self) -> Result<(), BudgetError> {
+        let mut state = self.state.lock();
+        if let Some(missing) = state.used.checked_sub(state.taken) {
+            self.pool.take(missing, state.taken)?;
+        } else {
+            self.pool.give_back(state.taken - state.used);
+        }
+        state.taken = state.used;
+        state.free = 0;
+        Ok(())
+    }
+
     fn release(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.used = state.used.saturating_sub(bytes);
-        let needed = state.used.saturating_sub(FREE_BYTES);
+        let needed = state.used.saturating_sub(state.free);
         let spare = state.taken.saturating_sub(needed);
         if spare > 2 * STEP_BYTES {
             self.pool.give_back(spare);

@@ -17,6 +17,7 @@
 mod compute;
 mod memory;
 mod pool;
+mod reserved;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,6 +34,7 @@ pub use compute::aside;
 pub use memory::Held;
 pub(crate) use pool::Pool;
 pub use pool::QueryUsage;
+pub use reserved::Reserved;
 
 /// How many cells are computed before the clock is looked at.
 const CELLS_PER_LOOK: u64 = 1 << 14;
@@ -248,6 +250,14 @@ impl Budget {
     /// As [`hold`](Self::hold).
     pub fn keep(&self, bytes: usize) -> Result<(), BudgetError> {
         self.hold(bytes).map(Held::keep)
+    }
+
+    /// Ends the free part of the memory: from now on every byte counts that is held. For results that stay until a client takes them.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub fn settle(&self) -> Result<(), BudgetError> {
+        self.inner.memory.settle().map_err(refused)
     }
 
     /// Returns how much memory is taken, in bytes.

@@ -70,6 +70,11 @@ impl Pool {
         }
     }
 
+    /// Takes memory whether there is some left or not.
+    pub(super) fn take_anyway(&self, bytes: usize) {
+        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn give_back(&self, bytes: usize) {
         self.held_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }

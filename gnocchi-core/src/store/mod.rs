@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use carbonara::{AggregationMethod, Timespan};
 
-use crate::budget::{Budget, Pool, QueryLimits, QueryUsage};
+use crate::budget::{Budget, BudgetError, Pool, QueryLimits, QueryUsage, Reserved};
 use crate::clock::Clock;
 use crate::directory::MetricDirectory;
 use crate::driver::{Coordinator, IncomingDriver, Indexer, StorageDriver};
@@ -214,6 +214,20 @@ impl Gnocchi {
     #[must_use]
     pub fn query_usage(&self) -> QueryUsage {
         self.inner.queries.usage()
+    }
+
+    /// Takes memory of queries for a response that is about to be made, until it is sent.
+    ///
+    /// # Errors
+    /// [`BudgetError::TooMuchMemory`], [`BudgetError::MemoryHeld`].
+    pub fn reserve(&self, bytes: usize) -> Result<Reserved, BudgetError> {
+        Reserved::take(&self.inner.queries, bytes)
+    }
+
+    /// Counts memory of a response that cannot be refused any more, because what it reports has happened.
+    #[must_use]
+    pub fn reserve_anyway(&self, bytes: usize) -> Reserved {
+        Reserved::take_anyway(&self.inner.queries, bytes)
     }
 
     /// Returns the budget of a query that begins: that of all calls, or its own.

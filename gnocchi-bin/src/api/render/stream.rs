@@ -100,6 +100,18 @@ impl Document {
         self.rows
     }
 
+    /// Returns about how long it is, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns how long the text beside the rows is, in bytes.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.bytes.saturating_sub(self.rows * ROW_BYTES)
+    }
+
     /// Renders everything at once.
     #[must_use]
     pub fn into_bytes(mut self) -> Vec<u8> {

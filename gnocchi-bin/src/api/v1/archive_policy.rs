@@ -30,7 +30,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListArchivePolicy, &caller, &NoTarget).await?;
     let policies = state.gnocchi().archive_policies().await?;
-    super::list(policies, view).await
+    super::list(&state, policies, view).await
 }
 
 /// `POST /v1/archive_policy`

@@ -25,7 +25,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListArchivePolicyRule, &caller, &NoTarget).await?;
     let rules = state.gnocchi().archive_policy_rules().await?;
-    super::list(rules, view).await
+    super::list(&state, rules, view).await
 }
 
 /// `POST /v1/archive_policy_rule`

@@ -78,7 +78,7 @@ async fn read_paid(state: &ApiState, caller: &Caller, metric: &Metric, query: &Q
     let levels = state.gnocchi().measures(metric, &query).await?;
     let mut document = Document::new();
     document.measures(levels.into_iter().map(level_rows).collect());
-    Ok(super::document(document))
+    super::document(state, document)
 }
 
 /// Takes measures for a metric.

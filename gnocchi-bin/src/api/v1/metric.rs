@@ -39,7 +39,7 @@ pub(super) async fn list(
     let page = PageRequest::from_query(&listing.query, state.settings(), &["id:asc"])?;
     // What was deleted is gone for clients, although its data may wait for the janitor.
     if filter.status == Some(MetricStatus::Deleted) {
-        return super::list(Vec::new(), listed).await;
+        return super::list(&state, Vec::new(), listed).await;
     }
     let metrics = match sight {
         Sight::Listed(visibility) => {
@@ -53,7 +53,7 @@ pub(super) async fn list(
     };
     let last = metrics.last().map(|metric| metric.id.to_string());
     let next = page.next(&listing, metrics.len(), last);
-    let mut response = super::list(metrics, listed).await?;
+    let mut response = super::list(&state, metrics, listed).await?;
     if let Some(link) = next {
         response.headers_mut().insert(LINK, link);
     }

@@ -31,6 +31,7 @@ mod value_predicate;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use gnocchi_core::Error;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -39,9 +40,14 @@ use super::aside::{self, Length};
 use super::error::ApiResult;
 use super::render::{self, Document};
 use super::routes::Routes;
+use super::state::ApiState;
+use super::unsent::{self, Counted};
 
 /// How many things are listed at once: it takes about half a millisecond.
 const LISTED_AT_ONCE: usize = 50;
+
+/// About how much memory a thing of a listing takes until it is sent, as it was read or as JSON, in bytes.
+const LISTED_BYTES: usize = 1024;
 
 /// How many points are rendered at once, and sent with their length: it takes about half a millisecond. More are rendered while they
 /// are sent.
@@ -175,24 +181,54 @@ fn ok(body: &impl Serialize) -> Response {
 }
 
 /// Answers with a list, each item in its wire form.
+///
+/// # Errors
+/// 503 when other responses hold the memory that it takes.
 async fn list<T: Send + 'static, V: Serialize>(
+    state: &ApiState,
     items: Vec<T>,
     view: impl Fn(&T) -> V + Send + 'static,
 ) -> ApiResult {
+    let gnocchi = state.gnocchi();
+    let expected_bytes = items.len().saturating_mul(LISTED_BYTES);
+    let reserved = unsent::reserve(gnocchi, expected_bytes)?;
+    let bytes = listing(items, view).await?;
+    let body = unsent::rendered(gnocchi, reserved, bytes)?;
+    Ok(counted(body))
+}
+
+/// Renders a list, each item in its wire form.
+async fn listing<T: Send + 'static, V: Serialize>(
+    items: Vec<T>,
+    view: impl Fn(&T) -> V + Send + 'static,
+) -> ApiResult<Vec<u8>> {
     let length = Length::of(items.len(), LISTED_AT_ONCE);
     let listing = move || render::to_bytes(&items.iter().map(view).collect::<Vec<_>>());
-    Ok(json_bytes(
-        StatusCode::OK,
-        aside::work(length, listing).await?,
-    ))
+    aside::work(length, listing).await
 }
 
 /// Answers with a document, which is rendered while it is sent if it is long.
-fn document(document: Document) -> Response {
+///
+/// # Errors
+/// 503 when other responses hold the memory that it takes.
+fn document(state: &ApiState, document: Document) -> ApiResult {
+    let gnocchi = state.gnocchi();
     if document.rows() <= RENDERED_AT_ONCE_POINTS {
-        return json_bytes(StatusCode::OK, document.into_bytes());
+        let reserved = unsent::reserve(gnocchi, document.bytes())?;
+        let body = unsent::rendered(gnocchi, reserved, document.into_bytes())?;
+        return Ok(counted(body));
     }
-    ([(CONTENT_TYPE, JSON)], document.into_body()).into_response()
+    if let Some(budget) = gnocchi.budget() {
+        budget.keep(document.text_bytes()).map_err(Error::from)?;
+    }
+    Ok(([(CONTENT_TYPE, JSON)], document.into_body()).into_response())
+}
+
+/// Responds with JSON whose memory is counted.
+fn counted(body: Body) -> Response {
+    let mut response = json_bytes(StatusCode::OK, body);
+    response.extensions_mut().insert(Counted);
+    response
 }
 
 /// Answers that a thing was created, and where it is.

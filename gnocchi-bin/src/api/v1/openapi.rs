@@ -24,6 +24,7 @@ use super::openapi_schemas::{self, BodyOf};
 use super::operations::{OPERATIONS, Operation};
 use super::{ROOT, openapi_parameters};
 use crate::api::render;
+use crate::api::unsent::Counted;
 
 /// Operations that ask no rules and touch nothing.
 const OPEN: [&str; 7] = [
@@ -69,7 +70,9 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
 
 /// `GET /v1/openapi.json`
 pub(super) async fn document() -> HttpResponse {
-    json_bytes(StatusCode::OK, DOCUMENT.clone())
+    let mut response = json_bytes(StatusCode::OK, DOCUMENT.clone());
+    response.extensions_mut().insert(Counted);
+    response
 }
 
 /// Returns the description as JSON.

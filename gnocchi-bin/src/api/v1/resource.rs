@@ -402,7 +402,7 @@ async fn list_paid(
     };
     let last = resources.last().map(|resource| marker(resource, history));
     let next = page.next(listing, resources.len(), last);
-    let mut response = super::list(resources, move |resource| {
+    let mut response = super::list(state, resources, move |resource| {
         let mut view = view(resource, attributes);
         view.retain(|key, _| wanted.is_empty() || wanted.contains(key));
         view

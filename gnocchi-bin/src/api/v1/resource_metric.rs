@@ -8,6 +8,7 @@ use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
 use gnocchi_core::model::{Metric, Page, ResourceId, ResourceUpdate, SeenResource};
 use gnocchi_core::policy::{Action, Caller};
+use http::StatusCode;
 
 use super::attachment::see_holders_for;
 use super::resource_body::{make_metrics, metric_entries};
@@ -29,7 +30,12 @@ pub(super) async fn list(
 ) -> ApiResult {
     let resource = resource::find(&state, &caller, &type_name, &id).await?;
     require_get_resource(&state, &caller, &resource).await?;
-    super::list(metrics_of(&state, resource.id).await?, metric::listed).await
+    super::list(
+        &state,
+        metrics_of(&state, resource.id).await?,
+        metric::listed,
+    )
+    .await
 }
 
 /// `POST /v1/resource/{type}/{id}/metric`
@@ -83,7 +89,8 @@ pub(super) async fn add(
         let name = metric.name.as_ref();
         !name.is_some_and(|name| update.added_metrics.contains_key(name))
     });
-    super::list(metrics, metric::listed).await
+    let listing = super::listing(metrics, metric::listed).await?;
+    Ok(super::json_bytes(StatusCode::OK, listing))
 }
 
 /// `GET /v1/resource/{type}/{id}/metric/{name}`

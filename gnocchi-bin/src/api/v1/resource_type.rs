@@ -29,7 +29,7 @@ pub(super) async fn list(
 ) -> ApiResult {
     require(&state, Action::ListResourceType, &caller, &NoTarget).await?;
     let types = state.gnocchi().resource_types().await?;
-    super::list(types, view).await
+    super::list(&state, types, view).await
 }
 
 /// `POST /v1/resource_type`

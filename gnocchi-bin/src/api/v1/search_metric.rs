@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use carbonara::{Timespan, Timestamp};
 use gnocchi_core::Error;
 use gnocchi_core::budget::Budget;
@@ -90,7 +89,7 @@ async fn search_paid(
         }
         found.extend(selected);
     }
-    Ok(answer(metrics, found))
+    document(state, answer(metrics, found))
 }
 
 /// Finds the metrics that are named; those that do not exist are left out.
@@ -228,7 +227,7 @@ fn select(
     Ok(read)
 }
 
-fn answer(metrics: &[Arc<Metric>], found: Vec<Vec<LevelMeasures>>) -> Response {
+fn answer(metrics: &[Arc<Metric>], found: Vec<Vec<LevelMeasures>>) -> Document {
     let mut answer = Document::new();
     answer.text("{");
     for (index, (metric, levels)) in metrics.iter().zip(found).enumerate() {
@@ -239,5 +238,5 @@ fn answer(metrics: &[Arc<Metric>], found: Vec<Vec<LevelMeasures>>) -> Response {
         level_list(&mut answer, levels);
     }
     answer.text("}");
-    document(answer)
+    answer
 }

@@ -115,12 +115,12 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Gauge,
         "gnocchi_query_memory_bytes",
-        "Memory that running queries hold, in bytes, results that are being sent included.",
+        "Memory that running queries and unsent responses hold, in bytes.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_query_memory_limit_bytes",
-        "Memory that running queries may hold together, in bytes.",
+        "Memory that running queries and unsent responses may hold together, in bytes.",
     ),
     spec(
         Kind::Gauge,

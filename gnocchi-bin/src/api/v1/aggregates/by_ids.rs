@@ -65,7 +65,7 @@ pub(super) async fn compute(
         outcomes,
         details,
     );
-    Ok(document(answer))
+    document(state, answer)
 }
 
 /// Finds the metric of every reference.

@@ -119,7 +119,7 @@ impl Call<'_> {
             })
         };
         match written {
-            Ok(()) => Ok(document(answer)),
+            Ok(()) => document(self.state, answer),
             Err(error) => Err(self
                 .refusal(error, &admitted, selected, &references)
                 .await?),

@@ -157,7 +157,7 @@ async fn across_selection(
         (false, 0) => drop(answer.text("[]")),
         (false, _) => {}
     }
-    Ok(document(answer))
+    document(state, answer)
 }
 
 /// Answers with one aggregate across metrics.
@@ -207,7 +207,7 @@ async fn aggregate_metrics_paid(
     for levels in computed {
         view::level_list(&mut answer, levels);
     }
-    Ok(document(answer))
+    document(state, answer)
 }
 
 fn parse(state: &ApiState, query: &Query) -> ApiResult<ReaggregationQuery> {
