@@ -207,6 +207,7 @@ impl Gnocchi {
     ) -> Result<(Vec<Vec<Series>>, Held), Error> {
         let mut points = 0;
         let mut series: Vec<Vec<Series>> = Vec::with_capacity(readings.len());
+        let mut later: Vec<Later> = Vec::new();
         let mut all = budget.hold(0)?;
         let mut rest = VecDeque::from(readings);
         let mut size = FIRST_CHUNK_READINGS;
@@ -228,9 +229,14 @@ impl Gnocchi {
             for (own, held) in assembled? {
                 points += own.iter().map(Series::len).sum::<usize>();
                 all.add(held);
-                match series.last_mut() {
-                    Some(before) if std::mem::take(&mut goes_on) => append(before, own),
-                    _ => series.push(own),
+                if std::mem::take(&mut goes_on) && !series.is_empty() {
+                    let reading = series.len() - 1;
+                    later.push(Later {
+                        reading,
+                        series: own,
+                    });
+                } else {
+                    series.push(own);
                 }
             }
             goes_on = chunk.is_cut;
@@ -238,7 +244,7 @@ impl Gnocchi {
                 return Err(Error::TooManyPoints { limit });
             }
             if !more {
-                return Ok((series, all));
+                return Ok((join(budget, series, later).await?, all));
             }
             budget.check()?;
             (chunk, frames) = (next, next_frames?);
@@ -286,16 +292,60 @@ fn next_chunk(rest: &mut VecDeque<Reading>, readings_max: usize) -> Chunk {
     chunk
 }
 
-/// Puts the points of later blocks behind those of earlier ones.
-fn append(earlier: &mut [Series], later: Vec<Series>) {
-    for (earlier, later) in earlier.iter_mut().zip(later) {
-        let (mut timestamps_ns, mut values) = std::mem::take(earlier).into_parts();
-        let (more_ns, more) = later.into_parts();
-        timestamps_ns.extend(more_ns);
-        values.extend(more);
-        *earlier = Series::from_points(timestamps_ns, values)
-            .expect("the buckets of later blocks come after those of earlier ones");
+/// What a later chunk has of a reading that was cut.
+struct Later {
+    /// The place of the reading.
+    reading: usize,
+    series: Vec<Series>,
+}
+
+/// Puts the points of later chunks behind those of earlier ones.
+///
+/// Why only once everything is read? Vectors that grow chunk by chunk are copied again and again, and take up to twice the memory of
+/// their points.
+async fn join(
+    budget: &Budget,
+    mut series: Vec<Vec<Series>>,
+    mut later: Vec<Later>,
+) -> Result<Vec<Vec<Series>>, Error> {
+    if later.is_empty() {
+        return Ok(series);
     }
+    let chunks = later.iter().flat_map(|chunk| &chunk.series);
+    let points: usize = chunks.map(Series::len).sum();
+    // A chunk is dropped once it is copied, so that one of them is held twice.
+    let longest = later
+        .iter()
+        .flat_map(|chunk| &chunk.series)
+        .map(Series::len);
+    let held = budget.hold(longest.max().unwrap_or_default() * POINT_BYTES)?;
+    let work = move || {
+        for parts in later.chunk_by_mut(|one, next| one.reading == next.reading) {
+            let reading = parts[0].reading;
+            for (method, all) in series[reading].iter_mut().enumerate() {
+                let first = std::mem::take(all);
+                let rest = parts.iter_mut();
+                let rest = rest.map(|part| std::mem::take(&mut part.series[method]));
+                *all = concatenated(first, rest.collect());
+            }
+        }
+        drop(held);
+        series
+    };
+    budget.compute(points, work).await
+}
+
+/// Makes one series of several, each of which begins after the end of the one before.
+fn concatenated(first: Series, rest: Vec<Series>) -> Series {
+    let points = first.len() + rest.iter().map(Series::len).sum::<usize>();
+    let mut timestamps_ns = Vec::with_capacity(points);
+    let mut values = Vec::with_capacity(points);
+    for part in std::iter::once(first).chain(rest) {
+        timestamps_ns.extend_from_slice(part.timestamps_ns());
+        values.extend_from_slice(part.values());
+    }
+    Series::from_points(timestamps_ns, values)
+        .expect("the buckets of later blocks come after those of earlier ones")
 }
 
 /// Doubles the chunk while it is small, and shrinks it at once when it was too large.
