@@ -156,7 +156,7 @@ impl Gnocchi {
             let page = page.map_err(changed_meanwhile)?;
             let last_page = page.len() < REVISIONS_PER_PAGE;
             query.page.marker = page.last().map(Resource::revision_id);
-            let first = self.first_revisions(&page).await?;
+            let first = self.first_revisions(budget, &page).await?;
             let presents = match &admission {
                 Some(_) => self.presents_of(&page).await?,
                 None => HashMap::new(),
@@ -184,6 +184,7 @@ impl Gnocchi {
     /// Returns which rows are the first revision of their resource, also where the listing leaves earlier ones out.
     async fn first_revisions(
         &self,
+        budget: &Budget,
         page: &[Resource],
     ) -> Result<HashSet<(ResourceId, Option<i64>)>, Error> {
         let past = page.iter().filter(|row| row.revision.is_some());
@@ -191,7 +192,7 @@ impl Gnocchi {
         // The current one is the first of a resource that was never changed.
         let unsure = page.iter().map(|row| row.id);
         let unsure: Vec<ResourceId> = unsure.filter(|id| !changed.contains(id)).collect();
-        self.add_changed(unsure, &mut changed).await?;
+        self.add_changed(budget, unsure, &mut changed).await?;
         let is_first = |row: &&Resource| match row.revision {
             Some(number) => number == FIRST_REVISION,
             None => !changed.contains(&row.id),
@@ -203,6 +204,7 @@ impl Gnocchi {
     /// Adds those of some resources that have past revisions.
     async fn add_changed(
         &self,
+        budget: &Budget,
         ids: Vec<ResourceId>,
         changed: &mut HashSet<ResourceId>,
     ) -> Result<(), Error> {
@@ -221,8 +223,10 @@ impl Gnocchi {
             ..ResourceQuery::of_type(GENERIC)
         };
         loop {
+            budget.check()?;
             let page = self.list_resources(&query).await;
             let page = page.map_err(changed_meanwhile)?;
+            budget.spend(page.len())?;
             let past = page.iter().filter(|row| row.revision.is_some());
             changed.extend(past.map(|row| row.id));
             let Some(last) = page.last().filter(|_| page.len() == REVISIONS_PER_PAGE) else {

@@ -1,5 +1,7 @@
 //! Which metrics of resources an expression refers to.
 
+use std::sync::Arc;
+
 use carbonara::expression::Reference;
 use hashbrown::HashSet;
 
@@ -26,12 +28,12 @@ const NAMES_AT_ONCE: usize = 4096;
 /// About how much memory a metric that was found takes beside its name, in bytes.
 const FOUND_BYTES: usize = 64;
 
-/// The names of the references of an expression, as patterns.
+/// The names of the references of an expression, as patterns; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Patterns {
-    globs: Vec<Glob>,
+    globs: Arc<[Glob]>,
     /// How many cells a comparison with each of them counts for.
-    cells: Vec<usize>,
+    cells: Arc<[usize]>,
 }
 
 /// A metric of a resource that fits a pattern.
@@ -88,8 +90,8 @@ impl Patterns {
     /// Makes the pattern that only this name fits.
     pub(super) fn literal(name: &str) -> Self {
         Self {
-            globs: vec![Glob::literal(name)],
-            cells: vec![1],
+            globs: Arc::from([Glob::literal(name)]),
+            cells: Arc::from([1]),
         }
     }
 
@@ -125,7 +127,7 @@ impl Patterns {
         resource: &Resource,
     ) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
-        for (reference, (glob, cells)) in self.globs.iter().zip(&self.cells).enumerate() {
+        for (reference, (glob, cells)) in self.globs.iter().zip(&*self.cells).enumerate() {
             let mut rest = resource.metrics.iter().peekable();
             while rest.peek().is_some() {
                 let names = rest.by_ref().take(NAMES_AT_ONCE);
@@ -204,7 +206,7 @@ mod tests {
                 .unwrap()
                 .cells
         };
-        assert_eq!(cells("cpu.*"), [1]);
+        assert_eq!(*cells("cpu.*"), [1]);
         assert!(cells(&"?".repeat(PATTERN_BYTES_MAX))[0] > 50);
     }
 }
