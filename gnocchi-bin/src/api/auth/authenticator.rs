@@ -102,6 +102,15 @@ impl Refusal {
         }
     }
 
+    /// Refuses a request because of a defect of the server.
+    pub(super) fn defect(text: &str) -> Self {
+        Self {
+            error: ApiError::text(StatusCode::INTERNAL_SERVER_ERROR, text),
+            challenge: None,
+            attempt: Attempt::None,
+        }
+    }
+
     /// Returns whether the request tried to log in.
     pub(super) fn attempt(&self) -> &Attempt {
         &self.attempt

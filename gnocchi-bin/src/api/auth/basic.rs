@@ -56,6 +56,9 @@ impl Basic {
             Verdict::Busy => Err(Refusal::busy(
                 "Too many passwords are being checked: try again later",
             )),
+            Verdict::Failed => Err(Refusal::defect(
+                "The check of the password failed because of a defect of the server; the log has more",
+            )),
         }
     }
 }

@@ -15,8 +15,9 @@ use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::error;
 
 pub use edit::{Edited, UserName, UserNameError, remove, set};
 pub use hash::{HashError, HashMethod};
@@ -50,6 +51,8 @@ pub enum Verdict {
     Wrong,
     /// So many passwords are being checked that this one has to wait too long.
     Busy,
+    /// The check has failed, which says nothing about the password.
+    Failed,
 }
 
 /// Names and hashes, which may be replaced while requests are answered.
@@ -150,21 +153,30 @@ impl Passwords {
             drop(turn);
             (is_right, pace.end(began, Instant::now()))
         };
-        match spawn_blocking(check).await {
-            Ok((true, _)) => {
-                self.verified.add(digest);
-                Verdict::Right
-            }
-            Ok((false, end)) => {
-                sleep_until(end).await;
-                Verdict::Wrong
-            }
-            Err(_) => Verdict::Wrong,
+        let verdict = verdict_of(spawn_blocking(check)).await;
+        if verdict == Verdict::Right {
+            self.verified.add(digest);
         }
+        verdict
     }
 
     fn users(&self) -> Arc<Users> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Waits for a check, which returns whether the password is right and when a refusal may be sent.
+async fn verdict_of(check: JoinHandle<(bool, Instant)>) -> Verdict {
+    match check.await {
+        Ok((true, _)) => Verdict::Right,
+        Ok((false, end)) => {
+            sleep_until(end).await;
+            Verdict::Wrong
+        }
+        Err(failure) => {
+            error!(%failure, "the check of a password failed; this is a defect");
+            Verdict::Failed
+        }
     }
 }
 

@@ -158,6 +158,12 @@ async fn requests_with_the_same_credentials_share_a_check() {
     assert_eq!(later.await, Verdict::Wrong);
 }
 
+#[tokio::test]
+async fn a_check_that_panics_is_no_wrong_password() {
+    let check = spawn_blocking(|| panic!("a test"));
+    assert_eq!(verdict_of(check).await, Verdict::Failed);
+}
+
 #[test]
 fn broken_lines_are_named_without_their_hash() {
     let check = |text: &str, line: usize, problem: &str| {
