@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::lingering::Lingering;
+use super::unfinished::Unread;
 use super::watch::{Reload, Stamps, Watch};
 use crate::causes::with_causes;
 use crate::config::{ServerTls, TlsVersion};
@@ -117,9 +119,11 @@ impl Tls {
     ///
     /// # Errors
     /// Whatever the connection says, or why the handshake failed.
-    pub(super) async fn accept(&self, mut stream: TcpStream) -> io::Result<Accepted> {
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<Accepted> {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
+            // What the client still sends is read: otherwise the system resets the connection, and the response is lost.
+            let mut stream = Lingering::new(stream, Unread::default());
             stream.write_all(NO_TLS).await?;
             stream.shutdown().await?;
             return Ok(Accepted::Refused);
