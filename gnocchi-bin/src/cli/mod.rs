@@ -12,18 +12,23 @@ mod verify;
 use std::error::Error as StdError;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use gnocchi_drivers::embedded::StoreError;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use thiserror::Error;
+use tokio::runtime::Runtime;
 
 use crate::causes::with_causes;
 use crate::config::ConfigError;
 use crate::runtime::ServeError;
 use crate::runtime::telemetry::TelemetryError;
 use import::Outcome;
+
+/// How long the program waits at its end for work that was given up.
+const ABANDONED_WORK_MAX: Duration = Duration::from_secs(1);
 
 /// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.
 #[derive(Debug, Parser)]
@@ -87,7 +92,11 @@ pub fn main() -> ExitCode {
         .enable_all()
         .build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
+        Ok(runtime) => {
+            let result = runtime.block_on(run(cli));
+            end(runtime);
+            result
+        }
         Err(error) => Err(Failure::Output(error)),
     };
     match result {
@@ -97,6 +106,12 @@ pub fn main() -> ExitCode {
             failed
         }
     }
+}
+
+/// Ends a runtime, and gives up what its threads still compute though nothing waits for it: a fold that the shutdown cut off, for
+/// example. It is lost as in a crash, so nothing that was acknowledged is.
+fn end(runtime: Runtime) {
+    runtime.shutdown_timeout(ABANDONED_WORK_MAX);
 }
 
 /// Lets no other user of the machine read or change what this program creates: data, and logs that name users and addresses.
@@ -121,5 +136,27 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Command::Repair(arguments) => repair::run(arguments).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn work_that_was_given_up_does_not_keep_the_program() {
+        let runtime = Runtime::new().unwrap();
+        let (started, starting) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        runtime.spawn_blocking(move || {
+            started.send(()).unwrap();
+            released.recv()
+        });
+        starting.recv().unwrap();
+        // Else this never returns.
+        end(runtime);
+        drop(release);
     }
 }

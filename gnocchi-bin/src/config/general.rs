@@ -21,7 +21,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("DEFAULT", "logfile"),
         OptionSpec::new(
             "graceful_shutdown_timeout",
-            "seconds that requests in hand get when the program ends",
+            "seconds that a shutdown may take, requests in hand included",
         )
         .or("60"),
         OptionSpec::new(
@@ -61,7 +61,7 @@ pub struct General {
     pub log_level: LogLevel,
     /// The file to log to; `None` is the standard error stream.
     pub log_file: Option<PathBuf>,
-    /// How long requests in hand may take when the program ends.
+    /// How long a shutdown may take: requests in hand, and folding for what is left.
     pub graceful_shutdown_timeout: Duration,
 }
 

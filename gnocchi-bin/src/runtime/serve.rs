@@ -8,6 +8,7 @@ use gnocchi_core::{DefaultPolicies, Gnocchi};
 use gnocchi_drivers::embedded::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -24,8 +25,8 @@ use super::tls::Tls;
 use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
 
-/// How long the turn in hand of each worker may take after the shutdown began. What is not folded then is folded at the next
-/// start.
+/// How long the turn in hand of each worker may take after the last request, within the time for the whole shutdown. What is not folded
+/// then is folded at the next start.
 const WORKERS_DRAIN: Duration = Duration::from_secs(20);
 
 /// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
@@ -87,6 +88,7 @@ pub async fn serve(
     let url = listener.url();
     announce(&url);
     info!(address = %listener.address(), data_dir = %config.storage.data_dir.display(), "serving");
+    let began = tokio::spawn(beginning_of(shutdown.clone()));
     let serving = listener.serve(router, limits, shutdown.clone());
     tokio::pin!(serving);
     let early = tokio::select! {
@@ -103,7 +105,8 @@ pub async fn serve(
         })
     } else {
         stop_workers.cancel();
-        finish(workers, WORKERS_DRAIN).await
+        let gone = began.await.map_or(limits.drain, |began| began.elapsed());
+        finish(workers, workers_drain(limits.drain, gone)).await
     };
     watching.abort();
     if let Some(log) = request_log {
@@ -135,6 +138,17 @@ fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, 
             .unwrap_or_default(),
         source,
     })
+}
+
+/// Returns when the shutdown begins.
+async fn beginning_of(shutdown: CancellationToken) -> Instant {
+    shutdown.cancelled().await;
+    Instant::now()
+}
+
+/// Returns how long workers may take when so much of the time for the whole shutdown is gone.
+fn workers_drain(whole: Duration, gone: Duration) -> Duration {
+    WORKERS_DRAIN.min(whole.saturating_sub(gone))
 }
 
 /// Waits for workers that were told to stop, and cuts them off when that takes too long. None of them runs afterwards.
@@ -176,6 +190,19 @@ mod tests {
         });
         finish(workers, Duration::from_millis(1)).await.unwrap();
         assert_eq!(Arc::strong_count(&alive), 1, "the task is gone");
+    }
+
+    #[test]
+    fn workers_get_what_requests_leave_of_the_time_for_a_shutdown() {
+        let check = |whole, gone, expected| {
+            let [whole, gone, expected] = [whole, gone, expected].map(Duration::from_secs);
+            assert_eq!(workers_drain(whole, gone), expected);
+        };
+        check(60, 0, 20);
+        check(60, 50, 10);
+        check(1, 0, 1);
+        check(0, 0, 0);
+        check(60, 61, 0);
     }
 
     #[tokio::test]
