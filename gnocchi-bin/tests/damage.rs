@@ -11,14 +11,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use support::{Client, Server, program, run, texts};
 
 const POINTS: i64 = 3000;
 
-/// What is in a tree. The index of the log of SQLite is shared memory, not data.
+/// The metrics that the server created which was killed.
+const LATE: [&str; 3] = ["late-1", "late-2", "late-3"];
+
+/// What is in a tree.
 fn tree(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![path.to_owned()];
@@ -27,7 +30,7 @@ fn tree(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.to_string_lossy().ends_with("-shm") {
+            } else {
                 files.insert(path.clone(), fs::read(&path).unwrap());
             }
         }
@@ -82,6 +85,11 @@ async fn stores(root: &Path) -> ([PathBuf; 2], Vec<String>) {
     Server::start(&closed, &[]).stop();
     copy_tree(&closed, &killed);
     let server = Server::start(&killed, &[]);
+    // The log beside the indexer holds these until the server is stopped.
+    for name in LATE {
+        let metric = json!({"name": name, "archive_policy_name": "low"});
+        server.client().create("/v1/metric", &metric).await;
+    }
     for id in &ids {
         server
             .client()
@@ -184,6 +192,111 @@ async fn verify_works_on_a_read_only_file_system() {
     }
 }
 
+/// Starts a server that must not start.
+fn serve(data: &Path) -> Output {
+    let data_dir = data.to_str().unwrap();
+    run(&[
+        "serve",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "0",
+        "--data-dir",
+        data_dir,
+    ])
+}
+
+async fn late_metrics(client: &Client) -> usize {
+    let metrics = client.get("/v1/metric").await;
+    let names = metrics.as_array().unwrap().iter();
+    names
+        .filter(|metric| LATE.iter().any(|late| metric["name"] == *late))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_log_of_the_indexer_is_not_opened_and_not_changed() {
+    type Harm = fn(&mut Vec<u8>);
+    const FRAME: usize = 24 + 4096;
+    let harms: [(&str, Harm); 8] = [
+        ("damaged", |log| log[0] ^= 1),
+        ("damaged", |log| log[20] ^= 1),
+        ("damaged", |log| log[32 + FRAME + 1000] ^= 1),
+        ("damaged", |log| {
+            let middle = log.len() / 2;
+            log[middle] ^= 1;
+        }),
+        ("damaged", |log| {
+            let last = log.len() - 1;
+            log[last] ^= 1;
+        }),
+        ("cut off", |log| log.truncate(log.len() / 2)),
+        ("cut off", |log| log.truncate(log.len() - 1)),
+        ("empty", Vec::clear),
+    ];
+    let root = tempfile::tempdir().unwrap();
+    let ([_, killed], ids) = stores(root.path()).await;
+    let data = root.path().join("damaged");
+    let name = "indexer.db-wal";
+    let refused = |problem: &str| {
+        let before = tree(&data);
+        let output = serve(&data);
+        let (_, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{problem}: {stderr}");
+        for expected in [name, problem, "gnocchi verify", "gnocchi repair"] {
+            assert!(stderr.contains(expected), "{expected}: {stderr}");
+        }
+        let (status, found) = verify(&data);
+        assert_eq!(status, Some(1), "{problem}: {found}");
+        assert!(found.contains(name), "{found}");
+        assert!(tree(&data) == before, "{problem}: {stderr}");
+    };
+    for (problem, harm) in harms {
+        copy_tree(&killed, &data);
+        let mut log = fs::read(data.join(name)).unwrap();
+        harm(&mut log);
+        fs::write(data.join(name), log).unwrap();
+        refused(problem);
+        fs::remove_dir_all(&data).unwrap();
+    }
+    copy_tree(&killed, &data);
+    fs::remove_file(data.join(name)).unwrap();
+    refused("missing");
+    // Without its index, too.
+    fs::remove_file(data.join("indexer.db-shm")).unwrap();
+    refused("missing");
+    let new = root.path().join("new");
+    let output = run(&["repair", data.to_str().unwrap(), new.to_str().unwrap()]);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    assert!(stdout.contains(name), "{stdout}");
+    fs::remove_dir_all(&data).unwrap();
+
+    // The beginning of a transaction that never got its end.
+    copy_tree(&killed, &data);
+    let mut log = fs::read(data.join(name)).unwrap();
+    let mut begun = log[log.len() - FRAME..][..3000].to_vec();
+    begun[4..8].fill(0);
+    let end = log.len();
+    log.extend_from_slice(&begun);
+    fs::write(data.join(name), log).unwrap();
+    let (status, found) = verify(&data);
+    assert_eq!(status, Some(0), "{found}");
+    let expected = format!("{name} ends with 3000 bytes, from byte {end} on");
+    assert!(found.contains(&expected), "{found}");
+    let server = Server::start(&data, &[]);
+    assert_eq!(late_metrics(&server.client()).await, LATE.len());
+    for id in &ids {
+        assert!(rows(&server.client(), id).await > 3000);
+    }
+    server.stop();
+    let kept = fs::read_dir(data.join("measures/cut")).unwrap();
+    let kept: Vec<Vec<u8>> = kept
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    assert!(kept.contains(&begun), "{} are kept", kept.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_store_is_not_opened_and_not_changed() {
     type Harm = fn(&Path);
@@ -217,16 +330,7 @@ async fn a_damaged_store_is_not_opened_and_not_changed() {
             }
             harm(&data.join(name));
             let before = tree(&data);
-            let data_dir = data.to_str().unwrap();
-            let output = run(&[
-                "serve",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--data-dir",
-                data_dir,
-            ]);
+            let output = serve(&data);
             let (_, stderr) = texts(&output);
             let context = format!("harm {index} of {name}: {stderr}");
             assert_eq!(output.status.code(), Some(1), "{context}");
@@ -330,7 +434,9 @@ async fn repair_saves_what_is_readable() {
         let (stdout, stderr) = texts(&output);
         assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
         assert!(stdout.contains(file), "{stdout}");
-        assert!(stdout.contains("saved: 3 metrics, "), "{stdout}");
+        let metrics = if data == &closed { 3 } else { 3 + LATE.len() };
+        let saved = format!("saved: {metrics} metrics, ");
+        assert!(stdout.contains(&saved), "{stdout}");
         assert!(
             stdout.contains("0 metrics lost something, 0 are unknown"),
             "{stdout}"
@@ -354,5 +460,62 @@ async fn repair_saves_what_is_readable() {
         }
         server.stop();
         assert_eq!(verify(&new).0, Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_needs_a_place_of_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let ([closed, _], _) = stores(root.path()).await;
+    let before = tree(&closed);
+    let repair = |new: &Path| {
+        let output = run(&["repair", closed.to_str().unwrap(), new.to_str().unwrap()]);
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(2), "{stdout}{stderr}");
+        stderr
+    };
+    let link = root.path().join("link");
+    std::os::unix::fs::symlink(&closed, &link).unwrap();
+    for below in [
+        closed.clone(),
+        closed.join("new"),
+        closed.join("measures/a/b"),
+        link.join("new"),
+        root.path().join("other/../closed/new"),
+    ] {
+        let error = repair(&below);
+        assert!(error.contains("outside of it"), "{error}");
+        assert!(tree(&closed) == before, "{error}");
+    }
+    // What a repair leaves that was killed.
+    let unfinished = root.path().join("new.unfinished");
+    fs::create_dir(&unfinished).unwrap();
+    for new in ["new", "new/"] {
+        let error = repair(&root.path().join(new));
+        let expected = format!("{} is left of a repair", unfinished.display());
+        assert!(error.contains(&expected), "{error}");
+        assert!(error.contains("delete this directory"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_of_halves_of_different_age_tells_it() {
+    let root = tempfile::tempdir().unwrap();
+    let ([closed, killed], _) = stores(root.path()).await;
+    Server::start(&killed, &[]).stop();
+    for (number, (measures, indexer, age)) in
+        [(&closed, &killed, "newer"), (&killed, &closed, "older")]
+            .into_iter()
+            .enumerate()
+    {
+        let mixed = root.path().join(format!("mixed-{number}"));
+        copy_tree(measures, &mixed);
+        fs::copy(indexer.join("indexer.db"), mixed.join("indexer.db")).unwrap();
+        let new = root.path().join(format!("new-{number}"));
+        let output = run(&["repair", mixed.to_str().unwrap(), new.to_str().unwrap()]);
+        let (stdout, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+        let expected = format!("indexer.db is {age} than the measures beside it");
+        assert!(stdout.contains(&expected), "{stdout}");
     }
 }

@@ -61,11 +61,10 @@ fn number_from_environment(name: &str) -> Option<u64> {
     })
 }
 
-/// Returns what is in a tree. The index of the log of SQLite is shared memory, not data.
+/// Returns what is in a tree.
 fn tree(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(path)
         .into_iter()
-        .filter(|file| !file.to_string_lossy().ends_with("-shm"))
         .map(|file| {
             let bytes = fs::read(path.join(&file)).unwrap();
             (file, bytes)

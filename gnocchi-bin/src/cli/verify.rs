@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
     if !damage.is_empty() || !indexer.is_empty() {
         writeln!(out, "{}", table(damage.iter().chain(&indexer)))?;
     }
-    if let Some(write) = files.interrupted_write() {
+    for write in files.interrupted_writes() {
         writeln!(
             out,
             "{} ends with {} bytes, from byte {} on, of a write that a crash interrupted; nothing of it was acknowledged, and the next start keeps it aside",

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
 use uuid::Uuid;
 
 use super::keys::Pairing;
@@ -16,6 +17,9 @@ use crate::disk::synchronize;
 /// The file that says it for the directory.
 pub(super) const IDENTITY_FILE: &str = "identity";
 const STAGING_FILE: &str = "identity.new";
+
+/// The last line of the file while the store is open. Until it is gone, the log beside the indexer is there and not empty.
+const IN_USE: &str = "in use\n";
 
 /// What a part of a store says about the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,12 @@ impl StoreIdentity {
         format!("store {store}\nopened and closed {pairing}\n")
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the text of the file: the identity, and whether the store is noted as open.
+    fn parse(text: &str) -> Option<(Self, bool)> {
+        let (text, is_in_use) = match text.strip_suffix(IN_USE) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
         let (store, rest) = text.strip_prefix("store ")?.split_once('\n')?;
         let pairing = rest
             .strip_prefix("opened and closed ")?
@@ -42,7 +51,7 @@ impl StoreIdentity {
             pairing: pairing.parse().ok()?,
         };
         // Numbers can be spelt in several ways, only one of which is ours.
-        (identity.text() == text).then_some(identity)
+        (identity.text() == text).then_some((identity, is_in_use))
     }
 
     /// Reads the file of a directory; `None` when there is none.
@@ -50,6 +59,18 @@ impl StoreIdentity {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] when it says something else.
     pub(super) fn read(directory: &Path) -> io::Result<Option<Self>> {
+        Ok(Self::read_whole(directory)?.map(|(identity, _)| identity))
+    }
+
+    /// Returns whether the store of a directory was not closed when a process used it last.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn is_in_use(directory: &Path) -> io::Result<bool> {
+        Ok(Self::read_whole(directory)?.is_some_and(|(_, is_in_use)| is_in_use))
+    }
+
+    fn read_whole(directory: &Path) -> io::Result<Option<(Self, bool)>> {
         match fs::read(directory.join(IDENTITY_FILE)) {
             Ok(bytes) => std::str::from_utf8(&bytes)
                 .ok()
@@ -63,12 +84,54 @@ impl StoreIdentity {
 
     /// Replaces the file of a directory, whole or not at all.
     pub(super) fn write(self, directory: &Path) -> io::Result<()> {
-        let staging = directory.join(STAGING_FILE);
-        let mut file = File::create(&staging)?;
-        file.write_all(self.text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&staging, directory.join(IDENTITY_FILE))?;
-        synchronize(directory)
+        replace(directory, &self.text())
+    }
+}
+
+/// Replaces the file, whole or not at all.
+fn replace(directory: &Path, text: &str) -> io::Result<()> {
+    let staging = directory.join(STAGING_FILE);
+    let mut file = File::create(&staging)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&staging, directory.join(IDENTITY_FILE))?;
+    synchronize(directory)
+}
+
+/// The note that a store is open, which is taken back when this is dropped.
+#[derive(Debug)]
+pub(super) struct InUse {
+    directory: PathBuf,
+}
+
+impl InUse {
+    /// Notes that a store is open. The log beside its indexer must hold something from now on.
+    pub(super) fn note(directory: &Path, identity: StoreIdentity) -> io::Result<Self> {
+        replace(directory, &(identity.text() + IN_USE))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// Takes back what is noted, before the log beside the indexer may go away. This needs no room on the disk.
+    pub(super) fn take_back(directory: &Path) -> io::Result<()> {
+        if !matches!(StoreIdentity::is_in_use(directory), Ok(true)) {
+            return Ok(());
+        }
+        let file = File::options()
+            .write(true)
+            .open(directory.join(IDENTITY_FILE))?;
+        let length = file.metadata()?.len();
+        file.set_len(length.saturating_sub(IN_USE.len() as u64))?;
+        file.sync_all()
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Err(error) = Self::take_back(&self.directory) {
+            warn!(%error, directory = %self.directory.display(), "cannot note that the store is no longer open");
+        }
     }
 }
 
@@ -178,6 +241,26 @@ mod tests {
             fs::write(&path, damaged).unwrap();
             assert!(StoreIdentity::read(directory.path()).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn the_note_that_a_store_is_open_is_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let written = identity(5, 8);
+        written.write(directory.path()).unwrap();
+        let closed = fs::read(directory.path().join(IDENTITY_FILE)).unwrap();
+        assert!(!StoreIdentity::is_in_use(directory.path()).unwrap());
+        let in_use = InUse::note(directory.path(), written).unwrap();
+        assert!(StoreIdentity::is_in_use(directory.path()).unwrap());
+        let read = StoreIdentity::read(directory.path()).unwrap();
+        assert_eq!(read, Some(written));
+        drop(in_use);
+        assert!(!StoreIdentity::is_in_use(directory.path()).unwrap());
+        assert_eq!(
+            fs::read(directory.path().join(IDENTITY_FILE)).unwrap(),
+            closed
+        );
+        InUse::take_back(directory.path()).unwrap();
     }
 
     fn compared(

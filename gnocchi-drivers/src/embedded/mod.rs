@@ -12,6 +12,8 @@ mod files;
 #[cfg(feature = "sqlite")]
 mod identity;
 mod incoming;
+#[cfg(feature = "sqlite")]
+mod indexer_log;
 mod inspection;
 mod keeper;
 mod keys;

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::engine::{LOCK_INTERVAL, LOCK_PATIENCE};
 use super::error::EmbeddedError;
 use super::files::{KEYSPACES_FOLDER, LOCK_FILE, VERSION_FILE};
-use super::inspection::{Inspection, Kept, Stage, known_format};
+use super::inspection::{Inspection, Kept, Stage, Tail, known_format};
 use super::progress::PROGRESS_FILE;
 use crate::disk::synchronize;
 
@@ -142,6 +142,12 @@ fn cut_tail(inspection: &Inspection) -> io::Result<()> {
         return Ok(());
     };
     let kept = tail.cut(&inspection.path)?;
+    report_tail(tail, kept);
+    Ok(())
+}
+
+/// Counts and logs the rest of an interrupted write.
+pub(super) fn report_tail(tail: &Tail, kept: Kept) {
     counter!("gnocchi_journal_tails_cut_total").increment(1);
     counter!("gnocchi_journal_bytes_cut_total").increment(tail.bytes);
     let (journal, offset, bytes) = (tail.journal.display(), tail.offset, tail.bytes);
@@ -155,5 +161,4 @@ fn cut_tail(inspection: &Inspection) -> io::Result<()> {
             "the last write was interrupted by a crash and is cut off; nothing of it was acknowledged; it could not be kept aside"
         ),
     }
-    Ok(())
 }

@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::data_directory::{DataDirectory, DataDirectoryError};
 use super::error::EmbeddedError;
-use super::identity::{Claims, IDENTITY_FILE, Mismatch, StoreIdentity};
+use super::identity::{Claims, IDENTITY_FILE, InUse, Mismatch, StoreIdentity};
+use super::indexer_log::IndexerLog;
 use super::inspection::{Inspection, Stage};
 use super::keys::Pairing;
 use super::parts::{COMPLETE, INDEXER, MEASURES, Mark, Parts, mark};
@@ -44,6 +45,20 @@ pub enum StoreError {
     NotEmpty {
         /// The directory.
         path: PathBuf,
+    },
+    /// A repair did not come to its end. What it wrote is of no use, and is not overwritten.
+    #[error("{} is left of a repair that was interrupted; delete this directory and repair again, or choose another name for the new one", path.display())]
+    Unfinished {
+        /// What the repair left.
+        path: PathBuf,
+    },
+    /// Nothing is written into a directory that is repaired.
+    #[error("got {} for the new directory, which is below the damaged one, {}; expected a directory outside of it", path.display(), source_path.display())]
+    TargetInside {
+        /// The new directory.
+        path: PathBuf,
+        /// The damaged one.
+        source_path: PathBuf,
     },
     /// There is nothing to inspect.
     #[error("there is no store in the directory {}", path.display())]
@@ -157,6 +172,8 @@ impl StoreConfig {
 /// It is the same directory that the program `gnocchi serve` works on.
 #[derive(Debug)]
 pub struct Store {
+    /// Goes first: the log beside the indexer goes away with the indexer.
+    in_use: Option<InUse>,
     gnocchi: Gnocchi,
     indexer: Arc<SqlIndexer>,
     incoming: Arc<EmbeddedIncoming>,
@@ -203,11 +220,12 @@ impl Store {
     /// [`StoreError`] when another process works in the directory, or what it holds cannot be used.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
         let path = config.path.as_path();
-        let (directory, parts, prepared) = on_files(path, |path| {
+        let (directory, parts, prepared, log) = on_files(path, |path| {
             let directory = DataDirectory::create(path)?;
             let parts = Parts::find(path)?;
             let prepared = prepare(path, parts)?;
-            Ok((directory, parts, prepared))
+            let log = sound_log(path, parts)?;
+            Ok((directory, parts, prepared, log))
         })
         .await?;
         let claims = claims_of(path, parts, &prepared.inspection, &path.join(INDEXER)).await?;
@@ -219,6 +237,14 @@ impl Store {
         if parts.measures && !parts.indexer {
             store.require_no_measures(path).await?;
         }
+        on_files(path, move |path| {
+            let cut = log.cut_tail(path).and_then(|()| InUse::take_back(path));
+            cut.map_err(|source| StoreError::Mark {
+                path: path.join(IDENTITY_FILE),
+                source,
+            })
+        })
+        .await?;
         let prepared = store.gnocchi.upgrade(config.default_policies).await;
         prepared.map_err(|source| StoreError::Prepare {
             path: path.to_owned(),
@@ -238,7 +264,9 @@ impl Store {
             })
             .await?;
         }
+        let in_use = store.note_in_use(identity).await?;
         Ok(Self {
+            in_use: Some(in_use),
             pairing: identity.pairing,
             ..store
         })
@@ -250,6 +278,23 @@ impl Store {
             path: self.path.clone(),
             source: error.into(),
         })
+    }
+
+    /// Notes that the store is open, so that the loss of the log beside the indexer is noticed.
+    async fn note_in_use(&self, identity: StoreIdentity) -> Result<InUse, StoreError> {
+        // From here on the log is never empty.
+        let noted = self.indexer.set_store(identity.store, identity.pairing);
+        noted.await.map_err(|error| StoreError::Prepare {
+            path: self.path.clone(),
+            source: error.into(),
+        })?;
+        on_files(&self.path, move |path| {
+            InUse::note(path, identity).map_err(|source| StoreError::Mark {
+                path: path.join(IDENTITY_FILE),
+                source,
+            })
+        })
+        .await
     }
 
     /// Has all parts say which store they belong to and how often it was opened and closed, the measures first and last.
@@ -317,6 +362,7 @@ impl Store {
             clock,
         };
         Ok(Self {
+            in_use: None,
             gnocchi: Gnocchi::new(drivers, settings),
             indexer,
             incoming: embedded.incoming,
@@ -356,7 +402,7 @@ impl Store {
     /// Waits for the calls in hand and leaves files that need no repair at the next opening.
     ///
     /// The directory is free then, unless a copy of the facade is still held somewhere.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         let closed = StoreIdentity {
             store: self.storage.identity(),
             pairing: self.pairing + 1,
@@ -366,6 +412,8 @@ impl Store {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             warn!(%error, cause, "cannot note that the store was closed; nothing is lost");
         }
+        let in_use = self.in_use.take();
+        tokio::task::spawn_blocking(move || drop(in_use)).await.ok();
         self.indexer.close().await;
         self.incoming.close().await;
         // The last one waits for threads of the engine. Lost is nothing when the runtime shuts down meanwhile.
@@ -423,6 +471,19 @@ fn prepare(path: &Path, parts: Parts) -> Result<Prepared, StoreError> {
         });
     }
     Ok(prepared)
+}
+
+/// Checks the log beside the indexer, of which SQLite forgets what is behind damage. Nothing is changed.
+fn sound_log(path: &Path, parts: Parts) -> Result<IndexerLog, StoreError> {
+    let log = IndexerLog::check(path, parts)
+        .map_err(|(path, source)| StoreError::Unreadable { path, source })?;
+    match log.damage {
+        Some(damage) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            damage: vec![damage],
+        }),
+        None => Ok(log),
+    }
 }
 
 /// Returns whether a log can be that of a file, by what the file says with it and without it. Each opening and closing notes its number in

@@ -13,7 +13,8 @@ use gnocchi_core::model::MetricId;
 
 use super::Damage;
 use super::files::table::check;
-use super::inspection::{Inspection, Keyspace, Stage};
+use super::indexer_log::IndexerLog;
+use super::inspection::{Inspection, Keyspace, Stage, Tail};
 use super::keys::{self, EntryHeader, SackRecord};
 use super::parts::{INDEXER, MEASURES, Parts};
 use super::progress::PROGRESS_FILE;
@@ -35,6 +36,8 @@ pub struct StoreFiles {
     pub(super) inspection: Inspection,
     pub(super) journals: Journals,
     indexer: Option<IndexerCopy>,
+    /// What a crash left at the end of the log beside the indexer.
+    indexer_tail: Option<Tail>,
     damage: Vec<Damage>,
     _locks: Vec<File>,
 }
@@ -129,10 +132,17 @@ impl StoreFiles {
             inspection,
             journals,
             indexer,
+            indexer_tail: None,
             damage: Vec::new(),
             _locks: locks,
         };
         files.damage = files.damage_of_parts();
+        if let (Ok(parts), Use::Idle) = (&files.parts, usage) {
+            let log = IndexerLog::check(path, *parts);
+            let log = log.map_err(|(path, source)| unreadable(&path, source))?;
+            files.damage.extend(log.damage);
+            files.indexer_tail = log.tail;
+        }
         Ok(files)
     }
 
@@ -195,11 +205,10 @@ impl StoreFiles {
         &self.damage
     }
 
-    /// Returns what a crash left at the end of the last journal.
-    #[must_use]
-    pub fn interrupted_write(&self) -> Option<InterruptedWrite> {
-        let tail = self.inspection.tail.as_ref()?;
-        Some(InterruptedWrite {
+    /// Returns what a crash left at the end of the last journal and of the log beside the indexer.
+    pub fn interrupted_writes(&self) -> impl Iterator<Item = InterruptedWrite> {
+        let tails = self.inspection.tail.iter().chain(&self.indexer_tail);
+        tails.map(|tail| InterruptedWrite {
             journal: tail.journal.clone(),
             offset: tail.offset,
             bytes: tail.bytes,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use carbonara::{Series, Timespan};
@@ -24,6 +25,8 @@ type Rows = (String, Vec<i64>, Vec<f64>);
 
 const METHODS: [&str; 3] = ["count", "sum", "max"];
 const METRICS: u128 = 5;
+/// How many of them are created when the store is new; the others are when it was opened again.
+const FIRST_METRICS: u128 = 3;
 const POLICY: &str = "minutes and hours";
 
 /// A generator that is told where to begin.
@@ -106,8 +109,8 @@ fn metric_id(store: u128, number: u128) -> MetricId {
 }
 
 /// The measures of one append: a run of seconds for each metric.
-fn batch(store: u128, round: i64) -> Vec<Measures> {
-    (0..METRICS)
+fn batch(store: u128, metrics: u128, round: i64) -> Vec<Measures> {
+    (0..metrics)
         .map(|number| {
             let first_second = 1_700_000_000 + round * 600;
             let timestamps_ns: Vec<i64> = (0..120)
@@ -146,17 +149,23 @@ pub(crate) async fn populate(
     );
     let methods = METHODS.map(|method| method.parse().unwrap()).to_vec();
     let definitions = vec![minutes.unwrap(), hours.unwrap()];
-    let policy = ArchivePolicy::new(POLICY, 1, definitions, methods).unwrap();
-    store.create_archive_policy(&policy).await.unwrap();
-    let metrics = (0..METRICS)
-        .map(|number| NewMetric {
-            id: metric_id(store_number, number),
-            ..NewMetric::new(None, POLICY, Some(format!("m{number}")), None, None).unwrap()
-        })
-        .collect();
-    store.create_metrics(metrics).await.unwrap();
+    let policy = |name| ArchivePolicy::new(name, 1, definitions.clone(), methods.clone()).unwrap();
+    store.create_archive_policy(&policy(POLICY)).await.unwrap();
+    let create_metrics = async |store: &Store, numbers: Range<u128>| {
+        for number in numbers {
+            let metric = NewMetric {
+                id: metric_id(store_number, number),
+                ..NewMetric::new(None, POLICY, Some(format!("m{number}")), None, None).unwrap()
+            };
+            store.create_metrics(vec![metric]).await.unwrap();
+        }
+    };
+    create_metrics(&store, 0..FIRST_METRICS).await;
     for round in 0..40 {
-        store.append(batch(store_number, round)).await.unwrap();
+        store
+            .append(batch(store_number, FIRST_METRICS, round))
+            .await
+            .unwrap();
         store.process().await.unwrap();
     }
     store.close().await;
@@ -166,13 +175,22 @@ pub(crate) async fn populate(
     if let Some(older) = older {
         copy_tree(path, older);
     }
+    // These are in the log beside the database of the indexer until the store is closed.
+    create_metrics(&store, FIRST_METRICS..METRICS).await;
+    store.create_archive_policy(&policy("late")).await.unwrap();
     for round in 40..60 {
-        store.append(batch(store_number, round)).await.unwrap();
+        store
+            .append(batch(store_number, METRICS, round))
+            .await
+            .unwrap();
         store.process().await.unwrap();
     }
     // These wait to be folded.
     for round in 60..64 {
-        store.append(batch(store_number, round)).await.unwrap();
+        store
+            .append(batch(store_number, METRICS, round))
+            .await
+            .unwrap();
     }
     let content = read_all(store.gnocchi()).await.unwrap();
     if killed {

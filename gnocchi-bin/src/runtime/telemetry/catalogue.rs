@@ -229,12 +229,12 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Counter,
         "gnocchi_journal_tails_cut_total",
-        "Writes that a crash had interrupted and that were cut off the journal; the bytes are kept in measures/cut.",
+        "Writes that a crash had interrupted and that were cut off the journal or the log of the indexer; the bytes are kept in measures/cut.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_journal_bytes_cut_total",
-        "Bytes of interrupted writes that were cut off the journal.",
+        "Bytes of interrupted writes that were cut off the journal or the log of the indexer.",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gnocchi_core::error::IndexerError;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -12,6 +12,9 @@ use uuid::Uuid;
 use super::super::dialect::SQLITE;
 use super::super::error::SqlError;
 use super::{beside, writing_options};
+
+/// What is added to the name of a database for the index of its log while that is put aside.
+const INDEX_ASIDE: &str = "-shm.aside";
 
 /// What a database says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,23 +49,60 @@ async fn glance_at(path: &Path) -> Result<Glance, SqlError> {
     if !has_log(path) {
         return filed;
     }
-    let index = beside(path, "-shm");
-    let had_index = index.exists();
+    let index = IndexAside::put(path)?;
     let whole = look(path, false).await;
-    // The index of the log is made anew from the log; only the database and its log are data.
-    if !had_index {
-        match fs::remove_file(index) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(sqlx::Error::Io(error).into());
-            }
-            _ => {}
-        }
-    }
+    index.put_back()?;
     Ok(Glance {
         // A process that ended while it filed its log leaves a file that makes sense only with the log.
         filed: filed.ok().map(|filed| filed.store),
         ..whole?
     })
+}
+
+/// The index of a log, which is put aside while SQLite reads the log: SQLite writes a new one in its place.
+///
+/// What a killed process left in it says how much of the log was committed, see `log_check`.
+#[derive(Debug)]
+struct IndexAside {
+    index: PathBuf,
+    aside: PathBuf,
+}
+
+impl IndexAside {
+    fn put(path: &Path) -> Result<Self, SqlError> {
+        let this = Self {
+            index: beside(path, "-shm"),
+            aside: beside(path, INDEX_ASIDE),
+        };
+        // A process that was killed in between left the right one aside.
+        if !this.aside.exists() {
+            unless_missing(fs::rename(&this.index, &this.aside))?;
+        }
+        Ok(this)
+    }
+
+    fn put_back(self) -> Result<(), SqlError> {
+        unless_missing(fs::remove_file(&self.index))?;
+        unless_missing(fs::rename(&self.aside, &self.index))
+    }
+}
+
+/// Returns the index of the log of a database: where it is, or where a killed process left it.
+#[cfg(feature = "embedded")]
+pub(super) fn index_of_log(path: &Path) -> PathBuf {
+    let aside = beside(path, INDEX_ASIDE);
+    if aside.exists() {
+        aside
+    } else {
+        beside(path, "-shm")
+    }
+}
+
+fn unless_missing(done: io::Result<()>) -> Result<(), SqlError> {
+    match done {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(sqlx::Error::Io(error).into()),
+        _ => Ok(()),
+    }
 }
 
 fn has_log(path: &Path) -> bool {
@@ -87,19 +127,21 @@ async fn look(path: &Path, without_log: bool) -> Result<Glance, SqlError> {
 /// # Errors
 /// [`IndexerError::Backend`] when it cannot be written to.
 pub async fn file_log(path: &Path) -> Result<(), IndexerError> {
-    if !has_log(path) {
-        return Ok(());
-    }
     let filed = async {
+        unless_missing(fs::remove_file(beside(path, INDEX_ASIDE)))?;
+        if !has_log(path) {
+            return Ok(());
+        }
         let mut connection = writing_options(path).connect().await?;
         sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             .execute(&mut connection)
             .await?;
-        connection.close().await
+        connection.close().await?;
+        Ok(())
     };
-    filed.await.map_err(|error: sqlx::Error| {
+    filed.await.map_err(|error: SqlError| {
         let operation = format!("file the log of {}", path.display());
-        SqlError::from(error).into_indexer_error(&SQLITE, operation)
+        error.into_indexer_error(&SQLITE, operation)
     })
 }
 
@@ -144,8 +186,6 @@ mod tests {
         let mut content: Vec<_> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| entry.unwrap())
-            // The index of the log is memory that is shared; what is in it is made anew.
-            .filter(|entry| !entry.file_name().to_string_lossy().ends_with("-shm"))
             .map(|entry| {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 (name, fs::read(entry.path()).unwrap())
@@ -164,7 +204,7 @@ mod tests {
         indexer.set_store(Uuid::from_u128(7), 3).await.unwrap();
         // As after a crash: the log is there and not in the file.
         let crashed = tempfile::tempdir().unwrap();
-        for name in ["indexer.db", "indexer.db-wal"] {
+        for name in ["indexer.db", "indexer.db-wal", "indexer.db-shm"] {
             fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
         }
         indexer.close().await;
@@ -181,6 +221,13 @@ mod tests {
             assert_eq!(content(folder), before);
         }
         let path = crashed.path().join("indexer.db");
+        // Killed while it looked.
+        fs::rename(beside(&path, "-shm"), beside(&path, "-shm.aside")).unwrap();
+        glance(&path).await.unwrap();
+        assert!(beside(&path, "-shm").exists() && !beside(&path, "-shm.aside").exists());
+        fs::remove_file(beside(&path, "-shm")).unwrap();
+        glance(&path).await.unwrap();
+        assert!(!beside(&path, "-shm").exists());
         let indexer = SqlIndexer::open(SqliteConfig::new(&path));
         indexer.upgrade().await.unwrap();
         file_log(&path).await.unwrap();

@@ -4,6 +4,8 @@
 mod copy;
 mod glance;
 #[cfg(feature = "embedded")]
+mod log_check;
+#[cfg(feature = "embedded")]
 mod salvage;
 mod session;
 mod writer;
@@ -25,6 +27,8 @@ use super::error::SqlError;
 #[cfg(feature = "embedded")]
 pub(crate) use copy::IndexerCopy;
 pub use glance::{Glance, file_log, glance};
+#[cfg(feature = "embedded")]
+pub(crate) use log_check::{LogState, check_log, log_path};
 #[cfg(feature = "embedded")]
 pub(crate) use salvage::salvage;
 use session::SqliteSession;

@@ -113,7 +113,7 @@ impl Writer {
         group.closing
     }
 
-    /// Undoes a failed transaction, or gives up the connection, in whose place the next group opens a new one.
+    /// Undoes a failed transaction, or replaces the connection by a new one; if there is none, the next group opens one.
     ///
     /// A database in memory would be lost with its connection. And on a full disk no new connection can be opened: it needs files
     /// that go away with the last one, so readers would fail as well. Otherwise the state of the connection is not to be trusted.
@@ -130,7 +130,9 @@ impl Writer {
             return;
         }
         if self.path.is_some() {
-            self.connection = None;
+            // The new one comes first: with the last connection the log goes away, and its absence would look like damage after a crash.
+            let renewed = self.connect().await.ok();
+            self.connection = renewed;
         }
     }
 
