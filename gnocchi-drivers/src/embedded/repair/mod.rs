@@ -8,7 +8,7 @@ mod report;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use gnocchi_core::driver::{Indexer, MetricFilter, MetricIndexer, StoredFrame};
 use gnocchi_core::model::{MetricId, Page};
@@ -48,11 +48,16 @@ pub async fn repair(
         let path = files.path.clone();
         return Err(DataDirectoryError::InUse { path }.into());
     }
-    let staging = begin(target)?;
+    // Parts of different times fit together without a complaint, and miss what only the other part knew.
+    let identity = files.check_identity().await;
+    let staging = begin(&files.path, target)?;
     let mut report = RepairReport::default();
-    report
-        .general
-        .extend(files.damage().iter().map(ToString::to_string));
+    for damage in files.damage().iter().chain(identity.iter().flatten()) {
+        report.note(damage.to_string());
+    }
+    if let Err(error) = identity {
+        report.note(error.to_string());
+    }
     let metrics = save_indexer(&files, &staging, &mut report).await?;
     let config = EmbeddedConfig::new(staging.join(MEASURES));
     let progress = staging.join(PROGRESS_FILE);
@@ -76,21 +81,54 @@ fn unwritable(path: &Path) -> impl Fn(io::Error) -> StoreError + '_ {
 }
 
 /// Makes the directory that becomes the new one when it is whole.
-fn begin(target: &Path) -> Result<PathBuf, StoreError> {
+fn begin(source: &Path, target: &Path) -> Result<PathBuf, StoreError> {
+    require_outside(source, target)?;
     let is_free = match fs::read_dir(target) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    let mut staging = target.as_os_str().to_owned();
+    if !is_free {
+        let path = target.to_owned();
+        return Err(StoreError::NotEmpty { path });
+    }
+    let name = target.file_name().ok_or_else(|| StoreError::Mark {
+        path: target.to_owned(),
+        source: io::ErrorKind::InvalidInput.into(),
+    })?;
+    let mut staging = name.to_owned();
     staging.push(UNFINISHED);
-    let staging = PathBuf::from(staging);
-    if !is_free || staging.exists() {
-        return Err(StoreError::NotEmpty {
-            path: if is_free { staging } else { target.to_owned() },
-        });
+    let staging = target.with_file_name(staging);
+    if staging.exists() {
+        return Err(StoreError::Unfinished { path: staging });
     }
     create_durably(&staging).map_err(unwritable(&staging))?;
     Ok(staging)
+}
+
+/// Refuses a target in the directory that is repaired: nothing in it is changed.
+fn require_outside(source: &Path, target: &Path) -> Result<(), StoreError> {
+    let source = fs::canonicalize(source).map_err(|error| StoreError::Unreadable {
+        path: source.to_owned(),
+        source: error,
+    })?;
+    let absolute = std::path::absolute(target).map_err(unwritable(target))?;
+    // Folders that do not exist yet are created as they are named, so that links matter in those that exist only.
+    let mut resolved = PathBuf::new();
+    for component in absolute.components() {
+        if component == Component::ParentDir {
+            resolved.pop();
+        } else {
+            resolved.push(component);
+        }
+        resolved = fs::canonicalize(&resolved).unwrap_or(resolved);
+    }
+    if resolved.starts_with(&source) {
+        return Err(StoreError::TargetInside {
+            path: target.to_owned(),
+            source_path: source,
+        });
+    }
+    Ok(())
 }
 
 /// Saves archive policies, metrics and resources. Returns the ids of the metrics.
