@@ -16,10 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gnocchi_drivers::embedded::{Store, StoreConfig, StoreFiles};
 use populated::{Content, Random, copy_tree, files_below, populate, read_all, scratch};
+use tokio::task::JoinSet;
 
 /// What is done to a file or folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -253,6 +255,9 @@ fn harms(samples: &Samples, by_chance: usize, random: &mut Random) -> Vec<(PathB
     harms
 }
 
+/// How many stores are damaged and opened at the same time; most of an opening is waiting for the disk.
+const AT_ONCE: usize = 6;
+
 /// Counts panics of all threads, also of those of the engine.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
@@ -260,17 +265,31 @@ async fn every_file_suffers(name: &str, samples: Samples, by_chance: usize, rand
     let mut outcomes: BTreeMap<(PathBuf, Outcome), usize> = BTreeMap::new();
     let harms = harms(&samples, by_chance, random);
     let count = harms.len();
-    for (file, harm) in harms {
-        let panics = PANICS.load(Ordering::Relaxed);
-        let outcome = suffer(&samples, &file, &harm).await;
-        assert_eq!(
-            PANICS.load(Ordering::Relaxed),
-            panics,
-            "{harm:?} of {} made something panic",
-            file.display()
-        );
-        *outcomes.entry((file, outcome)).or_default() += 1;
+    let panics = PANICS.load(Ordering::Relaxed);
+    let samples = Arc::new(samples);
+    let mut running = JoinSet::new();
+    let mut harms = harms.into_iter();
+    loop {
+        while running.len() < AT_ONCE
+            && let Some((file, harm)) = harms.next()
+        {
+            let samples = Arc::clone(&samples);
+            running.spawn(async move {
+                let outcome = suffer(&samples, &file, &harm).await;
+                (file, outcome)
+            });
+        }
+        match running.join_next().await {
+            Some(Ok(ended)) => *outcomes.entry(ended).or_default() += 1,
+            Some(Err(failed)) => std::panic::resume_unwind(failed.into_panic()),
+            None => break,
+        }
     }
+    assert_eq!(
+        PANICS.load(Ordering::Relaxed),
+        panics,
+        "{name}: something panicked, see above"
+    );
     for ((file, outcome), count) in &outcomes {
         eprintln!("{name}: {} {outcome:?}: {count}", file.display());
     }

@@ -68,8 +68,7 @@ pub(crate) fn check_log(database: &Path) -> io::Result<LogState> {
         }
         Err(error) => return Err(error),
     };
-    let length = file.metadata()?.len();
-    if length == 0 {
+    if file.metadata()?.len() == 0 {
         return Ok(LogState::Empty);
     }
     let mut reader = BufReader::with_capacity(1 << 17, file);
@@ -83,7 +82,7 @@ pub(crate) fn check_log(database: &Path) -> io::Result<LogState> {
             })
         };
     };
-    log.check(&mut reader, length, committed)
+    log.check(&mut reader, committed)
 }
 
 fn is_zero(file: File) -> io::Result<bool> {
@@ -218,18 +217,23 @@ impl Log {
     fn check(
         mut self,
         reader: &mut impl Read,
-        length: u64,
         committed: Option<Committed>,
     ) -> io::Result<LogState> {
         let frame_bytes = FRAME_HEADER_BYTES + self.page_bytes;
         let mut frame = Vec::with_capacity(frame_bytes);
         let (mut intact, mut in_force) = (0_u64, 0_u64);
+        // What is left of an older log may be much more than what is behind the last commit.
+        let (mut position, mut end) = (HEADER_BYTES as u64, HEADER_BYTES as u64);
         let mut tail: Option<Tail> = None;
         loop {
             frame.clear();
             reader.take(frame_bytes as u64).read_to_end(&mut frame)?;
             if frame.is_empty() {
                 break;
+            }
+            position += frame.len() as u64;
+            if self.is_current(&frame) {
+                end = position;
             }
             if let Some(tail) = &mut tail {
                 tail.add(&frame, &self);
@@ -267,7 +271,7 @@ impl Log {
         Ok(if is_torn {
             LogState::Torn {
                 offset,
-                bytes: length.saturating_sub(offset),
+                bytes: end.saturating_sub(offset),
             }
         } else {
             LogState::Sound

@@ -140,6 +140,13 @@ async fn frames_without_their_commit_are_torn() {
         bytes: FRAME as u64,
     };
     assert_eq!(check_log(&path).unwrap(), torn);
+    // What is left of an older log behind it does not belong to it.
+    frame[8] ^= 1;
+    for _ in 0..3 {
+        intact.extend_from_slice(&frame);
+    }
+    fs::write(&log, &intact).unwrap();
+    assert_eq!(check_log(&path).unwrap(), torn);
 }
 
 #[tokio::test]
