@@ -519,3 +519,42 @@ async fn a_repair_of_halves_of_different_age_tells_it() {
         assert!(stdout.contains(&expected), "{stdout}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_value_of_a_closed_indexer_is_noticed() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let server = Server::start(&data, &[]);
+    let metric = json!({"name": "original-name", "archive_policy_name": "low"});
+    server.client().create("/v1/metric", &metric).await;
+    server.stop();
+    let path = data.join("indexer.db");
+    let intact = fs::read(&path).unwrap();
+    let mut changed = intact.clone();
+    // A valid name still, which SQLite cannot know to be another one.
+    let (old, new) = (b"original-name", b"0riginal-name");
+    let places: Vec<usize> = (0..changed.len() - old.len())
+        .filter(|at| changed[*at..].starts_with(old))
+        .collect();
+    assert!(!places.is_empty());
+    for at in places {
+        changed[at..at + new.len()].copy_from_slice(new);
+    }
+    fs::write(&path, changed).unwrap();
+    let before = tree(&data);
+    let (status, found) = verify(&data);
+    assert_eq!(status, Some(1), "{found}");
+    assert!(found.contains("since the store was closed"), "{found}");
+    let (_, stderr) = texts(&serve(&data));
+    for expected in ["indexer.db", "since the store was closed", "gnocchi repair"] {
+        assert!(stderr.contains(expected), "{expected}: {stderr}");
+    }
+    assert!(tree(&data) == before, "{stderr}");
+    // One that was changed on purpose.
+    fs::remove_file(data.join("indexer.sums")).unwrap();
+    let server = Server::start(&data, &[]);
+    let metrics = server.client().get("/v1/metric").await;
+    assert_eq!(metrics[0]["name"], "0riginal-name");
+    server.stop();
+    assert_eq!(verify(&data).0, Some(0));
+}

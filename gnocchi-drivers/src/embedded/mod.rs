@@ -14,6 +14,8 @@ mod identity;
 mod incoming;
 #[cfg(feature = "sqlite")]
 mod indexer_log;
+#[cfg(feature = "sqlite")]
+mod indexer_sums;
 mod inspection;
 mod keeper;
 mod keys;

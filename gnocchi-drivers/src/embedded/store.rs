@@ -17,6 +17,7 @@ use super::data_directory::{DataDirectory, DataDirectoryError};
 use super::error::EmbeddedError;
 use super::identity::{Claims, IDENTITY_FILE, InUse, Mismatch, StoreIdentity};
 use super::indexer_log::IndexerLog;
+use super::indexer_sums;
 use super::inspection::{Inspection, Stage};
 use super::keys::Pairing;
 use super::parts::{COMPLETE, INDEXER, MEASURES, Mark, Parts, mark};
@@ -229,6 +230,7 @@ impl Store {
         })
         .await?;
         let claims = claims_of(path, parts, &prepared.inspection, &path.join(INDEXER)).await?;
+        on_files(path, unchanged_indexer).await?;
         let embedded = EmbeddedConfig {
             path: path.join(MEASURES),
             ..config.embedded
@@ -238,7 +240,9 @@ impl Store {
             store.require_no_measures(path).await?;
         }
         on_files(path, move |path| {
-            let cut = log.cut_tail(path).and_then(|()| InUse::take_back(path));
+            let cut = log.cut_tail(path);
+            let cut = cut.and_then(|()| InUse::take_back(path));
+            let cut = cut.and_then(|()| indexer_sums::forget(path));
             cut.map_err(|source| StoreError::Mark {
                 path: path.join(IDENTITY_FILE),
                 source,
@@ -415,6 +419,16 @@ impl Store {
         let in_use = self.in_use.take();
         tokio::task::spawn_blocking(move || drop(in_use)).await.ok();
         self.indexer.close().await;
+        let noted = on_files(&self.path, move |path| {
+            indexer_sums::note(path, closed).map_err(|source| StoreError::Mark {
+                path: path.join(indexer_sums::SUMS_FILE),
+                source,
+            })
+        });
+        if let Err(error) = noted.await {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            warn!(%error, cause, "cannot note the checksums of the indexer; nothing is lost");
+        }
         self.incoming.close().await;
         // The last one waits for threads of the engine. Lost is nothing when the runtime shuts down meanwhile.
         tokio::task::spawn_blocking(move || drop(self)).await.ok();
@@ -484,6 +498,20 @@ fn sound_log(path: &Path, parts: Parts) -> Result<IndexerLog, StoreError> {
         }),
         None => Ok(log),
     }
+}
+
+/// Checks that the indexer is the same as when the store was closed. Nothing is changed.
+fn unchanged_indexer(path: &Path) -> Result<(), StoreError> {
+    let checked = indexer_sums::check(path)
+        .map_err(|(path, source)| StoreError::Unreadable { path, source })?;
+    checked.warn();
+    if checked.database.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        path: path.to_owned(),
+        damage: checked.database,
+    })
 }
 
 /// Returns whether a log can be that of a file, by what the file says with it and without it. Each opening and closing notes its number in

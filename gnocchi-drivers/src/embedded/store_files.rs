@@ -14,6 +14,7 @@ use gnocchi_core::model::MetricId;
 use super::Damage;
 use super::files::table::check;
 use super::indexer_log::IndexerLog;
+use super::indexer_sums;
 use super::inspection::{Inspection, Keyspace, Stage, Tail};
 use super::keys::{self, EntryHeader, SackRecord};
 use super::parts::{INDEXER, MEASURES, Parts};
@@ -142,6 +143,9 @@ impl StoreFiles {
             let log = log.map_err(|(path, source)| unreadable(&path, source))?;
             files.damage.extend(log.damage);
             files.indexer_tail = log.tail;
+            let sums = indexer_sums::check(path);
+            let sums = sums.map_err(|(path, source)| unreadable(&path, source))?;
+            files.damage.extend(sums.into_damage());
         }
         Ok(files)
     }
