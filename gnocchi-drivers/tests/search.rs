@@ -76,7 +76,7 @@ fn attribute(kind: AttributeKind) -> BoxedStrategy<AttributeValue> {
             .prop_map(|number| AttributeValue::Uuid(Uuid::from_u128(number << 100)))
             .boxed(),
         AttributeKind::Bool => any::<bool>().prop_map(AttributeValue::Bool).boxed(),
-        _ => select(SECONDS.to_vec())
+        AttributeKind::Datetime => select(SECONDS.to_vec())
             .prop_map(|at| AttributeValue::Datetime(seconds(at)))
             .boxed(),
     }

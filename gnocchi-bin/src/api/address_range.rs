@@ -4,17 +4,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use thiserror::Error;
 
-/// All addresses that begin with the same bits.
+/// All addresses that begin with the same bits. A range of IPv4 addresses that is written in IPv6 is one of IPv4 addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressRange {
-    base: IpAddr,
-    prefix_bits: u32,
-}
+pub struct AddressRange(IpNet);
 
-/// What stands before an IPv4 address that is written as an IPv6 one, in bits.
-const MAPPED_PREFIX_BITS: u32 = 96;
+/// Bits in front of an IPv4 address that is written as an IPv6 one.
+const MAPPED_PREFIX_BITS: u8 = 96;
 
 /// A text that is no range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -25,19 +23,7 @@ impl AddressRange {
     /// Returns whether an address lies in the range. An IPv4 address that is written as an IPv6 one is an IPv4 address.
     #[must_use]
     pub fn holds(&self, address: IpAddr) -> bool {
-        let (base, length) = bits(self.base);
-        let (address, other_length) = bits(address.to_canonical());
-        // A range of all addresses of a family shifts everything out.
-        let rest = length - self.prefix_bits;
-        length == other_length && base.checked_shr(rest) == address.checked_shr(rest)
-    }
-}
-
-/// Returns an address as a number, and how many bits it has.
-fn bits(address: IpAddr) -> (u128, u32) {
-    match address {
-        IpAddr::V4(address) => (address.to_bits().into(), 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -46,35 +32,27 @@ impl FromStr for AddressRange {
     type Err = AddressRangeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (base, prefix) = match text.split_once('/') {
-            Some((base, prefix)) => (base, Some(prefix)),
-            None => (text, None),
+        let text = text.trim();
+        let range = if text.contains('/') {
+            text.parse::<IpNet>().map_err(|_| AddressRangeError)?
+        } else {
+            text.parse::<IpAddr>()
+                .map_err(|_| AddressRangeError)?
+                .into()
         };
-        let base: IpAddr = base.trim().parse().map_err(|_| AddressRangeError)?;
-        let (_, length) = bits(base);
-        let prefix_bits = match prefix {
-            None => length,
-            Some(prefix) => prefix.trim().parse().map_err(|_| AddressRangeError)?,
-        };
-        if prefix_bits > length {
-            return Err(AddressRangeError);
-        }
-        // Such a range is one of IPv4 addresses, as the addresses in it are.
-        match (base, base.to_canonical()) {
-            (IpAddr::V6(_), canonical @ IpAddr::V4(_)) if prefix_bits >= MAPPED_PREFIX_BITS => {
-                Ok(Self {
-                    base: canonical,
-                    prefix_bits: prefix_bits - MAPPED_PREFIX_BITS,
-                })
+        match (range.addr().to_canonical(), range.prefix_len()) {
+            (address @ IpAddr::V4(_), bits @ MAPPED_PREFIX_BITS..) => {
+                let range = IpNet::new(address, bits - MAPPED_PREFIX_BITS);
+                range.map(Self).map_err(|_| AddressRangeError)
             }
-            _ => Ok(Self { base, prefix_bits }),
+            _ => Ok(Self(range)),
         }
     }
 }
 
 impl fmt::Display for AddressRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.prefix_bits)
+        self.0.fmt(f)
     }
 }
 

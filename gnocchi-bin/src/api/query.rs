@@ -1,11 +1,9 @@
 //! Query parameters.
 
-use std::borrow::Cow;
-
 use axum::extract::{FromRequestParts, MatchedPath};
 use carbonara::{Timespan, Timestamp};
 use http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::ApiError;
 use super::v1::parameters::{self, Parameters};
@@ -46,21 +44,9 @@ impl Query {
     /// Decodes a query string. Bytes that are no UTF-8 are replaced.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
-        let decode = |part: &str| {
-            let spaced: Cow<'_, str> = if part.contains('+') {
-                part.replace('+', " ").into()
-            } else {
-                part.into()
-            };
-            percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let pairs = text.split('&').filter(|pair| !pair.is_empty());
-        let parameters = pairs.map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
+        let parameters = form_urlencoded::parse(text.as_bytes());
         Self {
-            parameters: parameters.collect(),
+            parameters: parameters.into_owned().collect(),
             known: None,
         }
     }

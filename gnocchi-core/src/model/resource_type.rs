@@ -39,7 +39,6 @@ const RESERVED_NAMES: [&str; 15] = [
 
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
 pub enum AttributeKind {
     /// Text whose length in characters lies in a range.
     String {
@@ -88,7 +87,6 @@ pub struct Attribute {
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum AttributeValue {
     /// Text.
     String(String),

@@ -110,7 +110,7 @@ enum StoredKind {
 }
 
 /// Writes the attributes of a type.
-pub(super) fn encode_type(resource_type: &ResourceType) -> Result<String, SqlError> {
+pub(super) fn encode_type(resource_type: &ResourceType) -> String {
     let mut document = BTreeMap::new();
     for (name, attribute) in resource_type.attributes() {
         let kind = match attribute.kind {
@@ -119,7 +119,6 @@ pub(super) fn encode_type(resource_type: &ResourceType) -> Result<String, SqlErr
             AttributeKind::Uuid => StoredKind::Uuid,
             AttributeKind::Bool => StoredKind::Bool,
             AttributeKind::Datetime => StoredKind::Datetime,
-            _ => return Err(SqlError::AttributeKind { name: name.clone() }),
         };
         let required = attribute.required;
         let mut stored = StoredAttribute {
@@ -144,7 +143,7 @@ pub(super) fn encode_type(resource_type: &ResourceType) -> Result<String, SqlErr
         }
         document.insert(name, stored);
     }
-    Ok(encode(&document))
+    encode(&document)
 }
 
 /// Reads a type back.
@@ -297,7 +296,6 @@ fn decode_value(
         AttributeKind::Uuid => AttributeValue::Uuid(Uuid::try_parse(stored.as_str()?).ok()?),
         AttributeKind::Bool => AttributeValue::Bool(stored.as_bool()?),
         AttributeKind::Datetime => AttributeValue::Datetime(moment(stored.as_i64()?, column).ok()?),
-        _ => return None,
     })
 }
 

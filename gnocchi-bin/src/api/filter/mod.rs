@@ -191,7 +191,6 @@ fn allowed(attribute: &str, resource_type: &ResourceType) -> &'static str {
             AttributeKind::Uuid => "a UUID, by equality",
             AttributeKind::Bool => "true or false, by equality",
             AttributeKind::Datetime => "a timestamp such as 2026-01-01T12:00:00 or -1 hour",
-            _ => "a value of its type",
         };
     }
     match attribute {

@@ -469,7 +469,6 @@ pub(super) fn attribute(value: Option<&AttributeValue>) -> Value {
         Some(AttributeValue::Uuid(uuid)) => json!(uuid.hyphenated().to_string()),
         Some(AttributeValue::Bool(yes)) => json!(yes),
         Some(AttributeValue::Datetime(timestamp)) => json!(render::iso_microseconds(*timestamp)),
-        Some(other) => json!(format!("{other:?}")),
     }
 }
 

@@ -358,6 +358,5 @@ pub(super) fn attribute_value(
             .map(AttributeValue::Bool)
             .ok_or_else(|| path.invalid("expected bool").sent(value, "true or false")),
         AttributeKind::Datetime => timestamp(value, path, now).map(AttributeValue::Datetime),
-        _ => Err(path.invalid("not a valid value")),
     }
 }

@@ -121,7 +121,6 @@ fn attribute_view(attribute: Attribute) -> Value {
         AttributeKind::Uuid => json!({"type": "uuid"}),
         AttributeKind::Bool => json!({"type": "bool"}),
         AttributeKind::Datetime => json!({"type": "datetime"}),
-        other => json!({"type": format!("{other:?}")}),
     };
     view["required"] = attribute.required.into();
     view

@@ -23,7 +23,7 @@ pub(super) fn read_type(mut row: Row) -> Result<ResourceType, SqlError> {
 }
 
 async fn insert(session: &mut dyn Session, resource_type: &ResourceType) -> Result<(), SqlError> {
-    let attributes = encode_type(resource_type)?;
+    let attributes = encode_type(resource_type);
     let statement = Statement::new("INSERT INTO resource_type (name, attributes) VALUES (?, ?)");
     match session
         .execute(statement.bind(resource_type.name()).bind(attributes))
@@ -81,7 +81,7 @@ async fn update(session: &mut dyn Session, change: &ResourceTypeChange) -> Resul
     }
     let statement = Statement::new("UPDATE resource_type SET attributes = ? WHERE name = ?");
     session
-        .execute(statement.bind(encode_type(change.after())?).bind(name))
+        .execute(statement.bind(encode_type(change.after())).bind(name))
         .await?;
     if change.fills().is_empty() && change.removed().is_empty() {
         return Ok(());
