@@ -14,8 +14,8 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-use support::{Server, program, run, texts};
+use serde_json::{Value, json};
+use support::{Server, program, run, texts, write};
 
 /// The longest time that a server without work may take to end.
 const PROMPT: Duration = Duration::from_secs(5);
@@ -84,6 +84,37 @@ async fn a_request_in_hand_is_finished() {
     slow.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     assert!(server.wait().success());
+}
+
+#[tokio::test]
+async fn a_fold_that_a_shutdown_cuts_off_is_done_after_the_next_start() {
+    const POINTS: usize = 100_000;
+    let directory = tempfile::tempdir().unwrap();
+    let options = "[DEFAULT]\ngraceful_shutdown_timeout = 0\n";
+    let file = write(directory.path(), "gnocchi.conf", options);
+    let data = directory.path().join("data");
+    let server = Server::start(&data, &["--config-file", &file]);
+    let client = server.client();
+    let policy = json!({
+        "name": "much",
+        "aggregation_methods": ["mean", "count", "median", "99pct", "rate:mean", "std"],
+        "definition": [{"granularity": 1, "timespan": 1_000_000}, {"granularity": 60, "timespan": 1_000_000}],
+    });
+    client.create("/v1/archive_policy", &policy).await;
+    let metric = json!({"archive_policy_name": "much"});
+    let metric = client.create("/v1/metric", &metric).await;
+    let path = format!("/v1/metric/{}/measures", metric["id"].as_str().unwrap());
+    let points: Value = (0..POINTS)
+        .map(|second| json!({"timestamp": 1_700_000_000 + second, "value": second % 7}))
+        .collect();
+    client.create(&path, &points).await;
+    // It is being folded now, or waits for that.
+    server.stop();
+    let server = Server::start(&data, &[]);
+    let count = format!("{path}?aggregation=count&granularity=1");
+    let counts = server.client().get(&count).await;
+    assert_eq!(counts.as_array().unwrap().len(), POINTS);
+    server.stop();
 }
 
 fn refused(output: &Output, expected: &[&str]) {

@@ -27,7 +27,7 @@ use crate::config::Config;
 
 /// How long the turn in hand of each worker may take after the last request, within the time for the whole shutdown. What is not folded
 /// then is folded at the next start.
-const WORKERS_DRAIN: Duration = Duration::from_secs(20);
+const WORKERS_DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
 /// each hangup, files of access rules, passwords and certificates are read again. `announce` is given the URL once requests are answered.
@@ -198,8 +198,8 @@ mod tests {
             let [whole, gone, expected] = [whole, gone, expected].map(Duration::from_secs);
             assert_eq!(workers_drain(whole, gone), expected);
         };
-        check(60, 0, 20);
-        check(60, 50, 10);
+        check(60, 0, 10);
+        check(60, 55, 5);
         check(1, 0, 1);
         check(0, 0, 0);
         check(60, 61, 0);
