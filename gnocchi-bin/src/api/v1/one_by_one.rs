@@ -182,20 +182,21 @@ async fn require_visible_marker(
         Some(revision) => format!("{id}@{revision}"),
         None => id.to_string(),
     };
-    let rows = ResourceQuery {
+    // A resource may have any number of revisions.
+    let revisions = ResourceQuery {
         ids: Some(vec![id]),
-        page: Page::first(usize::MAX),
+        page: Page::first(ROWS_AT_ONCE),
         ..query.clone()
     };
-    let rows = state.gnocchi().list_resources(&rows).await?;
-    let row = rows.iter().find(|row| marker(row, query.history) == wanted);
-    match row {
-        Some(row) => {
+    let mut pages = Pages::new(state, revisions);
+    while let Some(rows) = pages.next().await? {
+        let row = rows.iter().find(|row| marker(row, query.history) == wanted);
+        if let Some(row) = row {
             let sight = RowSight::of(state, action, caller, std::slice::from_ref(row)).await?;
-            sight.may_see(row).await?.then_some(()).ok_or_else(invalid)
+            return sight.may_see(row).await?.then_some(()).ok_or_else(invalid);
         }
-        None => Err(invalid()),
     }
+    Err(invalid())
 }
 
 /// Lists the metrics that a caller may see.
