@@ -16,11 +16,14 @@ use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
-use super::error::{ApiError, ApiResult};
+use super::error::ApiResult;
 use super::render::PIECE_BYTES_MAX;
 
-/// The longest response that is not counted, in bytes.
-pub(super) const UNCOUNTED_BYTES_MAX: usize = 16 << 10;
+/// The longest response that is not counted, in bytes: its stream takes as much.
+const UNCOUNTED_BYTES_MAX: usize = 4 << 10;
+
+/// The longest response that is sent while others fill the memory, in bytes.
+const SHORT_BYTES_MAX: usize = 16 << 10;
 
 /// What is reserved for the first pieces of a response that is rendered while it is sent, in bytes. A stream of HTTP/2 holds no more
 /// of them at a time; a connection of HTTP/1 holds more, which are counted as they come.
@@ -38,7 +41,24 @@ pub(super) fn reserve(gnocchi: &Gnocchi, bytes: usize) -> ApiResult<Option<Reser
     if bytes <= UNCOUNTED_BYTES_MAX {
         return Ok(None);
     }
-    Ok(Some(gnocchi.reserve(bytes).map_err(Error::from)?))
+    take(gnocchi, bytes).map(Some)
+}
+
+fn take(gnocchi: &Gnocchi, bytes: usize) -> ApiResult<Reserved> {
+    let reserved = if bytes <= SHORT_BYTES_MAX {
+        gnocchi.reserve_little(bytes)
+    } else {
+        gnocchi.reserve(bytes)
+    };
+    Ok(reserved.map_err(Error::from)?)
+}
+
+/// Checks before a change that there is room for the report of it, which may be long.
+///
+/// # Errors
+/// 503 when reports that others do not read hold too much.
+pub(super) fn admit_report(gnocchi: &Gnocchi) -> ApiResult<()> {
+    Ok(gnocchi.admit_report().map_err(Error::from)?)
 }
 
 /// Makes the body of a response that was rendered into the memory that was reserved for it.
@@ -54,13 +74,14 @@ pub(super) fn rendered(
         return Ok(bytes.into());
     }
     let reserved = match reserved {
-        Some(mut reserved) => {
+        Some(mut reserved) if bytes.len() > SHORT_BYTES_MAX => {
             reserved.resize(bytes.len()).map_err(Error::from)?;
             reserved
         }
-        None => gnocchi.reserve(bytes.len()).map_err(Error::from)?,
+        _ => take(gnocchi, bytes.len())?,
     };
     Ok(Body::new(Rendered {
+        is_short: bytes.len() <= PIECE_BYTES_MAX,
         rest: bytes.into(),
         reserved,
     }))
@@ -95,9 +116,9 @@ pub(super) fn counted(gnocchi: &Gnocchi, method: &Method, mut response: Response
         return response;
     }
     let reserved = if *method == Method::GET {
-        match gnocchi.reserve(length) {
+        match take(gnocchi, length) {
             Ok(reserved) => reserved,
-            Err(error) => return ApiError::from(Error::from(error)).into_response(),
+            Err(error) => return error.into_response(),
         }
     } else {
         gnocchi.reserve_anyway(length)
@@ -120,6 +141,8 @@ impl AsRef<[u8]> for Piece {
 /// A body that was rendered, and is sent in pieces of its own: so a client that takes all but the last byte of it keeps only one of them.
 struct Rendered {
     rest: Bytes,
+    /// It is a single piece, which is not copied.
+    is_short: bool,
     reserved: Reserved,
 }
 
@@ -135,7 +158,10 @@ impl HttpBody for Rendered {
             return Poll::Ready(None);
         }
         let length = self.rest.len().min(PIECE_BYTES_MAX);
-        let bytes = Bytes::copy_from_slice(&self.rest.split_to(length));
+        let mut bytes = self.rest.split_to(length);
+        if !self.is_short {
+            bytes = Bytes::copy_from_slice(&bytes);
+        }
         let piece = Piece {
             bytes,
             _reserved: self.reserved.split(length),

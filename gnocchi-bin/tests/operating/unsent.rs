@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Empty;
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -29,12 +29,12 @@ const METRICS: usize = 1000;
 const START: usize = 1_700_000_000;
 
 const CONNECTIONS: usize = 2;
-const REQUESTS_PER_CONNECTION: usize = 30;
+const REQUESTS_PER_CONNECTION: usize = 40;
 
 /// Connections that never allow the server to send a byte of a body.
 struct Closed {
     unread: Vec<Response<Incoming>>,
-    senders: Vec<http2::SendRequest<Empty<Bytes>>>,
+    senders: Vec<http2::SendRequest<Full<Bytes>>>,
 }
 
 impl Closed {
@@ -57,12 +57,15 @@ impl Closed {
     }
 
     /// Sends requests until one is refused, which must be before all are sent, and returns how many were not.
-    async fn ask(&mut self, server: &Server, path: &str) -> usize {
+    async fn ask(&mut self, server: &Server, method: Method, path: &str, body: &str) -> usize {
         for sender in &mut self.senders {
             for _ in 0..REQUESTS_PER_CONNECTION {
-                let request = Request::get(format!("{}{path}", server.url))
+                let request = Request::builder()
+                    .method(method.clone())
+                    .uri(format!("{}{path}", server.url))
                     .header("authorization", "Basic YWRtaW46")
-                    .body(Empty::new())
+                    .header("content-type", "application/json")
+                    .body(Full::from(body.to_owned()))
                     .unwrap();
                 let response = sender.send_request(request).await.unwrap();
                 if response.status() == 503 {
@@ -89,14 +92,14 @@ async fn held_bytes(client: &Client) -> u64 {
 async fn check(server: &Server, metric: &str, path: &str, least_bytes: u64) {
     let client = server.client();
     let mut closed = Closed::open(server).await;
-    let unread = closed.ask(server, path).await as u64;
+    let unread = closed.ask(server, Method::GET, path, "").await as u64;
     let held = held_bytes(&client).await;
     assert!(unread > 0, "{path}");
     assert!(
         (unread * least_bytes..=MEMORY_BYTES).contains(&held),
         "{path}: {unread} responses hold {held} bytes"
     );
-    // Nobody else gets a long response, and everybody a short one.
+    // Long responses are refused to all clients, and short ones to none.
     let refused = client.send("GET", path, &Value::Null).await;
     assert_eq!(refused.status, 503, "{path}");
     assert!(refused.text.contains("[api] query_memory_bytes"), "{path}");
@@ -111,6 +114,28 @@ async fn check(server: &Server, metric: &str, path: &str, least_bytes: u64) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(client.send("GET", path, &Value::Null).await.status, 200);
+}
+
+/// Fills the memory with reports of changes, which are never refused once the change is made.
+async fn check_reports(server: &Server, metric: &str, path: &str) {
+    let client = server.client();
+    let mut closed = Closed::open(server).await;
+    let change = r#"{"user_id": "them"}"#;
+    let unread = closed.ask(server, Method::PATCH, path, change).await;
+    let held = held_bytes(&client).await;
+    let report = held / unread as u64;
+    let end = MEMORY_BYTES + MEMORY_BYTES / 2 + report;
+    assert!((MEMORY_BYTES..=end).contains(&held), "{held} bytes");
+    // Measures are still taken.
+    let measures = json!([{"timestamp": START, "value": 1}]);
+    let path = format!("/v1/metric/{metric}/measures");
+    client.create(&path, &measures).await;
+    drop(closed);
+    let began = Instant::now();
+    while held_bytes(&client).await > 0 {
+        assert!(began.elapsed() < PATIENCE, "memory stays held");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,5 +178,6 @@ async fn what_clients_do_not_take_is_held_within_the_limit() {
     ] {
         check(&server, metric, listing, 40 * METRICS as u64).await;
     }
+    check_reports(&server, metric, "/v1/resource/generic/wide").await;
     server.kill();
 }

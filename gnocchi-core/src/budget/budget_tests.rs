@@ -112,6 +112,27 @@ fn what_is_reserved_is_given_back_in_parts() {
     assert_eq!(held(), 0);
 }
 
+#[test]
+fn there_is_room_beyond_the_limit_for_what_is_short_or_has_happened() {
+    const MIB: usize = 1 << 20;
+    let pool = pool(limits());
+    let queries = Reserved::take(&pool, 8 * MIB).unwrap();
+    let short = Reserved::take_little(&pool, 2 * MIB).unwrap();
+    let full = BudgetError::MemoryHeld {
+        limit_bytes: 8 * MIB,
+    };
+    assert_eq!(Reserved::take_little(&pool, 1).unwrap_err(), full);
+    assert_eq!(admit_report(&pool), Ok(()));
+    let mut report = Reserved::take_anyway(&pool, 2 * MIB);
+    assert_eq!(admit_report(&pool), Ok(()));
+    report.resize_anyway(2 * MIB + 1);
+    assert_eq!(admit_report(&pool), Err(full));
+    drop((queries, short));
+    assert_eq!(admit_report(&pool), Ok(()));
+    report.resize_anyway(0);
+    assert_eq!(pool.usage().held_bytes, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn large_queries_wait_for_each_other_in_a_short_queue() {
     let pool = pool(limits());

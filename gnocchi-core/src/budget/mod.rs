@@ -332,6 +332,14 @@ impl Drop for Unfinished<'_> {
     }
 }
 
+/// Checks that there is room for a report of a change, which cannot be refused once the change is made.
+///
+/// # Errors
+/// [`BudgetError::MemoryHeld`] when such reports hold half as much as the limit beyond it.
+pub(crate) fn admit_report(pool: &Pool) -> Result<(), BudgetError> {
+    pool.check_excess().map_err(refused)
+}
+
 /// Counts a refusal.
 fn refused(error: BudgetError) -> BudgetError {
     telemetry::query_refused(error.reason());

@@ -60,13 +60,38 @@ impl Pool {
         if has.saturating_add(bytes) > limit_bytes {
             return Err(BudgetError::TooMuchMemory { limit_bytes });
         }
-        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= limit_bytes);
+        self.take_below(limit_bytes, bytes)
+    }
+
+    /// Takes little memory, for which there is room beyond the limit: small responses are sent while large ones fill it.
+    pub(super) fn take_little(&self, bytes: usize) -> Result<(), BudgetError> {
+        let limit_bytes = self.limits.memory_bytes;
+        self.take_below(limit_bytes.saturating_add(limit_bytes / 4), bytes)
+    }
+
+    /// Checks that what was taken without asking is not half of the limit too much.
+    pub(super) fn check_excess(&self) -> Result<(), BudgetError> {
+        let limit_bytes = self.limits.memory_bytes;
+        let excess = self
+            .held_bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(limit_bytes);
+        if excess > limit_bytes / 2 {
+            return Err(BudgetError::MemoryHeld { limit_bytes });
+        }
+        Ok(())
+    }
+
+    fn take_below(&self, end: usize, bytes: usize) -> Result<(), BudgetError> {
+        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= end);
         let taken = self
             .held_bytes
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         match taken {
             Ok(_) => Ok(()),
-            Err(_) => Err(BudgetError::MemoryHeld { limit_bytes }),
+            Err(_) => Err(BudgetError::MemoryHeld {
+                limit_bytes: self.limits.memory_bytes,
+            }),
         }
     }
 

@@ -21,6 +21,15 @@ impl Reserved {
         })
     }
 
+    /// Takes little memory, for which there is a quarter of the limit beyond it.
+    pub(crate) fn take_little(pool: &Arc<Pool>, bytes: usize) -> Result<Self, BudgetError> {
+        pool.take_little(bytes).map_err(refused)?;
+        Ok(Self {
+            pool: Arc::clone(pool),
+            bytes,
+        })
+    }
+
     /// Takes memory even if there is none left: others are refused until it is free again.
     pub(crate) fn take_anyway(pool: &Arc<Pool>, bytes: usize) -> Self {
         pool.take_anyway(bytes);

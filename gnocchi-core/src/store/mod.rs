@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use carbonara::{AggregationMethod, Timespan};
 
-use crate::budget::{Budget, BudgetError, Pool, QueryLimits, QueryUsage, Reserved};
+use crate::budget::{self, Budget, BudgetError, Pool, QueryLimits, QueryUsage, Reserved};
 use crate::clock::Clock;
 use crate::directory::MetricDirectory;
 use crate::driver::{Coordinator, IncomingDriver, Indexer, StorageDriver};
@@ -222,6 +222,22 @@ impl Gnocchi {
     /// [`BudgetError::TooMuchMemory`], [`BudgetError::MemoryHeld`].
     pub fn reserve(&self, bytes: usize) -> Result<Reserved, BudgetError> {
         Reserved::take(&self.inner.queries, bytes)
+    }
+
+    /// Takes memory for a short response, for which there is room beyond the limit.
+    ///
+    /// # Errors
+    /// [`BudgetError::MemoryHeld`] when that is taken as well.
+    pub fn reserve_little(&self, bytes: usize) -> Result<Reserved, BudgetError> {
+        Reserved::take_little(&self.inner.queries, bytes)
+    }
+
+    /// Checks that a change may be made whose report will take memory, see [`reserve_anyway`](Self::reserve_anyway).
+    ///
+    /// # Errors
+    /// [`BudgetError::MemoryHeld`] when reports that are not sent yet take too much.
+    pub fn admit_report(&self) -> Result<(), BudgetError> {
+        budget::admit_report(&self.inner.queries)
     }
 
     /// Counts memory of a response that cannot be refused any more, because what it reports has happened.

@@ -32,6 +32,7 @@ use crate::api::page::{Listing, PageRequest};
 use crate::api::paid::Paid;
 use crate::api::render;
 use crate::api::state::ApiState;
+use crate::api::unsent;
 
 /// The order of listings that name none.
 const DEFAULT_SORT: [&str; 2] = ["revision_start:asc", "started_at:asc"];
@@ -121,6 +122,7 @@ pub(super) async fn create(
         &creation.target(sender),
     )
     .await?;
+    unsent::admit_report(state.gnocchi())?;
     let mut resource = creation.into_resource(&state, sender).await?;
     let attempts = Attempts::new(&state);
     let resource = loop {
@@ -177,6 +179,7 @@ pub(super) async fn update(
         now: state.gnocchi().clock().now(),
         resource_type: &resource_type,
     };
+    unsent::admit_report(state.gnocchi())?;
     let mut update = Fields::parse(&body.json().await?, sender)?
         .into_update(&state, &caller)
         .await?;

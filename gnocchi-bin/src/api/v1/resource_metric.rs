@@ -21,6 +21,7 @@ use crate::api::error::{ApiError, ApiResult, NamedIn};
 use crate::api::query::Query;
 use crate::api::schema::Path;
 use crate::api::state::ApiState;
+use crate::api::unsent;
 
 /// `GET /v1/resource/{type}/{id}/metric`
 pub(super) async fn list(
@@ -52,6 +53,7 @@ pub(super) async fn add(
     };
     let mut resource = find().await?;
     let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
+    unsent::admit_report(state.gnocchi())?;
     let added_metrics = make_metrics(&state, &caller, entries).await?;
     let mut update = ResourceUpdate {
         added_metrics,

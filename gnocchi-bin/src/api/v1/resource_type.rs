@@ -15,6 +15,7 @@ use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path, name_up_to};
 use crate::api::state::ApiState;
+use crate::api::unsent;
 
 /// The longest name, in characters.
 pub(crate) const NAME_CHARACTERS_MAX: usize = 255;
@@ -46,6 +47,7 @@ pub(super) async fn create(
     require(&state, Action::CreateResourceType, &caller, &target).await?;
     let resource_type = ResourceType::new(name, attributes)
         .map_err(|error| ApiError::bad_request(format!("Invalid input: {error}")))?;
+    unsent::admit_report(state.gnocchi())?;
     state.gnocchi().create_resource_type(&resource_type).await?;
     Ok(created(
         base.at(&format!("/v1/resource_type/{}", resource_type.name())),
@@ -77,6 +79,7 @@ pub(super) async fn update(
     require(&state, Action::UpdateResourceType, &caller, &target).await?;
     let patch = Patch::parse(&body.json_patch().await?)?;
     let change = patch.plan(resource_type, state.gnocchi().clock().now())?;
+    unsent::admit_report(state.gnocchi())?;
     state.gnocchi().update_resource_type(&change).await?;
     Ok(ok(&view(change.after())))
 }
