@@ -24,9 +24,12 @@ const JSON_PATCH: &str = "application/json-patch+json";
 /// How much memory is set aside before the first byte has come, whatever the client announces.
 const BYTES_RESERVED_MAX: usize = 1 << 20;
 
-/// The longest body that becomes a tree of values, in bytes. A tree takes up to thirty times the memory of its text; the bodies
-/// that are really large, measures, never become one.
+/// The longest body that becomes a tree of values, in bytes. A tree takes many times the memory of its text; the bodies that are really
+/// large, measures, never become one.
 const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+
+/// How much memory such a tree may take, in bytes.
+const TREE_BYTES_MAX: usize = 160 << 20;
 
 /// U+FEFF as UTF-8, and as UTF-16 in both byte orders.
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -41,6 +44,8 @@ pub(crate) struct RequestBody {
     headers: HeaderMap,
     body: axum::body::Body,
     bytes_max: usize,
+    /// What sets this limit, as it stands behind the number.
+    limit_name: &'static str,
     patience: Patience,
     memory: BodyMemory,
 }
@@ -106,16 +111,19 @@ impl RequestBody {
 
     async fn document(mut self, content_type: &str) -> Result<Value, ApiError> {
         self.require_type(content_type)?;
-        self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
+        self = self.at_most(DOCUMENT_BYTES_MAX);
+        let memory = self.memory.clone();
         let bytes = self.bytes().await?.without_mark()?;
-        let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
-        aside::work(length, move || decode(&bytes)).await?
+        tree(&memory, bytes).await
     }
 
     /// Lowers the limit of how long the body may be.
     #[must_use]
     pub(crate) fn at_most(mut self, bytes: usize) -> Self {
-        self.bytes_max = self.bytes_max.min(bytes);
+        if bytes < self.bytes_max {
+            self.bytes_max = bytes;
+            self.limit_name = "for requests of this kind";
+        }
         self
     }
 
@@ -124,15 +132,15 @@ impl RequestBody {
     /// # Errors
     /// As [`json`](Self::json).
     pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
-        self.bytes_max = self.bytes_max.min(DOCUMENT_BYTES_MAX);
+        self = self.at_most(DOCUMENT_BYTES_MAX);
+        let memory = self.memory.clone();
         let announced = self.require_type(JSON);
         let bytes = self.bytes().await?.without_mark()?;
         if bytes.is_empty() {
             return Ok(None);
         }
         announced?;
-        let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
-        aside::work(length, move || decode(&bytes)).await?.map(Some)
+        tree(&memory, bytes).await.map(Some)
     }
 
     /// Leaves it to the handler to decompress a body that is announced with this coding.
@@ -156,14 +164,16 @@ impl RequestBody {
             headers,
             body,
             bytes_max,
+            limit_name,
             patience,
             memory,
         } = self;
+        let too_long = || too_long(bytes_max, limit_name);
         let announced = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > bytes_max) {
-            return Err(too_long(bytes_max));
+            return Err(too_long());
         }
         let mut pieces = Pieces::new(&headers, body, patience)?;
         let expected = announced.map_or(bytes_max, |length| {
@@ -175,7 +185,7 @@ impl RequestBody {
         while let Some(data) = pieces.next().await? {
             let length = first.as_ref().map_or(0, Bytes::len) + gathered.len() + data.len();
             if length > bytes_max {
-                return Err(too_long(bytes_max));
+                return Err(too_long());
             }
             if length > body_memory::PAGE_BYTES {
                 let wanted = if length > expected {
@@ -226,13 +236,33 @@ impl RequestBody {
     }
 }
 
-fn too_long(bytes_max: usize) -> ApiError {
+fn too_long(bytes_max: usize, limit_name: &str) -> ApiError {
     ApiError::text(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!(
-            "The body of the request is longer than the limit of {bytes_max} bytes; send it in several parts"
+            "The body of the request is longer than the limit of {bytes_max} bytes after decompression {limit_name}; send it in several parts"
         ),
     )
+}
+
+/// Makes a tree of a body within the memory for such trees.
+async fn tree(memory: &BodyMemory, bytes: Body) -> Result<Value, ApiError> {
+    let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
+    if length == Length::Short {
+        return decode(&bytes);
+    }
+    let counted = move || (body_memory::tree_bytes(&bytes), bytes);
+    let (tree_bytes, bytes) = aside::work(length, counted).await?;
+    if tree_bytes > TREE_BYTES_MAX {
+        return Err(ApiError::text(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "The body of the request has so many values that they would take about {tree_bytes} bytes of memory; expected at most {TREE_BYTES_MAX}: send it in several parts"
+            ),
+        ));
+    }
+    memory.keep(tree_bytes).await?;
+    aside::work(length, move || decode(&bytes)).await?
 }
 
 /// Decodes JSON. The bare tokens `NaN` and `Infinity` are none: only measures may hold them.
@@ -259,6 +289,7 @@ impl FromRequest<ApiState> for RequestBody {
             headers: parts.headers,
             body,
             bytes_max: state.settings().body_bytes_max,
+            limit_name: "([api] body_bytes_max)",
             patience: Patience::new(state.settings().request_timeout),
             memory: state.body_memory().clone(),
         })
@@ -283,6 +314,7 @@ mod tests {
             headers,
             body,
             bytes_max: 10,
+            limit_name: "([api] body_bytes_max)",
             patience: Patience::new(Duration::from_millis(20)),
             memory: BodyMemory::new(10, Duration::from_millis(20)),
         }

@@ -17,7 +17,7 @@ use super::error_body::{self, Audience};
 use super::request_id::RequestId;
 use super::state::ApiState;
 use super::v1::parameters;
-use super::{accept, address, cors, request_head, unsent};
+use super::{accept, address, body_memory, cors, request_head, unsent};
 use crate::ingest;
 
 /// The name and version of this server; the root document has the version of the API, which clients compare.
@@ -55,7 +55,7 @@ pub(super) async fn edge(State(state): State<ApiState>, request: Request, next: 
         error.into_response()
     } else {
         let span = tracing::info_span!("request", id = id.as_str());
-        let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
+        let answered = AssertUnwindSafe(body_memory::keeping(next.run(request))).catch_unwind();
         let answered = answered.instrument(span.clone()).await;
         answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };

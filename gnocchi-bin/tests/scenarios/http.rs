@@ -134,7 +134,10 @@ async fn bodies_may_be_compressed() {
     // A hundred kilobytes are allowed, and these become ten megabytes.
     let bomb = gzip(&vec![b' '; 10 << 20]);
     assert!(bomb.len() < 20_000);
-    send("gzip", bomb).await.is(413);
+    send("gzip", bomb)
+        .await
+        .is(413)
+        .says("limit of 100000 bytes after decompression ([api] body_bytes_max)");
     app.call("POST", &path)
         .header("content-encoding", "br")
         .raw_json("[]")
@@ -264,6 +267,28 @@ async fn measures_are_streamed_when_there_are_many() {
     let call = app.call("GET", &path).user("foobar");
     let compressed = call.header("accept-encoding", "gzip").send().await.is(200);
     assert_eq!(unzip(&compressed.body), many.body);
+}
+
+#[tokio::test]
+async fn documents_are_refused_that_would_take_too_much_memory() {
+    let app = with_settings(ApiSettings {
+        body_bytes_max: 64 << 20,
+        ..settings()
+    });
+    let send = |text: String| {
+        let call = app.call("POST", "/v1/metric").user("foobar");
+        let call = call.header("content-encoding", "gzip");
+        call.raw_json(gzip(text.as_bytes()))
+    };
+    // Six kilobytes that would take hundreds of megabytes.
+    let objects = format!("[{}0]", r#"{"":0},"#.repeat(500_000));
+    let refused = send(objects).await.is(413);
+    refused
+        .says("so many values")
+        .says("expected at most 167772160");
+    let spaces = send(" ".repeat((4 << 20) + 1)).await.is(413);
+    spaces.says("limit of 4194304 bytes after decompression for requests of this kind");
+    send(format!("[{}0]", "0,".repeat(50_000))).await.is(400);
 }
 
 #[tokio::test]

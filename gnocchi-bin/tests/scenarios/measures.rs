@@ -280,7 +280,7 @@ async fn requests_have_limits() {
         .raw_json(spaces.clone())
         .await
         .is(413)
-        .says("longer than the limit of 100000 bytes");
+        .says("longer than the limit of 100000 bytes after decompression ([api] body_bytes_max)");
     let announced = app
         .call("POST", &path)
         .user("foobar")

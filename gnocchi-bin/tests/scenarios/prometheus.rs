@@ -428,7 +428,7 @@ async fn there_are_limits() {
     send(&app, "admin", BY_LABELS, bomb)
         .await
         .is(413)
-        .says("when it is decompressed");
+        .says("bytes after decompression ([api] body_bytes_max)");
 }
 
 #[tokio::test]

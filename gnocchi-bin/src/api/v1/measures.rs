@@ -115,6 +115,8 @@ pub(super) async fn parse<T: Send + 'static>(
     parser: impl FnOnce(&[u8], Context) -> Result<T, BodyError> + Send + 'static,
 ) -> ApiResult<T> {
     let context = ingest::context(state);
+    let memory = state.body_memory();
+    memory.keep_columns(body.len()).await?;
     let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
     let parsed = aside::work(length, move || parser(&body, context)).await?;
     parsed.map_err(|error| match error {

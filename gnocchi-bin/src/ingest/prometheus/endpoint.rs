@@ -129,6 +129,7 @@ async fn parse(
         ..=body_memory::PAGE_BYTES => None,
         _ => Some(memory.hold(length).await?),
     };
+    memory.keep_columns(length).await?;
     let context = context(state);
     let creator = caller.creator.clone();
     let parsed = aside::work(Length::of(length, PARSED_AT_ONCE_BYTES), move || {
@@ -174,7 +175,7 @@ fn refuse_body(error: SnappyError, bytes_max: usize) -> ApiError {
         SnappyError::TooLong => ApiError::text(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!(
-                "The body of the request is longer than the limit of {bytes_max} bytes when it is decompressed; send it in several parts"
+                "The body of the request is longer than the limit of {bytes_max} bytes after decompression ([api] body_bytes_max); send it in several parts"
             ),
         ),
         SnappyError::Malformed(reason) => ApiError::malformed_body(reason),

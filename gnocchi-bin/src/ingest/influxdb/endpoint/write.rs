@@ -122,6 +122,8 @@ async fn parse(
     let body = body.bytes().await?;
     let context = context(state);
     let creator = caller.creator.clone();
+    let memory = state.body_memory();
+    memory.keep_columns(body.len()).await?;
     let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
     let parsed = aside::work(length, move || {
         let options = WriteOptions {
