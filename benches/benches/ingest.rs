@@ -5,6 +5,8 @@
     reason = "the report is the purpose of this program"
 )]
 
+#[path = "../../gnocchi-bin/tests/support/remote_write.rs"]
+mod remote_write;
 mod support;
 
 use std::collections::HashMap;
@@ -18,6 +20,7 @@ use gnocchi_server::api::measures::Context;
 use gnocchi_server::ingest::influxdb::{self, Precision, WriteOptions};
 use gnocchi_server::ingest::prometheus::{Naming, decompress, map};
 use prost::Message;
+use remote_write::WriteRequest;
 use support::shortest;
 
 const CONTEXT: Context = Context {
@@ -145,36 +148,6 @@ fn split_lines(body: &str) -> usize {
     metrics.len()
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    series: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-}
-
 /// A request as Prometheus sends it: a sample of each series.
 fn compressed_request(series: usize) -> Vec<u8> {
     let one = |index: usize| {
@@ -191,20 +164,9 @@ fn compressed_request(series: usize) -> Vec<u8> {
             ("job", "node"),
             ("path", &path),
         ];
-        let label = |(name, value): (&str, &str)| Label {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
-        TimeSeries {
-            labels: labels.into_iter().map(label).collect(),
-            samples: vec![Sample {
-                value: 1.5,
-                timestamp: START_NS / 1_000_000,
-            }],
-        }
+        remote_write::series(labels, &[(START_NS / 1_000_000, 1.5)])
     };
-    let series = (0..series).map(one).collect();
-    let message = WriteRequest { series }.encode_to_vec();
+    let message = remote_write::message((0..series).map(one).collect());
     snap::raw::Encoder::new()
         .compress_vec(&message)
         .expect("short enough")

@@ -10,6 +10,9 @@ use gnocchi_server::ingest::{Arrival, Arrivals, Rejected, prometheus};
 use prometheus::{LabelFault, Naming, TimeSeries, WriteRequest};
 use prost::Message;
 
+#[path = "../../gnocchi-bin/tests/support/remote_write.rs"]
+mod oracle;
+
 /// The longest message that a body may become.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -268,40 +271,5 @@ fn compare(own: &TimeSeries<'_>, theirs: &oracle::TimeSeries) {
                 .map(|label| (label.name, label.value))
                 .eq(labels)
         );
-    }
-}
-
-/// The messages as a generator of code would make them.
-mod oracle {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) series: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) samples: Vec<Sample>,
-        #[prost(bytes = "vec", repeated, tag = "4")]
-        pub(super) histograms: Vec<Vec<u8>>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Label {
-        #[prost(string, tag = "1")]
-        pub(super) name: String,
-        #[prost(string, tag = "2")]
-        pub(super) value: String,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(super) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(super) timestamp: i64,
     }
 }

@@ -29,6 +29,8 @@ mod openapi;
 mod overtaken;
 mod projects;
 mod prometheus;
+#[path = "../support/remote_write.rs"]
+mod remote_write;
 mod resource_type_changes;
 mod resource_types;
 mod resources;

@@ -6,43 +6,13 @@ use gnocchi_core::driver::SACKS_DEFAULT;
 use gnocchi_core::memory::MemoryIncoming;
 use gnocchi_core::{Drivers, Settings};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use prost::Message;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, drivers};
+use crate::remote_write::{self, Sample, TimeSeries};
+use crate::support::{Answer, App, drivers, remote_write_body};
 
 const BY_NAME: &str = "/v1/prometheus/write";
 const BY_LABELS: &str = "/api/v1/write";
-
-#[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    series: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-}
 
 /// A series with one sample at second 1506146578, from labels as Prometheus writes them: `name k=v k=v`.
 fn series(labels: &str, value: f64) -> TimeSeries {
@@ -50,28 +20,8 @@ fn series(labels: &str, value: f64) -> TimeSeries {
     let labels = labels
         .split_whitespace()
         .filter_map(|label| label.split_once('='));
-    let label = |(name, value): (&str, &str)| Label {
-        name: name.to_owned(),
-        value: value.to_owned(),
-    };
-    let sample = Sample {
-        value,
-        timestamp: 1_506_146_578_000,
-    };
-    TimeSeries {
-        labels: [("__name__", name)]
-            .into_iter()
-            .chain(labels)
-            .map(label)
-            .collect(),
-        samples: vec![sample],
-    }
-}
-
-fn compressed(series: &[TimeSeries]) -> Vec<u8> {
-    let series = series.to_vec();
-    let message = WriteRequest { series }.encode_to_vec();
-    snap::raw::Encoder::new().compress_vec(&message).unwrap()
+    let labels = [("__name__", name)].into_iter().chain(labels);
+    remote_write::series(labels, &[(1_506_146_578_000, value)])
 }
 
 async fn send(app: &App, user: &str, path: &str, body: Vec<u8>) -> Answer {
@@ -83,7 +33,7 @@ async fn send(app: &App, user: &str, path: &str, body: Vec<u8>) -> Answer {
 }
 
 async fn write(app: &App, path: &str, series: &[TimeSeries]) -> Answer {
-    send(app, "admin", path, compressed(series)).await
+    send(app, "admin", path, remote_write_body(series)).await
 }
 
 async fn add_rule(app: &App) {
@@ -386,14 +336,14 @@ async fn what_is_no_request() {
     let call = app.call("POST", BY_LABELS).user("admin");
     let second = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
     call.header("content-type", second)
-        .body(compressed(&[]))
+        .body(remote_write_body(&[]))
         .send()
         .await
         .is(415);
     // No announcement is needed.
     app.call("POST", BY_NAME)
         .user("admin")
-        .body(compressed(&[]))
+        .body(remote_write_body(&[]))
         .send()
         .await
         .is(202);
@@ -434,7 +384,7 @@ async fn there_are_limits() {
 #[tokio::test]
 async fn the_first_use_needs_the_right_to_create_the_type() {
     let app = prepared().await;
-    let request = compressed(&[series("up job=node", 1.0)]);
+    let request = remote_write_body(&[series("up job=node", 1.0)]);
     send(&app, "foobar", BY_LABELS, request.clone())
         .await
         .is(403);

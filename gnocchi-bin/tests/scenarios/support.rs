@@ -16,6 +16,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::remote_write::{self, TimeSeries};
+
 /// 2015-06-06T14:00:00Z, what the clock of the tests shows.
 pub(crate) const NOW_SECONDS: i64 = 1_433_599_200;
 
@@ -262,4 +264,10 @@ impl Answer {
         }
         description
     }
+}
+
+/// Returns the body of a remote write request of Prometheus.
+pub(crate) fn remote_write_body(series: &[TimeSeries]) -> Vec<u8> {
+    let message = remote_write::message(series.to_vec());
+    snap::raw::Encoder::new().compress_vec(&message).unwrap()
 }

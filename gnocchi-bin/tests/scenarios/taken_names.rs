@@ -3,16 +3,12 @@
 //! Otherwise another caller could create a resource with this id and receive what the first one, above all a service that may write
 //! to all resources, sends by name.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use gnocchi_core::model::ResourceId;
 use serde_json::{Value, json};
 
+use crate::remote_write;
 use crate::rights::{Mode, Story};
-use crate::support::Answer;
-
-/// One series of no job and no instance, as in `tenants/default.txt`: its resource is `none@none`.
-const REMOTE_WRITE: &str = "H3gKHQoOCghfX25hbWVfXxICdXASCwkAAAAAAAAAQBAB";
+use crate::support::{Answer, remote_write_body};
 
 /// A store in which `mallory` has taken the ids of the names `web` and `none@none` of a caller.
 struct Taken {
@@ -97,8 +93,9 @@ async fn nothing_that_is_sent_by_name_comes_to_who_has_taken_its_id() {
 
         let call = taken.story.app.call("POST", "/api/v1/write");
         let call = taken.story.sign(call, caller);
-        let series = STANDARD.decode(REMOTE_WRITE).unwrap();
-        let refused = call.body(series).send().await.is(409);
+        // Of no job and no instance: its resource is `none@none`.
+        let series = remote_write::series([("__name__", "up")], &[(1, 2.0)]);
+        let refused = call.body(remote_write_body(&[series])).send().await.is(409);
         refused.says("the id of \\\"none@none\\\" is taken");
 
         let path = "/v1/batch/resources/metrics/measures";

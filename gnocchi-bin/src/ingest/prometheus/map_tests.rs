@@ -3,43 +3,8 @@ use prost::Message;
 
 use super::*;
 
-/// The messages again, as a generator of code would make them: the oracle of the reader.
-mod oracle {
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct WriteRequest {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) series: Vec<TimeSeries>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct TimeSeries {
-        #[prost(message, repeated, tag = "1")]
-        pub(super) labels: Vec<Label>,
-        #[prost(message, repeated, tag = "2")]
-        pub(super) samples: Vec<Sample>,
-        #[prost(message, repeated, tag = "4")]
-        pub(super) histograms: Vec<Histogram>,
-    }
-
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Label {
-        #[prost(string, tag = "1")]
-        pub(super) name: String,
-        #[prost(string, tag = "2")]
-        pub(super) value: String,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(super) struct Sample {
-        #[prost(double, tag = "1")]
-        pub(super) value: f64,
-        #[prost(int64, tag = "2")]
-        pub(super) timestamp: i64,
-    }
-
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub(super) struct Histogram {}
-}
+#[path = "../../../tests/support/remote_write.rs"]
+mod oracle;
 
 const CONTEXT: Context = Context {
     now: Timestamp::EPOCH,
@@ -48,27 +13,11 @@ const CONTEXT: Context = Context {
 };
 
 fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> oracle::TimeSeries {
-    let label = |(name, value): &(&str, &str)| oracle::Label {
-        name: (*name).to_owned(),
-        value: (*value).to_owned(),
-    };
-    let sample = |(timestamp, value): &(i64, f64)| oracle::Sample {
-        value: *value,
-        timestamp: *timestamp,
-    };
-    oracle::TimeSeries {
-        labels: labels.iter().map(label).collect(),
-        samples: samples.iter().map(sample).collect(),
-        histograms: Vec::new(),
-    }
+    oracle::series(labels.iter().copied(), samples)
 }
 
 fn mapped(naming: Naming, series: Vec<oracle::TimeSeries>) -> Result<Mapped, MappingError> {
-    map(
-        &oracle::WriteRequest { series }.encode_to_vec(),
-        naming,
-        CONTEXT,
-    )
+    map(&oracle::message(series), naming, CONTEXT)
 }
 
 /// Resource, name and points of a metric.
@@ -266,7 +215,7 @@ fn series_that_cannot_be_stored_are_counted() {
         series(&many, &[(1, 1.0)]),
         series(&[("__name__", "m"), ("job", &long)], &[(1, 1.0)]),
         oracle::TimeSeries {
-            histograms: vec![oracle::Histogram {}; 3],
+            histograms: vec![Vec::new(); 3],
             ..series(UP, &[])
         },
         series(
@@ -327,7 +276,7 @@ fn long_names_end_with_a_digest() {
 #[test]
 fn histograms_alone_need_no_resource() {
     let request = vec![oracle::TimeSeries {
-        histograms: vec![oracle::Histogram {}; 3],
+        histograms: vec![Vec::new(); 3],
         ..series(UP, &[])
     }];
     let mapped = mapped(Naming::AllLabels, request).unwrap();

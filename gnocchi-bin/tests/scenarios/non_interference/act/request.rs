@@ -1,12 +1,12 @@
 //! The request that an act makes.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use gnocchi_core::model::ResourceId;
 use serde_json::{Value, json};
 
 use super::{Act, Filter, Mode, Number, Place, Step, Who, Whose};
 use crate::non_interference::numbering::metric_id;
+use crate::remote_write;
+use crate::support::remote_write_body;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,9 +55,6 @@ impl Request {
 /// The names of resources and metrics, which all callers use.
 const RESOURCES: [&str; 2] = ["web", "db"];
 pub(in crate::non_interference) const METRICS: [&str; 3] = ["cpu", "disk.read", "disk.write"];
-
-/// One series of no job and no instance, as in `tenants/default.txt`.
-const REMOTE_WRITE: &str = "H3gKHQoOCghfX25hbWVfXxICdXASCwkAAAAAAAAAQBAB";
 
 /// One caller of one mode.
 #[derive(Debug, Clone, Copy)]
@@ -218,13 +215,15 @@ impl Step {
                     ..Request::new("POST", "/v1/influxdb/write?db=generic")
                 }
             }
-            Act::RemoteWrite => Request {
-                body: Some((
-                    "application/x-protobuf",
-                    STANDARD.decode(REMOTE_WRITE).unwrap(),
-                )),
-                ..Request::new("POST", "/api/v1/write")
-            },
+            Act::RemoteWrite => {
+                // Of no job and no instance: its resource is `none@none`.
+                let series = remote_write::series([("__name__", "up")], &[(1, 2.0)]);
+                let body = remote_write_body(&[series]);
+                Request {
+                    body: Some(("application/x-protobuf", body)),
+                    ..Request::new("POST", "/api/v1/write")
+                }
+            }
             Act::Show { place, part } => {
                 let part = ["", "/history", "/metric"][usize::from(*part)];
                 Request::new("GET", format!("{}{part}", server(place)))
