@@ -50,6 +50,7 @@
 //! |---|---|
 //! | `conformance` | the suites that every driver runs, and drivers that fail on purpose |
 
+pub mod access;
 pub mod budget;
 pub mod clock;
 #[cfg(feature = "conformance")]
@@ -57,7 +58,7 @@ pub mod conformance;
 mod directory;
 pub mod driver;
 pub mod error;
-mod intake;
+pub mod intake;
 pub mod log_limit;
 pub mod memory;
 pub mod model;

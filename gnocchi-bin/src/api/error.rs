@@ -222,7 +222,7 @@ impl ApiError {
             Error::Storage(StorageError::StaleFence { .. }) => {
                 Self::unavailable("another process took over this part of the store: try again")
             }
-            Error::Indexer(error) => Self::of_indexer(error, named_in),
+            Error::Indexer(error) => Self::of_indexer(&error, named_in),
             Error::Coordination(CoordinationError::NoGroups) => {
                 Self::unavailable("the coordinator keeps no groups")
             }
@@ -307,7 +307,8 @@ impl ApiError {
         }
     }
 
-    fn of_indexer(error: IndexerError, named_in: NamedIn) -> Self {
+    /// Turns an error of the indexer into a response.
+    pub(crate) fn of_indexer(error: &IndexerError, named_in: NamedIn) -> Self {
         let missing = |what: &str, name: &str| {
             let status = match named_in {
                 NamedIn::Address => StatusCode::NOT_FOUND,
@@ -324,17 +325,17 @@ impl ApiError {
         let in_use =
             |what: &str, name: &str| Self::bad_request(format!("{what} {name} is still in use"));
         match error {
-            IndexerError::NoSuchArchivePolicy { name } => missing("Archive policy", &name),
-            IndexerError::ArchivePolicyExists { name } => exists("Archive policy", &name),
-            IndexerError::ArchivePolicyInUse { name } => in_use("Archive policy", &name),
-            IndexerError::NoSuchArchivePolicyRule { name } => missing("Archive policy rule", &name),
-            IndexerError::ArchivePolicyRuleExists { name } => exists("Archive policy rule", &name),
+            IndexerError::NoSuchArchivePolicy { name } => missing("Archive policy", name),
+            IndexerError::ArchivePolicyExists { name } => exists("Archive policy", name),
+            IndexerError::ArchivePolicyInUse { name } => in_use("Archive policy", name),
+            IndexerError::NoSuchArchivePolicyRule { name } => missing("Archive policy rule", name),
+            IndexerError::ArchivePolicyRuleExists { name } => exists("Archive policy rule", name),
             // The type of a resource always stands in the address.
             IndexerError::NoSuchResourceType { name } => {
                 Self::not_found(format!("Resource type {name} does not exist"))
             }
-            IndexerError::ResourceTypeExists { name } => exists("Resource type", &name),
-            IndexerError::ResourceTypeInUse { name } => in_use("Resource type", &name),
+            IndexerError::ResourceTypeExists { name } => exists("Resource type", name),
+            IndexerError::ResourceTypeInUse { name } => in_use("Resource type", name),
             IndexerError::NoSuchResource { id } => missing("Resource", &id.to_string()),
             IndexerError::ResourceExists { id } => exists("Resource", &id.to_string()),
             IndexerError::ResourceEndsBeforeStart { .. } => {
@@ -368,7 +369,7 @@ impl ApiError {
             IndexerError::NoSuchMetric { id } => missing("Metric", &id.to_string()),
             IndexerError::MetricExists { id } => exists("Metric", &id.to_string()),
             IndexerError::NamedMetricExists { name } => match named_in {
-                NamedIn::Address => exists("Named metric", &name),
+                NamedIn::Address => exists("Named metric", name),
                 NamedIn::Body => {
                     Self::bad_data(json!({"cause": "Named metric already exists", "detail": name}))
                 }
@@ -381,10 +382,10 @@ impl ApiError {
             IndexerError::InvalidSortKey { key, known } => Self::bad_request(format!(
                 "Invalid pagination: `Sort key supplied is invalid: {key}'"
             ))
-            .explained(listed("attributes", &key, known.iter().map(String::as_str))),
-            IndexerError::Backend(error) => Self::of_backend(&error),
+            .explained(listed("attributes", key, known.iter().map(String::as_str))),
+            IndexerError::Backend(error) => Self::of_backend(error),
             other => {
-                log(&other);
+                log(other);
                 Self::unavailable(PERMANENT)
             }
         }

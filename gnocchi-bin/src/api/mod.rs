@@ -49,6 +49,7 @@
 //! | `request_head` | what the head of every request must look like |
 //! | `probes`, `health` | what monitoring asks |
 //! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
+//! | `refusal` | what the intake of named series refuses, as responses |
 //! | `schema` | checks of bodies, with the messages that clients know |
 //! | `storable` | texts that no back-end could keep, refused where they come in |
 //! | `filter/` | filters of resources, as JSON and as text |
@@ -91,6 +92,7 @@ mod paid;
 mod probes;
 mod python;
 pub(crate) mod query;
+pub(crate) mod refusal;
 pub mod render;
 mod request_head;
 mod request_id;

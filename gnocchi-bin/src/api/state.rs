@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gnocchi_core::Gnocchi;
+use gnocchi_core::access::Access;
+use gnocchi_core::intake::{Intake, IntakeLimits};
 use gnocchi_core::log_limit::LogLimit;
-use gnocchi_core::policy::Enforcer;
+use gnocchi_core::policy::{Caller, Enforcer};
 
-use super::auth::{AccessControl, Authenticator, Logins, RemoteChecker};
+use super::auth::{AccessControl, Authenticator, Logins};
 use super::body_memory::BodyMemory;
 use super::probes::ProcessMetrics;
 use super::settings::ApiSettings;
@@ -113,9 +115,19 @@ impl ApiState {
         &self.inner.logins
     }
 
-    /// Returns what asks the services that rules name.
-    pub(crate) fn remote_checker(&self) -> &dyn RemoteChecker {
-        &*self.inner.access.remote
+    /// Returns the rights of a caller.
+    pub(crate) fn access<'a>(&'a self, caller: &'a Caller) -> Access<'a> {
+        let AccessControl { policy, remote, .. } = &self.inner.access;
+        Access::new(&self.gnocchi, caller, policy, &**remote)
+    }
+
+    /// Returns what stores the series of a caller that come with the names of their resource and metric.
+    pub(crate) fn intake<'a>(&'a self, caller: &'a Caller) -> Intake<'a> {
+        let limits = IntakeLimits {
+            new_metrics_max: self.settings().new_metrics_max,
+            timeout: self.settings().operation_timeout,
+        };
+        Intake::new(self.access(caller), limits)
     }
 
     /// Returns the memory that bodies share.

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use carbonara::{Series, Timestamp};
+use gnocchi_core::intake::{Destination, NamedBatch, NamedSeries};
 
 use super::identity::Name;
 use crate::api::measures::{Columns, Context};
@@ -33,6 +34,23 @@ pub struct Arrival {
     pub place: usize,
     /// Its measures.
     pub series: Series,
+}
+
+impl Arrivals {
+    /// Gives the measures to destinations, one for each of the resources.
+    pub(super) fn into_batch(self, destinations: Vec<Destination>) -> NamedBatch {
+        let destinations: Vec<_> = destinations.into_iter().map(Arc::new).collect();
+        let named = self.metrics.into_iter().map(|arrival| NamedSeries {
+            destination: Arc::clone(&destinations[arrival.resource]),
+            name: arrival.name.as_ref().to_owned(),
+            series: arrival.series,
+            archive_policy_name: None,
+            unit: None,
+            full_name: arrival.full_name,
+            place: arrival.place,
+        });
+        NamedBatch::of(named.collect())
+    }
 }
 
 /// A limit of a request that is exceeded.

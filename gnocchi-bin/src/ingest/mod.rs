@@ -1,35 +1,31 @@
-//! Measures in the protocols of other systems, and what they share with batches: metrics that are named by resource and name,
-//! and come into being when the first measure does.
+//! Receivers: measures in the protocols of other systems.
+//!
+//! A receiver is a folder with `parse` (bytes become lines or messages: pure functions, tested with random input), `map` (which
+//! metric of which resource they belong to) and `endpoint` (routes and handlers), and an entry in the list of receivers below. What all
+//! of them need is here; finding or creating resources and metrics, with the access rules, is [`gnocchi_core::intake`].
 //!
 //! | file | concern |
 //! |---|---|
 //! | `influxdb/` | the line protocol of InfluxDB |
 //! | `prometheus/` | remote write of Prometheus |
 //! | `collector`, `identity` | measures by metric while a request is read, and the names that metrics get |
-//! | `named`, `on_demand` | the metrics of a batch by resource and name, all of them or none |
-//! | `receiver/`, `resource_kind` | those that other systems send to, found or created one by one |
+//! | `receiver` | what every receiver does with a request that it has parsed and mapped |
 //! | `rejected`, `outcome` | what is not stored, and what the sender is told |
-//!
-//! What reads bytes is a pure function; handlers are in the endpoints of each protocol.
 
 mod collector;
 mod identity;
 pub mod influxdb;
-mod named;
-mod on_demand;
 mod outcome;
 pub mod prometheus;
 mod receiver;
 mod rejected;
-mod resource_kind;
 
 use std::borrow::Cow;
 
 use http::StatusCode;
 
 pub use collector::{Arrival, Arrivals, Exceeded};
-pub(crate) use named::NamedBatch;
-pub(crate) use on_demand::{Missing, OnDemand, require_posts, unknown};
+use receiver::Receiver;
 pub use rejected::{First, Reason, Rejected};
 
 use crate::api::error::ApiError;
@@ -37,16 +33,19 @@ use crate::api::measures::Context;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 
-/// Returns the routes. Their answers have no body, so they are for clients that take anything.
+/// The receivers. A new one is a folder, its `mod` and a line here.
+const RECEIVERS: [Receiver; 2] = [influxdb::RECEIVER, prometheus::RECEIVER];
+
+/// Returns the routes. Their responses have no body, so they are for clients that accept anything.
 pub(crate) fn routes() -> Routes {
-    prometheus::routes(influxdb::routes(Routes::new()))
+    let add = |routes, receiver: Receiver| (receiver.routes)(routes);
+    RECEIVERS.into_iter().fold(Routes::new(), add)
 }
 
-/// Returns whether a path is one that other systems send to, whether there is a route or not.
+/// Returns whether other systems send to a path, whether there is a route or not.
 pub(crate) fn is_for_senders(path: &str) -> bool {
-    ["/v1/influxdb/", "/v1/prometheus/", "/api/"]
-        .iter()
-        .any(|prefix| path.starts_with(prefix))
+    let mut prefixes = RECEIVERS.iter().flat_map(|receiver| receiver.prefixes);
+    prefixes.any(|prefix| path.starts_with(prefix))
 }
 
 /// How much of a text that a sender made is repeated in errors and logs, in characters: enough for every id and name that is stored.
@@ -76,7 +75,7 @@ pub(crate) fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
 }
 
 /// Cuts off what is too long to be repeated.
-fn shortened(text: &str) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(REPEATED_CHARACTERS_MAX) {
         Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
         None => Cow::Borrowed(text),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gnocchi_core::model::RejectReason;
+use gnocchi_core::intake::Refusal;
+use gnocchi_core::model::{MetricError, RejectReason};
 
 /// Why measures are not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,22 @@ impl Reason {
         Self::NoArchivePolicyRule,
         Self::Denied,
     ];
+
+    /// Returns the reason of a refusal.
+    pub(super) fn of(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(_) => Self::Denied,
+            Refusal::Metric(MetricError::SlashInName) => Self::SlashInName,
+            Refusal::Metric(MetricError::Nul) => Self::Nul,
+            Refusal::Metric(_) => Self::NoName,
+            Refusal::NoArchivePolicyRule { .. } => Self::NoArchivePolicyRule,
+            Refusal::ResourceOfAnotherType { .. } => Self::ResourceOfAnotherType,
+            Refusal::ResourceOfAnotherCreator { .. } => Self::ResourceOfAnotherCreator,
+            Refusal::Points { reason, .. } => Self::Store(*reason),
+            // The resource cannot be created as it is described, and whatever is new.
+            _ => Self::UnfitResource,
+        }
+    }
 
     /// Returns the name that counters, logs and responses use.
     #[must_use]

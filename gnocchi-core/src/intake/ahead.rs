@@ -73,7 +73,7 @@ impl Ahead {
 }
 
 impl Gnocchi {
-    /// Cuts off what lies too far ahead of the clock.
+    /// Cuts off the points too far ahead of the clock. Series of which nothing is left stay in their place.
     pub(super) fn cut_future(&self, measures: &mut Vec<Measures>) -> Future {
         let now = self.clock().now();
         let usual = Timespan::from_second(USUAL_SECONDS)
@@ -104,7 +104,6 @@ impl Gnocchi {
                 unusual.add(one, points);
             }
         }
-        measures.retain(|one| !one.series.is_empty());
         Future {
             rejected,
             too_far,

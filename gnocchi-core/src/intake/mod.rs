@@ -1,146 +1,35 @@
 //! Taking measures.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `append`, `ahead`, `lateness` | measures of metrics that are known by id |
+//! | `batch` | series that come with the names of their resource and metric |
+//! | `store` | the use case: such series find their metrics, or have them created, and are appended |
+//! | `whole`, `each` | the two ways to find and create: all series or none, and each series for itself |
+//! | `plan` | resources and metrics that are created with their first measure |
+//! | `creation` | how a description becomes a new metric: access rules, name, archive policy |
+//! | `resource_kind` | the type of resources that are created with their first measure |
+//! | `report`, `error` | a verdict for each series, and why nothing is stored |
 
 mod ahead;
+mod append;
+mod batch;
+mod creation;
+mod each;
+mod error;
 mod lateness;
-
-use std::fmt;
-
-use crate::error::{Error, IndexerError};
-use crate::model::{Measures, MetricId, Rejection};
-use crate::store::Gnocchi;
-use crate::telemetry;
+mod plan;
+mod report;
+mod resource_kind;
+mod store;
+mod whole;
 
 pub(crate) use ahead::AheadLog;
+pub use append::{AppendOptions, Appended, Reported};
+pub use batch::{Destination, NamedBatch, NamedSeries, UnusableId, put_together, unite};
+pub use creation::{MetricDescription, MetricMaker, check_metric_name};
+pub use error::{IntakeError, Refusal, UnfitReason};
 pub(crate) use lateness::newest_of;
-
-/// What became of measures that were appended.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Appended {
-    /// How many points are taken: they are durable, and nothing in `rejected` is among them.
-    pub accepted: usize,
-    /// What is not taken; see [`Reported`] for what is among it.
-    pub rejected: Vec<Rejection>,
-}
-
-/// How measures are appended.
-#[derive(Clone, Copy, Default)]
-pub struct AppendOptions<'a> {
-    /// Who sends them, as the log should name them.
-    pub sender: Option<&'a (dyn fmt::Display + Sync)>,
-    /// Which rejections are reported.
-    pub reported: Reported,
-}
-
-/// Which rejections an append reports. All of them are counted, whether they are reported or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reported {
-    /// All of them.
-    #[default]
-    All,
-    /// Only points too far ahead of the clock, for callers who do not look at the rest: it saves a look at the open window of each
-    /// metric. Points older than the back window count as accepted.
-    TooFarAhead,
-}
-
-impl fmt::Debug for AppendOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppendOptions")
-            .field("sender", &self.sender.map(ToString::to_string))
-            .field("reported", &self.reported)
-            .finish()
-    }
-}
-
-impl Gnocchi {
-    /// Takes measures and returns when they are durable, all of them or none, with what is rejected.
-    ///
-    /// The same as [`append_with`](Self::append_with) the default options.
-    ///
-    /// # Errors
-    /// As [`append_with`](Self::append_with).
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have stored the measures, but never a part of them.
-    pub async fn append(&self, measures: Vec<Measures>) -> Result<Appended, Error> {
-        self.append_with(measures, AppendOptions::default()).await
-    }
-
-    /// Takes measures and returns when they are durable, all of them or none.
-    ///
-    /// Points further ahead of the clock than [`Settings::max_future`](crate::Settings::max_future) are rejected and not stored: one of them
-    /// would close the back window on everything real. Other points more than an hour ahead are taken; both are counted, and
-    /// logged now and then with the metric and the sender.
-    ///
-    /// Points older than the back window of everything that came before are rejected when they are folded.
-    ///
-    /// # What the report promises
-    /// - A point that is reported as rejected never shows in an aggregate.
-    /// - Every other point is folded, with two exceptions. Another append to the same metric that runs at the same time may get in
-    ///   between, and its newer points close the back window on some of these. And the metric may be deleted. Appends that wait for
-    ///   each other are always reported exactly.
-    /// - Points before the oldest kept bucket of a granularity are accepted, though that granularity does not show them.
-    ///
-    /// With [`Reported::All`] the open window of each metric is looked at; one that is not in memory is read from storage.
-    ///
-    /// # Errors
-    /// [`IndexerError::NoSuchMetric`] when one of the metrics does not exist,
-    /// [`IncomingError::BacklogFull`](crate::error::IncomingError::BacklogFull) when too much waits already, or
-    /// [`Error::Incoming`] when the driver fails; nothing is acknowledged then. [`Error::Storage`] when an open window cannot be read;
-    /// nothing is stored then.
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have stored the measures, but never a part of them.
-    pub async fn append_with(
-        &self,
-        mut measures: Vec<Measures>,
-        options: AppendOptions<'_>,
-    ) -> Result<Appended, Error> {
-        let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
-        let metrics = self.metrics(&ids).await?;
-        if let Some((id, _)) = ids
-            .iter()
-            .zip(&metrics)
-            .find(|(_, metric)| metric.is_none())
-        {
-            return Err(IndexerError::NoSuchMetric { id: *id }.into());
-        }
-        let future = self.cut_future(&mut measures);
-        let stored: usize = measures.iter().map(|one| one.series.len()).sum();
-        let late = match options.reported {
-            Reported::All => self.late(&measures, &metrics).await?,
-            Reported::TooFarAhead => Vec::new(),
-        };
-        if stored > 0 {
-            self.drivers().incoming.append(measures).await?;
-        }
-        self.report_ahead(&future, options.sender);
-        // Late points are counted when they are folded.
-        let late_points: usize = late.iter().map(|rejection| rejection.points).sum();
-        let mut rejected = future.rejected;
-        rejected.extend(late);
-        Ok(Appended {
-            accepted: stored - late_points,
-            rejected,
-        })
-    }
-
-    /// Counts points that an adapter leaves out because its protocol says more than measures can hold, beside those that the
-    /// store itself rejects.
-    pub fn count_rejected(&self, reason: &'static str, points: usize) {
-        telemetry::rejected(reason, points);
-    }
-
-    /// Returns what of these measures would be rejected if they were appended now, as [`append`](Self::append) reports it. Unknown
-    /// metrics are not reported.
-    ///
-    /// # Errors
-    /// [`Error`] when a driver fails.
-    pub async fn preview(&self, measures: &[Measures]) -> Result<Vec<Rejection>, Error> {
-        let mut measures = measures.to_vec();
-        let mut rejections = self.cut_future(&mut measures).rejected;
-        let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
-        let metrics = self.metrics(&ids).await?;
-        rejections.extend(self.late(&measures, &metrics).await?);
-        Ok(rejections)
-    }
-}
+pub use report::{Refused, Report, Verdict};
+pub use resource_kind::ResourceKind;
+pub use store::{Intake, IntakeLimits, Missing};

@@ -85,6 +85,36 @@ pub struct Attribute {
     pub required: bool,
 }
 
+impl Attribute {
+    /// Returns whether a resource can have this value; `None` is the absence of a value.
+    #[must_use]
+    pub fn takes(&self, value: Option<&AttributeValue>) -> bool {
+        let Some(value) = value else {
+            return !self.required;
+        };
+        match (self.kind, value) {
+            (
+                AttributeKind::String {
+                    min_length,
+                    max_length,
+                },
+                AttributeValue::String(text),
+            ) => {
+                let length = text.chars().count();
+                (min_length as usize..=max_length as usize).contains(&length)
+            }
+            (AttributeKind::Number { min, max }, AttributeValue::Number(number)) => {
+                !min.is_some_and(|min| *number < min.value())
+                    && !max.is_some_and(|max| *number > max.value())
+            }
+            (AttributeKind::Uuid, AttributeValue::Uuid(_))
+            | (AttributeKind::Bool, AttributeValue::Bool(_))
+            | (AttributeKind::Datetime, AttributeValue::Datetime(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AttributeValue {

@@ -121,11 +121,40 @@ impl Gnocchi {
         given: Option<&str>,
         metric_name: Option<&str>,
     ) -> Result<String, Error> {
-        if let Some(given) = given {
-            return Ok(given.to_owned());
+        let given = given.map(ToOwned::to_owned);
+        PolicyChoice::of(self).choose(given, metric_name).await
+    }
+}
+
+/// Chooses the archive policies of new metrics. The rules are read once, when the first metric names no policy.
+#[derive(Debug)]
+pub(crate) struct PolicyChoice<'a> {
+    gnocchi: &'a Gnocchi,
+    rules: Option<Vec<ArchivePolicyRule>>,
+}
+
+impl<'a> PolicyChoice<'a> {
+    pub(crate) fn of(gnocchi: &'a Gnocchi) -> Self {
+        Self {
+            gnocchi,
+            rules: None,
         }
-        let rules = self.archive_policy_rules().await?;
-        match match_rule(&rules, metric_name) {
+    }
+
+    /// Returns the name of an archive policy as [`Gnocchi::choose_archive_policy`] does.
+    pub(crate) async fn choose(
+        &mut self,
+        given: Option<String>,
+        metric_name: Option<&str>,
+    ) -> Result<String, Error> {
+        if let Some(given) = given {
+            return Ok(given);
+        }
+        let rules = match &mut self.rules {
+            Some(rules) => rules,
+            unread => unread.insert(self.gnocchi.archive_policy_rules().await?),
+        };
+        match match_rule(rules, metric_name) {
             Some(rule) => Ok(rule.archive_policy_name.clone()),
             None => Err(Error::NoArchivePolicyRule {
                 metric_name: metric_name.map(ToOwned::to_owned),

@@ -23,6 +23,8 @@ use crate::intake::AheadLog;
 use crate::model::{ArchivePolicy, ArchivePolicyRule, MetricId, default_aggregation_methods};
 use crate::processing::Processor;
 
+pub(crate) use archive_policies::PolicyChoice;
+
 /// The four back-ends and the clock of a store.
 #[derive(Debug, Clone)]
 pub struct Drivers {

@@ -7,6 +7,7 @@
 )]
 
 mod arrivals;
+mod named;
 
 use std::sync::Arc;
 use std::time::Duration;

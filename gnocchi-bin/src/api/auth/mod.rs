@@ -24,17 +24,19 @@ mod require;
 mod settings;
 mod visibility;
 
-pub use access::{AccessControl, NoRemoteChecks, Policy, RemoteChecker};
+pub use access::AccessControl;
 pub use authenticator::Authenticator;
 pub use basic::Basic;
+pub use gnocchi_core::access::{NoRemoteChecks, Policy, RemoteChecker};
 pub use remote_checks::{HttpChecks, HttpChecksSettings, RemoteContentType};
 pub use remote_user::{RemoteUser, RemoteUserHeader};
 pub use settings::{AuthSettings, BasicSettings, RemoteUserSettings};
 
 pub(crate) use authenticator::{Authenticated, guard};
+pub(crate) use gnocchi_core::access::Extent;
 pub(crate) use logins::{CallerName, Logins};
 pub(crate) use require::{
-    Extent, Grounds, denied, may, require, require_alone, require_get_resource, require_insight,
-    require_on_metric, require_on_metrics, require_on_resource, resource_of, resources_of,
+    Grounds, denied, may, require, require_get_resource, require_insight, require_on_metric,
+    require_on_metrics, require_on_resource, resource_of, resources_of,
 };
 pub(crate) use visibility::{metric_sight, resource_reach, resource_sight};

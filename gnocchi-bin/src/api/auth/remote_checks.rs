@@ -8,9 +8,9 @@ use gnocchi_core::policy::{Caller, RemoteCheck};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::access::RemoteChecker;
 use crate::causes::with_causes;
 use crate::outgoing::{self, OutgoingError, TlsSettings};
+use gnocchi_core::access::RemoteChecker;
 
 /// The only answer that allows something.
 const ALLOWED: &str = "True";

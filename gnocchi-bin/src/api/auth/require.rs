@@ -2,27 +2,13 @@
 
 use std::collections::HashMap;
 
+use gnocchi_core::access::{AccessError, Denied, Extent};
 use gnocchi_core::model::{GENERIC, Metric, Resource, ResourceId};
-use gnocchi_core::policy::{
-    Action, Answers, Caller, Enforcer, MetricTarget, RemoteCheck, ResourceAccess, ResourceTarget,
-    Target, Tenancy,
-};
+use gnocchi_core::policy::{Action, Answers, Caller, MetricTarget, ResourceAccess, Target};
 use http::StatusCode;
 
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
-
-/// How many questions to other services one decision may take.
-const REMOTE_CHECKS_MAX: usize = 32;
-
-/// Whether the resource of a metric counts when a rule is asked about many metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// It counts in every way.
-    WithResource,
-    /// It can deny access, but not grant it.
-    Alone,
-}
 
 /// What makes that a caller may do something to a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +29,7 @@ pub(crate) async fn require(
     caller: &Caller,
     target: &(impl Target + Sync + ?Sized),
 ) -> ApiResult<()> {
-    if may(state, action, caller, target).await? {
-        Ok(())
-    } else {
-        Err(denied_by(action))
-    }
+    Ok(state.access(caller).require(action, target).await?)
 }
 
 /// Returns whether a caller may do something.
@@ -60,9 +42,7 @@ pub(crate) async fn may(
     caller: &Caller,
     target: &(impl Target + Sync + ?Sized),
 ) -> ApiResult<bool> {
-    let enforcer = state.enforcer();
-    let decide = |answers: &Answers| enforcer.decide(action, caller, target, answers);
-    settle(state, decide).await
+    Ok(state.access(caller).may(action, target).await?)
 }
 
 /// Requires that a caller may do something to a metric, whose resource counts too, and returns what made it so.
@@ -75,8 +55,9 @@ pub(crate) async fn require_on_metric(
     caller: &Caller,
     metric: &Metric,
 ) -> ApiResult<Grounds> {
-    // Most callers may without a look at the resource, which saves reading it.
-    if may_without_resource(&state.enforcer(), action, caller, metric) {
+    // Most callers may without their resource being read.
+    let access = state.access(caller);
+    if access.may_without_resource(action, metric) {
         return Ok(Grounds::Metric);
     }
     let resource = resource_of(state, metric).await?;
@@ -84,7 +65,7 @@ pub(crate) async fn require_on_metric(
         metric,
         resource: resource.as_ref(),
     };
-    require(state, action, caller, &target).await?;
+    access.require(action, &target).await?;
     Ok(Grounds::Resource)
 }
 
@@ -99,63 +80,8 @@ pub(crate) async fn require_on_metrics(
     metrics: impl Iterator<Item = &Metric> + Send,
     extent: Extent,
 ) -> ApiResult<()> {
-    let enforcer = state.enforcer();
-    let open: Vec<&Metric> = metrics
-        .filter(|metric| !may_without_resource(&enforcer, action, caller, metric))
-        .collect();
-    if open.is_empty() {
-        return Ok(());
-    }
-    if extent == Extent::Alone && enforcer.is_monotone(action) {
-        return Err(denied());
-    }
-    let resources = resources_of(state, open.iter().copied()).await?;
-    for metric in open {
-        let resource = metric.resource_id.and_then(|id| resources.get(&id));
-        match extent {
-            Extent::WithResource => {
-                require(state, action, caller, &MetricTarget { metric, resource }).await?;
-            }
-            Extent::Alone => require_alone(state, action, caller, metric, resource).await?,
-        }
-    }
-    Ok(())
-}
-
-/// Requires that a caller may do something to a metric for its own sake, and that its resource, if it is given, does not forbid it.
-///
-/// # Errors
-/// 403 when they may not.
-pub(crate) async fn require_alone(
-    state: &ApiState,
-    action: Action,
-    caller: &Caller,
-    metric: &Metric,
-    resource: Option<&Resource>,
-) -> ApiResult<()> {
-    let alone = MetricTarget {
-        metric,
-        resource: None,
-    };
-    require(state, action, caller, &alone).await?;
-    if resource.is_some() {
-        require(state, action, caller, &MetricTarget { metric, resource }).await?;
-    }
-    Ok(())
-}
-
-/// Returns whether a caller may do something to a metric whatever its resource is.
-fn may_without_resource(
-    enforcer: &Enforcer,
-    action: Action,
-    caller: &Caller,
-    metric: &Metric,
-) -> bool {
-    let target = MetricTarget {
-        metric,
-        resource: None,
-    };
-    enforcer.is_monotone(action) && enforcer.allows(action, caller, &target)
+    let access = state.access(caller);
+    Ok(access.require_on_metrics(action, metrics, extent).await?)
 }
 
 /// Requires that a caller may do something to a resource.
@@ -168,7 +94,8 @@ pub(crate) async fn require_on_resource(
     caller: &Caller,
     resource: &Resource,
 ) -> ApiResult<()> {
-    require(state, action, caller, &ResourceTarget(resource)).await
+    let access = state.access(caller);
+    Ok(access.require_on_resource(action, resource).await?)
 }
 
 /// Requires that a caller may see a resource, its history and the list of its metrics.
@@ -182,7 +109,7 @@ pub(crate) async fn require_get_resource(
 ) -> ApiResult<()> {
     let enforcer = state.enforcer();
     let decide = |answers: &Answers| enforcer.access_to_resource(caller, resource, answers);
-    match settle(state, decide).await? {
+    match state.access(caller).settle(decide).await? {
         ResourceAccess::Allowed => Ok(()),
         ResourceAccess::Hidden => Err(ApiError::not_found(format!(
             "Resource {} does not exist",
@@ -202,21 +129,7 @@ pub(crate) async fn require_insight(
     caller: &Caller,
     resource: &Resource,
 ) -> ApiResult<()> {
-    const INSIGHTS: [Action; 4] = [
-        Action::GetResource,
-        Action::ListResource,
-        Action::SearchResource,
-        Action::UpdateResource,
-    ];
-    if caller.tenancy == Tenancy::Shared {
-        return Ok(());
-    }
-    for action in INSIGHTS {
-        if may(state, action, caller, &ResourceTarget(resource)).await? {
-            return Ok(());
-        }
-    }
-    Err(denied())
+    Ok(state.access(caller).require_insight(resource).await?)
 }
 
 /// Returns the resource that a metric belongs to.
@@ -239,36 +152,7 @@ pub(crate) async fn resources_of(
     state: &ApiState,
     metrics: impl Iterator<Item = &Metric>,
 ) -> ApiResult<HashMap<ResourceId, Resource>> {
-    let mut ids: Vec<ResourceId> = metrics.filter_map(|metric| metric.resource_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let found = state.gnocchi().resources(GENERIC, &ids).await?;
-    let found = found.into_iter().flatten();
-    Ok(found.map(|resource| (resource.id, resource)).collect())
-}
-
-/// Makes a decision, asking other services as far as it takes.
-pub(super) async fn settle<T>(
-    state: &ApiState,
-    decide: impl Fn(&Answers) -> Result<T, Box<RemoteCheck>>,
-) -> ApiResult<T> {
-    let mut answers = Answers::default();
-    loop {
-        match decide(&answers) {
-            Ok(decided) => return Ok(decided),
-            Err(_) if answers.len() >= REMOTE_CHECKS_MAX => {
-                tracing::warn!(REMOTE_CHECKS_MAX, "a rule asks too many services: denied");
-                return Err(denied());
-            }
-            Err(check) => {
-                let allowed = state.remote_checker().allows(&check).await;
-                answers.add(*check, allowed);
-            }
-        }
-    }
+    Ok(gnocchi_core::access::resources_of(state.gnocchi(), metrics).await?)
 }
 
 /// Makes the refusal of what a caller may not do to metrics and resources. It is the same for all of them: a rule that refuses only
@@ -310,4 +194,22 @@ fn denied_by(action: Action) -> ApiError {
         action.name()
     );
     ApiError::text(StatusCode::FORBIDDEN, text)
+}
+
+impl From<Denied> for ApiError {
+    fn from(refusal: Denied) -> Self {
+        match refusal {
+            Denied::ByRule { action } => denied_by(action),
+            Denied::TooManyChecks => denied(),
+        }
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Denied(refusal) => refusal.into(),
+            AccessError::Store(error) => error.into(),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use gnocchi_core::policy::{Action, Answers, Caller, Sight, VisibleMetrics, VisibleResources};
 use http::StatusCode;
 
-use super::require::settle;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
@@ -20,7 +19,11 @@ pub(crate) async fn resource_sight(
     let enforcer = state.enforcer();
     let decide =
         |answers: &Answers| enforcer.visible_resources(action, caller, resource_type, answers);
-    settle(state, decide).await?.ok_or_else(insufficient)
+    state
+        .access(caller)
+        .settle(decide)
+        .await?
+        .ok_or_else(insufficient)
 }
 
 /// Decides which resources of a type a caller may delete by one call, or compute with.
@@ -36,7 +39,11 @@ pub(crate) async fn resource_reach(
     let enforcer = state.enforcer();
     let decide =
         |answers: &Answers| enforcer.reachable_resources(action, caller, resource_type, answers);
-    settle(state, decide).await?.ok_or_else(insufficient)
+    state
+        .access(caller)
+        .settle(decide)
+        .await?
+        .ok_or_else(insufficient)
 }
 
 /// Decides which metrics a caller sees in a listing. Callers that are bare names see all.
@@ -49,7 +56,11 @@ pub(crate) async fn metric_sight(
 ) -> ApiResult<Sight<VisibleMetrics>> {
     let enforcer = state.enforcer();
     let decide = |answers: &Answers| enforcer.visible_metrics(caller, answers);
-    settle(state, decide).await?.ok_or_else(insufficient)
+    state
+        .access(caller)
+        .settle(decide)
+        .await?
+        .ok_or_else(insufficient)
 }
 
 fn insufficient() -> ApiError {

@@ -11,11 +11,8 @@ mod number;
 mod shape;
 mod tokens;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::Hash;
-
 use carbonara::{Series, Timestamp};
+use gnocchi_core::intake::{put_together, unite};
 use gnocchi_core::model::MetricId;
 
 use super::schema::Invalid;
@@ -108,51 +105,6 @@ pub fn by_resource(body: &[u8], context: Context) -> Result<Vec<ResourceMeasures
         Some(parsed) => Ok(parsed),
         None => complete::by_resource(body, context),
     }
-}
-
-/// Puts items with the same key together, in the order in which keys first appear. `absorb` is called once for each key that
-/// stands several times, with the first item and all later ones in order.
-pub fn unite<T, K: Eq + Hash>(
-    items: Vec<T>,
-    key: impl Fn(&T) -> K,
-    absorb: impl Fn(&mut T, Vec<T>),
-) -> Vec<T> {
-    if items.len() < 2 {
-        return items;
-    }
-    let mut places: HashMap<K, usize> = HashMap::with_capacity(items.len());
-    let mut groups: Vec<(T, Vec<T>)> = Vec::with_capacity(items.len());
-    for item in items {
-        match places.entry(key(&item)) {
-            Entry::Occupied(place) => groups[*place.get()].1.push(item),
-            Entry::Vacant(place) => {
-                place.insert(groups.len());
-                groups.push((item, Vec::new()));
-            }
-        }
-    }
-    let united = groups.into_iter().map(|(mut first, later)| {
-        if !later.is_empty() {
-            absorb(&mut first, later);
-        }
-        first
-    });
-    united.collect()
-}
-
-/// Makes one series of several; at an equal timestamp the last one wins. It takes as long as sorting all points once, however
-/// many series there are.
-pub fn put_together(first: Series, later: impl IntoIterator<Item = Series>) -> Series {
-    let (timestamps_ns, values) = first.into_parts();
-    let mut all = Columns {
-        timestamps_ns,
-        values,
-    };
-    for series in later {
-        all.timestamps_ns.extend_from_slice(series.timestamps_ns());
-        all.values.extend_from_slice(series.values());
-    }
-    all.into_series()
 }
 
 /// How much room a column may have beyond its values without giving it back, in values.

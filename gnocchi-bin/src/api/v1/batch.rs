@@ -1,17 +1,23 @@
 //! Measures of many metrics in one request.
 
-use axum::extract::State;
-use gnocchi_core::model::{Measures, MetricId};
+use std::sync::Arc;
 
-use super::measures::{append, parse};
-use crate::api::auth::Authenticated;
+use axum::extract::State;
+use carbonara::Series;
+use gnocchi_core::intake::{Destination, Missing, NamedBatch, NamedSeries, UnusableId};
+use gnocchi_core::model::{Metric, MetricId};
+use gnocchi_core::policy::Action;
+
+use super::accepted;
+use super::measures::{append, parse, report_on, reported};
+use crate::api::auth::{Authenticated, Extent, require_on_metrics};
 use crate::api::body::RequestBody;
 use crate::api::error::ApiResult;
-use crate::api::measures::{self, BodyError};
+use crate::api::measures::{self, BodyError, ResourceMeasures};
 use crate::api::query::Query;
+use crate::api::refusal::unknown;
 use crate::api::schema::Path;
 use crate::api::state::ApiState;
-use crate::ingest::{Missing, NamedBatch, OnDemand, require_posts, unknown};
 
 /// `POST /v1/batch/metrics/measures`
 pub(super) async fn by_metric(
@@ -33,15 +39,14 @@ pub(super) async fn by_metric(
     if !missing.is_empty() {
         return Err(unknown(missing));
     }
-    require_posts(&state, &caller, &metrics).await?;
-    let measures = batch
-        .into_iter()
-        .map(|(metric, series)| Measures { metric, series })
+    let series: Vec<(Arc<Metric>, Series)> = (metrics.into_iter().flatten())
+        .zip(batch.into_iter().map(|(_, series)| series))
         .collect();
-    append(&state, &caller, measures, report, |id| {
-        unknown(vec![id.to_string()])
-    })
-    .await
+    // In batches the resource of a metric grants nothing.
+    let metrics = series.iter().map(|(metric, _)| &**metric);
+    let action = Action::PostMeasures;
+    require_on_metrics(&state, action, &caller, metrics, Extent::Alone).await?;
+    append(&state, &caller, series, report).await
 }
 
 /// `POST /v1/batch/resources/metrics/measures`
@@ -60,23 +65,42 @@ pub(super) async fn by_resource(
     let creator = caller.creator.clone();
     let batch = parse(&state, body.json_bytes().await?, move |bytes, context| {
         let parsed = measures::by_resource(bytes, context)?;
-        NamedBatch::of_json(parsed, creator.as_deref()).map_err(|unusable| {
+        named_batch(parsed, creator.as_deref()).map_err(|unusable| {
             let path = Path::Key(&Path::Root, &unusable.original_id);
             BodyError::Invalid(path.invalid_key(unusable.error.to_string()))
         })
     })
     .await?;
-    let on_demand = OnDemand {
-        state: &state,
-        caller: &caller,
-        missing,
-    };
-    let (measures, names) = on_demand.measures(batch).await?;
-    let ids: Vec<MetricId> = measures.iter().map(|one| one.metric).collect();
-    let unknown_by_name = |id| {
-        let place = ids.iter().position(|known| *known == id);
-        let name = place.map(|place| format!("{}/{}", names[place].0, names[place].1));
-        unknown(name.into_iter().collect())
-    };
-    append(&state, &caller, measures, report, unknown_by_name).await
+    let intake = state.intake(&caller);
+    let stored = intake.store(batch, missing, reported(report)).await?;
+    Ok(if report {
+        report_on(&stored)
+    } else {
+        accepted()
+    })
+}
+
+/// Turns the ids of a body into those of its sender.
+fn named_batch(
+    parsed: Vec<ResourceMeasures>,
+    creator: Option<&str>,
+) -> Result<NamedBatch, UnusableId> {
+    let mut all = Vec::new();
+    for ResourceMeasures {
+        original_id,
+        metrics,
+    } in parsed
+    {
+        let destination = Arc::new(Destination::of(original_id, creator)?);
+        all.extend(metrics.into_iter().map(|measures| NamedSeries {
+            destination: Arc::clone(&destination),
+            name: measures.name,
+            series: measures.series,
+            archive_policy_name: measures.archive_policy_name,
+            unit: measures.unit,
+            full_name: None,
+            place: 0,
+        }));
+    }
+    Ok(NamedBatch::of(all))
 }

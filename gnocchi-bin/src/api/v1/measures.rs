@@ -1,13 +1,13 @@
 //! Measures of one metric, and what all ways of sending measures share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use carbonara::{CalendarUnit, Granularity, Timespan, Timestamp};
-use gnocchi_core::Error;
-use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{Measures, Metric, MetricId, RejectReason, Rejection};
+use carbonara::{CalendarUnit, Granularity, Series, Timespan, Timestamp};
+use gnocchi_core::intake::{self, Refusal};
+use gnocchi_core::model::{Metric, MetricId, RejectReason};
 use gnocchi_core::policy::{Action, Caller};
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery, Resample};
 use gnocchi_core::{AppendOptions, Reported};
@@ -93,19 +93,12 @@ pub(super) async fn send(
     let grounds = require_on_metric(state, action, caller, metric).await?;
     let report = query.flag("report", false)?;
     let series = parse(state, body.json_bytes().await?, measures::list).await?;
+    // The body may have taken its time.
+    let metric = state.gnocchi().metric(metric.id).await?;
     if grounds == Grounds::Resource {
-        // The body may have taken its time.
-        let metric = state.gnocchi().metric(metric.id).await?;
         require_on_metric(state, action, caller, &metric).await?;
     }
-    let measures = Measures {
-        metric: metric.id,
-        series,
-    };
-    append(state, caller, vec![measures], report, |id| {
-        ApiError::no_such_metric(&id.to_string())
-    })
-    .await
+    append(state, caller, vec![(metric, series)], report).await
 }
 
 /// Parses a body with measures.
@@ -127,38 +120,64 @@ pub(super) async fn parse<T: Send + 'static>(
     })
 }
 
-/// Stores measures and responds when they are durable, with a report of what becomes of them if that is wanted. `unknown` makes
-/// the error for a metric that was deleted after it was found.
+/// Stores series of metrics that were just found, and responds when they are durable, with a report if that is wanted.
 pub(super) async fn append(
     state: &ApiState,
     caller: &Caller,
-    mut measures: Vec<Measures>,
+    mut series: Vec<(Arc<Metric>, Series)>,
     report: bool,
-    unknown: impl FnOnce(MetricId) -> ApiError,
 ) -> ApiResult {
-    let mut report = report.then(|| Report::new(&measures));
-    measures.retain(|measures| !measures.series.is_empty());
-    if !measures.is_empty() {
+    let mut report = report.then(|| {
+        let mut report = Report::default();
+        for (metric, series) in &series {
+            report.add(metric.id, series.len());
+        }
+        report
+    });
+    series.retain(|(_, series)| !series.is_empty());
+    if !series.is_empty() {
         let options = AppendOptions {
             sender: Some(caller),
-            reported: match report {
-                Some(_) => Reported::All,
-                None => Reported::TooFarAhead,
-            },
+            reported: reported(report.is_some()),
         };
-        let appended = match state.gnocchi().append_with(measures, options).await {
-            Ok(appended) => appended,
-            Err(Error::Indexer(IndexerError::NoSuchMetric { id })) => return Err(unknown(id)),
-            Err(error) => return Err(error.into()),
-        };
+        let appended = state.gnocchi().append_to(series, options).await?;
         if let Some(report) = &mut report {
-            report.reject(&appended.rejected);
+            for rejection in &appended.rejected {
+                report.reject(rejection.metric, rejection.reason, rejection.points);
+            }
         }
     }
     Ok(report.map_or_else(accepted, |report| report.response()))
 }
 
+/// Returns which rejections must be known for the response to a request that asks for a report or not.
+pub(super) fn reported(report: bool) -> Reported {
+    if report {
+        Reported::All
+    } else {
+        Reported::TooFarAhead
+    }
+}
+
+/// Returns the response to a request that asks for a report on the series that it brought.
+pub(super) fn report_on(stored: &intake::Report) -> Response {
+    let mut report = Report::default();
+    for verdict in &stored.verdicts {
+        let Some(metric) = verdict.metric else {
+            continue;
+        };
+        report.add(metric, verdict.points);
+        for refused in &verdict.refused {
+            if let Refusal::Points { reason, .. } = &*refused.refusal {
+                report.reject(metric, *reason, refused.points);
+            }
+        }
+    }
+    report.response()
+}
+
 /// What becomes of the measures of a request, by metric.
+#[derive(Default)]
 struct Report {
     metrics: BTreeMap<MetricId, Counts>,
 }
@@ -170,26 +189,17 @@ struct Counts {
 }
 
 impl Report {
-    fn new(measures: &[Measures]) -> Self {
-        let mut metrics: BTreeMap<MetricId, Counts> = BTreeMap::new();
-        for measures in measures {
-            let counts = metrics.entry(measures.metric).or_default();
-            counts.points += measures.series.len();
-            for reason in [RejectReason::TooLate, RejectReason::TooFarAhead] {
-                counts.rejected.insert(reason.as_str(), 0);
-            }
+    fn add(&mut self, metric: MetricId, points: usize) {
+        let counts = self.metrics.entry(metric).or_default();
+        counts.points += points;
+        for reason in [RejectReason::TooLate, RejectReason::TooFarAhead] {
+            counts.rejected.entry(reason.as_str()).or_default();
         }
-        Self { metrics }
     }
 
-    fn reject(&mut self, rejections: &[Rejection]) {
-        for rejection in rejections {
-            let counts = self.metrics.entry(rejection.metric).or_default();
-            *counts
-                .rejected
-                .entry(rejection.reason.as_str())
-                .or_default() += rejection.points;
-        }
+    fn reject(&mut self, metric: MetricId, reason: RejectReason, points: usize) {
+        let counts = self.metrics.entry(metric).or_default();
+        *counts.rejected.entry(reason.as_str()).or_default() += points;
     }
 
     fn response(&self) -> Response {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use gnocchi_core::driver::MetricFilter;
 use gnocchi_core::error::IndexerError;
+use gnocchi_core::intake::MetricMaker;
 use gnocchi_core::model::{
     GENERIC, Metric, MetricId, MetricStatus, Resource, ResourceAddress, SeenResource, creator_of,
 };
@@ -12,7 +13,7 @@ use gnocchi_core::policy::{Action, Caller, Sight, Tenancy, Visibility};
 use http::header::LINK;
 use serde_json::{Value, json};
 
-use super::creation::{MetricDescription, MetricMaker};
+use super::creation;
 use super::resource::{self, Attributes};
 use super::{archive_policy, created, no_content, ok, one_by_one};
 use crate::api::address::{BaseUrl, Names};
@@ -67,10 +68,12 @@ pub(super) async fn create(
     base: BaseUrl,
     body: RequestBody,
 ) -> ApiResult {
-    let description = MetricDescription::parse(&body.json().await?, &Path::Root, &caller)?;
+    let description = creation::description(&body.json().await?, &Path::Root, &caller)?;
     let address = description.resource.clone();
     let mut seen = see_resource(&state, &caller, address.as_ref()).await?;
-    let metric = MetricMaker::new(&state, &caller).make(description).await?;
+    let metric = MetricMaker::new(state.access(&caller))
+        .make(description)
+        .await?;
     let attempts = Attempts::new(&state);
     let made = loop {
         // One that is created at the same time was not checked, so it counts as missing.

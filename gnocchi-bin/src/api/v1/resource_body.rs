@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use carbonara::Timestamp;
+use gnocchi_core::intake::{MetricDescription, MetricMaker, Refusal, check_metric_name};
 use gnocchi_core::model::{
     Attribute, AttributeKind, AttributeValue, Change, MetricError, MetricId, NewResource,
-    ResourceId, ResourceMetric, ResourceType, ResourceUpdate,
+    ResourceId, ResourceMetric, ResourceType, ResourceUpdate, whole_microseconds,
 };
 use gnocchi_core::policy::{Caller, Properties};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::creation::{
-    MetricDescription, MetricMaker, check_name, check_new_metrics, resource_address,
-};
+use super::creation::{check_new_metrics, description, resource_address};
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::schema::{self, Checked, Object, Path};
 use crate::api::state::ApiState;
@@ -21,8 +20,6 @@ use crate::api::{explanation, timestamp};
 
 /// Users and projects may have names of so many characters.
 const OWNER_CHARACTERS_MAX: usize = 255;
-
-const NANOSECONDS_PER_MICROSECOND: i64 = 1000;
 
 /// Keys that bodies of all types share; `id` is known at creation only.
 const SHARED_KEYS: [&str; 5] = ["started_at", "ended_at", "user_id", "project_id", "metrics"];
@@ -246,11 +243,11 @@ pub(super) fn metric_entries(
                 })?;
                 MetricEntry::Existing(id)
             }
-            description => MetricEntry::New(MetricDescription {
+            described => MetricEntry::New(MetricDescription {
                 // The name is where the description stands, and the resource is the one around it.
                 name: Some(name.clone()),
                 resource: None,
-                ..MetricDescription::parse(description, &place, caller)?
+                ..description(described, &place, caller)?
             }),
         };
         Ok((name.clone(), entry))
@@ -265,12 +262,12 @@ pub(super) async fn make_metrics(
     entries: MetricEntries,
 ) -> ApiResult<BTreeMap<String, ResourceMetric>> {
     check_new_metrics(state, entries.len())?;
-    let mut maker = MetricMaker::new(state, caller);
+    let mut maker = MetricMaker::new(state.access(caller));
     let mut metrics = BTreeMap::new();
     for (name, entry) in entries {
         let metric = match entry {
             MetricEntry::Existing(id) => {
-                check_name(&name)?;
+                check_metric_name(&name).map_err(|error| ApiError::from(&Refusal::from(error)))?;
                 ResourceMetric::Existing(id)
             }
             MetricEntry::New(description) => ResourceMetric::New(maker.make(description).await?),
@@ -294,12 +291,6 @@ fn timestamp(value: &Value, path: &Path<'_>, now: Timestamp) -> Checked<Timestam
         path.invalid(error.to_string())
             .explained(explanation::timestamp(&text, error))
     })
-}
-
-pub(crate) fn whole_microseconds(timestamp: Timestamp) -> Timestamp {
-    let nanosecond = timestamp.as_nanosecond();
-    Timestamp::from_nanosecond(nanosecond - nanosecond % NANOSECONDS_PER_MICROSECOND)
-        .unwrap_or(timestamp)
 }
 
 pub(super) fn attribute_value(

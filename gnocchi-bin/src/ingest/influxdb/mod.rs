@@ -16,4 +16,10 @@ mod parse;
 pub use map::{LineError, LineFault, WriteOptions, Written, parse};
 pub use parse::{Cause, Diagnosis, Line, Name, Precision, Statement, line, statement};
 
-pub(super) use endpoint::routes;
+use super::receiver::Receiver;
+
+/// This receiver.
+pub(super) const RECEIVER: Receiver = Receiver {
+    routes: endpoint::routes,
+    prefixes: &["/v1/influxdb/"],
+};

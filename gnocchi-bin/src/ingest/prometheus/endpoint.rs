@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::post;
+use gnocchi_core::intake::{Destination, NamedBatch, ResourceKind};
 use gnocchi_core::model::{Attribute, AttributeKind, AttributeValue, ResourceType};
 use gnocchi_core::policy::Caller;
 use http::header::CONTENT_TYPE;
@@ -20,11 +21,7 @@ use crate::api::error::{ApiError, ApiResult};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;
-use crate::ingest::named::{Destination, NamedBatch};
-use crate::ingest::outcome::Outcome;
-use crate::ingest::receiver::Receiver;
-use crate::ingest::resource_kind::ResourceKind;
-use crate::ingest::{Rejected, context, too_many};
+use crate::ingest::{Rejected, context, receiver, too_many};
 
 /// The type of all resources that send in this protocol.
 const RESOURCE_TYPE: &str = "prometheus";
@@ -39,7 +36,7 @@ const VERSION_2: &str = "io.prometheus.write.v2.Request";
 const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
 
 /// Adds the routes of this protocol.
-pub(in crate::ingest) fn routes(routes: Routes) -> Routes {
+pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add("/v1/prometheus/write", post(write_by_name))
         .add("/api/v1/write", post(write_by_labels))
@@ -75,20 +72,12 @@ async fn write(
     naming: Naming,
 ) -> ApiResult<()> {
     refuse_version_2(headers)?;
-    let (batch, mut rejected) = parse(state, caller, body, naming).await?;
-    let kind = ResourceKind::Created(resource_type()?);
-    let receiver = Receiver {
-        state,
-        caller,
-        kind: &kind,
-    };
-    let stored = receiver.store(batch, &mut rejected).await?;
-    // What is sent again because the store failed is not counted twice.
-    let outcome = Outcome { stored, rejected };
-    outcome.report(state, "remote write", caller);
+    let parsed = parse(state, caller, body, naming).await?;
+    let kind = ResourceKind::OnDemand(resource_type()?);
+    let outcome = receiver::store(state, caller, "remote write", &kind, parsed).await?;
     match outcome.failure() {
         None => Ok(()),
-        Some(failure) if stored == 0 && failure.first.status != StatusCode::BAD_REQUEST => {
+        Some(failure) if outcome.stored == 0 && failure.first.status != StatusCode::BAD_REQUEST => {
             Err(failure.first.clone())
         }
         Some(failure) => Err(ApiError::bad_request(format!(
@@ -167,7 +156,7 @@ fn name_resources(
         destinations.push(destination);
     }
     let rejected = rejected.map(|error| ApiError::bad_request(error.to_string()));
-    Ok((NamedBatch::of_arrivals(arrivals, destinations), rejected))
+    Ok((arrivals.into_batch(destinations), rejected))
 }
 
 fn refuse_body(error: SnappyError, bytes_max: usize) -> ApiError {

@@ -25,4 +25,10 @@ pub use parse::{
     Label, LabelFault, Sample, SnappyError, TimeSeries, WireError, WriteRequest, decompress,
 };
 
-pub(super) use endpoint::routes;
+use super::receiver::Receiver;
+
+/// This receiver.
+pub(super) const RECEIVER: Receiver = Receiver {
+    routes: endpoint::routes,
+    prefixes: &["/v1/prometheus/", "/api/"],
+};

@@ -23,7 +23,7 @@ const VERSION_HEADER: HeaderName = HeaderName::from_static("x-influxdb-version")
 const VERSION: &str = concat!("Gnocchi ", env!("CARGO_PKG_VERSION"));
 
 /// Adds the routes of this protocol.
-pub(in crate::ingest) fn routes(routes: Routes) -> Routes {
+pub(super) fn routes(routes: Routes) -> Routes {
     let with_credentials =
         |methods: MethodRouter<ApiState>| methods.layer(from_fn(credentials::translate));
     let query = get(query::ask).post(query::execute);

@@ -16,7 +16,6 @@ use crate::api::query::Query;
 use crate::api::state::ApiState;
 use crate::api::v1::resource_type::NAME_CHARACTERS_MAX;
 use crate::api::{render, storable};
-use crate::ingest::resource_kind::create_type;
 
 /// The longest form with a statement, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -88,7 +87,10 @@ async fn create(state: &ApiState, caller: &Caller, name: String) -> ApiResult<()
     }
     let resource_type = ResourceType::new(name, [].into())
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    create_type(state, caller, &resource_type).await
+    Ok(state
+        .intake(caller)
+        .create_resource_type(&resource_type)
+        .await?)
 }
 
 /// Clients of `InfluxDB` take a response without body for a failure; those of the Python Gnocchi expect none.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
+use gnocchi_core::intake::{Destination, IntakeError, NamedBatch, ResourceKind};
 use gnocchi_core::policy::Caller;
 use http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::json;
@@ -16,11 +17,7 @@ use crate::api::body::RequestBody;
 use crate::api::error::{ApiError, ApiResult};
 use crate::api::query::Query;
 use crate::api::state::ApiState;
-use crate::ingest::named::{Destination, NamedBatch};
-use crate::ingest::outcome::Outcome;
-use crate::ingest::receiver::Receiver;
-use crate::ingest::resource_kind::ResourceKind;
-use crate::ingest::{Arrivals, Rejected, context, too_many};
+use crate::ingest::{Arrivals, Rejected, context, receiver, too_many};
 
 /// The header that names the tag with the id of the resource.
 const RESOURCE_TAG_HEADER: HeaderName =
@@ -91,19 +88,19 @@ async fn store(
     headers: &HeaderMap,
     body: RequestBody,
 ) -> ApiResult {
-    let (batch, mut rejected) = parse(state, caller, precision, headers, body).await?;
-    let kind = ResourceKind::Database(database);
-    let receiver = Receiver {
-        state,
-        caller,
-        kind: &kind,
-    };
-    let stored = receiver.store(batch, &mut rejected).await?;
-    let outcome = Outcome { stored, rejected };
-    outcome.report(state, "line protocol", caller);
+    let parsed = parse(state, caller, precision, headers, body).await?;
+    let kind = ResourceKind::Existing(database);
+    let stored = receiver::store(state, caller, "line protocol", &kind, parsed).await;
+    let outcome = stored.map_err(|error| match error {
+        // Clients search for these words, and then create the database.
+        IntakeError::NoSuchResourceType { name } => {
+            ApiError::not_found(format!("database not found: \"{name}\""))
+        }
+        error => error.into(),
+    })?;
     match outcome.failure() {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(failure) if stored == 0 => Err(failure.first.clone()),
+        Some(failure) if outcome.stored == 0 => Err(failure.first.clone()),
         Some(failure) => Err(ApiError::bad_request(format!(
             "partial write: line {}: {}; dropped={}",
             failure.place, failure.reason, failure.numbers
@@ -165,7 +162,7 @@ fn name_resources(arrivals: Arrivals, creator: Option<&str>) -> ApiResult<NamedB
     let ids = arrivals.resources.iter().cloned();
     let destinations: Result<Vec<_>, _> = ids.map(|id| Destination::of(id, creator)).collect();
     match destinations {
-        Ok(destinations) => Ok(NamedBatch::of_arrivals(arrivals, destinations)),
+        Ok(destinations) => Ok(arrivals.into_batch(destinations)),
         Err(unusable) => Err(ApiError::bad_request(unusable.error.to_string())),
     }
 }

@@ -1,23 +1,23 @@
 //! Resources and metrics that come into being with their first measure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use gnocchi_core::Error;
-use gnocchi_core::error::IndexerError;
-use gnocchi_core::model::{
-    NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceType, SeenResource,
-};
-use gnocchi_core::policy::{Action, Properties};
 
-use super::{Receiver, Work};
-use crate::api::auth::{require, require_on_resource};
-use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::v1::creation::{MetricDescription, MetricMaker, check_new_metrics};
-use crate::api::v1::resource_body::whole_microseconds;
-use crate::ingest::Reason;
-use crate::ingest::named::{Destination, Named};
-use crate::ingest::resource_kind::check_attributes;
+use super::each::Work;
+use super::resource_kind::check_attributes;
+use super::store::{Attempt, is_race};
+use super::{
+    Destination, Intake, IntakeError, MetricDescription, MetricMaker, NamedSeries, Refusal,
+};
+use crate::access::Denied;
+use crate::error::{Error, IndexerError};
+use crate::model::{
+    NewMetric, NewResource, Resource, ResourceId, ResourceMetric, ResourceType, SeenResource,
+    whole_microseconds,
+};
+use crate::policy::{Action, Properties};
 
 /// How many resources are created at the same time: a back-end that writes one log for all makes them durable together.
 const CREATED_AT_ONCE: usize = 16;
@@ -25,17 +25,7 @@ const CREATED_AT_ONCE: usize = 16;
 /// How many metrics are created together: the indexer makes other changes between such parts.
 const METRICS_AT_ONCE: usize = 1000;
 
-/// How an attempt to create what is missing ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attempt {
-    /// There was nothing to create, because all of it is left out.
-    Nothing,
-    Created,
-    /// Another request created or deleted one of the things at the same time.
-    Raced,
-}
-
-/// What is to be created, and the entries of the batch that ask for it.
+/// New metrics and resources, and the entries of the batch that ask for them.
 #[derive(Default)]
 struct Plan {
     metrics: Vec<NewMetric>,
@@ -45,19 +35,19 @@ struct Plan {
     resources: Vec<(NewResource, Vec<usize>)>,
 }
 
-impl Receiver<'_> {
+impl Intake<'_> {
     /// Creates metrics on resources that exist, and the resources that do not with their metrics.
-    pub(super) async fn create(
+    pub(super) async fn create_each(
         &self,
         missing: &[usize],
         resources: &HashMap<ResourceId, Resource>,
         work: &mut Work<'_>,
-    ) -> ApiResult<Attempt> {
+    ) -> Result<Attempt, IntakeError> {
         let plan = self.plan(missing, resources, work).await?;
         if plan.metrics.is_empty() && plan.resources.is_empty() {
             return Ok(Attempt::Nothing);
         }
-        let gnocchi = self.state.gnocchi();
+        let gnocchi = self.access().gnocchi();
         let mut outcome = Attempt::Created;
         for (metrics, entries) in in_parts(plan.metrics, &plan.metric_entries) {
             let resources: BTreeSet<ResourceId> = (metrics.iter())
@@ -68,7 +58,7 @@ impl Receiver<'_> {
             match gnocchi.create_metrics_on(metrics, &seen).await {
                 Ok(_) => log_names(entries, work),
                 Err(error) if is_race(&error) => outcome = Attempt::Raced,
-                Err(error) => return Err(ApiError::of(error, NamedIn::Body)),
+                Err(error) => return Err(error.into()),
             }
         }
         let created: Vec<_> = stream::iter(plan.resources)
@@ -76,10 +66,11 @@ impl Receiver<'_> {
                 async |(resource, entries)| match gnocchi.create_resource(&resource).await {
                     Ok(_) => Ok((entries, Ok(Attempt::Created))),
                     Err(error) if is_race(&error) => Ok((entries, Ok(Attempt::Raced))),
-                    Err(error) => match ApiError::of(error, NamedIn::Body) {
-                        error if error.status.is_server_error() => Err(error),
-                        error => Ok((entries, Err(error))),
-                    },
+                    Err(Error::Indexer(IndexerError::Backend(error))) => {
+                        Err(Error::Indexer(IndexerError::Backend(error)))
+                    }
+                    Err(Error::Indexer(error)) => Ok((entries, Err(Refusal::NewResource(error)))),
+                    Err(error) => Err(error),
                 },
             )
             .buffer_unordered(CREATED_AT_ONCE)
@@ -89,7 +80,7 @@ impl Receiver<'_> {
             match created {
                 Ok(Attempt::Raced) => outcome = Attempt::Raced,
                 Ok(_) => log_names(&entries, work),
-                Err(error) => work.refuse(&entries, Reason::UnfitResource, &error)?,
+                Err(refusal) => work.refuse(&entries, refusal),
             }
         }
         Ok(outcome)
@@ -101,14 +92,14 @@ impl Receiver<'_> {
         missing: &[usize],
         resources: &HashMap<ResourceId, Resource>,
         work: &mut Work<'_>,
-    ) -> ApiResult<Plan> {
+    ) -> Result<Plan, IntakeError> {
         let mut by_resource: BTreeMap<ResourceId, Vec<usize>> = BTreeMap::new();
         for entry in missing {
             let id = work.named(*entry).destination.address.id();
             by_resource.entry(id).or_default().push(*entry);
         }
-        check_new_metrics(self.state, missing.len())?;
-        let mut maker = MetricMaker::new(self.state, self.caller);
+        self.check_new_metrics(missing.len())?;
+        let mut maker = MetricMaker::new(self.access());
         let mut resource_type = None;
         let mut plan = Plan::default();
         for (id, entries) in by_resource {
@@ -119,9 +110,7 @@ impl Receiver<'_> {
             }
             let resource_type = match &resource_type {
                 Some(known) => known,
-                None => {
-                    resource_type.insert(self.kind.find_or_create(self.state, self.caller).await?)
-                }
+                None => resource_type.insert(self.find_or_create(work.kind).await?),
             };
             self.plan_resource(resource_type, entries, &mut maker, work, &mut plan)
                 .await?;
@@ -137,10 +126,12 @@ impl Receiver<'_> {
         maker: &mut MetricMaker<'_>,
         work: &mut Work<'_>,
         plan: &mut Plan,
-    ) -> ApiResult<()> {
-        let action = Action::UpdateResource;
-        if let Err(error) = require_on_resource(self.state, action, self.caller, resource).await {
-            return work.refuse(&entries, Reason::Denied, &error);
+    ) -> Result<(), IntakeError> {
+        let access = self.access();
+        let may = access.require_on_resource(Action::UpdateResource, resource);
+        if let Err(denied) = may.await {
+            work.refuse(&entries, denied.into());
+            return Ok(());
         }
         plan.seen.insert(resource.id, SeenResource::of(resource));
         for entry in entries {
@@ -150,7 +141,7 @@ impl Receiver<'_> {
                     plan.metrics.push(metric);
                     plan.metric_entries.push(entry);
                 }
-                Err(error) => work.refuse(&[entry], Reason::NoArchivePolicyRule, &error)?,
+                Err(error) => work.refuse_or_end(&[entry], error)?,
             }
         }
         Ok(())
@@ -164,38 +155,44 @@ impl Receiver<'_> {
         maker: &mut MetricMaker<'_>,
         work: &mut Work<'_>,
         plan: &mut Plan,
-    ) -> ApiResult<()> {
+    ) -> Result<(), IntakeError> {
         let destination = &work.named(entries[0]).destination;
-        if let Err(error) = check_attributes(resource_type, destination) {
-            return work.refuse(&entries, Reason::UnfitResource, &error);
+        if let Err(refusal) = check_attributes(resource_type, destination) {
+            work.refuse(&entries, refusal);
+            return Ok(());
         }
-        if let Err(error) = self.require_creation(resource_type, destination).await {
-            return work.refuse(&entries, Reason::Denied, &error);
+        if let Err(denied) = self.require_creation(resource_type, destination).await {
+            work.refuse(&entries, denied.into());
+            return Ok(());
         }
         let mut metrics = BTreeMap::new();
-        let mut wanted = Vec::with_capacity(entries.len());
-        // The others are created on the resource when it is there.
-        for entry in entries.into_iter().take(METRICS_AT_ONCE) {
+        let mut wanted = Vec::with_capacity(entries.len().min(METRICS_AT_ONCE));
+        for entry in entries {
+            // The others are created on the resource when it exists. Those that are refused do not count: when all are, nothing is
+            // created, and the batch counts as settled.
+            if wanted.len() == METRICS_AT_ONCE {
+                break;
+            }
             let named = work.named(entry);
             // The resource is the one around it.
             match maker.make(description(named, Existence::ToCome)).await {
                 Ok(metric) => {
-                    let name = named.measures.name.clone();
-                    metrics.insert(name, ResourceMetric::New(metric));
+                    metrics.insert(named.name.clone(), ResourceMetric::New(metric));
                     wanted.push(entry);
                 }
-                Err(error) => work.refuse(&[entry], Reason::NoArchivePolicyRule, &error)?,
+                Err(error) => work.refuse_or_end(&[entry], error)?,
             }
         }
         if wanted.is_empty() {
             return Ok(());
         }
+        let access = self.access();
         let resource = NewResource {
             id: destination.address.id(),
             resource_type: resource_type.name().to_owned(),
-            creator: self.caller.creator.clone(),
+            creator: access.caller().creator.clone(),
             original_resource_id: destination.address.original().to_owned(),
-            started_at: whole_microseconds(self.state.gnocchi().clock().now()),
+            started_at: whole_microseconds(access.gnocchi().clock().now()),
             ended_at: None,
             user_id: None,
             project_id: None,
@@ -209,17 +206,18 @@ impl Receiver<'_> {
     async fn require_creation(
         &self,
         resource_type: &ResourceType,
-        destination: &Destination,
-    ) -> ApiResult<()> {
+        destination: &Arc<Destination>,
+    ) -> Result<(), Denied> {
+        let access = self.access();
         let mut target = Properties::new()
             .with("resource_type", resource_type.name())
             .with("id", destination.address.id().to_string())
             .with("original_resource_id", destination.address.original())
-            .with_maybe("creator", self.caller.creator.clone());
+            .with_maybe("creator", access.caller().creator.clone());
         for (name, value) in &destination.attributes {
             target = target.with_attribute(name, value.as_ref());
         }
-        require(self.state, Action::CreateResource, self.caller, &target).await
+        access.require(Action::CreateResource, &target).await
     }
 }
 
@@ -242,43 +240,28 @@ enum Existence {
     ToCome,
 }
 
-fn description(named: &Named, resource: Existence) -> MetricDescription {
+fn description(named: &NamedSeries, resource: Existence) -> MetricDescription {
     let address = &named.destination.address;
     MetricDescription {
-        archive_policy_name: None,
+        archive_policy_name: named.archive_policy_name.clone(),
         resource: match resource {
             Existence::There => Some(address.clone()),
             Existence::ToCome => None,
         },
         original_resource_id: Some(address.original().to_owned()),
-        name: Some(named.measures.name.clone()),
-        unit: None,
+        name: Some(named.name.clone()),
+        unit: named.unit.clone(),
     }
 }
 
-/// Returns whether another request is the reason: it has just created one of the things, which is as good, or changed or deleted
-/// the resource or the archive policy of a rule, which shows next time.
-fn is_race(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Indexer(
-            IndexerError::NamedMetricExists { .. }
-                | IndexerError::ResourceExists { .. }
-                | IndexerError::NoSuchResource { .. }
-                | IndexerError::RevisionChanged { .. }
-                | IndexerError::NoSuchArchivePolicy { .. }
-        )
-    )
-}
-
-/// Keeps the whole names of new metrics whose names end with a digest: the log is the only place that has them.
+/// Keeps the complete names of new metrics whose names end with a digest: the log is the only place that has them.
 fn log_names(entries: &[usize], work: &Work<'_>) {
     for entry in entries {
         let named = work.named(*entry);
         if let Some(full_name) = &named.full_name {
             tracing::info!(
                 resource = named.destination.address.original(),
-                metric = named.measures.name,
+                metric = named.name,
                 full_name,
                 "the name of a new metric is too long: it ends with a digest"
             );
