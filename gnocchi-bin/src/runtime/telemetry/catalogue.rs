@@ -70,19 +70,19 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Gauge,
         "gnocchi_metrics",
-        "Metrics that are not deleted, counted about once a minute.",
+        "Number of metrics, updated about once a minute.",
     )
     .with_labels(Vec::new),
     spec(
         Kind::Gauge,
         "gnocchi_resources",
-        "Resources of all types, counted about once a minute.",
+        "Number of resources of all types, updated about once a minute.",
     )
     .with_labels(Vec::new),
     spec(
         Kind::Gauge,
         "gnocchi_data_directory_free_bytes",
-        "Bytes that this program can still write to the file system of the data directory.",
+        "Free space that the server can use on the file system of the data directory, in bytes.",
     )
     .with_labels(Vec::new),
     spec(
@@ -94,111 +94,111 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Histogram,
         "gnocchi_http_request_seconds",
-        "Duration of HTTP requests until the response began, by route, method and status.",
+        "Time from the start of an HTTP request to the first byte of its response.",
     )
     .with_labels(scrapes),
     spec(
         Kind::Gauge,
         "gnocchi_connections",
-        "Open connections of clients.",
+        "Number of open client connections.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_connections_limit",
-        "Connections that may be open; more wait.",
+        "Maximum number of open client connections; further ones wait.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_connections_refused_total",
-        "Connections that were closed because their address had too many.",
+        "Connections closed because too many were open from their address.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_query_memory_bytes",
-        "Memory that running queries and unsent responses hold, in bytes.",
+        "Memory held by running queries and unsent responses, in bytes.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_query_memory_limit_bytes",
-        "Memory that running queries and unsent responses may hold together, in bytes.",
+        "Maximum memory that running queries and unsent responses may hold, in bytes.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_queries_running",
-        "Large queries that compute.",
+        "Number of large queries that are running.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_queries_running_limit",
-        "Large queries that may compute at the same time.",
+        "Maximum number of large queries that run at the same time.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_queries_waiting",
-        "Large queries that wait for others.",
+        "Number of large queries that are waiting to run.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_queries_waiting_limit",
-        "Large queries that may wait; more are refused.",
+        "Maximum number of large queries that wait; further ones are refused.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_queries_refused_total",
-        "Queries that were refused or ended by a limit, or whose client went away, by reason.",
+        "Queries refused or ended by a limit, or abandoned by their client.",
     )
     .with_labels(refused_queries),
     spec(
         Kind::Counter,
         "gnocchi_logins_total",
-        "Authenticated requests (success) and requests with wrong credentials (failure).",
+        "Authenticated requests (success), and requests with wrong credentials (failure).",
     )
     .with_labels(login_results),
     spec(
         Kind::Counter,
         "gnocchi_access_log_lost_total",
-        "Lines of the access log that could not be written, or not fast enough.",
+        "Lines of the access log that were dropped because they could not be written, or not fast enough.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_measures_accepted_total",
-        "Points that were folded into aggregates.",
+        "Points folded into aggregates.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_measures_rejected_total",
-        "Points that were not stored, by reason.",
+        "Points that were not stored.",
     )
     .with_labels(reject_reasons),
     spec(
         Kind::Gauge,
         "gnocchi_pending_points",
-        "Points that are stored and not folded yet.",
+        "Number of points that are stored but not folded into aggregates yet.",
     ),
     spec(
         Kind::Gauge,
         "gnocchi_pending_oldest_seconds",
-        "Age of the oldest pending points.",
+        "Age of the oldest pending point, in seconds.",
     ),
     spec(
         Kind::Histogram,
         "gnocchi_fold_seconds",
-        "Duration of folding the pending points of one sack.",
+        "Time to fold the pending points of one sack.",
     ),
     spec(
         Kind::Histogram,
         "gnocchi_commit_seconds",
-        "Duration of storing what one fold has changed.",
+        "Time to store the changes of one fold.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_frames_written_total",
-        "Frames of aggregates that were written.",
+        "Frames of aggregates written.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_blocks_folded_total",
-        "Blocks whose frames were merged into one.",
+        "Blocks whose frames were merged into one frame.",
     ),
     spec(
         Kind::Counter,
@@ -208,33 +208,33 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Counter,
         "gnocchi_measures_ahead_total",
-        "Points accepted that were more than an hour ahead of the clock.",
+        "Accepted points with a timestamp more than an hour ahead of the clock.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_writes_refused_total",
-        "Writes that were refused because the disk is full or read-only, by reason.",
+        "Writes refused because the disk was full or read-only.",
     )
     .with_labels(refused_writes),
     spec(
         Kind::Counter,
         "gnocchi_storage_failures_total",
-        "Failed writes after which the storage engine was stopped.",
+        "Failed writes that stopped the storage engine.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_storage_recoveries_total",
-        "Times that the storage engine was opened again after a failed write.",
+        "Times the storage engine was reopened after a failed write.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_journal_tails_cut_total",
-        "Writes that a crash had interrupted and that were cut off the journal or the log of the indexer; the bytes are kept in measures/cut.",
+        "Writes interrupted by a crash and cut off the journal or the log of the indexer; their bytes are kept in measures/cut.",
     ),
     spec(
         Kind::Counter,
         "gnocchi_journal_bytes_cut_total",
-        "Bytes of interrupted writes that were cut off the journal or the log of the indexer.",
+        "Bytes of interrupted writes cut off the journal or the log of the indexer.",
     ),
 ];
 

@@ -82,29 +82,29 @@ impl Figures {
             text,
             "process_cpu_seconds_total",
             "counter",
-            "Processor time that the process has used, in seconds.",
+            "Processor time used by the process, in seconds.",
             cpu_seconds,
         );
         let mut gauge = |name, help, value: &u64| metric(text, name, "gauge", help, value);
         gauge(
             "process_resident_memory_bytes",
-            "Physical memory of the process, in bytes.",
+            "Resident memory of the process, in bytes.",
             resident_bytes,
         );
         gauge(
             "process_virtual_memory_bytes",
-            "Address space of the process, in bytes.",
+            "Virtual memory of the process, in bytes.",
             virtual_bytes,
         );
         gauge(
             "process_open_fds",
-            "Open files and connections of the process.",
+            "Number of open file descriptors.",
             open_files,
         );
         if let Some(files_max) = files_max {
             gauge(
                 "process_max_fds",
-                "Most files and connections that the process may open.",
+                "Maximum number of open file descriptors.",
                 files_max,
             );
         }
