@@ -25,6 +25,7 @@ fn help_is_what_it_was() {
         ("verify", &["verify", "--help"]),
         ("passwd", &["passwd", "--help"]),
         ("repair", &["repair", "--help"]),
+        ("config-sample", &["config-sample", "--help"]),
     ] {
         let output = run(arguments);
         assert!(output.status.success());
@@ -71,6 +72,30 @@ fn a_wrong_option_is_named() {
         .unwrap();
     let expected = "gnocchi: environment variable GNOCCHI_API__PORT: [api] port = none: must be a whole number from 0 to 65535\n";
     assert_eq!(texts(&output).1, expected);
+}
+
+#[test]
+fn a_sample_of_the_configuration_starts_a_server() {
+    let printed = run(&["config-sample"]);
+    assert!(printed.status.success(), "{printed:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("gnocchi.conf");
+    let file = file.to_str().unwrap();
+    let written = run(&["config-generator", "--output-file", file]);
+    assert!(written.status.success(), "{written:?}");
+    let sample = fs::read_to_string(file).unwrap();
+    assert_eq!(texts(&printed).0, sample);
+    assert!(sample.contains("\n[api]\n") && sample.contains("\n#port = 8041\n"));
+    Server::start(&directory.path().join("data"), &["--config-file", file]).stop();
+
+    let failed = run(&[
+        "config-sample",
+        "--output-file",
+        "/nonexistent/gnocchi.conf",
+    ]);
+    assert_eq!(failed.status.code(), Some(1));
+    let expected = "gnocchi: cannot write /nonexistent/gnocchi.conf: ";
+    assert!(texts(&failed).1.starts_with(expected), "{failed:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 //! | [`sql`] | `sqlite` (default) | indexer | a directory |
 //! | [`coordination`] | | coordinator | nothing: one process |
 //!
-//! Drivers that keep files share [`disk`], which knows whether there is room for more.
+//! A back-end declares its options for configuration files with [`option`]. Drivers that keep files share [`disk`], which knows whether there is room for more.
 //!
 //! The in-memory drivers, for tests and for programs that keep nothing, are in `gnocchi_core::memory`.
 
@@ -17,5 +17,6 @@ pub mod coordination;
 pub mod disk;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod option;
 #[cfg(feature = "sqlite")]
 pub mod sql;

@@ -1,6 +1,7 @@
 //! The command line: one file a tool.
 
 mod common;
+mod config_sample;
 mod import;
 mod passwd;
 mod progress;
@@ -48,6 +49,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     Passwd(passwd::PasswdArgs),
     Repair(repair::RepairArgs),
+    #[command(alias = "config-generator")]
+    ConfigSample(config_sample::ConfigSampleArgs),
 }
 
 /// Why a tool ended without doing its work.
@@ -136,6 +139,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Passwd(arguments) => passwd::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Command::Repair(arguments) => repair::run(arguments).await,
+        Command::ConfigSample(arguments) => {
+            config_sample::run(arguments).map(|()| ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use gnocchi_core::budget::QueryLimits;
 
 use super::error::ConfigError;
 use super::healthcheck;
-use super::option::{OptionSpec, SectionSpec};
+use super::option::{OptionSpec, SectionSpec, UNLIMITED};
 use super::reader::{Reader, Section, defaulted};
 use super::request_logs::RequestLogs;
 use super::tls::{self, ServerTls};
@@ -18,97 +18,157 @@ use crate::api::{AddressRangeError, TrustedProxies};
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "api",
+    "The listener, authentication, and the limits of the HTTP API.",
     &[
-        OptionSpec::new(
-            "host",
-            "address or name to listen on; default 0.0.0.0, but 127.0.0.1 while any password is accepted",
-        ),
-        OptionSpec::new("port", "port to listen on; 0 takes a free one").or("8041"),
-        OptionSpec::new(
-            "auth_mode",
-            "how callers are told apart: basic, keystone or remoteuser",
-        )
-        .or("basic"),
+        OptionSpec::new("host", "address or name to listen on")
+            .otherwise("`0.0.0.0`, but `127.0.0.1` while any password is accepted"),
+        OptionSpec::new("port", "port to listen on; 0 takes a free one")
+            .integer(0, 65_535)
+            .or("8041"),
+        OptionSpec::new("auth_mode", "how callers are authenticated")
+            .one_of(&["basic", "keystone", "remoteuser"])
+            .or("basic"),
         OptionSpec::new(
             "trusted_identity_headers",
-            "with auth_mode = keystone: take X-User-Id, X-Project-Id, X-Domain-Id and X-Roles from a trusted proxy that has validated the token",
+            "with `auth_mode = keystone`: take `X-User-Id`, `X-Project-Id`, \
+             `X-Domain-Id` and `X-Roles` from a trusted proxy that has validated \
+             the token, which must remove them from what clients send",
         )
+        .boolean()
         .or("false"),
         OptionSpec::new(
             "trusted_proxies",
-            "addresses of proxies, as 10.0.0.1 or 10.0.0.0/8: headers that name users or clients count from there only",
+            "addresses of proxies, like `10.0.0.1` or `10.0.0.0/8`. Headers that \
+             name users or clients are ignored, and that is logged, when they come \
+             from elsewhere",
         )
-        .or("127.0.0.0/8,::1")
-        .list(),
-        OptionSpec::new("max_limit", "largest page of a listing").or("1000"),
+        .list("addresses and ranges of addresses")
+        .or("127.0.0.0/8,::1"),
+        OptionSpec::new("max_limit", "largest page of a listing")
+            .integer(1, UNLIMITED)
+            .or("1000"),
         OptionSpec::new(
             "operation_timeout",
-            "seconds that a request may wait for another one",
+            "seconds that a request may wait for another request",
         )
+        .seconds(0)
         .or("10")
         .formerly("api", "refresh_timeout"),
         OptionSpec::new(
             "enable_proxy_headers_parsing",
-            "take Forwarded and X-Forwarded-* headers from trusted proxies",
+            "take `Forwarded` and `X-Forwarded-*` from trusted proxies",
         )
+        .boolean()
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
         OptionSpec::new(
             "request_timeout",
             "seconds that the body of a request may take to arrive",
         )
+        .seconds(0)
         .or("60"),
-        OptionSpec::new("body_bytes_max", "longest body of a request").or("64M"),
-        OptionSpec::new("points_max", "largest number of points in one request").or("2000000"),
-        OptionSpec::new("metrics_max", "largest number of metrics in one request").or("200000"),
+        OptionSpec::new(
+            "body_bytes_max",
+            "longest body of a request, after decompression; more is refused with 413",
+        )
+        .bytes(1, BODY_BYTES_LIMIT)
+        .or("64M"),
+        OptionSpec::new(
+            "points_max",
+            "largest number of points in one request; more are refused with 413",
+        )
+        .integer(1, UNLIMITED)
+        .or("2000000"),
+        OptionSpec::new(
+            "metrics_max",
+            "largest number of metrics in one request; more are refused with 413",
+        )
+        .integer(1, UNLIMITED)
+        .or("200000"),
         OptionSpec::new(
             "new_metrics_max",
-            "largest number of metrics that one request creates",
+            "largest number of metrics that one request creates; more are refused \
+             with 413",
         )
+        .integer(1, UNLIMITED)
         .or("20000"),
-        OptionSpec::new("connections_max", "largest number of open connections").or("10000"),
+        OptionSpec::new(
+            "connections_max",
+            "open connections, at most half of the files that the system lets the \
+             process open; further ones wait until one is closed",
+        )
+        .integer(1, CONNECTIONS_LIMIT)
+        .or("10000"),
         OptionSpec::new(
             "connections_per_address_max",
-            "largest number of open connections from one address",
+            "open connections from one address (from one /64 of IPv6); more are \
+             closed",
         )
+        .integer(1, CONNECTIONS_LIMIT)
         .or("2000"),
         OptionSpec::new(
             "response_timeout",
             "seconds that a client may leave a response unread",
         )
+        .seconds(1)
         .or("60"),
         OptionSpec::new(
             "type_change_bytes_max",
-            "how much a change of a resource type may write into its resources",
+            "what a change of a resource type may write into its resources, during \
+             which no other change of the indexer is made; more is refused with 422",
         )
+        .bytes(1, u64::MAX)
         .or("64M"),
-        OptionSpec::new("query_timeout", "seconds that a query may take").or("60"),
+        OptionSpec::new(
+            "query_timeout",
+            "seconds that a query may take; then it ends with 504",
+        )
+        .seconds(1)
+        .or("60"),
         OptionSpec::new(
             "query_cells_max",
-            "largest number of cells that a query may compute",
+            "cells that a query may compute: points that it reads, values that its \
+             operations make, names that it compares; more is refused with 422",
         )
+        .integer(1, UNLIMITED)
         .or("4000000000"),
         OptionSpec::new(
             "query_memory_bytes",
-            "memory that all running queries may hold together",
+            "memory that all running queries may hold together, and responses until \
+             they are sent: those of more than 4 KiB. A query that needs more alone \
+             gets 422, one that has to share it with others 503",
         )
+        .bytes(QUERY_MEMORY_MIN, u64::MAX)
         .or("512M"),
         OptionSpec::new(
             "query_concurrency",
-            "how many large queries compute at the same time; default: the number of processors",
-        ),
-        OptionSpec::new("query_queue", "how many large queries may wait for that").or("64"),
+            "large queries that compute at the same time; small ones neither wait \
+             nor count",
+        )
+        .integer(1, QUERY_CONCURRENCY_LIMIT)
+        .otherwise("the number of processors"),
+        OptionSpec::new(
+            "query_queue",
+            "large queries that may wait for that, each for `operation_timeout`; \
+             more get 503",
+        )
+        .integer(0, CONNECTIONS_LIMIT)
+        .or("64"),
         OptionSpec::new(
             "access_log",
-            "a line for each request: combined:FILE or json:FILE, - as the file is the standard output; none: no log",
+            "a line for each request; `-` as the file is the standard output",
         )
+        .form("combined:FILE, json:FILE or none")
         .or("none"),
         OptionSpec::new(
             "slow_request_threshold",
-            "requests that take longer are logged, in seconds (0.5) or like 1 minute; none: no such log",
+            "requests that take longer are logged",
         )
+        .form("a duration in seconds (0.5) or like 1 minute, or none")
         .or("none"),
-        OptionSpec::new("uwsgi_mode", "kind of listener").or("http"),
+        OptionSpec::new("uwsgi_mode", "kind of listener; both mean the same")
+            .one_of(&["http", "http-socket"])
+            .or("http"),
         OptionSpec::new("workers", "processes of another server").accepted(),
         OptionSpec::new("pecan_debug", "error pages of another server").accepted(),
         OptionSpec::new("middlewares", "middleware of another server").accepted(),
@@ -119,16 +179,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
 .with_shared(&tls::OPTIONS);
 
 /// The most connections that may be asked for: more than the ports of one peer.
-const CONNECTIONS_LIMIT: usize = 1_000_000;
+const CONNECTIONS_LIMIT: i128 = 1_000_000;
 
 /// The longest body that may be allowed.
-const BODY_BYTES_LIMIT: usize = 4 << 30;
+const BODY_BYTES_LIMIT: u64 = 4 << 30;
 
 /// The least memory that queries may be given: a few ordinary ones must fit.
-const QUERY_MEMORY_MIN: usize = 1 << 20;
+const QUERY_MEMORY_MIN: u64 = 1 << 20;
 
 /// The most queries that may be asked to compute at the same time: each has a thread.
-const QUERY_CONCURRENCY_LIMIT: usize = 256;
+const QUERY_CONCURRENCY_LIMIT: i128 = 256;
 
 /// Settings of `[api]`, `[cors]`, `[healthcheck]` and the section of the mode of authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,25 +227,15 @@ impl Api {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         check_listener_kind(section)?;
-        let port = section.integer("port", 0..=u16::MAX).map(defaulted)?;
+        let port = section.integer("port").map(defaulted)?;
         let settings = ApiSettings {
-            max_limit: section
-                .integer("max_limit", 1..=usize::MAX)
-                .map(defaulted)?,
+            max_limit: section.integer("max_limit").map(defaulted)?,
             operation_timeout: section.seconds("operation_timeout")?,
             request_timeout: section.seconds("request_timeout")?,
-            body_bytes_max: section
-                .bytes("body_bytes_max", 1..=BODY_BYTES_LIMIT)
-                .map(defaulted)?,
-            points_max: section
-                .integer("points_max", 1..=usize::MAX)
-                .map(defaulted)?,
-            metrics_max: section
-                .integer("metrics_max", 1..=usize::MAX)
-                .map(defaulted)?,
-            new_metrics_max: section
-                .integer("new_metrics_max", 1..=usize::MAX)
-                .map(defaulted)?,
+            body_bytes_max: section.bytes("body_bytes_max").map(defaulted)?,
+            points_max: section.integer("points_max").map(defaulted)?,
+            metrics_max: section.integer("metrics_max").map(defaulted)?,
+            new_metrics_max: section.integer("new_metrics_max").map(defaulted)?,
             proxy_headers: section.boolean("enable_proxy_headers_parsing")?,
             trusted_proxies: TrustedProxies::new(section.list_of("trusted_proxies", |item| {
                 item.parse()
@@ -204,16 +254,12 @@ impl Api {
             host: section.text("host")?.unwrap_or_else(|| host_default.into()),
             port,
             tls: tls::read(section)?,
-            connections_max: section
-                .integer("connections_max", 1..=CONNECTIONS_LIMIT)
-                .map(defaulted)?,
+            connections_max: section.integer("connections_max").map(defaulted)?,
             connections_per_address_max: section
-                .integer("connections_per_address_max", 1..=CONNECTIONS_LIMIT)
+                .integer("connections_per_address_max")
                 .map(defaulted)?,
-            response_timeout: section.seconds_from("response_timeout", 1)?,
-            type_change_bytes_max: section
-                .bytes("type_change_bytes_max", 1..=u64::MAX)
-                .map(defaulted)?,
+            response_timeout: section.seconds("response_timeout")?,
+            type_change_bytes_max: section.bytes("type_change_bytes_max").map(defaulted)?,
             query_limits: query_limits(section)?,
             settings,
             auth,
@@ -224,19 +270,13 @@ impl Api {
 
 fn query_limits(section: Section<'_>) -> Result<QueryLimits, ConfigError> {
     Ok(QueryLimits {
-        timeout: section.seconds_from("query_timeout", 1)?,
-        cells_max: section
-            .integer("query_cells_max", 1..=u64::MAX)
-            .map(defaulted)?,
-        memory_bytes: section
-            .bytes("query_memory_bytes", QUERY_MEMORY_MIN..=usize::MAX)
-            .map(defaulted)?,
+        timeout: section.seconds("query_timeout")?,
+        cells_max: section.integer("query_cells_max").map(defaulted)?,
+        memory_bytes: section.bytes("query_memory_bytes").map(defaulted)?,
         concurrency: section
-            .integer("query_concurrency", 1..=QUERY_CONCURRENCY_LIMIT)?
+            .integer("query_concurrency")?
             .unwrap_or(QueryLimits::default().concurrency),
-        queue: section
-            .integer("query_queue", 0..=CONNECTIONS_LIMIT)
-            .map(defaulted)?,
+        queue: section.integer("query_queue").map(defaulted)?,
         queue_timeout: section.seconds("operation_timeout")?,
     })
 }
@@ -245,6 +285,6 @@ fn check_listener_kind(section: Section<'_>) -> Result<(), ConfigError> {
     match section.text("uwsgi_mode").map(defaulted)?.as_str() {
         "http" | "http-socket" => Ok(()),
         "socket" => Err(section.not_built("uwsgi_mode", "the uwsgi protocol", "http, http-socket")),
-        _ => Err(section.refuse("uwsgi_mode", "must be http, http-socket or socket")),
+        _ => Err(section.misfit("uwsgi_mode")),
     }
 }

@@ -9,11 +9,12 @@ use super::reader::Reader;
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "archive_policy",
+    "Defaults of archive policies.",
     &[OptionSpec::new(
         "default_aggregation_methods",
-        "methods of a policy that names none",
+        "aggregation methods of an archive policy that names none",
     )
-    .list()
+    .list("aggregation methods")
     .or("mean,min,max,sum,std,count")],
 );
 

@@ -11,19 +11,27 @@ use crate::api::auth::{AuthSettings, BasicSettings, RemoteUserSettings};
 /// Names and passwords.
 pub(super) static BASIC: SectionSpec = SectionSpec::new(
     "basic",
+    "Users of a password file, with `[api] auth_mode = basic`.",
     &[OptionSpec::new(
         "password_file",
-        "file of lines name:hash, bcrypt or argon2; without it any password is right",
-    )],
+        "file of lines `name:hash`, argon2 or bcrypt, as `gnocchi passwd` and \
+             `htpasswd -B` write them; without it any password is accepted. Read \
+             again when it changes",
+    )
+    .path()],
 );
 
 /// Callers that a proxy knows.
 pub(super) static REMOTE_USER: SectionSpec = SectionSpec::new(
     "remoteuser",
+    "Users that a proxy has authenticated, with `[api] auth_mode = \
+             remoteuser`.",
     &[OptionSpec::new(
         "header",
-        "header in which the proxy writes who calls; it must remove it from what clients send",
+        "header in which a trusted proxy names the caller; the proxy must \
+             remove it from what clients send",
     )
+    .form("the name of a header")
     .or("X-Remote-User")],
 );
 
@@ -52,7 +60,7 @@ pub(super) fn read(api: Section<'_>, reader: &Reader) -> Result<AuthSettings, Co
         }
         "keystone" if trusts_headers => Ok(AuthSettings::IdentityHeaders),
         "keystone" => Ok(AuthSettings::Keystone(Box::new(keystone::read(reader)?))),
-        _ => Err(api.refuse("auth_mode", "must be basic, keystone or remoteuser")),
+        _ => Err(api.misfit("auth_mode")),
     }
 }
 

@@ -307,10 +307,7 @@ fn a_bad_value_names_its_place() {
     );
     check(
         "[api]\n\nmax_limit = 0\n",
-        &format!(
-            "FILE:3: [api] max_limit = 0: must be a whole number from 1 to {}",
-            usize::MAX
-        ),
+        "FILE:3: [api] max_limit = 0: must be a whole number, at least 1",
     );
     check(
         "debug = maybe\n",

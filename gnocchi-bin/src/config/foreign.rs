@@ -5,6 +5,7 @@ use super::option::{OptionSpec, SectionSpec};
 /// The daemon for statsd.
 pub(super) static STATSD: SectionSpec = SectionSpec::new(
     "statsd",
+    "The daemon for statsd, which this build does not have.",
     &[
         OptionSpec::new("host", "address to listen on").accepted(),
         OptionSpec::new("port", "port to listen on").accepted(),
@@ -18,6 +19,7 @@ pub(super) static STATSD: SectionSpec = SectionSpec::new(
 /// The daemon for AMQP.
 pub(super) static AMQP1D: SectionSpec = SectionSpec::new(
     "amqp1d",
+    "The daemon for AMQP, which this build does not have.",
     &[
         OptionSpec::new("url", "address of the queue").accepted(),
         OptionSpec::new("data_source", "kind of sender").accepted(),
@@ -28,7 +30,15 @@ pub(super) static AMQP1D: SectionSpec = SectionSpec::new(
 );
 
 /// Pools of the SQL library.
-pub(super) static DATABASE: SectionSpec = SectionSpec::foreign("database");
+pub(super) static DATABASE: SectionSpec = SectionSpec::foreign(
+    "database",
+    "Pools of the SQL library of the Python Gnocchi.",
+);
 
 /// Middleware behind proxies; its one option has moved to `[api]`.
-pub(super) static OSLO_MIDDLEWARE: SectionSpec = SectionSpec::new("oslo_middleware", &[]);
+pub(super) static OSLO_MIDDLEWARE: SectionSpec = SectionSpec::new(
+    "oslo_middleware",
+    "Its one option of interest, `enable_proxy_headers_parsing`, is an \
+             older name of that of `[api]`.",
+    &[],
+);

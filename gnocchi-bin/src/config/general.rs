@@ -10,23 +10,34 @@ use super::reader::{Reader, Section};
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "DEFAULT",
+    "Logs and shutdown. Options above the first section belong to it.",
     &[
-        OptionSpec::new("debug", "log everything down to level DEBUG").or("false"),
-        OptionSpec::new("verbose", "log level INFO, else WARNING").or("true"),
-        OptionSpec::new("log_dir", "directory of the log file").formerly("DEFAULT", "logdir"),
+        OptionSpec::new("debug", "log everything, down to level DEBUG")
+            .boolean()
+            .or("false"),
+        OptionSpec::new("verbose", "log level INFO; without it WARNING")
+            .boolean()
+            .or("true"),
+        OptionSpec::new("log_dir", "directory of the log file")
+            .path()
+            .formerly("DEFAULT", "logdir"),
         OptionSpec::new(
             "log_file",
             "file to log to instead of the standard error stream",
         )
+        .path()
         .formerly("DEFAULT", "logfile"),
         OptionSpec::new(
             "graceful_shutdown_timeout",
-            "seconds that a shutdown may take, requests in hand included",
+            "seconds that a shutdown may take: running requests first, then folding \
+             for what is left, at most 10 seconds",
         )
+        .seconds(0)
         .or("60"),
         OptionSpec::new(
             "coordination_url",
-            "where processes coordinate; one process on its own needs nothing",
+            "address of the service by which several processes coordinate; this \
+             build has none",
         )
         .secret()
         .formerly("storage", "coordination_url"),

@@ -10,35 +10,39 @@ use crate::api::settings::HealthcheckSettings;
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "healthcheck",
+    "What load balancers see at `/healthcheck`.",
     &[
         OptionSpec::new(
             "detailed",
             "whether responses list the result of each check",
         )
+        .boolean()
         .or("false"),
         OptionSpec::new(
             "disable_by_file_path",
-            "file that takes this server out of service",
-        ),
+            "file that makes `/healthcheck` respond with 503 while it exists",
+        )
+        .path(),
         OptionSpec::new(
             "disable_by_file_paths",
-            "files that do so for the server of a port, as port:path",
+            "files that do so for the server of a port",
         )
-        .list(),
+        .list("ports and paths, like 8041:/etc/gnocchi/disabled"),
         OptionSpec::new(
             "enable_by_file_paths",
-            "files without which this server is out of service",
+            "files that must exist for `/healthcheck` to respond with 200",
         )
-        .list(),
+        .list("paths"),
         OptionSpec::new(
             "allowed_source_ranges",
-            "addresses of the clients that may see it; all by default",
+            "clients that may see it; all by default",
         )
-        .list(),
+        .list("addresses and ranges of addresses"),
         OptionSpec::new(
             "ignore_proxied_requests",
             "whether it is hidden from requests that come through a proxy",
         )
+        .boolean()
         .or("false"),
         OptionSpec::new("path", "address of another server").accepted(),
         OptionSpec::new("backends", "checks; here each has its option").accepted(),

@@ -4,33 +4,37 @@ use std::num::NonZeroU16;
 
 use carbonara::Timespan;
 
+use gnocchi_drivers::embedded;
+
 use super::backend;
 use super::error::ConfigError;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, defaulted};
 use crate::api::timespan;
 
+/// The options that the embedded back-end declares.
+static OF_EMBEDDED: [OptionSpec; embedded::INCOMING_OPTIONS.len()] =
+    OptionSpec::declared(&embedded::INCOMING_OPTIONS);
+
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "incoming",
+    "Measures that are not processed yet.",
     &[
-        OptionSpec::new(
-            "driver",
-            "back-end for pending measures; default: that of [storage]",
-        ),
+        OptionSpec::new("driver", "back-end for pending measures")
+            .one_of(&[backend::EMBEDDED])
+            .otherwise("that of `[storage]`"),
         OptionSpec::new(
             "max_future",
-            "how far a measure may be ahead of the clock, in seconds or like 1 hour; none or off: any",
+            "measures further ahead of the clock are rejected: one of them would \
+             close the back window for all real measures. Points more than an hour \
+             ahead are counted and logged in any case",
         )
+        .form("a duration in seconds (3600) or like 1 hour, or none")
         .or("none"),
-        OptionSpec::new(
-            "max_pending_bytes",
-            "how much may wait to be processed before clients get 503",
-        )
-        .or("256M"),
-        OptionSpec::new("sacks", "shares of the work in a new data directory").or("32"),
     ],
 )
+.with_driver(&OF_EMBEDDED)
 .with_shared(&backend::OPTIONS);
 
 /// Settings of `[incoming]`.
@@ -50,12 +54,11 @@ impl Incoming {
         backend::check_driver(section, "incoming")?;
         Ok(Self {
             max_future: section.with("max_future", max_future).map(defaulted)?,
-            max_pending_bytes: section
-                .bytes("max_pending_bytes", 1..=usize::MAX)
-                .map(defaulted)?,
+            max_pending_bytes: section.bytes("max_pending_bytes").map(defaulted)?,
             sacks: section
-                .integer("sacks", NonZeroU16::MIN..=NonZeroU16::MAX)
-                .map(defaulted)?,
+                .integer("sacks")?
+                .and_then(NonZeroU16::new)
+                .map_or_else(|| Err(section.misfit("sacks")), Ok)?,
         })
     }
 }

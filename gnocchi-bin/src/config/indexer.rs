@@ -7,10 +7,12 @@ use super::reader::Reader;
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "indexer",
+    "The database of archive policies, metrics and resources.",
     &[OptionSpec::new(
         "url",
-        "database of the indexer; default: a SQLite file in the data directory",
+        "address of the database of the indexer; this build takes none",
     )
+    .otherwise("a SQLite file in the data directory")
     .secret()],
 );
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::option::{OptionSpec, SectionSpec};
+use super::option::{OptionSpec, SECONDS_MAX, SectionSpec};
 use super::reader::{Reader, Section, defaulted};
 use crate::api::auth::keystone::{
     CatalogEntry, Domain, KeystoneSettings, Named, Scope, Secret, ServiceRoles, ServiceUser,
@@ -13,16 +13,25 @@ use crate::outgoing::{TlsSettings, Verification};
 /// The options of this section. It may have others, of the middleware that other deployments use.
 pub(super) static SECTION: SectionSpec = SectionSpec {
     open: true,
-    ..SectionSpec::new("keystone_authtoken", &OPTIONS)
+    ..SectionSpec::new(
+        "keystone_authtoken",
+        "How tokens are validated, with `[api] auth_mode = keystone`: as for \
+             other OpenStack services.",
+        &OPTIONS,
+    )
 };
 
 static OPTIONS: [OptionSpec; 34] = [
-    OptionSpec::new("auth_type", "how the server logs in: password").or("password"),
-    OptionSpec::new("auth_url", "address of Keystone"),
+    OptionSpec::new("auth_type", "how the server logs in")
+        .one_of(&PASSWORD)
+        .or("password"),
+    OptionSpec::new("auth_url", "address of Keystone")
+        .form("an address that begins with http:// or https://"),
     OptionSpec::new(
         "www_authenticate_uri",
-        "address of Keystone that clients are told; auth_url when left out",
+        "address of Keystone that clients are sent to",
     )
+    .otherwise("`auth_url`")
     .formerly("keystone_authtoken", "auth_uri"),
     OptionSpec::new("username", "name of the service user")
         .formerly("keystone_authtoken", "user_name"),
@@ -36,51 +45,66 @@ static OPTIONS: [OptionSpec; 34] = [
         .formerly("keystone_authtoken", "tenant_id"),
     OptionSpec::new("project_domain_id", "id of the domain of that project"),
     OptionSpec::new("project_domain_name", "name of the domain of that project"),
-    OptionSpec::new("default_domain_id", "id of domains that are not given"),
-    OptionSpec::new("default_domain_name", "name of domains that are not given"),
+    OptionSpec::new(
+        "default_domain_id",
+        "id of the domain of users and projects for which none is given",
+    ),
+    OptionSpec::new(
+        "default_domain_name",
+        "name of the domain of users and projects for which none is given",
+    ),
     OptionSpec::new("domain_id", "id of the domain that the server acts on"),
     OptionSpec::new("domain_name", "name of the domain that the server acts on"),
     OptionSpec::new(
         "system_scope",
-        "all, when the server acts on the whole system",
+        "`all` when the server acts on the whole system",
     ),
     OptionSpec::new(
         "interface",
-        "kind of address (internal, public, admin) by which Keystone is looked up in its catalog; auth_url when left out",
-    ),
+        "kind of address by which Keystone is looked up in its catalog",
+    )
+    .one_of(&["internal", "public", "admin"])
+    .otherwise("`auth_url` is used"),
     OptionSpec::new(
         "region_name",
         "region in which Keystone is looked up in its catalog",
     ),
-    OptionSpec::new("insecure", "don't check the certificate of Keystone").or("false"),
-    OptionSpec::new("cafile", "certificates that are trusted, in PEM"),
-    OptionSpec::new("certfile", "own certificate, in PEM"),
-    OptionSpec::new("keyfile", "key of the own certificate, in PEM"),
+    OptionSpec::new("insecure", "do not check the certificate of Keystone")
+        .boolean()
+        .or("false"),
+    OptionSpec::new("cafile", "certificates that are trusted, in PEM").path(),
+    OptionSpec::new("certfile", "own certificate, in PEM").path(),
+    OptionSpec::new("keyfile", "key of the own certificate, in PEM").path(),
     OptionSpec::new(
         "http_connect_timeout",
         "seconds that a connection to Keystone may take",
     )
+    .seconds(0)
     .or("5"),
     OptionSpec::new(
         "http_request_max_retries",
         "how often a request without response is retried",
     )
+    .integer(0, RETRIES_LIMIT)
     .or("3"),
     OptionSpec::new(
         "token_cache_time",
         "seconds for which a validated token is cached; -1 validates every time",
     )
+    .integer(-1, SECONDS_MAX as i128)
     .or("300"),
     OptionSpec::new(
         "service_token_roles",
-        "roles of services that may pass expired tokens on",
+        "roles of services that may use expired tokens of users \
+             (`X-Service-Token`)",
     )
-    .list()
+    .list("roles")
     .or("service"),
     OptionSpec::new(
         "service_token_roles_required",
         "refuse service tokens without such a role",
     )
+    .boolean()
     .or("true"),
     OptionSpec::new("auth_section", "section of the login").unsupported(),
     OptionSpec::new("delay_auth_decision", "let requests without token pass").accepted(),
@@ -99,7 +123,7 @@ const PASSWORD: [&str; 2] = ["password", "v3password"];
 const DEFAULT_DOMAIN: &str = "default";
 
 /// The most times that a request may be sent again.
-const RETRIES_LIMIT: u32 = 10;
+const RETRIES_LIMIT: i128 = 10;
 
 pub(super) fn read(reader: &Reader) -> Result<KeystoneSettings, ConfigError> {
     let section = reader.section(&SECTION);
@@ -117,9 +141,7 @@ pub(super) fn read(reader: &Reader) -> Result<KeystoneSettings, ConfigError> {
         catalog: catalog(section)?,
         tls: tls(section)?,
         connect_timeout: section.seconds("http_connect_timeout")?,
-        retries_max: section
-            .integer("http_request_max_retries", 0..=RETRIES_LIMIT)
-            .map(defaulted)?,
+        retries_max: section.integer("http_request_max_retries").map(defaulted)?,
         cache: cache(section)?,
         service_token_roles: roles(section)?,
         service_roles: if section.boolean("service_token_roles_required")? {
@@ -205,7 +227,7 @@ fn catalog(section: Section<'_>) -> Result<Option<CatalogEntry>, ConfigError> {
     let interface = interface.unwrap_or_else(|| "internal".to_owned());
     let interface = interface.trim_end_matches("URL").to_owned();
     if !["internal", "public", "admin"].contains(&interface.as_str()) {
-        return Err(section.refuse("interface", "must be internal, public or admin"));
+        return Err(section.misfit("interface"));
     }
     Ok(Some(CatalogEntry { interface, region }))
 }
@@ -231,9 +253,7 @@ fn tls(section: Section<'_>) -> Result<TlsSettings, ConfigError> {
 }
 
 fn cache(section: Section<'_>) -> Result<Option<Duration>, ConfigError> {
-    let seconds: i64 = section
-        .integer("token_cache_time", -1..=i64::from(u32::MAX))
-        .map(defaulted)?;
+    let seconds: i64 = section.integer("token_cache_time").map(defaulted)?;
     let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
     Ok(seconds.map(Duration::from_secs))
 }

@@ -4,39 +4,44 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::option::{OptionSpec, SectionSpec};
+use super::option::{OptionSpec, SECONDS_MAX, SectionSpec, UNLIMITED};
 use super::reader::{Reader, defaulted};
 
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "metricd",
+    "Processing in the background.",
     &[
-        OptionSpec::new(
-            "workers",
-            "sacks that are processed at the same time; default: processors of the machine",
-        ),
+        OptionSpec::new("workers", "sacks that are processed at the same time")
+            .integer(1, WORKERS_MAX)
+            .otherwise("the number of processors"),
         OptionSpec::new(
             "metric_processing_delay",
-            "seconds between full scans for pending measures",
+            "seconds between full scans for pending measures; new measures are \
+             processed at once anyway",
         )
+        .seconds(0)
         .or("60")
         .formerly("storage", "metric_processing_delay"),
         OptionSpec::new(
             "metric_reporting_delay",
-            "seconds between reports of the backlog; 0 or -1 never",
+            "seconds between reports of the backlog; 0 or -1: never",
         )
+        .integer(-1, SECONDS_MAX as i128)
         .or("120")
         .formerly("storage", "metric_reporting_delay"),
         OptionSpec::new(
             "metric_cleanup_delay",
-            "seconds between visits of the janitor",
+            "seconds between runs of the janitor",
         )
+        .seconds(0)
         .or("300")
         .formerly("storage", "metric_cleanup_delay"),
         OptionSpec::new(
             "cleanup_batch_size",
-            "deleted metrics that the janitor expunges at a time",
+            "deleted metrics that the janitor expunges in one run",
         )
+        .integer(1, UNLIMITED)
         .or("10000"),
         OptionSpec::new("greedy", "wake on new measures").accepted(),
         OptionSpec::new("processing_replicas", "owners of one sack").accepted(),
@@ -54,7 +59,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
 );
 
 /// The most workers that may be asked for.
-const WORKERS_MAX: usize = 1024;
+const WORKERS_MAX: i128 = 1024;
 
 /// Settings of `[metricd]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,22 +80,16 @@ impl Metricd {
     pub(super) fn read(reader: &Reader) -> Result<Self, ConfigError> {
         let section = reader.section(&SECTION);
         let processors = || thread::available_parallelism().map_or(1, usize::from);
-        let reporting_seconds: i64 = section
-            .integer("metric_reporting_delay", -1..=i64::from(u32::MAX))
-            .map(defaulted)?;
+        let reporting_seconds: i64 = section.integer("metric_reporting_delay").map(defaulted)?;
         Ok(Self {
-            workers: section
-                .integer("workers", 1..=WORKERS_MAX)?
-                .unwrap_or_else(processors),
+            workers: section.integer("workers")?.unwrap_or_else(processors),
             processing_delay: section.seconds("metric_processing_delay")?,
             reporting_delay: u64::try_from(reporting_seconds)
                 .ok()
                 .filter(|seconds| *seconds > 0)
                 .map(Duration::from_secs),
             cleanup_delay: section.seconds("metric_cleanup_delay")?,
-            cleanup_batch_size: section
-                .integer("cleanup_batch_size", 1..=usize::MAX)
-                .map(defaulted)?,
+            cleanup_batch_size: section.integer("cleanup_batch_size").map(defaulted)?,
         })
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn check(layers: &[Layer]) -> Result<Vec<String>, ConfigError> {
                 };
                 return Err(ConfigError::Value(Box::new(bad)));
             }
-            Effect::Active if !known.repeats => refuse_repetition(section, option, givens)?,
+            Effect::Active if !known.repeats() => refuse_repetition(section, option, givens)?,
             Effect::Active => {}
         }
     }
@@ -195,7 +195,7 @@ fn is_old_name(section: &str, option: &str) -> bool {
     SECTIONS
         .iter()
         .flat_map(|spec| spec.all())
-        .any(|spec| spec.old_name == Some((section, option)))
+        .any(|spec| spec.old_name() == Some((section, option)))
 }
 
 #[cfg(test)]

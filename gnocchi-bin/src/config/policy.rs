@@ -12,31 +12,57 @@ use crate::outgoing::{TlsSettings, Verification};
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "oslo_policy",
+    "Own access rules.",
     &[
         OptionSpec::new(
             "policy_file",
-            "file of own access rules, in YAML or JSON, looked up beside the configuration; policy.yaml when there is one",
-        ),
+            "file of access rules, in YAML or JSON, looked up beside the \
+             configuration. A file that is named must exist. Read again when it \
+             changes",
+        )
+        .path()
+        .otherwise("`policy.yaml`, if it exists"),
         OptionSpec::new(
             "policy_dirs",
-            "directories of such files, which win over it; policy.d when there is one",
-        ).list(),
-        OptionSpec::new("policy_default_rule", "rule that stands in for missing ones").or("default"),
+            "directories of such files, in order of precedence after it: later ones \
+             win",
+        )
+        .list("paths")
+        .otherwise("`policy.d`, if it exists"),
+        OptionSpec::new(
+            "policy_default_rule",
+            "rule that applies where one is missing",
+        )
+        .or("default"),
         OptionSpec::new(
             "remote_content_type",
-            "form of questions to other services: application/x-www-form-urlencoded or application/json",
+            "form of requests to other services (`http:` and `https:` checks)",
         )
+        .one_of(&[FORM, JSON])
         .or(FORM),
         OptionSpec::new(
             "remote_ssl_verify_server_crt",
             "check the certificates of other services",
         )
+        .boolean()
         .or("true"),
-        OptionSpec::new("remote_ssl_ca_crt_file", "certificates that are trusted, in PEM"),
-        OptionSpec::new("remote_ssl_client_crt_file", "own certificate, in PEM"),
-        OptionSpec::new("remote_ssl_client_key_file", "key of the own certificate, in PEM"),
-        OptionSpec::new("remote_timeout", "seconds that another service may take to respond")
-            .or("60"),
+        OptionSpec::new(
+            "remote_ssl_ca_crt_file",
+            "certificates that are trusted, in PEM",
+        )
+        .path(),
+        OptionSpec::new("remote_ssl_client_crt_file", "own certificate, in PEM").path(),
+        OptionSpec::new(
+            "remote_ssl_client_key_file",
+            "key of the own certificate, in PEM",
+        )
+        .path(),
+        OptionSpec::new(
+            "remote_timeout",
+            "seconds that another service may take to respond",
+        )
+        .seconds(0)
+        .or("60"),
         OptionSpec::new("enforce_scope", "whether scopes are checked").accepted(),
         OptionSpec::new(
             "enforce_new_defaults",
@@ -116,7 +142,7 @@ fn remote(section: Section<'_>) -> Result<HttpChecksSettings, ConfigError> {
     let content_type = match section.text("remote_content_type").map(defaulted)?.as_str() {
         FORM => RemoteContentType::Form,
         JSON => RemoteContentType::Json,
-        _ => return Err(section.refuse("remote_content_type", format!("must be {FORM} or {JSON}"))),
+        _ => return Err(section.misfit("remote_content_type")),
     };
     let client_certificate = match (
         section.path("remote_ssl_client_crt_file")?,

@@ -1,15 +1,12 @@
 //! Typed access to the options of one section.
 
-use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
 use super::ini;
-use super::option::{OptionSpec, SectionSpec};
+use super::option::{OptionSpec, SECONDS_MAX, SectionSpec, ValueKind};
 use super::source::{FlagPath, Given, Layer};
 
 /// How deep one value may refer to another by `$name`.
@@ -191,62 +188,62 @@ impl Section<'_> {
         self.with(option, |text| match text.to_lowercase().as_str() {
             "true" | "1" | "on" | "yes" => Ok(true),
             "false" | "0" | "off" | "no" => Ok(false),
-            _ => Err("must be true or false".into()),
+            _ => Err(self.must_be(option)),
         })
         .map(defaulted)
     }
 
-    /// Returns a whole number in a range, if there is one.
-    pub(super) fn integer<T>(
-        &self,
-        option: &str,
-        range: RangeInclusive<T>,
-    ) -> Result<Option<T>, ConfigError>
-    where
-        T: FromStr + PartialOrd + fmt::Display,
-    {
+    /// Returns a whole number in the declared range, if there is one.
+    pub(super) fn integer<T: TryFrom<i128>>(&self, option: &str) -> Result<Option<T>, ConfigError> {
+        let ValueKind::Integer(least, most) = self.option(option).kind else {
+            panic!("{option} is declared as a whole number");
+        };
         self.with(option, |text| {
-            let value = text.parse().ok().filter(|value| range.contains(value));
-            value.ok_or_else(|| {
-                format!(
-                    "must be a whole number from {} to {}",
-                    range.start(),
-                    range.end()
-                )
-            })
+            let value = text.parse::<i128>().ok();
+            value
+                .filter(|value| (least..=most).contains(value))
+                .and_then(|value| T::try_from(value).ok())
+                .ok_or_else(|| self.must_be(option))
         })
     }
 
-    /// Returns a whole number of seconds; the option has a default.
+    /// Returns a whole number of seconds in the declared range; the option has a default.
     pub(super) fn seconds(&self, option: &str) -> Result<Duration, ConfigError> {
-        self.seconds_from(option, 0)
-    }
-
-    /// Returns a number of whole seconds, at least so many.
-    pub(super) fn seconds_from(&self, option: &str, least: u64) -> Result<Duration, ConfigError> {
-        self.integer(option, least..=u64::from(u32::MAX))
-            .map(defaulted)
-            .map(Duration::from_secs)
-    }
-
-    /// Returns a number of bytes in a range, `K`, `M` and `G` (or `KiB`, ...) multiplying by powers of 1024, if there is one.
-    pub(super) fn bytes<T>(
-        &self,
-        option: &str,
-        range: RangeInclusive<T>,
-    ) -> Result<Option<T>, ConfigError>
-    where
-        T: TryFrom<u64> + PartialOrd + fmt::Display,
-    {
+        let ValueKind::Seconds(least) = self.option(option).kind else {
+            panic!("{option} is declared as a number of seconds");
+        };
         self.with(option, |text| {
-            let value = byte_count(text)
-                .and_then(|bytes| T::try_from(bytes).ok())
-                .filter(|value| range.contains(value));
-            let (low, high) = (range.start(), range.end());
-            value.ok_or_else(|| {
-                format!("must be a number of bytes from {low} to {high}, like 1048576, 1024K or 1M")
-            })
+            let value = text.parse::<u64>().ok();
+            value
+                .filter(|value| (least..=SECONDS_MAX).contains(value))
+                .map(Duration::from_secs)
+                .ok_or_else(|| self.must_be(option))
         })
+        .map(defaulted)
+    }
+
+    /// Returns a number of bytes in the declared range, `K`, `M` and `G` (or `KiB`, ...) multiplying by powers of 1024, if there is
+    /// one.
+    pub(super) fn bytes<T: TryFrom<u64>>(&self, option: &str) -> Result<Option<T>, ConfigError> {
+        let ValueKind::Bytes(least, most) = self.option(option).kind else {
+            panic!("{option} is declared as a number of bytes");
+        };
+        self.with(option, |text| {
+            byte_count(text)
+                .filter(|value| (least..=most).contains(value))
+                .and_then(|value| T::try_from(value).ok())
+                .ok_or_else(|| self.must_be(option))
+        })
+    }
+
+    /// Returns what is wrong with a value that is not of the declared kind.
+    fn must_be(&self, option: &str) -> String {
+        format!("must be {}", self.option(option).kind)
+    }
+
+    /// Makes the error of a value that is not of the declared kind.
+    pub(super) fn misfit(&self, option: &str) -> ConfigError {
+        self.refuse(option, self.must_be(option))
     }
 
     /// Returns the items of a list: separated by commas or lines, also over repeated keys of the strongest source.
@@ -327,7 +324,7 @@ impl Section<'_> {
 
     fn givens(&self, spec: &OptionSpec) -> &[Given] {
         let givens = self.reader.strongest(self.spec.name, spec.name);
-        match spec.old_name {
+        match spec.old_name() {
             Some((section, option)) if givens.is_empty() => self.reader.strongest(section, option),
             _ => givens,
         }

@@ -2,34 +2,34 @@
 
 use std::path::PathBuf;
 
+use gnocchi_drivers::embedded;
+
 use super::backend;
 use super::error::ConfigError;
 use super::option::{OptionSpec, SectionSpec};
 use super::reader::{Reader, defaulted};
 
+/// The options that the embedded back-end declares.
+static OF_EMBEDDED: [OptionSpec; embedded::STORAGE_OPTIONS.len()] =
+    OptionSpec::declared(&embedded::STORAGE_OPTIONS);
+
 /// The options of this section.
 pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "storage",
+    "Where aggregates are stored.",
     &[
-        OptionSpec::new("driver", "back-end for aggregates").or(backend::EMBEDDED),
-        OptionSpec::new("data_dir", "directory of the embedded back-end").or("gnocchi-data"),
-        OptionSpec::new(
-            "block_cache_bytes",
-            "memory for blocks read from the embedded back-end",
-        )
-        .or("16M"),
+        OptionSpec::new("driver", "back-end for aggregates")
+            .one_of(&[backend::EMBEDDED])
+            .or(backend::EMBEDDED),
         OptionSpec::new(
             "window_cache_bytes",
             "memory for the open windows of metrics",
         )
-        .or("256M"),
-        OptionSpec::new(
-            "disk_reserve_bytes",
-            "free space below which the embedded back-end refuses new data; at most a tenth of the file system",
-        )
+        .bytes(0, u64::MAX)
         .or("256M"),
     ],
 )
+.with_driver(&OF_EMBEDDED)
 .with_shared(&backend::OPTIONS);
 
 /// Settings of `[storage]`.
@@ -51,15 +51,9 @@ impl Storage {
         backend::check_driver(section, "storage")?;
         Ok(Self {
             data_dir: section.path("data_dir").map(defaulted)?,
-            block_cache_bytes: section
-                .bytes("block_cache_bytes", 0..=u64::MAX)
-                .map(defaulted)?,
-            window_cache_bytes: section
-                .bytes("window_cache_bytes", 0..=usize::MAX)
-                .map(defaulted)?,
-            disk_reserve_bytes: section
-                .bytes("disk_reserve_bytes", 0..=u64::MAX)
-                .map(defaulted)?,
+            block_cache_bytes: section.bytes("block_cache_bytes").map(defaulted)?,
+            window_cache_bytes: section.bytes("window_cache_bytes").map(defaulted)?,
+            disk_reserve_bytes: section.bytes("disk_reserve_bytes").map(defaulted)?,
         })
     }
 }

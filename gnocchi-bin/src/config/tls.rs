@@ -10,14 +10,19 @@ use super::reader::{Section, defaulted};
 pub(super) static OPTIONS: [OptionSpec; 4] = [
     OptionSpec::new(
         "tls_cert",
-        "certificate of the server and those that lead to its issuer, in PEM: the port then speaks https only; read again when it changes",
-    ),
-    OptionSpec::new("tls_key", "private key of the certificate, in PEM"),
-    OptionSpec::new("tls_min_version", "oldest version of TLS: 1.2 or 1.3").or("1.2"),
+        "certificate of the server and those that lead to its issuer, in PEM: \
+             the port then speaks https only. Read again when it changes",
+    )
+    .path(),
+    OptionSpec::new("tls_key", "private key of the certificate, in PEM").path(),
+    OptionSpec::new("tls_min_version", "oldest version of TLS")
+        .one_of(&["1.2", "1.3"])
+        .or("1.2"),
     OptionSpec::new(
         "tls_client_ca",
         "issuers of client certificates, in PEM: clients must then have one",
-    ),
+    )
+    .path(),
 ];
 
 /// The oldest version of TLS that is spoken.
@@ -47,7 +52,7 @@ pub(super) fn read(section: Section<'_>) -> Result<Option<ServerTls>, ConfigErro
     let version_min = match section.text("tls_min_version").map(defaulted)?.as_str() {
         "1.2" => TlsVersion::V1_2,
         "1.3" => TlsVersion::V1_3,
-        _ => return Err(section.refuse("tls_min_version", "must be 1.2 or 1.3")),
+        _ => return Err(section.misfit("tls_min_version")),
     };
     let client_ca = section.path("tls_client_ca")?;
     match (section.path("tls_cert")?, section.path("tls_key")?) {

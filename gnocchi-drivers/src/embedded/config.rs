@@ -8,6 +8,7 @@ use gnocchi_core::memory::PENDING_BYTES_MAX_DEFAULT;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::RESERVE_BYTES_DEFAULT;
+use crate::option::{DriverOption, ValueKind};
 
 /// When a commit of the storage is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -59,6 +60,50 @@ pub struct EmbeddedConfig {
     #[serde(default = "background_threads")]
     pub background_threads: NonZeroU16,
 }
+
+/// The options of `[storage]` in a configuration file.
+pub const STORAGE_OPTIONS: [DriverOption; 3] = [
+    DriverOption {
+        name: "data_dir",
+        kind: ValueKind::Path,
+        default: Some("gnocchi-data"),
+        help: "data directory; created when it is missing",
+        secret: false,
+    },
+    DriverOption {
+        name: "block_cache_bytes",
+        kind: ValueKind::Bytes(0, u64::MAX),
+        default: Some("16M"),
+        help: "memory for the cache of blocks that were read",
+        secret: false,
+    },
+    DriverOption {
+        name: "disk_reserve_bytes",
+        kind: ValueKind::Bytes(0, u64::MAX),
+        default: Some("256M"),
+        help: "free space below which new data is refused with 507, at most a tenth of the file system; half of it is for folding \
+               and deleting. 0 reserves nothing",
+        secret: false,
+    },
+];
+
+/// The options of `[incoming]` in a configuration file.
+pub const INCOMING_OPTIONS: [DriverOption; 2] = [
+    DriverOption {
+        name: "max_pending_bytes",
+        kind: ValueKind::Bytes(1, u64::MAX),
+        default: Some("256M"),
+        help: "pending measures, in bytes of memory, above which clients get 503",
+        secret: false,
+    },
+    DriverOption {
+        name: "sacks",
+        kind: ValueKind::Integer(1, 65_535),
+        default: Some("32"),
+        help: "shares of the work in a new data directory; an existing one keeps its number",
+        secret: false,
+    },
+];
 
 /// The smallest journal that the engine takes.
 const JOURNAL_BYTES_MIN: u64 = 64 << 20;

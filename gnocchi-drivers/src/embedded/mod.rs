@@ -41,7 +41,7 @@ use gnocchi_core::clock::Clock;
 use gnocchi_core::driver::SackCount;
 use gnocchi_core::error::BackendError;
 
-pub use config::{Durability, EmbeddedConfig};
+pub use config::{Durability, EmbeddedConfig, INCOMING_OPTIONS, STORAGE_OPTIONS};
 pub use files::Damage;
 pub use incoming::EmbeddedIncoming;
 pub use storage::EmbeddedStorage;
