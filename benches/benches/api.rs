@@ -3,7 +3,7 @@ use std::hint::black_box;
 
 use carbonara::Series;
 use criterion::{BatchSize, Criterion, Throughput};
-use gnocchi_server::api::render::{Document, LevelRows, PIECE_BYTES_MAX};
+use gnocchi_server::api::response::render::{Document, LevelRows, PIECE_BYTES_MAX};
 use http_body_util::BodyExt;
 use tokio::runtime::Runtime;
 

@@ -1,7 +1,8 @@
 //! Times as clients write them: no panic for any text, and what is read, printed again and read again is the same.
 
 use carbonara::Timestamp;
-use gnocchi_server::api::{render, timespan, timestamp};
+use gnocchi_server::api::response::render;
+use gnocchi_server::api::{timespan, timestamp};
 
 const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 const NANOSECONDS_PER_MICROSECOND: i64 = 1_000;

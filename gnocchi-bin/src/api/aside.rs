@@ -2,7 +2,7 @@
 
 use gnocchi_core::budget;
 
-use super::error::{ApiError, ApiResult};
+use crate::api::response::error::{ApiError, ApiResult};
 
 /// About how long work may take where requests are handled: half a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

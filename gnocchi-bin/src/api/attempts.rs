@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use gnocchi_core::Error;
 use gnocchi_core::error::IndexerError;
 
-use super::error::{ApiError, ApiResult};
 use super::state::ApiState;
+use crate::api::response::error::{ApiError, ApiResult};
 
 /// The attempts of one request to change something that others change as well.
 ///

@@ -41,86 +41,46 @@
 //!
 //! # Files
 //!
-//! | file | concern |
+//! | folder or file | concern |
 //! |---|---|
-//! | `v1/` | one file for each kind of thing: its wire form and its handlers |
+//! | `routes`, `state`, `settings` | the router with the list of its paths, and what every handler gets |
+//! | `middleware/` | what happens to every request |
+//! | `probes/` | `/healthcheck` and `/metrics` |
 //! | `auth/` | who calls, and what the caller may do |
-//! | `edge` | what surrounds every request: names, CORS, bodies of errors, panics, durations |
-//! | `request_head` | what the head of every request must look like |
-//! | `probes`, `health` | what monitoring asks |
-//! | `error`, `error_body`, `accept` | which status an error has, and in which format its body is written |
-//! | `refusal` | what the intake of named series refuses, as responses |
-//! | `schema` | checks of bodies, with the messages that clients know |
-//! | `storable` | texts that no back-end could keep, refused where they come in |
-//! | `filter/` | filters of resources, as JSON and as text |
+//! | `request/` | the parts of a request, and the checks of what they hold |
+//! | `response/` | errors, rendering and formats |
 //! | `measures/` | measures from bytes to columns |
-//! | `render/` | JSON and times as clients expect them |
-//! | `time_zone` | zones as clients name them |
-//! | `compression` | responses in gzip |
-//! | `scrapes` | how much memory the responses of `/metrics` take |
-//! | `routes` | the router and the list of what is in it |
-//! | `client`, `trusted_proxies` | which client is behind the proxies, and whose word counts |
-//! | `address`, `query`, `body`, `page`, `conditions` | the parts of a request |
-//! | `body_pieces` | a body while it arrives: how long it may take, and whether it is compressed |
-//! | `body_memory` | how much memory the bodies of all requests may take |
-//! | `paid` | requests that compute, each within a budget |
-//! | `unsent` | the memory of responses that are not sent yet |
-//! | `aside` | work that takes too long to do it where other requests wait |
+//! | `v1/` | one file for each resource of the API: its wire form and its handlers |
+//! | `attempts` | changes that are tried again when another one comes between |
+//! | `aside` | work that takes too long for the threads that serve requests |
 
-mod accept;
-mod address;
-mod address_range;
 pub(crate) mod aside;
 mod attempts;
 pub mod auth;
-pub(crate) mod body;
-pub(crate) mod body_memory;
-mod body_pieces;
-pub(crate) mod client;
-mod compression;
-mod conditions;
-mod cors;
-mod edge;
-pub mod error;
-pub(crate) mod error_body;
-pub(crate) mod explanation;
-mod filter;
-pub(crate) mod health;
 pub mod measures;
-mod page;
-mod paid;
-mod probes;
-mod python;
-pub(crate) mod query;
-pub(crate) mod refusal;
-pub mod render;
-mod request_head;
-mod request_id;
+pub(crate) mod middleware;
+pub(crate) mod probes;
+pub mod request;
+pub mod response;
 pub(crate) mod routes;
-pub mod schema;
-mod scrapes;
 pub mod settings;
 pub(crate) mod state;
-pub(crate) mod storable;
-mod time_zone;
-mod trusted_proxies;
-mod unsent;
 pub(crate) mod v1;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::StatusCode;
 
-pub use address::OverTls;
-pub use address_range::{AddressRange, AddressRangeError};
 pub use gnocchi_core::text::{timespan, timestamp};
+pub use middleware::address::OverTls;
+pub use middleware::address_range::{AddressRange, AddressRangeError};
+pub use middleware::trusted_proxies::TrustedProxies;
 pub use probes::{Collector, ProcessMetrics};
 pub use settings::{ApiSettings, CorsSettings, HealthcheckSettings};
 pub use state::ApiState;
-pub use trusted_proxies::TrustedProxies;
 
+use crate::api::response::error::ApiError;
 use crate::ingest;
-use error::ApiError;
 use routes::Routes;
 
 /// What is said where no path leads.
@@ -130,7 +90,7 @@ const NO_SUCH_PATH: &str = "this server has no such path; GET /v1/ lists the col
 pub fn router(state: ApiState) -> Router {
     let routes = v1::routes()
         .into_router()
-        .route_layer(from_fn(edge::json_only))
+        .route_layer(from_fn(middleware::edge::json_only))
         .merge(v1::open_routes().into_router())
         .merge(ingest::routes().into_router())
         .layer(from_fn_with_state(state.clone(), auth::guard))
@@ -138,14 +98,14 @@ pub fn router(state: ApiState) -> Router {
         .merge(probes::routes())
         .fallback(async || ApiError::no_such_address().explained(NO_SUCH_PATH))
         .method_not_allowed_fallback(async || ApiError::empty(StatusCode::METHOD_NOT_ALLOWED))
-        .layer(from_fn_with_state(state.clone(), edge::edge))
+        .layer(from_fn_with_state(state.clone(), middleware::edge::edge))
         .with_state(state);
     // The router adds `Allow` outside of its own layers.
     let routes = Router::new()
         .fallback_service(routes)
-        .layer(from_fn(edge::tell_allowed))
-        .layer(from_fn(edge::merge_slashes));
-    compression::compressed(routes)
+        .layer(from_fn(middleware::edge::tell_allowed))
+        .layer(from_fn(middleware::edge::merge_slashes));
+    middleware::compression::compressed(routes)
 }
 
 /// Returns the description of version 1 for machines, an OpenAPI document in JSON.

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::routing::{MethodRouter, any};
 use http::StatusCode;
 
-use super::error::ApiError;
 use super::state::ApiState;
+use crate::api::response::error::ApiError;
 
 /// A router that is being put together, and what stands in it.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::Extensions;
 
-use super::address_range::AddressRange;
-use super::trusted_proxies::TrustedProxies;
+use crate::api::middleware::address_range::AddressRange;
+use crate::api::middleware::trusted_proxies::TrustedProxies;
 
 /// Which web pages of other origins may call the API.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use gnocchi_core::log_limit::LogLimit;
 use gnocchi_core::policy::{Caller, Enforcer};
 
 use super::auth::{AccessControl, Authenticator, Logins};
-use super::body_memory::BodyMemory;
 use super::probes::ProcessMetrics;
 use super::settings::ApiSettings;
+use crate::api::request::body_memory::BodyMemory;
 
 /// How many requests with measures that are not stored are logged at once, and how long it then takes until one more is.
 const REJECTIONS_LOGGED_AT_ONCE: u32 = 5;

@@ -28,8 +28,8 @@ pub use collector::{Arrival, Arrivals, Exceeded};
 use receiver::Receiver;
 pub use rejected::{First, Reason, Rejected};
 
-use crate::api::error::ApiError;
 use crate::api::measures::Context;
+use crate::api::response::error::ApiError;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 

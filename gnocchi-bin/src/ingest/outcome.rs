@@ -3,8 +3,8 @@
 use gnocchi_core::policy::Caller;
 
 use super::{Rejected, shortened};
-use crate::api::error::ApiError;
-use crate::api::error_body::sentence;
+use crate::api::response::error::ApiError;
+use crate::api::response::error_body::sentence;
 use crate::api::state::ApiState;
 
 /// What became of a request.

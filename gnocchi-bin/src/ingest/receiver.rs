@@ -6,7 +6,7 @@ use gnocchi_core::policy::Caller;
 
 use super::outcome::Outcome;
 use super::{Reason, Rejected};
-use crate::api::error::ApiError;
+use crate::api::response::error::ApiError;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 

@@ -14,9 +14,9 @@ use super::basic::Basic;
 use super::identity_headers;
 use super::keystone::Keystone;
 use super::remote_user::RemoteUserHeader;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::request::storable;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
-use crate::api::storable;
 
 /// The longest name of a creator, in characters.
 const CREATOR_CHARACTERS_MAX: usize = 255;

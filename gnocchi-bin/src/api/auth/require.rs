@@ -7,7 +7,7 @@ use gnocchi_core::model::{GENERIC, Metric, Resource, ResourceId};
 use gnocchi_core::policy::{Action, Answers, Caller, MetricTarget, ResourceAccess, Target};
 use http::StatusCode;
 
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// What makes that a caller may do something to a metric.

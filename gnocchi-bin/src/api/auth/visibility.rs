@@ -3,7 +3,7 @@
 use gnocchi_core::policy::{Action, Answers, Caller, Sight, VisibleMetrics, VisibleResources};
 use http::StatusCode;
 
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// Decides which resources of a type a caller sees when they list or search them. Callers that are bare names see all.

@@ -10,8 +10,8 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess};
 use super::fault::{Fault, Faults, Sent, Wrong};
 use super::shape::{ByShape, Shape};
 use super::{BodyError, Columns, Context, NamedMeasures, ResourceMeasures, quote_bare_tokens};
-use crate::api::schema::{Invalid, Path, listed};
-use crate::api::storable;
+use crate::api::request::schema::{Invalid, Path, listed};
+use crate::api::request::storable;
 use crate::api::timestamp::{self, Style};
 
 pub(super) fn list(body: &[u8], context: Context) -> Result<Series, BodyError> {

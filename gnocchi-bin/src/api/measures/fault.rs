@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::api::explanation;
-use crate::api::schema::{Invalid, Path, shown_text};
+use crate::api::request::schema::{Invalid, Path, shown_text};
+use crate::api::response::explanation;
 use crate::api::timestamp::{Style, TimestampError};
 
 /// The longest text of a measure that is kept to be shown, in characters.

@@ -15,7 +15,7 @@ use carbonara::{Series, Timestamp};
 use gnocchi_core::intake::{put_together, unite};
 use gnocchi_core::model::MetricId;
 
-use super::schema::Invalid;
+use crate::api::request::schema::Invalid;
 
 pub(crate) use number::Number;
 use tokens::quote_bare_tokens;

@@ -11,14 +11,15 @@ use gnocchi_core::text::method;
 use serde_json::{Value, json};
 
 use super::{created, no_content, ok};
-use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::render;
-use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::middleware::address::{BaseUrl, Names};
+use crate::api::request::body::RequestBody;
+use crate::api::request::schema::{self, Checked, Object, Path};
+use crate::api::response::error::{ApiError, ApiResult};
+use crate::api::response::explanation;
+use crate::api::response::render;
 use crate::api::state::ApiState;
-use crate::api::{explanation, timespan};
+use crate::api::timespan;
 
 /// One granularity as it is written: all parts are optional until they are put together.
 type DefinitionParts = (Option<Timespan>, Option<u64>, Option<Timespan>);

@@ -8,11 +8,11 @@ use gnocchi_core::policy::{Action, NoTarget, Properties};
 use serde_json::{Value, json};
 
 use super::{created, no_content, ok};
-use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Object, Path, name_up_to, string_up_to};
+use crate::api::middleware::address::{BaseUrl, Names};
+use crate::api::request::body::RequestBody;
+use crate::api::request::schema::{Checked, Object, Path, name_up_to, string_up_to};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// The longest name or pattern, in characters.

@@ -9,7 +9,7 @@ use gnocchi_core::model::{
 use gnocchi_core::policy::{Action, Caller};
 
 use crate::api::auth::require_on_resource;
-use crate::api::error::ApiResult;
+use crate::api::response::error::ApiResult;
 use crate::api::state::ApiState;
 
 /// The resource that metrics come to.

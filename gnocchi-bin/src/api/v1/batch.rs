@@ -11,12 +11,12 @@ use gnocchi_core::policy::Action;
 use super::accepted;
 use super::measures::{append, parse, report_on, reported};
 use crate::api::auth::{Authenticated, Extent, require_on_metrics};
-use crate::api::body::RequestBody;
-use crate::api::error::ApiResult;
 use crate::api::measures::{self, BodyError, ResourceMeasures};
-use crate::api::query::Query;
-use crate::api::refusal::unknown;
-use crate::api::schema::Path;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::Query;
+use crate::api::request::schema::Path;
+use crate::api::response::error::ApiResult;
+use crate::api::response::refusal::unknown;
 use crate::api::state::ApiState;
 
 /// `POST /v1/batch/metrics/measures`

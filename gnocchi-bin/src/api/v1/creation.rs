@@ -5,8 +5,8 @@ use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ResourceAddress, UNIT_CHAR
 use gnocchi_core::policy::Caller;
 use serde_json::Value;
 
-use crate::api::error::ApiResult;
-use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::request::schema::{self, Checked, Object, Path};
+use crate::api::response::error::ApiResult;
 use crate::api::state::ApiState;
 
 /// Reads a description of a metric; ids of resources are those of `caller`.

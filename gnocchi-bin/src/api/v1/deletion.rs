@@ -10,7 +10,7 @@ use gnocchi_core::search::Condition;
 use super::one_by_one::{Pages, ROWS_AT_ONCE};
 use crate::api::attempts::Attempts;
 use crate::api::auth::{denied, may, resource_reach};
-use crate::api::error::ApiResult;
+use crate::api::response::error::ApiResult;
 use crate::api::state::ApiState;
 
 /// A deletion of many resources by one caller.

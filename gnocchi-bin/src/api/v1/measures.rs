@@ -15,18 +15,19 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{accepted, json_bytes, metric};
-use crate::api::address::Names;
 use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, Grounds, require_on_metric};
-use crate::api::body::{Body, RequestBody};
-use crate::api::error::{ApiError, ApiResult};
 use crate::api::measures::{self, BodyError, Context};
-use crate::api::paid::Paid;
-use crate::api::query::Query;
-use crate::api::render::{self, Document, LevelRows};
+use crate::api::middleware::address::Names;
+use crate::api::middleware::paid::Paid;
+use crate::api::request::body::{Body, RequestBody};
+use crate::api::request::query::Query;
+use crate::api::request::time_zone::{not_local, time_zone};
+use crate::api::response::error::{ApiError, ApiResult};
+use crate::api::response::explanation;
+use crate::api::response::render::{self, Document, LevelRows};
 use crate::api::state::ApiState;
-use crate::api::time_zone::{not_local, time_zone};
-use crate::api::{explanation, timespan};
+use crate::api::timespan;
 use crate::ingest::{self, Exceeded};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.

@@ -16,17 +16,17 @@ use serde_json::{Value, json};
 use super::creation;
 use super::resource::{self, Attributes};
 use super::{archive_policy, created, no_content, ok, one_by_one};
-use crate::api::address::{BaseUrl, Names};
 use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{
     Authenticated, metric_sight, require_on_metric, require_on_resource, resource_of,
 };
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::explanation;
-use crate::api::page::{Listing, PageRequest};
-use crate::api::query::Query;
-use crate::api::schema::Path;
+use crate::api::middleware::address::{BaseUrl, Names};
+use crate::api::request::body::RequestBody;
+use crate::api::request::page::{Listing, PageRequest};
+use crate::api::request::query::Query;
+use crate::api::request::schema::Path;
+use crate::api::response::error::{ApiError, ApiResult, NamedIn};
+use crate::api::response::explanation;
 use crate::api::state::ApiState;
 
 /// `GET /v1/metric`

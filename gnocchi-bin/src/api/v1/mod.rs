@@ -37,11 +37,11 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::aside::{self, Length};
-use super::error::ApiResult;
-use super::render::{self, Document};
 use super::routes::Routes;
 use super::state::ApiState;
-use super::unsent::{self, Counted};
+use crate::api::middleware::unsent::{self, Counted};
+use crate::api::response::error::ApiResult;
+use crate::api::response::render::{self, Document};
 
 /// How many things are listed at once: it takes about half a millisecond.
 const LISTED_AT_ONCE: usize = 50;

@@ -13,7 +13,7 @@ use gnocchi_core::policy::{Action, Caller, MetricTarget, ResourceTarget};
 
 use super::resource::marker;
 use crate::api::auth::{may, resources_of};
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// How many rows are read together at least.

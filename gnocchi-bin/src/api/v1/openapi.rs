@@ -23,8 +23,8 @@ use super::openapi_names::{operation_id, tag, tags};
 use super::openapi_schemas::{self, BodyOf};
 use super::operations::{OPERATIONS, Operation};
 use super::{ROOT, openapi_parameters};
-use crate::api::render;
-use crate::api::unsent::Counted;
+use crate::api::middleware::unsent::Counted;
+use crate::api::response::render;
 
 /// Operations that ask no rules and touch nothing.
 const OPEN: [&str; 7] = [

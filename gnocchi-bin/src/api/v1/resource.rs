@@ -19,20 +19,20 @@ use serde_json::{Map, Value, json};
 use super::attachment::{Taker, see_holders, see_holders_for};
 use super::resource_body::{Creation, Fields, Sender};
 use super::{created, no_content, ok, one_by_one};
-use crate::api::address::{BaseUrl, Names};
 use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{
     Authenticated, require, require_get_resource, require_on_resource, resource_sight,
 };
-use crate::api::body::RequestBody;
-use crate::api::conditions::{Conditions, Verdict, Version};
-use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::explanation;
-use crate::api::page::{Listing, PageRequest};
-use crate::api::paid::Paid;
-use crate::api::render;
+use crate::api::middleware::address::{BaseUrl, Names};
+use crate::api::middleware::paid::Paid;
+use crate::api::middleware::unsent;
+use crate::api::request::body::RequestBody;
+use crate::api::request::conditions::{Conditions, Verdict, Version};
+use crate::api::request::page::{Listing, PageRequest};
+use crate::api::response::error::{ApiError, ApiResult, NamedIn};
+use crate::api::response::explanation;
+use crate::api::response::render;
 use crate::api::state::ApiState;
-use crate::api::unsent;
 
 /// The order of listings that name none.
 const DEFAULT_SORT: [&str; 2] = ["revision_start:asc", "started_at:asc"];

@@ -13,10 +13,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::creation::{check_new_metrics, description, resource_address};
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::request::schema::{self, Checked, Object, Path};
+use crate::api::response::error::{ApiError, ApiResult};
+use crate::api::response::explanation;
 use crate::api::state::ApiState;
-use crate::api::{explanation, timestamp};
+use crate::api::timestamp;
 
 /// Users and projects may have names of so many characters.
 const OWNER_CHARACTERS_MAX: usize = 255;

@@ -13,15 +13,15 @@ use http::StatusCode;
 use super::attachment::see_holders_for;
 use super::resource_body::{make_metrics, metric_entries};
 use super::{metric, resource};
-use crate::api::address::Names;
 use crate::api::attempts::{Attempts, was_overtaken};
 use crate::api::auth::{Authenticated, require_get_resource, require_insight, require_on_resource};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult, NamedIn};
-use crate::api::query::Query;
-use crate::api::schema::Path;
+use crate::api::middleware::address::Names;
+use crate::api::middleware::unsent;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::Query;
+use crate::api::request::schema::Path;
+use crate::api::response::error::{ApiError, ApiResult, NamedIn};
 use crate::api::state::ApiState;
-use crate::api::unsent;
 
 /// `GET /v1/resource/{type}/{id}/metric`
 pub(super) async fn list(

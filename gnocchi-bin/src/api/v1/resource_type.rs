@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::resource_type_patch::Patch;
 use super::{created, no_content, ok};
-use crate::api::address::{BaseUrl, Names};
 use crate::api::auth::{Authenticated, require};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{self, Checked, Object, Path, name_up_to};
+use crate::api::middleware::address::{BaseUrl, Names};
+use crate::api::middleware::unsent;
+use crate::api::request::body::RequestBody;
+use crate::api::request::schema::{self, Checked, Object, Path, name_up_to};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
-use crate::api::unsent;
 
 /// The longest name, in characters.
 pub(crate) const NAME_CHARACTERS_MAX: usize = 255;

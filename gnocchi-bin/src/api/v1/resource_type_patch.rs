@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::resource_body::attribute_value;
 use super::resource_type::{attributes_view, parse_attribute};
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{self, Checked, Object, Path};
+use crate::api::request::schema::{self, Checked, Object, Path};
+use crate::api::response::error::{ApiError, ApiResult};
 
 /// Where every path begins.
 const ATTRIBUTES: &str = "/attributes";
@@ -203,7 +203,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::error::Detail;
+    use crate::api::response::error::Detail;
 
     fn server() -> ResourceType {
         let host = json!({"type": "string", "required": false, "max_length": 9});

@@ -6,7 +6,7 @@ use http::header::LOCATION;
 use serde_json::{Value, json};
 
 use super::ok;
-use crate::api::address::BaseUrl;
+use crate::api::middleware::address::BaseUrl;
 
 /// The version of the Gnocchi whose API this is. Clients compare it: ceilometer wants at least 4.2.0 and less than 5, and the data
 /// source of Grafana chooses addresses by it.

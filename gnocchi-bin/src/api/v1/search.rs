@@ -9,13 +9,13 @@ use serde_json::json;
 use super::deletion::Deletion;
 use super::ok;
 use super::resource::{Attributes, Seen, find_type, list_resources};
-use crate::api::address::Names;
 use crate::api::auth::{Authenticated, resource_sight};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::filter::{self, Rows};
-use crate::api::page::Listing;
-use crate::api::query::Query;
+use crate::api::middleware::address::Names;
+use crate::api::request::body::RequestBody;
+use crate::api::request::filter::{self, Rows};
+use crate::api::request::page::Listing;
+use crate::api::request::query::Query;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// What a deletion without filter is answered with; the gap is part of what clients know.

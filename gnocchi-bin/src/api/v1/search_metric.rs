@@ -18,14 +18,15 @@ use super::metric;
 use super::value_predicate::{self, WellFormed};
 use crate::api::aside::{self, Length};
 use crate::api::auth::{Authenticated, Extent, require_on_metrics};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::paid::Paid;
-use crate::api::query::{Query, timespan_of};
-use crate::api::render::Document;
-use crate::api::schema::shown_text;
+use crate::api::middleware::paid::Paid;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::{Query, timespan_of};
+use crate::api::request::schema::shown_text;
+use crate::api::response::error::{ApiError, ApiResult};
+use crate::api::response::explanation;
+use crate::api::response::render::Document;
 use crate::api::state::ApiState;
-use crate::api::{explanation, timestamp};
+use crate::api::timestamp;
 
 /// How many metrics are searched together.
 const METRICS_AT_ONCE: usize = 64;

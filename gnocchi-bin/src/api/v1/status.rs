@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::ok;
 use crate::api::auth::{Authenticated, require};
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::query::Query;
+use crate::api::request::query::Query;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 
 /// `GET /v1/status`

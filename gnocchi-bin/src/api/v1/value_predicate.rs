@@ -4,8 +4,8 @@ use carbonara::expression::BinaryFunction;
 use gnocchi_core::query::{Operand, Operation, Predicate};
 use serde_json::Value;
 
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::{Checked, Invalid, Path, listed};
+use crate::api::request::schema::{Checked, Invalid, Path, listed};
+use crate::api::response::error::{ApiError, ApiResult};
 
 /// How many operations a condition may have: each one is a pass over all values.
 const OPERATIONS_MAX: usize = 1000;
@@ -188,7 +188,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::error::{Detail, EXPLANATION};
+    use crate::api::response::error::{Detail, EXPLANATION};
 
     fn refused(body: &Value) -> ApiError {
         parse(body).unwrap_err()

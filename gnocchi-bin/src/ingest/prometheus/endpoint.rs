@@ -15,9 +15,9 @@ use super::map::{LABEL_CHARACTERS_MAX, Mapped, MappingError, Naming, Origin, map
 use super::parse::{self, SnappyError};
 use crate::api::aside::{self, Length};
 use crate::api::auth::Authenticated;
-use crate::api::body::RequestBody;
-use crate::api::body_memory;
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::request::body::RequestBody;
+use crate::api::request::body_memory;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;

@@ -11,7 +11,7 @@ use gnocchi_core::policy::{
 use gnocchi_core::query::{Admission, Candidate, ResourceSelection, Revisions};
 
 use crate::api::auth::{may, resource_reach};
-use crate::api::error::ApiResult;
+use crate::api::response::error::ApiResult;
 use crate::api::state::ApiState;
 
 /// How many resources are asked about without a pause: it takes about half a millisecond.

@@ -8,8 +8,8 @@ use carbonara::expression::{
 };
 use gnocchi_core::text::{method, nearest::nearest};
 
-use crate::api::explanation::RESAMPLED_TO;
-use crate::api::schema::shown_text;
+use crate::api::request::schema::shown_text;
+use crate::api::response::explanation::RESAMPLED_TO;
 
 /// Operations that are not functions of numbers, and how they are written.
 const FORMS: [(&str, &str); 7] = [

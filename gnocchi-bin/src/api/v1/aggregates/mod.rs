@@ -30,11 +30,11 @@ pub(super) use legacy::{across_metrics, across_metrics_of_body, across_resources
 pub(super) use view::level_list;
 
 use crate::api::auth::Authenticated;
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::paid::Paid;
-use crate::api::query::Query;
-use crate::api::schema::{Object, Path, string};
+use crate::api::middleware::paid::Paid;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::Query;
+use crate::api::request::schema::{Object, Path, string};
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 use by_resources::Scope;
 use operations::Operations;

@@ -7,8 +7,8 @@ use gnocchi_core::model::MetricId;
 use serde_json::{Value, json};
 
 use super::misread;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::schema::Path;
+use crate::api::request::schema::Path;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::timespan;
 
 /// The operator whose arguments are references.

@@ -8,10 +8,10 @@ use carbonara::{Timespan, Timestamp};
 use gnocchi_core::query::{AggregatesQuery, Gaps};
 use jiff::tz::TimeZone;
 
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::query::Query;
-use crate::api::schema::shown_text;
-use crate::api::time_zone::{not_local, time_zone};
+use crate::api::request::query::Query;
+use crate::api::request::schema::shown_text;
+use crate::api::request::time_zone::{not_local, time_zone};
+use crate::api::response::error::{ApiError, ApiResult};
 
 /// The error for a fill that cannot be parsed.
 const FILLS: &str =
@@ -108,7 +108,7 @@ fn percent(text: &str) -> ApiResult<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::error::Detail;
+    use crate::api::response::error::Detail;
 
     fn parse(text: &str) -> ApiResult<Parameters> {
         Parameters::parse(

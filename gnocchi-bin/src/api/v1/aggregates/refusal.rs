@@ -6,8 +6,9 @@ use gnocchi_core::query::{AggregatesError, SeriesName};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::api::error::{ApiError, Detail};
-use crate::api::{explanation, python};
+use crate::api::response::error::{ApiError, Detail};
+use crate::api::response::explanation;
+use crate::api::response::python;
 
 /// Says why an expression was not computed; `references` are what it is about.
 pub(super) fn of(error: AggregatesError, references: &Value) -> ApiError {

@@ -11,7 +11,7 @@ use gnocchi_core::query::{
 };
 use serde_json::{Map, Value};
 
-use crate::api::render::{Document, LevelRows};
+use crate::api::response::render::{Document, LevelRows};
 use crate::api::v1::measures::granularity_label;
 use crate::api::v1::resource::{self, Attributes};
 

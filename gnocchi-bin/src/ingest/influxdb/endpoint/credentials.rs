@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::api::error::ApiError;
-use crate::api::query::Query;
+use crate::api::request::query::Query;
+use crate::api::response::error::ApiError;
 
 /// How senders say who they are, in the words of their protocol.
 const WAYS: &str = "senders for InfluxDB 1 send u=USER&p=PASSWORD or basic authentication, senders for InfluxDB 2 the header Authorization: Token USER:PASSWORD";

@@ -12,10 +12,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::json;
 
-use crate::api::error::{ApiError, ApiResult};
+use crate::api::probes::health;
+use crate::api::response::error::{ApiError, ApiResult};
+use crate::api::response::render;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
-use crate::api::{health, render};
 
 /// The header by which senders recognise a server.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-influxdb-version");

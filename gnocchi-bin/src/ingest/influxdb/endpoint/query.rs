@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use super::super::parse::{Statement, statement};
 use crate::api::auth::{Authenticated, require};
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult, Detail};
-use crate::api::query::Query;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::Query;
+use crate::api::request::storable;
+use crate::api::response::error::{ApiError, ApiResult, Detail};
+use crate::api::response::render;
 use crate::api::state::ApiState;
 use crate::api::v1::resource_type::NAME_CHARACTERS_MAX;
-use crate::api::{render, storable};
 
 /// The longest form with a statement, in bytes.
 const FORM_BYTES_MAX: usize = 64 << 10;

@@ -13,9 +13,9 @@ use super::super::map::{self, LineError, LineFault, WriteOptions};
 use super::super::parse::Precision;
 use crate::api::aside::{self, Length};
 use crate::api::auth::Authenticated;
-use crate::api::body::RequestBody;
-use crate::api::error::{ApiError, ApiResult};
-use crate::api::query::Query;
+use crate::api::request::body::RequestBody;
+use crate::api::request::query::Query;
+use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::state::ApiState;
 use crate::ingest::{Arrivals, Rejected, context, receiver, too_many};
 
