@@ -69,6 +69,7 @@ pub mod bucket;
 pub mod calendar;
 pub mod codec;
 pub mod constants;
+mod convert;
 pub mod expression;
 pub mod fold;
 pub mod frame;

@@ -1,37 +1,37 @@
-//! Moments and spans: signed 64-bit nanoseconds that cannot be out of range.
+//! Timestamps and durations: signed 64-bit nanoseconds that cannot be out of range.
 
 use std::fmt;
 
 use crate::constants::{NANOSECONDS_PER_MILLISECOND, NANOSECONDS_PER_SECOND};
 
-/// A moment: nanoseconds since 1970-01-01T00:00:00Z, never before it and at most [`Timestamp::MAX`] (year 2262).
+/// A point in time: nanoseconds since 1970-01-01T00:00:00Z, never before it and at most [`Timestamp::MAX`] (year 2262).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A length of time in nanoseconds, at least one.
+/// A duration in nanoseconds, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timespan(i64);
 
-/// Why a number is not a moment or a span.
+/// Why a number is not a timestamp or a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeError {
-    /// The moment lies before the epoch.
+    /// The timestamp lies before the epoch.
     BeforeEpoch,
-    /// The span is zero or negative.
+    /// The duration is zero or negative.
     NotPositive,
     /// The number does not fit in 63 bits of nanoseconds.
     OutOfRange,
 }
 
 impl Timestamp {
-    /// The first moment that can be represented.
+    /// The earliest timestamp that can be represented.
     pub const EPOCH: Self = Self(0);
 
-    /// The last moment that can be represented.
+    /// The latest timestamp that can be represented.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// Makes a moment from whole seconds since the epoch.
+    /// Makes a timestamp from whole seconds since the epoch.
     ///
     /// # Errors
     /// [`TimeError::BeforeEpoch`] for a negative number, [`TimeError::OutOfRange`] beyond [`Timestamp::MAX`].
@@ -43,7 +43,7 @@ impl Timestamp {
         }
     }
 
-    /// Makes a moment from whole milliseconds since the epoch.
+    /// Makes a timestamp from whole milliseconds since the epoch.
     ///
     /// # Errors
     /// [`TimeError::BeforeEpoch`] for a negative number, [`TimeError::OutOfRange`] beyond [`Timestamp::MAX`].
@@ -55,7 +55,7 @@ impl Timestamp {
         }
     }
 
-    /// Makes a moment from nanoseconds since the epoch.
+    /// Makes a timestamp from nanoseconds since the epoch.
     ///
     /// # Errors
     /// [`TimeError::BeforeEpoch`] for a negative number.
@@ -69,7 +69,7 @@ impl Timestamp {
 
     /// Wraps a number that the caller knows to be at or after the epoch.
     pub(crate) const fn from_valid_ns(nanosecond: i64) -> Self {
-        debug_assert!(nanosecond >= 0, "a moment before the epoch");
+        debug_assert!(nanosecond >= 0, "a timestamp before the epoch");
         Self(nanosecond)
     }
 
@@ -85,19 +85,19 @@ impl Timestamp {
         self.0 / NANOSECONDS_PER_SECOND
     }
 
-    /// Returns the start of the bucket of length `granularity`, counted from the epoch, that holds this moment.
+    /// Returns the start of the bucket of length `granularity`, counted from the epoch, that holds this timestamp.
     #[must_use]
     pub const fn floor(self, granularity: Timespan) -> Self {
         Self(self.0 - self.0 % granularity.0)
     }
 
-    /// Returns the number of the bucket of length `granularity`, counted from the epoch, that holds this moment.
+    /// Returns the number of the bucket of length `granularity`, counted from the epoch, that holds this timestamp.
     #[must_use]
     pub const fn bucket(self, granularity: Timespan) -> i64 {
         self.0 / granularity.0
     }
 
-    /// Returns the moment `span` later, or `None` beyond [`Timestamp::MAX`].
+    /// Returns the timestamp `span` later, or `None` beyond [`Timestamp::MAX`].
     #[must_use]
     pub const fn checked_add(self, span: Timespan) -> Option<Self> {
         match self.0.checked_add(span.0) {
@@ -106,7 +106,7 @@ impl Timestamp {
         }
     }
 
-    /// Returns the moment `span` earlier, or [`Timestamp::EPOCH`] when that would lie before it.
+    /// Returns the timestamp `span` earlier, or [`Timestamp::EPOCH`] when that would lie before it.
     #[must_use]
     pub const fn saturating_sub(self, span: Timespan) -> Self {
         if self.0 < span.0 {
@@ -116,7 +116,7 @@ impl Timestamp {
         }
     }
 
-    /// Returns the nanoseconds from `earlier` to this moment, negative when `earlier` is in fact later.
+    /// Returns the nanoseconds from `earlier` to this timestamp, negative when `earlier` is in fact later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
         // Both lie in 0..=i64::MAX, so the difference always fits.
@@ -137,7 +137,19 @@ impl fmt::Display for Timestamp {
 }
 
 impl Timespan {
-    /// Makes a span from whole seconds.
+    /// One second.
+    pub const SECOND: Self = Self(NANOSECONDS_PER_SECOND);
+
+    /// One minute.
+    pub const MINUTE: Self = Self(60 * NANOSECONDS_PER_SECOND);
+
+    /// One hour.
+    pub const HOUR: Self = Self(3600 * NANOSECONDS_PER_SECOND);
+
+    /// One day of 24 hours.
+    pub const DAY: Self = Self(24 * 3600 * NANOSECONDS_PER_SECOND);
+
+    /// Makes a duration from whole seconds.
     ///
     /// # Errors
     /// [`TimeError::NotPositive`] for zero and below, [`TimeError::OutOfRange`] beyond `i64::MAX` nanoseconds.
@@ -149,7 +161,7 @@ impl Timespan {
         }
     }
 
-    /// Makes a span from nanoseconds.
+    /// Makes a duration from nanoseconds.
     ///
     /// # Errors
     /// [`TimeError::NotPositive`] for zero and below.
@@ -161,13 +173,13 @@ impl Timespan {
         }
     }
 
-    /// Returns the length in nanoseconds.
+    /// Returns the duration in nanoseconds.
     #[must_use]
     pub const fn as_nanosecond(self) -> i64 {
         self.0
     }
 
-    /// Returns the length in seconds, rounded to the nearest double.
+    /// Returns the duration in seconds, rounded to the nearest double.
     #[must_use]
     pub fn as_second_f64(self) -> f64 {
         // Splitting keeps whole seconds exact beyond 2^53 nanoseconds (104 days).
@@ -182,7 +194,7 @@ impl Timespan {
         seconds + fraction / 1e9
     }
 
-    /// Returns this span `factor` times, or `None` when the factor is below one or the result does not fit.
+    /// Returns this duration `factor` times, or `None` when the factor is below one or the result does not fit.
     #[must_use]
     pub const fn checked_mul(self, factor: i64) -> Option<Self> {
         match self.0.checked_mul(factor) {
@@ -191,7 +203,7 @@ impl Timespan {
         }
     }
 
-    /// Returns whether this span is a whole number of times `other`.
+    /// Returns whether this duration is a whole number of times `other`.
     #[must_use]
     pub const fn is_multiple_of(self, other: Self) -> bool {
         self.0 % other.0 == 0
