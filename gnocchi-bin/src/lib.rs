@@ -14,21 +14,20 @@
 //!
 //! # Examples
 //!
-//! A server on a free port, until it is told to stop:
+//! A server on a free port, which runs until `begin()` is called on a clone of its [`Shutdown`](gnocchi_core::Shutdown):
 //!
 //! ```no_run
-//! use gnocchi_core::DefaultPolicies;
+//! use gnocchi_core::{DefaultPolicies, Shutdown};
 //! use gnocchi_server::config::{Config, Sources};
 //! use gnocchi_server::runtime::signal::{Hangups, Signals};
 //! use gnocchi_server::runtime::{self, telemetry};
-//! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = Config::load(&Sources::default())?.config;
 //! config.api.port = 0;
 //! let metrics = telemetry::start_metrics()?;
 //! let signals = Signals {
-//!     shutdown: CancellationToken::new(),
+//!     shutdown: Shutdown::new(),
 //!     hangups: Hangups::never(),
 //! };
 //! runtime::serve(&config, DefaultPolicies::Create, metrics, signals, |url| eprintln!("{url}")).await?;

@@ -67,10 +67,12 @@ pub mod policy;
 mod processing;
 pub mod query;
 pub mod search;
+mod shutdown;
 mod store;
 mod telemetry;
 pub mod text;
 
 pub use error::Error;
 pub use intake::{AppendOptions, Appended, Reported};
+pub use shutdown::Shutdown;
 pub use store::{DefaultPolicies, Drivers, Gnocchi, Settings};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use gnocchi_core::Shutdown;
 use gnocchi_core::log_limit::LogLimit;
 use http::Request;
 use hyper::body::Incoming;
@@ -189,7 +190,7 @@ impl Listener {
 
     /// Serves until `shutdown`. Then no connection is accepted any more, idle ones are closed, and requests in hand are finished
     /// as far as the limits allow.
-    pub async fn serve(self, router: Router, limits: Limits, shutdown: CancellationToken) {
+    pub async fn serve(self, router: Router, limits: Limits, shutdown: Shutdown) {
         let connections = TaskTracker::new();
         let abandon = CancellationToken::new();
         let places = Arc::new(Semaphore::new(limits.connections_max));
@@ -231,7 +232,7 @@ impl Listener {
     async fn accept(
         &self,
         places: &Arc<Semaphore>,
-        shutdown: &CancellationToken,
+        shutdown: &Shutdown,
     ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let next = async {
             let place = Arc::clone(places)
@@ -251,7 +252,7 @@ impl Listener {
             }
         };
         tokio::select! {
-            () = shutdown.cancelled() => None,
+            () = shutdown.begun() => None,
             accepted = next => Some(accepted),
         }
     }
@@ -260,7 +261,7 @@ impl Listener {
 /// What ends a connection from this side.
 struct Connection {
     /// The request in hand is the last one.
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     /// The connection is dropped as it is.
     abandon: CancellationToken,
     /// How long a response may be left unread.
@@ -293,7 +294,7 @@ impl Connection {
         let begun: io::Result<_> = tokio::select! {
             begun = begun => begun,
             // Nothing was asked yet.
-            () = self.shutdown.cancelled() => return,
+            () = self.shutdown.begun() => return,
         };
         match begun {
             Ok(Some((Stream::Plain(stream), version))) => {
@@ -374,7 +375,7 @@ impl Connection {
         loop {
             tokio::select! {
                 result = connection.as_mut() => break result,
-                () = self.shutdown.cancelled(), if !last => {
+                () = self.shutdown.begun(), if !last => {
                     connection.as_mut().graceful_shutdown();
                     last = true;
                 }

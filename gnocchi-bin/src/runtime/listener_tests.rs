@@ -15,18 +15,18 @@ const LIMITS: Limits = Limits {
 };
 
 /// A server that says who calls, and gives back what it gets.
-async fn start() -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+async fn start() -> (SocketAddr, Shutdown, JoinHandle<()>) {
     serve(Listener::bind("127.0.0.1", 0).await.unwrap())
 }
 
-fn serve(listener: Listener) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+fn serve(listener: Listener) -> (SocketAddr, Shutdown, JoinHandle<()>) {
     let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
         format!("{} {:?}", peer.ip(), request.version())
     };
     let router = Router::new()
         .route("/who", get(who))
         .route("/echo", post(async |body: Body| body));
-    let (address, stop) = (listener.address(), CancellationToken::new());
+    let (address, stop) = (listener.address(), Shutdown::new());
     let serving = tokio::spawn(listener.serve(router, LIMITS, stop.clone()));
     (address, stop, serving)
 }
@@ -91,7 +91,7 @@ async fn one_port_speaks_both_versions() {
     assert_eq!(text, b"HTTP/1.1 200 OK");
 
     // Idle connections of both versions don't hold the shutdown back.
-    stop.cancel();
+    stop.begin();
     tokio::time::timeout(LIMITS.drain, serving)
         .await
         .unwrap()
@@ -111,7 +111,7 @@ async fn a_client_that_sends_nothing_more_gets_its_response() {
     let mut response = String::new();
     client.read_to_string(&mut response).await.unwrap();
     assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
-    stop.cancel();
+    stop.begin();
     serving.await.unwrap();
 }
 
@@ -121,7 +121,7 @@ async fn connections_that_say_nothing_end_with_the_server() {
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut half = TcpStream::connect(address).await.unwrap();
     half.write_all(&HTTP2_PREFACE[..10]).await.unwrap();
-    stop.cancel();
+    stop.begin();
     tokio::time::timeout(LIMITS.drain, serving)
         .await
         .unwrap()

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gnocchi_core::clock::SystemClock;
-use gnocchi_core::{DefaultPolicies, Gnocchi};
+use gnocchi_core::{DefaultPolicies, Gnocchi, Shutdown};
 use gnocchi_drivers::embedded::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::access::access_control;
@@ -63,7 +62,7 @@ pub async fn serve(
     exposure::warn_of_open_directory(&config.storage.data_dir);
     let listener = reserved.listen().map_err(cannot_listen)?.with_tls(tls);
 
-    let stop_workers = CancellationToken::new();
+    let stop_workers = Shutdown::new();
     let mut workers = spawn_workers(store.gnocchi(), &stop_workers);
     let watching = tokio::spawn(watch.run(hangups, stop_workers.clone()));
     let state = ApiState::with_access(
@@ -97,14 +96,14 @@ pub async fn serve(
     };
     let processed = if let Some(result) = early {
         // The workers ended without being stopped: without them measures only pile up.
-        shutdown.cancel();
+        shutdown.begin();
         serving.await;
         Err(match result {
             Ok(Err(error)) => ServeError::Processing(error),
             Ok(Ok(())) | Err(_) => ServeError::Panic,
         })
     } else {
-        stop_workers.cancel();
+        stop_workers.begin();
         let gone = began.await.map_or(limits.drain, |began| began.elapsed());
         finish(workers, workers_drain(limits.drain, gone)).await
     };
@@ -170,7 +169,7 @@ async fn finish(mut workers: Workers, patience: Duration) -> Result<(), ServeErr
 /// The task that runs processing in the background.
 type Workers = JoinHandle<Result<(), gnocchi_core::Error>>;
 
-fn spawn_workers(gnocchi: &Gnocchi, stop: &CancellationToken) -> Workers {
+fn spawn_workers(gnocchi: &Gnocchi, stop: &Shutdown) -> Workers {
     let (gnocchi, stop) = (gnocchi.clone(), stop.clone());
     tokio::spawn(async move { gnocchi.run(stop).await })
 }

@@ -5,10 +5,10 @@ use std::process;
 use std::sync::mpsc;
 use std::thread;
 
+use gnocchi_core::Shutdown;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// The exit status of a program that is told to end at once.
@@ -23,8 +23,8 @@ const ENDING_AT_ONCE: u32 = 3;
 /// What signals ask for.
 #[derive(Debug, Clone)]
 pub struct Signals {
-    /// Cancelled by the first SIGTERM or SIGINT.
-    pub shutdown: CancellationToken,
+    /// Begins with the first SIGTERM or SIGINT.
+    pub shutdown: Shutdown,
     /// The SIGHUPs.
     pub hangups: Hangups,
 }
@@ -94,14 +94,14 @@ struct Watched {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     hangups: watch::Sender<u64>,
 }
 
 impl Watched {
     fn new() -> io::Result<(Self, Signals)> {
         let (hangups, receiver) = watch::channel(0);
-        let shutdown = CancellationToken::new();
+        let shutdown = Shutdown::new();
         let watched = Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -127,7 +127,7 @@ impl Watched {
             endings += 1;
             match endings {
                 1 => {
-                    self.shutdown.cancel();
+                    self.shutdown.begin();
                     aside(move || info!(signal, "shutting down"));
                 }
                 ENDING_AT_ONCE.. => process::exit(EXIT_AT_ONCE),

@@ -3,24 +3,24 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::{get, post};
+use gnocchi_core::Shutdown;
 use http::StatusCode;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
 use super::super::listener::{self, Listener};
 
 /// A server that refuses what is posted without a look at it.
-async fn start() -> (SocketAddr, CancellationToken) {
+async fn start() -> (SocketAddr, Shutdown) {
     let refuse = async || StatusCode::UNAUTHORIZED;
     let router = Router::new()
         .route("/refuse", post(refuse))
         .route("/ok", get(async || "fine"));
     let listener = Listener::bind("127.0.0.1", 0).await.unwrap();
-    let (address, stop) = (listener.address(), CancellationToken::new());
+    let (address, stop) = (listener.address(), Shutdown::new());
     let limits = listener::Limits {
         connections_max: 10,
         connections_per_address_max: 10,
@@ -76,7 +76,7 @@ async fn a_refused_client_gets_the_response_and_goes_on() {
         .await
         .unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200 "));
-    stop.cancel();
+    stop.begin();
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_body_that_is_far_too_long_is_cut_off_after_the_response() {
         .await
         .unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 401 "));
-    stop.cancel();
+    stop.begin();
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_head_that_is_too_long_is_answered() {
     let head_begins = "GET /ok HTTP/1.1\r\nHost: h\r\nX-Long: ";
     send(&mut stream, head_begins, 2 << 20).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 431 "));
-    stop.cancel();
+    stop.begin();
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_client_that_asks_first_is_not_asked_to_send() {
         "POST /refuse HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     send(&mut stream, asking, 0).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 401 "));
-    stop.cancel();
+    stop.begin();
 }
 
 /// Here a stream that ends early has a code of its own, and the connection goes on in any case.
@@ -129,5 +129,5 @@ async fn a_refused_stream_of_http2_gets_the_response_too() {
         let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     }
-    stop.cancel();
+    stop.begin();
 }

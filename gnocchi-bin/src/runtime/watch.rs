@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use gnocchi_core::Shutdown;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 
 use super::signal::Hangups;
 
@@ -76,7 +76,7 @@ impl Watch {
     }
 
     /// Looks at all files every second, and reads all of them again at each hangup, until `stop`.
-    pub(super) async fn run(mut self, mut hangups: Hangups, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut hangups: Hangups, stop: Shutdown) {
         if self.things.is_empty() {
             return;
         }
@@ -84,7 +84,7 @@ impl Watch {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let work: fn(&mut Self) = tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.begun() => return,
                 () = hangups.next() => Self::reload,
                 _ = ticks.tick() => Self::look,
             };

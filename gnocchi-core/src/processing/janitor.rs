@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::Processor;
 use crate::driver::{Indexer, Sack};
 use crate::error::Error;
 use crate::model::{MetricId, RejectReason};
+use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 /// How long the janitor waits after a deletion, so that he comes once for many of them.
@@ -61,13 +61,13 @@ impl Processor {
         indexer: &dyn Indexer,
         delay: Duration,
         limit: usize,
-        shutdown: &CancellationToken,
+        shutdown: &Shutdown,
     ) {
         let mut timer = interval(delay.max(Duration::from_millis(10)));
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.begun() => return,
                 _ = timer.tick() => {}
                 () = self.called(delay) => {}
             }
@@ -92,13 +92,13 @@ impl Processor {
         &self,
         indexer: &dyn Indexer,
         limit: usize,
-        shutdown: &CancellationToken,
+        shutdown: &Shutdown,
     ) -> Result<usize, Error> {
         let mut total = 0;
         loop {
             let expunged = self.expunge(indexer, limit).await?;
             total += expunged;
-            if expunged == 0 || shutdown.is_cancelled() {
+            if expunged == 0 || shutdown.has_begun() {
                 return Ok(total);
             }
         }

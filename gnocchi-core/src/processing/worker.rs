@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Processor;
@@ -14,6 +13,7 @@ use super::ownership::owned_sacks;
 use super::statistics::Statistics;
 use crate::driver::{BacklogDetails, Lease, Member, Sack};
 use crate::error::{CoordinationError, Error};
+use crate::shutdown::Shutdown;
 use crate::telemetry;
 
 /// The group that all processing members join.
@@ -31,7 +31,7 @@ const PERIOD_MIN: Duration = Duration::from_millis(10);
 impl Processor {
     /// Works until `shutdown`: on notification, and on every owned sack from time to time. Then finishes the turns in hand,
     /// gives the leases back and leaves the group.
-    pub(crate) async fn run(self: &Arc<Self>, shutdown: CancellationToken) -> Result<(), Error> {
+    pub(crate) async fn run(self: &Arc<Self>, shutdown: Shutdown) -> Result<(), Error> {
         self.join().await?;
         let mut dispatch = Dispatch::new(self.settings.workers);
         let mut owned = self.owned().await?;
@@ -41,7 +41,7 @@ impl Processor {
         loop {
             dispatch.start_turns(self);
             tokio::select! {
-                () = shutdown.cancelled() => break,
+                () = shutdown.begun() => break,
                 () = dispatch.turn_ended() => {}
                 arrived = self.incoming.arrived() => match arrived {
                     Ok(sacks) => dispatch.enqueue(sacks.into_iter().filter(|sack| owned.contains(sack))),

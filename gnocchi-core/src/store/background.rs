@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio_util::sync::CancellationToken;
-
 use super::Gnocchi;
 use crate::driver::{Backlog, BacklogDetails, IndexerCounts};
 use crate::error::Error;
+use crate::shutdown::Shutdown;
 
 impl Gnocchi {
     /// Reports the measures that wait to be folded.
@@ -80,11 +79,11 @@ impl Gnocchi {
     ///
     /// # Errors
     /// [`Error::Coordination`] when the group of workers cannot be joined. Later failures are logged and tried again.
-    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), Error> {
+    pub async fn run(&self, shutdown: Shutdown) -> Result<(), Error> {
         let settings = self.settings();
         let processor = &self.inner.processor;
         // The janitor ends with the workers, also when these fail.
-        let stop = shutdown.child_token();
+        let stop = shutdown.child();
         let janitor = processor.run_janitor(
             self.indexer(),
             settings.cleanup_delay,
@@ -93,7 +92,7 @@ impl Gnocchi {
         );
         let workers = async {
             let result = processor.run(stop.clone()).await;
-            stop.cancel();
+            stop.begin();
             result
         };
         let (result, ()) = futures::future::join(workers, janitor).await;

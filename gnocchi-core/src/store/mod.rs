@@ -87,9 +87,10 @@ impl Default for Settings {
 }
 
 /// Whether the archive policies of a fresh store are created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DefaultPolicies {
     /// `bool`, `low`, `medium`, `high` and a rule that gives `low` to every metric, unless some policy or rule exists.
+    #[default]
     Create,
     /// None.
     Skip,

@@ -21,9 +21,9 @@ use gnocchi_core::model::{
 };
 use gnocchi_core::query::{LevelMeasures, MeasuresQuery};
 use gnocchi_core::{
-    AppendOptions, Appended, DefaultPolicies, Drivers, Error, Gnocchi, Reported, Settings, memory,
+    AppendOptions, Appended, DefaultPolicies, Drivers, Error, Gnocchi, Reported, Settings,
+    Shutdown, memory,
 };
-use tokio_util::sync::CancellationToken;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -258,7 +258,7 @@ async fn workers_fold_on_arrival_and_stop_when_told() {
         ..Settings::default()
     })
     .await;
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::new();
     let running = tokio::spawn({
         let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
         async move { store.run(shutdown).await }
@@ -280,7 +280,7 @@ async fn workers_fold_on_arrival_and_stop_when_told() {
     .expect("measures are folded long before the next scan");
     let status = fixture.store.processing_status().await.unwrap().unwrap();
     assert_eq!(status.len(), 1);
-    shutdown.cancel();
+    shutdown.begin();
     tokio::time::timeout(Duration::from_secs(10), running)
         .await
         .expect("workers stop")
@@ -403,7 +403,7 @@ async fn timers_of_zero_are_no_panic() {
         ..Settings::default()
     };
     let fixture = Fixture::new(settings).await;
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::new();
     let running = tokio::spawn({
         let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
         async move { store.run(shutdown).await }
@@ -419,7 +419,7 @@ async fn timers_of_zero_are_no_panic() {
     {
         tokio::task::yield_now().await;
     }
-    shutdown.cancel();
+    shutdown.begin();
     running.await.unwrap().unwrap();
 }
 
@@ -430,7 +430,7 @@ async fn a_deletion_calls_the_janitor() {
         ..Settings::default()
     })
     .await;
-    let shutdown = CancellationToken::new();
+    let shutdown = Shutdown::new();
     let running = tokio::spawn({
         let (store, shutdown) = (fixture.store.clone(), shutdown.clone());
         async move { store.run(shutdown).await }
@@ -443,6 +443,6 @@ async fn a_deletion_calls_the_janitor() {
     assert_eq!(indexer.deleted_metrics(10).await.unwrap(), [deleted]);
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(indexer.deleted_metrics(10).await.unwrap().is_empty());
-    shutdown.cancel();
+    shutdown.begin();
     running.await.unwrap().unwrap();
 }
