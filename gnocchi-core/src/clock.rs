@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use carbonara::Timestamp;
 use parking_lot::Mutex;
 
-/// Tells what time it is.
+/// The source of the current time.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Returns the current time.
     fn now(&self) -> Timestamp;
@@ -27,6 +27,27 @@ impl Clock for SystemClock {
             .unwrap_or_default();
         let nanoseconds = i64::try_from(since_epoch.as_nanos()).unwrap_or(i64::MAX);
         Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::EPOCH)
+    }
+}
+
+/// Adds [`now`](Self::now) to a time, so that programs need no clock of their own; `Timestamp::now()` then works as with other types
+/// of times.
+///
+/// # Examples
+/// ```
+/// use carbonara::Timestamp;
+/// use gnocchi_core::clock::Now as _;
+///
+/// assert!(Timestamp::now() > Timestamp::EPOCH);
+/// ```
+pub trait Now {
+    /// Returns the current time of the machine.
+    fn now() -> Self;
+}
+
+impl Now for Timestamp {
+    fn now() -> Self {
+        SystemClock.now()
     }
 }
 

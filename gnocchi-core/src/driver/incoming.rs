@@ -55,9 +55,10 @@ impl Claim {
 }
 
 /// Whether a report lists every metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BacklogDetails {
     /// Only totals.
+    #[default]
     Summary,
     /// Totals and a line per metric.
     PerMetric,

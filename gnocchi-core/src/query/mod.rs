@@ -2,6 +2,7 @@
 
 mod admission;
 mod aggregates;
+mod columns;
 mod evaluation;
 mod groups;
 mod history;
@@ -19,6 +20,7 @@ pub use admission::{Admission, Candidate, Revisions};
 pub use aggregates::{
     AggregatesError, AggregatesQuery, Evaluation, FoundMetric, Gaps, Outcomes, SeriesName, Source,
 };
+pub use columns::ColumnsQuery;
 pub use groups::{KeepResources, ResourceGroup, ResourceGroups, ResourceSelection};
 pub use history::{HistoryAggregates, HistoryLevel};
 pub use measures::{LevelMeasures, MeasuresQuery, Resample};
