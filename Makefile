@@ -25,7 +25,7 @@ test: services
 # Tries every property with other random inputs, again and again, until one fails or all rounds have passed.
 properties:
 	for round in $$(seq $(or $(ROUNDS),20)); do \
-		GNOCCHI_TEST_REQUIRE= $(CARGO) test --release -p carbonara -p gnocchi-core -p gnocchi-drivers || exit 1; \
+		GNOCCHI_TEST_REQUIRE= $(CARGO) test --release -p gnocchi-carbonara -p gnocchi-core -p gnocchi-drivers || exit 1; \
 	done
 
 # Plays more worlds of two tenants than `test` does: what one sees must not depend on what the other one does.

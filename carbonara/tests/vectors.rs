@@ -1,7 +1,7 @@
 //! Payloads of every version ever written, kept as files that must decode for ever.
 //!
 //! Files are never regenerated. A new case, or a new version of a payload, is added here and written by
-//! `GNOCCHI_WRITE_VECTORS=1 cargo test -p carbonara --test vectors`, which refuses to touch a file that exists.
+//! `GNOCCHI_WRITE_VECTORS=1 cargo test -p gnocchi-carbonara --test vectors`, which refuses to touch a file that exists.
 
 #![expect(clippy::unwrap_used, reason = "what is made here is known to be right")]
 
