@@ -4,6 +4,8 @@ mod catalog;
 mod committer;
 mod config;
 #[cfg(feature = "sqlite")]
+mod copy;
+#[cfg(feature = "sqlite")]
 mod data_directory;
 mod database;
 mod engine;
@@ -52,6 +54,9 @@ pub use {
     store::{Store, StoreConfig, StoreError, open},
     store_files::{FoundFrame, InterruptedWrite, Records, StoreFiles},
 };
+
+#[cfg(feature = "sqlite")]
+pub(crate) use copy::copy_store;
 
 use crate::coordination::MemoryCoordinator;
 use crate::disk::Disk;

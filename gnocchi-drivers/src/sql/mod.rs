@@ -21,7 +21,7 @@ use indexer::PolicyCache;
 use sqlite::SqliteEngine;
 pub use sqlite::{Glance, file_log, glance};
 #[cfg(feature = "embedded")]
-pub(crate) use sqlite::{IndexerCopy, LogState, check_log, log_path, salvage};
+pub(crate) use sqlite::{IndexerCopy, LogState, check_log, copy_database, log_path, salvage};
 
 /// Keeps archive policies, resources and metrics in an SQL database.
 ///

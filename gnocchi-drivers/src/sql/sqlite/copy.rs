@@ -42,7 +42,7 @@ impl IndexerCopy {
         }
         let folder = tempfile::tempdir()?;
         let copy = folder.path().join("indexer.db");
-        copy_whole(path, &copy)?;
+        copy_database(path, &copy)?;
         Ok(Self {
             indexer: SqlIndexer::open(SqliteConfig::new(&copy)),
             path: copy,
@@ -92,7 +92,7 @@ fn log_header(log: &Path) -> io::Result<Option<Vec<u8>>> {
 ///
 /// Why first the one and then the other? Pages are moved from the log into the database meanwhile, and stay in the log until it is
 /// begun anew. So a log that was not, copied last, has the newest version of every page that was changed while the database was copied.
-fn copy_whole(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn copy_database(from: &Path, to: &Path) -> io::Result<()> {
     let (log, log_copy) = (beside(from, "-wal"), beside(to, "-wal"));
     for _ in 0..ATTEMPTS_MAX {
         let before = state(from, &log)?;
