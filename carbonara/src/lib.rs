@@ -1,15 +1,18 @@
 //! Pure time-series aggregation engine: series, aggregation methods, frames and blocks, expressions over many series.
 //!
-//! Measures of a metric come in; for each granularity of its archive policy the aggregates of the touched buckets
-//! come out, as columns that can be encoded, stored, merged and read again. Every function depends on its arguments alone: there is no
-//! I/O in this crate, no clock, no thread and no global state. Where the bytes are kept is up to the caller.
+//! Points of a metric come in; the aggregates of every bucket that they touch come out, for each granularity of its archive policy, as columns
+//! that can be encoded, stored, merged and read again. The result of every function depends on its arguments alone: this crate does no
+//! I/O, reads no clock, starts no thread and has no global state.
+//!
+//! It is not a database: the caller keeps the bytes. The crate `gnocchi-drivers` does that in a directory. The package is named
+//! `gnocchi-carbonara`, the library `carbonara`.
 //!
 //! # Example
 //!
 //! ```
 //! use carbonara::{AggregationPlan, Level, Series, Timespan, Window};
 //!
-//! let minute = Level { granularity: Timespan::from_second(60)?, timespan: Some(Timespan::from_second(3600)?) };
+//! let minute = Level { granularity: Timespan::MINUTE, timespan: Some(Timespan::HOUR) };
 //! let mean = "mean".parse()?;
 //! let plan = AggregationPlan::new(vec![minute], &[mean, "max".parse()?], 1)?;
 //!
@@ -61,6 +64,11 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `serde` | no | (de)serialization of [`AggregationMethod`] as its text |
+
+/// The examples of the page on the registry compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod aggregate;
 pub mod align;

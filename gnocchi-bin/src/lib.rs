@@ -1,7 +1,8 @@
-//! `gnocchi_server`: the library half of the program `gnocchi`.
+//! The HTTP server of Gnocchi as a library: what the program `gnocchi` consists of.
 //!
-//! Everything that meets the outside: the HTTP API, configuration, start-up and shutdown, the command line. It parses, calls
-//! [`gnocchi_core`] and renders; rules of the domain, SQL and stored bytes live below.
+//! It holds everything between the outside and the database: the HTTP API, receivers of other protocols, configuration, start-up and
+//! shutdown, and the command line. It parses, calls [`gnocchi_core`] and renders; rules of the domain, SQL and stored bytes are in the
+//! crates below. A program that needs no HTTP uses [`gnocchi_drivers`] alone.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -14,23 +15,31 @@
 //!
 //! # Examples
 //!
-//! A server on a free port, which runs until `begin()` is called on a clone of its [`Shutdown`](gnocchi_core::Shutdown):
+//! A server on a free port. It runs until its [`Shutdown`](gnocchi_core::Shutdown) begins, here as soon as it serves:
 //!
-//! ```no_run
+//! ```
 //! use gnocchi_core::{DefaultPolicies, Shutdown};
 //! use gnocchi_server::config::{Config, Sources};
 //! use gnocchi_server::runtime::signal::{Hangups, Signals};
 //! use gnocchi_server::runtime::{self, telemetry};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut config = Config::load(&Sources::default())?.config;
 //! config.api.port = 0;
+//! # let directory = tempfile::tempdir()?;
+//! # config.storage.data_dir = directory.path().join("data");
 //! let metrics = telemetry::start_metrics()?;
+//! let shutdown = Shutdown::new();
 //! let signals = Signals {
-//!     shutdown: Shutdown::new(),
+//!     shutdown: shutdown.clone(),
 //!     hangups: Hangups::never(),
 //! };
-//! runtime::serve(&config, DefaultPolicies::Create, metrics, signals, |url| eprintln!("{url}")).await?;
+//! let announce = |url: &str| {
+//!     println!("serving on {url}");
+//!     shutdown.begin();
+//! };
+//! runtime::serve(&config, DefaultPolicies::Create, metrics, signals, announce).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -1,11 +1,13 @@
-//! Model, driver contracts and domain rules of a metric store that keeps aggregates.
+//! The rules of a database of metrics that stores time series by their aggregates.
 //!
-//! A [`Gnocchi`] is a metric store: [metrics](model::Metric) with [archive policies](model::ArchivePolicy) that say which
-//! aggregates are kept, [resources](model::Resource) that metrics hang on, and the rules between them. What it does not know is
-//! where anything is kept: that is behind the four contracts of [`driver`]. This crate brings drivers in [memory]; the crate
-//! `gnocchi-drivers` brings those that outlive the process. All arithmetic is in the crate `carbonara`.
+//! A [`Gnocchi`] is such a database: [metrics](model::Metric) with [archive policies](model::ArchivePolicy) that say which aggregates are kept,
+//! [resources](model::Resource) that metrics belong to, and the rules between them. Where the data is kept is behind the four contracts of
+//! [`driver`]. Drivers in [memory] are included; those that keep data are in the crate `gnocchi-drivers`, and all arithmetic is in
+//! [`carbonara`].
 //!
-//! It is not a server: it knows no protocol, no configuration file and no user beyond a name.
+//! It is not a server: it knows no protocol, no configuration file and no user beyond a name. Nor is it the most convenient interface:
+//! programs that embed a database use `gnocchi_drivers::Store`, which has names instead of identifiers. Depend on this crate to write a
+//! driver, or a server of another protocol.
 //!
 //! # Example
 //!
@@ -20,8 +22,8 @@
 //! let store = Gnocchi::new(memory::drivers(), Settings::default());
 //! store.upgrade(DefaultPolicies::Skip).await?;
 //!
-//! // Hours, kept for a year; the 95th percentile is what we look at.
-//! let hours = Definition::new(Some(Timespan::from_second(3600)?), Some(24 * 365), None)?;
+//! // The 95th percentile of every hour, kept for a year.
+//! let hours = Definition::new(Some(Timespan::HOUR), Some(24 * 365), None)?;
 //! let method = "95pct".parse()?;
 //! store.create_archive_policy(&ArchivePolicy::new("hourly", 0, vec![hours], vec![method])?).await?;
 //! let metric = store.create_metrics(vec![NewMetric::new(None, "hourly", None, None, None)?]).await?.remove(0);
@@ -39,10 +41,23 @@
 //! # }
 //! ```
 //!
-//! A program that lives on calls [`Gnocchi::run`] in a task of its own, which folds measures as they arrive and cleans up.
+//! A program that runs for long calls [`Gnocchi::run`] in a task of its own, which folds measures as they arrive and removes the data of
+//! deleted metrics. It ends when its [`Shutdown`] begins.
 //!
 //! Every query has a [budget] of time, cells and memory, whose limits are in [`Settings`]: a query that is too large ends with
-//! [`Error::Budget`] instead of taking the program away from the others. Large ones need a runtime with timers.
+//! [`Error::Budget`] and leaves the rest to others. `run` and large queries need a Tokio runtime with timers.
+//!
+//! # Main types
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`Gnocchi`] | the facade: every operation on metrics, resources, archive policies and measures |
+//! | [`model`] | validated plain data |
+//! | [`driver`] | the contracts that back-ends implement |
+//! | [`query`] | aggregates of one and of many metrics, expressions, groups |
+//! | [`search`] | filters of resources |
+//! | [`policy`] | access rules |
+//! | [`error`] | the errors of each contract |
 //!
 //! # Features
 //!

@@ -140,8 +140,8 @@ fn request_log(config: &Config, hangups: Hangups) -> Result<Option<RequestLog>, 
 }
 
 /// Returns when the shutdown begins.
-async fn beginning_of(shutdown: CancellationToken) -> Instant {
-    shutdown.cancelled().await;
+async fn beginning_of(shutdown: Shutdown) -> Instant {
+    shutdown.begun().await;
     Instant::now()
 }
 
