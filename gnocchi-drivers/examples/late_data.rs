@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("a day late:         {report}");
     for refusal in &report.refused {
         println!(
-            "  {} points of {}: {}",
+            "  refused {} of {}: {}",
             refusal.points, refusal.metric, refusal.reason
         );
     }

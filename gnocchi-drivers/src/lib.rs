@@ -46,14 +46,16 @@
 //!
 //! | question | short reply |
 //! |---|---|
-//! | Which dependencies? | `gnocchi-drivers` and `tokio` with `macros` and `rt-multi-thread`. The crates whose types appear here are re-exported: [`carbonara`], [`gnocchi_core`], [`jiff`] |
+//! | Which dependencies? | `gnocchi-drivers` and `tokio` with the features `macros` and `rt-multi-thread`, and what the program itself uses of it (`time`, `signal`). The crates whose types appear here are re-exported: [`carbonara`], [`gnocchi_core`], [`jiff`] |
 //! | Which runtime? | Tokio with timers and preferably several threads, see [`Store`]. None of your own with feature `blocking` |
 //! | When is a measure safe? | When [`Store::append`] returns. It can be read from then on |
-//! | How many points a call? | As many as there are: a call costs a write to the disk, a point about a microsecond. Several tasks share that write when they append at the same time |
+//! | How many points per call? | As many as there are: every call waits for the disk once, however many points it has. Tasks that append at the same time share that wait |
+//! | Which times? | [`Timestamp`] and [`Timespan`], nanoseconds, or those of `std` (`SystemTime`, `Duration`) and `jiff` wherever one is taken |
 //! | What about late measures? | Accepted within the [back window](Policy::back_window) of the policy, refused and reported before it |
 //! | Who folds measures? | A task of the store, unless [`StoreBuilder::processing`](store::StoreBuilder::processing) says otherwise |
 //! | Where is everything else? | [`Store::gnocchi`] returns the complete interface: resources with attributes, searches, expressions over many series |
-//! | May several processes open the directory? | No, one does; another one gets an error. Serve the API from that process to read from others |
+//! | May several processes open the directory? | One does, and others get an error. They can read a [snapshot](store::StoreBuilder::open_snapshot), or ask that process through the HTTP API |
+//! | Where are problems logged? | With `tracing`; counters go to `metrics` |
 //!
 //! Programs with examples: quick start, many metrics, late data, background processing, a driver of your own, mounting the HTTP API, the
 //! engine alone. They are in the folders `examples` of this repository.

@@ -99,7 +99,12 @@ impl AppendReport {
 /// For example `198 points accepted, 2 refused: 2 of host/cpu (older than the back window of the metric)`.
 impl fmt::Display for AppendReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} points accepted", self.accepted)?;
+        let noun = if self.accepted == 1 {
+            "point"
+        } else {
+            "points"
+        };
+        write!(f, "{} {noun} accepted", self.accepted)?;
         if self.is_complete() {
             return Ok(());
         }

@@ -12,7 +12,9 @@ use super::policy::PolicyDifference;
 use super::runtime::RuntimeError;
 
 /// Why a call to a store failed.
-#[derive(Debug, Error)]
+///
+/// Its `Debug` form is the message with all causes, because that is what a program prints whose `main` returns an error.
+#[derive(Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The call runs where the store cannot work.
@@ -163,6 +165,18 @@ impl Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 impl From<IndexerError> for Error {
     fn from(error: IndexerError) -> Self {
         Self::Store(error.into())
@@ -180,4 +194,20 @@ impl From<crate::embedded::StoreError> for Error {
 pub(super) fn list<T: fmt::Display>(values: &[T]) -> String {
     let values: Vec<String> = values.iter().map(ToString::to_string).collect();
     values.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_ends_with_an_error_prints_its_causes() {
+        let error = Error::QueryTime {
+            part: "granularity",
+            source: TimeError::NotPositive,
+        };
+        let expected = "the granularity of the query cannot be used: timespan is not positive";
+        assert_eq!(format!("{error:?}"), expected);
+        assert_eq!(format!("{:?}", Error::Closed), "the store is closed");
+    }
 }
