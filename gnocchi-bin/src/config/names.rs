@@ -11,7 +11,6 @@ use gnocchi_core::text::nearest::{nearest, one_slip_away};
 
 use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
-use super::ini;
 use super::option::{Effect, SectionSpec};
 use super::source::{Given, Layer};
 
@@ -151,12 +150,7 @@ fn unknown_option(
     let is_own = OWN.contains(&section);
     let nearest = placed(option)
         .or_else(|| nearest_option(spec, option).map(|name| format!("[{section}] {name}")))
-        .or_else(|| {
-            let is_shared_with_libraries = section == ini::DEFAULT_SECTION;
-            (is_own || is_shared_with_libraries)
-                .then(|| placed_nearly(option))
-                .flatten()
-        });
+        .or_else(|| placed_nearly(option));
     if nearest.is_some() || is_own {
         return Err(ConfigError::Unknown {
             origin: origin.clone(),
@@ -200,6 +194,7 @@ fn is_old_name(section: &str, option: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ini;
     use super::*;
 
     fn check(text: &str) -> Result<Vec<String>, String> {
@@ -280,6 +275,10 @@ mod tests {
             (
                 "[keystone_authtoken]\ntls_cert = c\n",
                 "f:2: unknown option: got [keystone_authtoken] tls_cert; did you mean [api] tls_cert?",
+            ),
+            (
+                "[database]\ntls_crt = c\n",
+                "f:2: unknown option: got [database] tls_crt; did you mean [api] tls_cert?",
             ),
             (
                 "[database]\ntls_cert = c\n",
