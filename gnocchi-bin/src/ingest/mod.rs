@@ -33,19 +33,28 @@ use crate::api::response::error::ApiError;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 
-/// The receivers. A new one is a folder, its `mod` and a line here.
-const RECEIVERS: [Receiver; 2] = [influxdb::RECEIVER, prometheus::RECEIVER];
+/// The receivers. A new one is a folder, its `mod` and an entry here.
+pub(crate) const RECEIVERS: &[Receiver] = &[influxdb::RECEIVER, prometheus::RECEIVER];
 
 /// Returns the routes. Their responses have no body, so they are for clients that accept anything.
 pub(crate) fn routes() -> Routes {
-    let add = |routes, receiver: Receiver| (receiver.routes)(routes);
-    RECEIVERS.into_iter().fold(Routes::new(), add)
+    let add = |routes, receiver: &Receiver| (receiver.routes)(routes);
+    RECEIVERS.iter().fold(Routes::new(), add)
 }
 
 /// Returns whether other systems send to a path, whether there is a route or not.
 pub(crate) fn is_for_senders(path: &str) -> bool {
     let mut prefixes = RECEIVERS.iter().flat_map(|receiver| receiver.prefixes);
     prefixes.any(|prefix| path.starts_with(prefix))
+}
+
+/// Returns the receiver that a route belongs to.
+pub(crate) fn receiver_of(path: &str) -> Option<&'static Receiver> {
+    let has = |receiver: &&Receiver| {
+        let mut operations = receiver.operations.iter();
+        operations.any(|operation| operation.path == path)
+    };
+    RECEIVERS.iter().find(has)
 }
 
 /// How much of a text that a sender made is repeated in errors and logs, in characters: enough for every id and name that is stored.

@@ -9,10 +9,17 @@ use super::{Reason, Rejected};
 use crate::api::response::error::ApiError;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
+use crate::api::v1::operations::Operation;
 
 /// A receiver of HTTP requests as the server knows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Receiver {
+    /// Its name: the group of its operations in the description of the API.
+    pub(crate) name: &'static str,
+    /// What it is for, in the description of the API.
+    pub(crate) description: &'static str,
+    /// What can be asked of it: an entry for each route.
+    pub(crate) operations: &'static [Operation],
     /// Adds its routes.
     pub(super) routes: fn(Routes) -> Routes,
     /// What its paths begin with, whether there is a route or not: responses there are written for the clients of its protocol.

@@ -15,7 +15,7 @@ mod openapi;
 mod openapi_names;
 mod openapi_parameters;
 mod openapi_schemas;
-mod operations;
+pub(crate) mod operations;
 pub(super) mod parameters;
 mod resource;
 mod resource_body;

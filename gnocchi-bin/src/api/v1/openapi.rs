@@ -25,26 +25,16 @@ use super::operations::{OPERATIONS, Operation};
 use super::{ROOT, openapi_parameters};
 use crate::api::middleware::unsent::Counted;
 use crate::api::response::render;
+use crate::ingest::receiver_of;
 
 /// Operations that ask no rules and touch nothing.
-const OPEN: [&str; 7] = [
-    ROOT,
-    "/v1/",
-    "/v1/openapi.json",
-    "/v1/capabilities",
-    "/ping",
-    "/v1/influxdb/ping",
-    "/v1/influxdb/health",
-];
+const OPEN: [&str; 4] = [ROOT, "/v1/", "/v1/openapi.json", "/v1/capabilities"];
 
 /// Operations that answer whatever the client accepts.
 const ANY_FORMAT: [&str; 3] = [ROOT, "/v1/", "/v1/openapi.json"];
 
 /// Where the paths begin, relative to the address of the document: it may stand behind a proxy or be mounted under a prefix.
 const SERVER: &str = "..";
-
-/// Where senders of other systems come, which get no JSON.
-const SENDERS: [&str; 4] = ["/v1/influxdb/", "/v1/prometheus/", "/api/", "/ping"];
 
 /// What is computed within a budget.
 const COMPUTED: [&str; 3] = ["/v1/aggregates", "/v1/aggregation/", "/v1/search/metric"];
@@ -94,7 +84,7 @@ fn describe() -> OpenApi {
             "Stores time series by their aggregates: metrics with archive policies, on resources.",
         ));
     let mut paths = Paths::new();
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter() {
         paths.add_path_operation(
             operation.path,
             vec![operation.method.clone()],
@@ -122,7 +112,7 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
         .operation_id(Some(operation_id(&operation.method, operation.path)))
         .summary(Some(operation.summary))
         .tag(tag(operation.path));
-    if OPEN.contains(&operation.path) {
+    if is_open(operation) {
         description = description.security(SecurityRequirement::default());
     }
     // Any one of these is enough.
@@ -146,6 +136,11 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
     description
 }
 
+/// Returns whether an operation asks no rules and touches nothing.
+fn is_open(operation: &Operation) -> bool {
+    operation.is_open || OPEN.contains(&operation.path)
+}
+
 /// Returns every status that an operation may answer with.
 fn statuses(operation: &Operation) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::from([operation.success]);
@@ -156,14 +151,16 @@ fn statuses(operation: &Operation) -> BTreeSet<u16> {
     if operation.path != ROOT {
         statuses.insert(401);
     }
-    if !OPEN.contains(&operation.path) {
+    if !is_open(operation) {
         statuses.extend([403, 503]);
     }
     let begins = |prefixes: &[&str]| {
         let mut prefixes = prefixes.iter();
         prefixes.any(|prefix| operation.path.starts_with(prefix))
     };
-    let answers_json = !ANY_FORMAT.contains(&operation.path) && !begins(&SENDERS);
+    // Clients of other systems get no JSON.
+    let is_for_senders = receiver_of(operation.path).is_some();
+    let answers_json = !ANY_FORMAT.contains(&operation.path) && !is_for_senders;
     if operation.method != HttpMethod::Delete && answers_json {
         statuses.insert(406);
     }
@@ -196,9 +193,7 @@ fn response(operation: &Operation, status: u16) -> Response {
         .and_then(|status| status.canonical_reason())
         .unwrap_or_default();
     let schema = match status {
-        _ if status == operation.success => {
-            openapi_schemas::component(&operation.method, operation.path, BodyOf::Success)
-        }
+        _ if status == operation.success => openapi_schemas::component(operation, BodyOf::Success),
         400.. => Some(Ref::from_schema_name(openapi_schemas::ERROR)),
         _ => None,
     };
@@ -248,7 +243,7 @@ fn header(meaning: &str) -> Header {
 }
 
 fn body(operation: &Operation) -> RequestBody {
-    let schema = openapi_schemas::component(&operation.method, operation.path, BodyOf::Request);
+    let schema = openapi_schemas::component(operation, BodyOf::Request);
     let mut content = ContentBuilder::new().schema(schema);
     if let Some(example) = example(operation) {
         content = content.example(Some(example));
@@ -289,7 +284,7 @@ mod tests {
     #[test]
     fn every_operation_is_described_once() {
         let mut seen = HashSet::new();
-        for operation in OPERATIONS {
+        for operation in OPERATIONS.iter() {
             let name = serde_json::to_string(&operation.method).unwrap();
             assert!(
                 seen.insert((operation.path, name)),

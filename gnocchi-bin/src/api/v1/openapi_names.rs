@@ -4,6 +4,8 @@ use utoipa::openapi::Tag;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::tag::TagBuilder;
 
+use crate::ingest::{RECEIVERS, receiver_of};
+
 /// The group of the documents that lead to everything else.
 const ROOT: &str = "root";
 
@@ -27,8 +29,6 @@ const TAGS: &[(&str, &str)] = &[
         "aggregation",
         "Aggregates across metrics; deprecated in favour of `aggregates`",
     ),
-    ("influxdb", "Measures from senders of InfluxDB"),
-    ("prometheus", "Measures from senders of Prometheus"),
 ];
 
 /// Operations whose name does not follow from their path.
@@ -38,22 +38,21 @@ const NAMES: &[(&str, &str)] = &[
     ("/v1/resource_type", "v1_resource_types"),
 ];
 
-/// Returns every group.
+/// Returns every group: those of the API, and one of each receiver.
 pub(super) fn tags() -> Vec<Tag> {
-    let tag = |(name, description): &(&str, &str)| {
-        let tag = TagBuilder::new().name(*name);
-        tag.description(Some(*description)).build()
+    let of_receivers = RECEIVERS.iter();
+    let of_receivers = of_receivers.map(|receiver| (receiver.name, receiver.description));
+    let tag = |(name, description): (&'static str, &'static str)| {
+        let tag = TagBuilder::new().name(name);
+        tag.description(Some(description)).build()
     };
-    TAGS.iter().map(tag).collect()
+    TAGS.iter().copied().chain(of_receivers).map(tag).collect()
 }
 
 /// Returns the group of a path.
 pub(super) fn tag(path: &'static str) -> &'static str {
-    if path.starts_with("/api/v1/write") {
-        return "prometheus";
-    }
-    if path == "/ping" {
-        return "influxdb";
+    if let Some(receiver) = receiver_of(path) {
+        return receiver.name;
     }
     let segment = path.split('/').nth(2).unwrap_or_default();
     let mut names = TAGS.iter().map(|(name, _)| *name);
@@ -117,7 +116,7 @@ mod tests {
     #[test]
     fn no_two_operations_share_a_name() {
         let mut seen = HashSet::new();
-        for operation in OPERATIONS {
+        for operation in OPERATIONS.iter() {
             let name = operation_id(&operation.method, operation.path);
             assert!(seen.insert(name.clone()), "{name} occurs twice");
         }

@@ -4,6 +4,8 @@ use serde_json::Value;
 use utoipa::openapi::Ref;
 use utoipa::openapi::path::HttpMethod;
 
+use super::operations::Operation;
+
 /// Every component by name.
 const COMPONENTS: &str = include_str!("openapi_schemas.json");
 
@@ -112,13 +114,6 @@ const BODIES: &[Bodies] = &[
         "AggregationResponse",
     ),
     bodies(Post, "/v1/search/metric", "ValueFilter", "MeasuresFound"),
-    bodies(Get, "/v1/influxdb/health", "", "InfluxHealth"),
-    bodies(Get, "/v1/influxdb/query", "", "InfluxResults"),
-    bodies(Post, "/v1/influxdb/query", "InfluxQuery", "InfluxResults"),
-    bodies(Post, "/v1/influxdb/write", "LineProtocol", ""),
-    bodies(Post, "/v1/influxdb/api/v2/write", "LineProtocol", ""),
-    bodies(Post, "/v1/prometheus/write", "RemoteWrite", ""),
-    bodies(Post, "/api/v1/write", "RemoteWrite", ""),
     bodies(Get, "/v1/resource_type", "", "ResourceTypes"),
     bodies(
         Post,
@@ -181,13 +176,13 @@ pub(super) enum BodyOf {
 }
 
 /// Returns the component that describes a body, if there is one.
-pub(super) fn component(method: &HttpMethod, path: &str, body: BodyOf) -> Option<Ref> {
-    let bodies = BODIES
-        .iter()
-        .find(|bodies| bodies.method == *method && bodies.path == path)?;
+pub(super) fn component(operation: &Operation, body: BodyOf) -> Option<Ref> {
+    let mut table = BODIES.iter();
+    let known = table.find(|one| one.method == operation.method && one.path == operation.path);
+    let (takes, answers) = known.map_or(operation.schemas, |one| (one.takes, one.answers));
     let name = match body {
-        BodyOf::Request => bodies.takes,
-        BodyOf::Success => bodies.answers,
+        BodyOf::Request => takes,
+        BodyOf::Success => answers,
     };
     (!name.is_empty()).then(|| Ref::from_schema_name(name))
 }
@@ -202,14 +197,21 @@ mod tests {
     use super::super::operations::OPERATIONS;
     use super::*;
 
+    /// The names in the table, and those of the operations themselves.
+    fn named() -> impl Iterator<Item = &'static str> {
+        let bodies = BODIES
+            .iter()
+            .flat_map(|bodies| [bodies.takes, bodies.answers]);
+        let operations = OPERATIONS.iter();
+        bodies.chain(operations.flat_map(|operation| [operation.schemas.0, operation.schemas.1]))
+    }
+
     #[test]
     fn every_name_that_is_used_is_a_component() {
         let components = components();
         let referred = COMPONENTS.split("#/components/schemas/").skip(1);
         let referred = referred.filter_map(|rest| rest.split('"').next());
-        let used = BODIES
-            .iter()
-            .flat_map(|bodies| [bodies.takes, bodies.answers]);
+        let used = named();
         for name in referred
             .chain(used)
             .chain([ERROR, BYTES, REPORT])
@@ -223,10 +225,10 @@ mod tests {
     fn every_component_is_used() {
         let referred = COMPONENTS.split("#/components/schemas/").skip(1);
         let referred = referred.filter_map(|rest| rest.split('"').next());
-        let own = BODIES
-            .iter()
-            .flat_map(|bodies| [bodies.takes, bodies.answers]);
-        let used: Vec<&str> = own.chain(referred).chain([ERROR, BYTES, REPORT]).collect();
+        let used: Vec<&str> = named()
+            .chain(referred)
+            .chain([ERROR, BYTES, REPORT])
+            .collect();
         for name in components().as_object().unwrap().keys() {
             assert!(used.contains(&name.as_str()), "{name}");
         }

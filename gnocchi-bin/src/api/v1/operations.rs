@@ -1,25 +1,33 @@
 //! What can be asked of the API: the table behind its description for machines.
 
+use std::sync::LazyLock;
+
 use utoipa::openapi::path::HttpMethod;
 
+use crate::ingest::RECEIVERS;
+
 /// One method of one path.
-pub(super) struct Operation {
-    pub(super) path: &'static str,
-    pub(super) method: HttpMethod,
-    pub(super) summary: &'static str,
+pub(crate) struct Operation {
+    pub(crate) path: &'static str,
+    pub(crate) method: HttpMethod,
+    pub(crate) summary: &'static str,
     /// The status of success.
-    pub(super) success: u16,
+    pub(crate) success: u16,
     /// The statuses of failures beyond those that follow from what the operation is; see `openapi`.
-    pub(super) failures: &'static [u16],
+    pub(crate) failures: &'static [u16],
     /// Names of query parameters and what they mean.
-    pub(super) query: &'static [(&'static str, &'static str)],
+    pub(crate) query: &'static [(&'static str, &'static str)],
     /// An example of the body; empty when there is no body.
-    pub(super) body: &'static str,
+    pub(crate) body: &'static str,
     /// The content type of the body.
-    pub(super) content_type: &'static str,
+    pub(crate) content_type: &'static str,
+    /// The component that describes the body, and that of a success; empty where the table of bodies has them, or where there is none.
+    pub(crate) schemas: (&'static str, &'static str),
+    /// Whether it asks no rules and touches nothing.
+    pub(crate) is_open: bool,
 }
 
-const fn operation(
+pub(crate) const fn operation(
     method: HttpMethod,
     path: &'static str,
     success: u16,
@@ -35,14 +43,20 @@ const fn operation(
         query: &[],
         body: "",
         content_type: "application/json",
+        schemas: ("", ""),
+        is_open: false,
     }
 }
 
-const fn get(path: &'static str, failures: &'static [u16], summary: &'static str) -> Operation {
+pub(crate) const fn get(
+    path: &'static str,
+    failures: &'static [u16],
+    summary: &'static str,
+) -> Operation {
     operation(HttpMethod::Get, path, 200, failures, summary)
 }
 
-const fn post(
+pub(crate) const fn post(
     path: &'static str,
     success: u16,
     failures: &'static [u16],
@@ -65,18 +79,30 @@ impl Operation {
         self.query.iter().any(|(name, _)| *name == parameter)
     }
 
-    const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) const fn query(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
         self.query = query;
         self
     }
 
-    const fn content_type(mut self, content_type: &'static str) -> Self {
+    pub(crate) const fn content_type(mut self, content_type: &'static str) -> Self {
         self.content_type = content_type;
         self
     }
 
-    const fn body(mut self, example: &'static str) -> Self {
+    pub(crate) const fn body(mut self, example: &'static str) -> Self {
         self.body = example;
+        self
+    }
+
+    /// Names the components that describe its body and its success.
+    pub(crate) const fn schemas(mut self, takes: &'static str, answers: &'static str) -> Self {
+        self.schemas = (takes, answers);
+        self
+    }
+
+    /// Says that it asks no rules and touches nothing.
+    pub(crate) const fn open(mut self) -> Self {
+        self.is_open = true;
         self
     }
 }
@@ -191,19 +217,18 @@ const RESOURCE: &str =
     r#"{"id": "web-1", "project_id": "shop", "metrics": {"cpu": {"archive_policy_name": "low"}}}"#;
 const RESOURCE_TYPE: &str = r#"{"name": "instance", "attributes": {"host": {"type": "string", "required": true, "max_length": 255}}}"#;
 const RESOURCE_TYPE_CHANGE: &str = r#"[{"op": "add", "path": "/attributes/flavor", "value": {"type": "string", "required": true, "options": {"fill": "small"}}}]"#;
-const USER: (&str, &str) = ("u", "the name of the user, without an Authorization header");
-const PASSWORD: (&str, &str) = ("p", "the password of the user");
-const IGNORED_DB: (&str, &str) = ("db", "ignored: no supported statement needs it");
-const IGNORED_EPOCH: (&str, &str) = ("epoch", "ignored: no result has a timestamp");
-const IGNORED_CHUNKED: (&str, &str) = ("chunked", "ignored: results are short");
-const LINE: &str = "cpu,host=web-1,core=0 user=43.1 1767225600000000000";
-const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed by snappy";
 const BATCH: &str = r#"{"f93450f2-d8a5-4d67-9985-02511241e7d1": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}"#;
 const NAMED_BATCH: &str =
     r#"{"web-1": {"cpu": [{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]}}"#;
 
+/// Every operation: those of the API, and those of the receivers.
+pub(super) static OPERATIONS: LazyLock<Vec<&Operation>> = LazyLock::new(|| {
+    let of_receivers = RECEIVERS.iter().flat_map(|receiver| receiver.operations);
+    OF_API.iter().chain(of_receivers).collect()
+});
+
 /// Every operation of version 1.
-pub(super) const OPERATIONS: &[Operation] = &[
+const OF_API: &[Operation] = &[
     get("/", &[], "Lists the versions of the API"),
     get("/v1/", &[], "Links to everything else"),
     get("/v1/openapi.json", &[], "This document"),
@@ -321,99 +346,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         REPORT,
     ])
     .body(NAMED_BATCH),
-    operation(
-        HttpMethod::Get,
-        "/v1/influxdb/ping",
-        204,
-        &[],
-        "Returns an empty response, which clients of InfluxDB use as a health check",
-    ),
-    operation(
-        HttpMethod::Get,
-        "/ping",
-        204,
-        &[],
-        "The same, for clients that drop the path of the configured URL",
-    ),
-    get(
-        "/v1/influxdb/health",
-        &[503],
-        "Returns whether this server should get requests, as InfluxDB 2 does",
-    ),
-    get(
-        "/v1/influxdb/query",
-        &[400, 501],
-        "Lists the resource types: `show databases`",
-    )
-    .query(&[("q", "the statement"), USER, PASSWORD, IGNORED_DB, IGNORED_EPOCH, IGNORED_CHUNKED]),
-    post(
-        "/v1/influxdb/query",
-        200,
-        &[204, 400, 413, 501],
-        "Creates a resource type, `create database NAME`, or lists them, `show databases`",
-    )
-    .query(&[
-        ("q", "the statement; a form in the body may hold it as well"),
-        USER,
-        PASSWORD,
-        IGNORED_DB,
-        IGNORED_EPOCH,
-        IGNORED_CHUNKED,
-    ])
-    .body("q=create database shop")
-    .content_type("application/x-www-form-urlencoded"),
-    post(
-        "/v1/influxdb/write",
-        204,
-        &[400, 404, 409, 413, 507],
-        "Stores measures in the line protocol of InfluxDB; resources and metrics that are missing are created",
-    )
-    .query(&[
-        ("db", "the resource type; `influxdb` by default"),
-        (
-            "precision",
-            "the unit of timestamps: n, u, ms, s, m or h; n by default",
-        ),
-        ("epoch", "the same, if there is no `precision`"),
-        USER,
-        PASSWORD,
-        ("rp", "ignored: archive policies define the retention"),
-        ("consistency", "ignored: accepted points are always on the disk"),
-    ])
-    .body(LINE)
-    .content_type("text/plain"),
-    post(
-        "/v1/influxdb/api/v2/write",
-        204,
-        &[400, 404, 409, 413, 507],
-        "Stores measures in the line protocol, as InfluxDB 2 does",
-    )
-    .query(&[
-        ("bucket", "the resource type; `influxdb` by default"),
-        ("precision", "the unit of timestamps: ns, us, ms or s; ns by default"),
-        USER,
-        PASSWORD,
-        ("org", "ignored: the credentials identify the caller"),
-        ("orgID", "ignored: the credentials identify the caller"),
-    ])
-    .body(LINE)
-    .content_type("text/plain"),
-    post(
-        "/v1/prometheus/write",
-        202,
-        &[400, 409, 413, 415, 507],
-        "Stores a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
-    )
-    .body(REMOTE_WRITE)
-    .content_type("application/x-protobuf"),
-    post(
-        "/api/v1/write",
-        204,
-        &[400, 409, 413, 415, 507],
-        "Stores a remote write request of Prometheus; every series is a metric of its own",
-    )
-    .body(REMOTE_WRITE)
-    .content_type("application/x-protobuf"),
     post(
         "/v1/aggregates",
         200,

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_name_of_every_operation_is_let_through_everywhere() {
-        for operation in OPERATIONS {
+        for operation in OPERATIONS.iter() {
             for (name, _) in OPERATIONS.iter().flat_map(|other| other.query) {
                 assert_eq!(meant(name, operation.query), None, "{}", operation.path);
             }
@@ -179,7 +179,7 @@ mod tests {
             "callback",
             "name_like",
         ] {
-            for operation in OPERATIONS {
+            for operation in OPERATIONS.iter() {
                 let meant = meant(name, operation.query);
                 assert_eq!(meant, None, "{name} of {}", operation.path);
             }

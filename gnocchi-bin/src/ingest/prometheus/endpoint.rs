@@ -21,6 +21,7 @@ use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
 use crate::api::v1;
+use crate::api::v1::operations::{self, Operation};
 use crate::ingest::{Rejected, context, receiver, too_many};
 
 /// The type of all resources that send in this protocol.
@@ -34,6 +35,31 @@ const VERSION_2: &str = "io.prometheus.write.v2.Request";
 
 /// How many bytes are parsed at once: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
+
+/// What the body of a request is, in words: bytes have no example.
+const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed by snappy";
+
+/// What can be asked of this receiver.
+pub(super) const OPERATIONS: &[Operation] = &[
+    operations::post(
+        "/v1/prometheus/write",
+        202,
+        &[400, 409, 413, 415, 507],
+        "Stores a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
+    )
+    .body(REMOTE_WRITE)
+    .content_type("application/x-protobuf")
+    .schemas("RemoteWrite", ""),
+    operations::post(
+        "/api/v1/write",
+        204,
+        &[400, 409, 413, 415, 507],
+        "Stores a remote write request of Prometheus; every series is a metric of its own",
+    )
+    .body(REMOTE_WRITE)
+    .content_type("application/x-protobuf")
+    .schemas("RemoteWrite", ""),
+];
 
 /// Adds the routes of this protocol.
 pub(super) fn routes(routes: Routes) -> Routes {

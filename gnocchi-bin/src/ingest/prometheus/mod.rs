@@ -29,6 +29,9 @@ use super::receiver::Receiver;
 
 /// This receiver.
 pub(super) const RECEIVER: Receiver = Receiver {
+    name: "prometheus",
+    description: "Measures from senders of Prometheus",
     routes: endpoint::routes,
+    operations: endpoint::OPERATIONS,
     prefixes: &["/v1/prometheus/", "/api/"],
 };

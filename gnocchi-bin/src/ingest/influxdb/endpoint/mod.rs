@@ -1,6 +1,7 @@
 //! The routes of this protocol, and how senders recognise a server.
 
 mod credentials;
+mod operations;
 mod query;
 mod write;
 
@@ -17,6 +18,8 @@ use crate::api::response::error::{ApiError, ApiResult};
 use crate::api::response::render;
 use crate::api::routes::Routes;
 use crate::api::state::ApiState;
+
+pub(super) use operations::OPERATIONS;
 
 /// The header by which senders recognise a server.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("x-influxdb-version");
