@@ -43,7 +43,7 @@ pub enum Extent {
     Alone,
 }
 
-/// Why a decision about stored metrics or resources is not "allowed".
+/// Why a caller does not get access to stored metrics or resources.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// The rules do not allow it.
@@ -194,8 +194,8 @@ impl<'a> Access<'a> {
         may_without_resource(&self.policy.current(), action, self.caller, metric)
     }
 
-    /// Requires that the caller may learn which metric names a resource does not have: a name that it has is answered with a refusal
-    /// already, so any other response would tell the two apart. Bare names list all metrics anyway.
+    /// Requires that the caller may learn which metric names a resource does not have: for a name that it has, the response is a
+    /// refusal already, so any other response would tell the two apart. Callers that are bare names list all metrics anyway.
     ///
     /// # Errors
     /// [`Denied`] when no rule lets the caller see or change the resource.

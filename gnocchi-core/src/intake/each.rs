@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
             .collect()
     }
 
-    /// Leaves entries out. What was said first about an entry stays.
+    /// Leaves entries out. The first refusal of an entry stays.
     pub(super) fn refuse(&mut self, entries: &[usize], refusal: Refusal) {
         let refusal = Arc::new(refusal);
         for entry in entries {
