@@ -14,24 +14,24 @@ use crate::config::{FlagPath, FlagValue, Sources};
     reason = "each is a flag, and each has a twin that takes it back"
 )]
 pub(super) struct CommonArgs {
-    /// A configuration file; may be repeated, later ones win. Default: gnocchi.conf of the user or of the system, if there is one.
+    /// A configuration file; may be repeated, later files take precedence [default: gnocchi.conf of the user, else of the system].
     #[arg(long, value_name = "FILE")]
     config_file: Vec<PathBuf>,
     /// A directory whose *.conf files are read after the configuration files; may be repeated.
     #[arg(long, value_name = "DIR")]
     config_dir: Vec<PathBuf>,
-    /// Log everything.
+    /// Log at level DEBUG.
     #[arg(long, short, overrides_with = "no_debug")]
     debug: bool,
     #[arg(long = "nodebug", hide = true, overrides_with = "debug")]
     no_debug: bool,
-    /// Log what an operator may want to know (the default).
+    /// Log at level INFO (the default).
     #[arg(long, short, overrides_with = "no_verbose")]
     verbose: bool,
-    /// Log only what needs attention.
+    /// Log only warnings and errors.
     #[arg(long = "noverbose", overrides_with = "verbose")]
     no_verbose: bool,
-    /// The directory of the log file.
+    /// The directory for the log file.
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
     /// A file to log to instead of the standard error stream.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Failure;
 use crate::config;
 
-/// Prints a sample of gnocchi.conf: every option with its meaning and its default, commented out.
+/// Print a sample of gnocchi.conf, with the meaning and the default of every option.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfigSampleArgs {
     /// A file to write to instead of the standard output.

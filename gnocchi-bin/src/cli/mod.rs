@@ -31,7 +31,7 @@ use import::Outcome;
 /// How long the program waits at its end for work that was given up.
 const ABANDONED_WORK_MAX: Duration = Duration::from_secs(1);
 
-/// A metric store that keeps aggregates: measures are folded as they arrive, so reading is cheap whatever their number.
+/// A time-series database that stores aggregates: measures are aggregated as they arrive, so reads stay fast however many there are.
 #[derive(Debug, Parser)]
 #[command(name = "gnocchi", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -43,7 +43,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the HTTP API and process measures (what happens without a command, too)
+    /// Serve the HTTP API and process measures (the default command)
     Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),

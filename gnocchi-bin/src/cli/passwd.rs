@@ -15,23 +15,22 @@ use crate::api::auth::passwords::{
 };
 use crate::files;
 
-/// Adds a user to a file of passwords, changes their password, or deletes them.
+/// Add a user to a password file, change a password, or delete a user.
 ///
-/// The password is asked for on the terminal without showing it, or read from the standard input when that is a pipe or a file. It is
-/// kept as a hash. A missing file is created, readable by you alone; servers that use an existing one read the change within a
-/// second.
+/// The password is read from the terminal without echo, or from the standard input if that is a pipe or a file. Only its hash is
+/// stored. A missing file is created, readable only by you; servers that use the file load the change within a second.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PasswdArgs {
-    /// The file that the option `password_file` of the section `basic` names.
+    /// The password file, as set in `[basic] password_file`.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The user. "admin" is the administrator.
+    /// The name of the user; "admin" is the administrator.
     #[arg(value_name = "USER")]
     user: String,
     /// Delete the user.
     #[arg(long)]
     delete: bool,
-    /// Hash with bcrypt instead of argon2id, for a file that other servers read too.
+    /// Hash with bcrypt instead of argon2id, for a file that is shared with other servers.
     #[arg(long, conflicts_with = "delete")]
     bcrypt: bool,
 }

@@ -16,17 +16,17 @@ use super::verify::{beside_the_runtime, check_frame};
 /// The exit status when something could not be saved.
 const INCOMPLETE: u8 = 1;
 
-/// Saves what is readable of a damaged data directory into a new one and reports what was saved and what was not.
+/// Save the readable data of a damaged data directory into a new one.
 ///
-/// Nothing in the damaged directory is changed, and nothing is made up: what is not intact is left out and named. No server may run on
-/// the directory. Every metric has a line in the report that is written into the new directory; those that lost something are listed.
-/// The exit status is 0 when everything was saved, 1 when something was not, and 2 when nothing could be.
+/// Nothing in the damaged directory is changed, and nothing is invented: damaged data is left out and named. No server may run on
+/// the directory. The report in the new directory has a line for each metric; metrics with losses are also printed.
+/// The exit status is 0 if everything was saved, 1 if something was not, and 2 if nothing could be saved.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RepairArgs {
     /// The damaged data directory.
     #[arg(value_name = "DIR")]
     damaged: PathBuf,
-    /// The new data directory; it must not exist, or be empty.
+    /// The new data directory; it must be empty or not exist.
     #[arg(value_name = "NEW_DIR")]
     new: PathBuf,
 }

@@ -15,16 +15,16 @@ use crate::runtime::{self, descriptors, exposure, signal, telemetry};
 /// Serves the HTTP API and processes measures, in one process on one data directory.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ServeArgs {
-    /// The port to listen on [default: 8041]; 0 takes a free one.
+    /// The port to listen on; 0 chooses a free port [default: 8041].
     #[arg(long, short, value_name = "PORT")]
     port: Option<u16>,
-    /// The address or name to listen on [default: 0.0.0.0, but 127.0.0.1 while any password is accepted].
+    /// The address or host name to listen on [default: 0.0.0.0, or 127.0.0.1 while any password is accepted].
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
-    /// The directory that holds everything; created when it is missing [default: gnocchi-data].
+    /// The data directory; created if it does not exist [default: gnocchi-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Don't create the default archive policies and their rule in a new store.
+    /// Do not create the default archive policies and their rule in a new store.
     #[arg(long)]
     no_default_policies: bool,
     #[command(flatten)]

@@ -22,12 +22,14 @@ use crate::causes::with_causes;
 /// The exit status when something is damaged.
 const DAMAGED: u8 = 1;
 
-/// Checks a data directory: that every file is what was written, every frame and every pending measure decodes, all parts belong to
-/// one store, and the database of the indexer is sound.
+/// Check that a data directory is intact.
 ///
-/// Nothing is changed, and the directory may be read-only. A server may run on it; then the database of the indexer is copied to the
-/// directory for temporary files (TMPDIR) first. The exit status is 0 when everything is intact, 1 when something is damaged, and 2
-/// when the directory cannot be looked at.
+/// Verifies the checksum of every file, decodes every frame and every pending measure, and checks that all parts belong to one store
+/// and that the database of the indexer is consistent.
+///
+/// Nothing is changed, and the directory may be read-only. A server may run on it; the database of the indexer is then copied to the
+/// directory for temporary files (TMPDIR) first. The exit status is 0 if everything is intact, 1 if something is damaged, and 2
+/// if the directory cannot be read.
 #[derive(Debug, Clone, Args)]
 pub(super) struct VerifyArgs {
     /// The data directory.
