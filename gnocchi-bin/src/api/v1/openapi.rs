@@ -81,7 +81,7 @@ fn describe() -> OpenApi {
                 .build(),
         ))
         .description(Some(
-            "Stores time series by their aggregates: metrics with archive policies, on resources.",
+            "A time-series database that stores aggregates: resources have metrics, and metrics have archive policies.",
         ));
     let mut paths = Paths::new();
     for operation in OPERATIONS.iter() {
@@ -231,7 +231,7 @@ fn headers(operation: &Operation, status: u16) -> Vec<(&'static str, &'static st
     };
     if shows_a_resource && (status == operation.success || status == 304) {
         headers.push(("ETag", "the revision, for `If-Match` and `If-None-Match`"));
-        headers.push(("Last-Modified", "when the revision began"));
+        headers.push(("Last-Modified", "the start of the revision"));
     }
     headers
 }

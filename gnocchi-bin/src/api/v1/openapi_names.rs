@@ -11,19 +11,22 @@ const ROOT: &str = "root";
 
 /// Groups and what is in them, in the order in which people meet them. The name of most is the segment of the path behind the version.
 const TAGS: &[(&str, &str)] = &[
-    (ROOT, "Documents that lead to everything else"),
-    ("capabilities", "What the server can compute"),
-    ("status", "The state of processing"),
-    ("archive_policy", "Which aggregates are kept, and how long"),
+    (ROOT, "Links to the rest of the API, and its description"),
+    ("capabilities", "Supported aggregation methods"),
+    ("status", "Pending measures and processors"),
+    (
+        "archive_policy",
+        "Which aggregates are stored, and for how long",
+    ),
     (
         "archive_policy_rule",
-        "Archive policies of metrics that name none",
+        "Rules that choose the archive policy of a metric by its name",
     ),
-    ("metric", "Metrics and their measures"),
-    ("batch", "Measures of many metrics at once"),
-    ("resource_type", "Types of resources and their attributes"),
+    ("metric", "Metrics and their aggregates"),
+    ("batch", "Measures of many metrics in one request"),
+    ("resource_type", "Resource types and their attributes"),
     ("resource", "Resources, their history and their metrics"),
-    ("search", "Resources and measures that match a filter"),
+    ("search", "Search for resources and for values"),
     ("aggregates", "Expressions across metrics"),
     (
         "aggregation",

@@ -1,4 +1,4 @@
-//! What can be asked of the API: the table behind its description for machines.
+//! The operations of the API: the table from which the OpenAPI document is made.
 
 use std::sync::LazyLock;
 
@@ -110,13 +110,13 @@ impl Operation {
 const MEASURES_QUERY: &[(&str, &str)] = &[
     (
         "start",
-        "the first timestamp, rounded down to each granularity",
+        "the start of the time range, rounded down to each granularity",
     ),
-    ("stop", "the end, not included"),
+    ("stop", "the end of the time range, exclusive"),
     ("aggregation", "the aggregation method; `mean` by default"),
     (
         "granularity",
-        "one granularity of the archive policy; all by default",
+        "a granularity of the archive policy; all by default",
     ),
     RESAMPLE,
     TIME_ZONE,
@@ -127,20 +127,20 @@ const MEASURES_QUERY: &[(&str, &str)] = &[
 ];
 const RESAMPLE: (&str, &str) = (
     "resample",
-    "a span, or one of the letters Y, H (half-years), Q, M, W, D, by which the aggregates are grouped further",
+    "a time span, or a calendar unit (Y, H for half-years, Q, M, W or D), by which aggregates are grouped further",
 );
 const TIME_ZONE: (&str, &str) = (
     "timezone",
-    "the time zone whose clocks and calendar resampling follows, such as `Europe/Paris`; UTC by default",
+    "the time zone for resampling, such as `Europe/Paris`; UTC by default",
 );
 const START: (&str, &str) = (
     "start",
-    "the first timestamp, rounded down to each granularity",
+    "the start of the time range, rounded down to each granularity",
 );
-const STOP: (&str, &str) = ("stop", "the end, not included");
+const STOP: (&str, &str) = ("stop", "the end of the time range, exclusive");
 const FILL: (&str, &str) = (
     "fill",
-    "what fills a gap: a number, `null`, `dropna`, `ffill`, `bfill`, `full_ffill` or `full_bfill`",
+    "how missing points are filled: a number, `null`, `dropna`, `ffill`, `bfill`, `full_ffill` or `full_bfill`",
 );
 const NEEDED_OVERLAP: (&str, &str) = (
     "needed_overlap",
@@ -153,18 +153,21 @@ const GROUP_BY: (&str, &str) = (
 const AGGREGATES_QUERY: &[(&str, &str)] = &[
     START,
     STOP,
-    ("granularity", "one granularity; all common ones by default"),
+    (
+        "granularity",
+        "a granularity; by default, all that the metrics have in common",
+    ),
     FILL,
     NEEDED_OVERLAP,
     TIME_ZONE,
     GROUP_BY,
     (
         "use_history",
-        "whether measures count for the group that a resource belonged to at their time",
+        "whether measures count towards the group to which their resource belonged at the time",
     ),
     (
         "details",
-        "whether the response lists the metrics or resources",
+        "whether the response includes the metrics or resources",
     ),
 ];
 const AGGREGATION_QUERY: &[(&str, &str)] = &[
@@ -177,14 +180,20 @@ const AGGREGATION_QUERY: &[(&str, &str)] = &[
     ),
     (
         "reaggregation",
-        "what is computed across metrics; the aggregation method by default",
+        "the method applied across metrics; the aggregation method by default",
     ),
-    ("granularity", "one granularity; all common ones by default"),
+    (
+        "granularity",
+        "a granularity; by default, all that the metrics have in common",
+    ),
     FILL,
     NEEDED_OVERLAP,
     RESAMPLE,
     TIME_ZONE,
-    ("filter", "which resources; for resources without a body"),
+    (
+        "filter",
+        "the filter for resources as text, if there is no body",
+    ),
     GROUP_BY,
     (
         "refresh",
@@ -195,16 +204,25 @@ const AGGREGATES: &str = r#"{"operations": "(aggregate mean (metric cpu.* mean))
 const METRIC_IDS: &str = r#"["f93450f2-d8a5-4d67-9985-02511241e7d1"]"#;
 const REPORT: (&str, &str) = (
     "report",
-    "whether the response counts the accepted and the rejected points of each metric",
+    "whether the response reports the accepted and rejected points of each metric",
 );
 const DETAILS: (&str, &str) = (
     "details",
-    "whether resources show the attributes of their type through the generic type",
+    "whether resources listed through the type `generic` include the attributes of their own type",
 );
-const ATTRS: (&str, &str) = ("attrs", "keep only this property; may be repeated");
-const LIMIT: (&str, &str) = ("limit", "the largest number of items");
-const MARKER: (&str, &str) = ("marker", "the last item of the previous page");
-const SORT: (&str, &str) = ("sort", "key:direction; may be repeated");
+const ATTRS: (&str, &str) = (
+    "attrs",
+    "a property to return, instead of all; may be repeated",
+);
+const LIMIT: (&str, &str) = ("limit", "the maximum number of items in the page");
+const MARKER: (&str, &str) = (
+    "marker",
+    "the last item of the previous page: its id, or `id@revision` with history",
+);
+const SORT: (&str, &str) = (
+    "sort",
+    "a property and a direction, such as `name:asc`; may be repeated",
+);
 const MEASURES: &str = r#"[{"timestamp": "2026-01-01T00:00:00", "value": 43.1}]"#;
 const POLICY: &str = r#"{"name": "low", "definition": [{"granularity": "5 minutes", "timespan": "30 days"}], "back_window": 0, "aggregation_methods": ["mean", "95pct"]}"#;
 const POLICY_CHANGE: &str =
@@ -230,17 +248,17 @@ pub(super) static OPERATIONS: LazyLock<Vec<&Operation>> = LazyLock::new(|| {
 /// Every operation of version 1.
 const OF_API: &[Operation] = &[
     get("/", &[], "Lists the versions of the API"),
-    get("/v1/", &[], "Links to everything else"),
-    get("/v1/openapi.json", &[], "This document"),
-    get("/v1/capabilities", &[], "The aggregation methods"),
+    get("/v1/", &[], "Lists links to the collections of the API"),
+    get("/v1/openapi.json", &[], "Returns this document"),
+    get("/v1/capabilities", &[], "Lists the aggregation methods"),
     get(
         "/v1/status",
         &[400],
-        "Shows the pending measures and the processors",
+        "Returns the number of pending measures, and the processors",
     )
     .query(&[(
         "details",
-        "whether every metric with pending measures is listed; yes by default",
+        "whether each metric with pending measures is listed; true by default",
     )]),
     get("/v1/archive_policy", &[], "Lists archive policies"),
     post(
@@ -253,23 +271,23 @@ const OF_API: &[Operation] = &[
     get(
         "/v1/archive_policy/{name}",
         &[404],
-        "Shows an archive policy",
+        "Returns an archive policy",
     ),
     patch(
         "/v1/archive_policy/{name}",
         &[400, 404],
-        "Changes how long an archive policy keeps its aggregates",
+        "Changes the timespans or the back window of an archive policy",
     )
     .body(POLICY_CHANGE),
     delete(
         "/v1/archive_policy/{name}",
         &[400, 404],
-        "Deletes an archive policy that nothing uses",
+        "Deletes an archive policy that no metric and no rule uses",
     ),
     get(
         "/v1/archive_policy_rule",
         &[],
-        "Lists archive policy rules in the order in which they are tried",
+        "Lists archive policy rules, in the order in which they are evaluated",
     ),
     post(
         "/v1/archive_policy_rule",
@@ -281,7 +299,7 @@ const OF_API: &[Operation] = &[
     get(
         "/v1/archive_policy_rule/{name}",
         &[404],
-        "Shows an archive policy rule",
+        "Returns an archive policy rule",
     ),
     patch(
         "/v1/archive_policy_rule/{name}",
@@ -295,25 +313,28 @@ const OF_API: &[Operation] = &[
         "Deletes an archive policy rule",
     ),
     get("/v1/metric", &[400], "Lists metrics").query(&[
-        ("id", "this id"),
-        ("name", "this name"),
-        ("unit", "this unit"),
-        ("creator", "this creator"),
-        ("archive_policy_name", "this archive policy"),
-        ("status", "`active` or `delete`"),
-        ("user_id", "a creator of this user"),
-        ("project_id", "a creator of this project"),
+        ("id", "only the metric with this id"),
+        ("name", "only metrics with this name"),
+        ("unit", "only metrics with this unit"),
+        ("creator", "only metrics of this creator"),
+        (
+            "archive_policy_name",
+            "only metrics with this archive policy",
+        ),
+        ("status", "`active` (the default) or `delete`"),
+        ("user_id", "only metrics created by this user"),
+        ("project_id", "only metrics created in this project"),
         LIMIT,
         MARKER,
         SORT,
     ]),
     post("/v1/metric", 201, &[400], "Creates a metric").body(METRIC),
-    get("/v1/metric/{id}", &[404], "Shows a metric"),
+    get("/v1/metric/{id}", &[404], "Returns a metric"),
     delete("/v1/metric/{id}", &[404], "Deletes a metric"),
     get(
         "/v1/metric/{id}/measures",
         &[400, 404],
-        "Reads aggregates of a metric",
+        "Returns aggregates of a metric",
     )
     .query(MEASURES_QUERY),
     post(
@@ -336,13 +357,10 @@ const OF_API: &[Operation] = &[
         "/v1/batch/resources/metrics/measures",
         202,
         &[400, 413, 507],
-        "Stores measures of named metrics of many resources",
+        "Stores measures of many metrics, named by resource and name",
     )
     .query(&[
-        (
-            "create_metrics",
-            "whether metrics that are missing are created",
-        ),
+        ("create_metrics", "whether missing metrics are created"),
         REPORT,
     ])
     .body(NAMED_BATCH),
@@ -350,7 +368,7 @@ const OF_API: &[Operation] = &[
         "/v1/aggregates",
         200,
         &[400, 404],
-        "Computes an expression across the series of metrics, or of resources",
+        "Evaluates an expression across metrics, named by id or by resource",
     )
     .query(AGGREGATES_QUERY)
     .body(AGGREGATES),
@@ -372,7 +390,7 @@ const OF_API: &[Operation] = &[
         "/v1/aggregation/resource/{type}/metric/{name}",
         200,
         &[400, 404],
-        "Computes one aggregate across a metric of resources (deprecated)",
+        "Computes one aggregate across the metrics of this name on many resources (deprecated)",
     )
     .query(AGGREGATION_QUERY)
     .body(r#"{"=": {"project_id": "shop"}}"#),
@@ -380,7 +398,7 @@ const OF_API: &[Operation] = &[
         "/v1/search/metric",
         200,
         &[400],
-        "Finds the points of metrics whose values fulfil a condition",
+        "Returns the aggregates of metrics whose values satisfy a condition",
     )
     .query(&[
         ("metric_id", "a metric to search; may be repeated"),
@@ -389,7 +407,7 @@ const OF_API: &[Operation] = &[
         ("aggregation", "the aggregation method; `mean` by default"),
         (
             "granularity",
-            "one granularity; may be repeated; all by default",
+            "a granularity; may be repeated; all by default",
         ),
     ])
     .body(r#"{"and": [{">=": 50}, {"=": [{"%": 2}, 0]}]}"#),
@@ -401,23 +419,31 @@ const OF_API: &[Operation] = &[
         "Creates a resource type",
     )
     .body(RESOURCE_TYPE),
-    get("/v1/resource_type/{name}", &[404], "Shows a resource type"),
+    get(
+        "/v1/resource_type/{name}",
+        &[404],
+        "Returns a resource type",
+    ),
     patch(
         "/v1/resource_type/{name}",
         &[400, 404, 409],
-        "Adds, changes and removes attributes of a resource type and of all its resources",
+        "Adds, changes and removes attributes of a resource type, and of all its resources",
     )
     .body(RESOURCE_TYPE_CHANGE)
     .content_type("application/json-patch+json"),
     delete(
         "/v1/resource_type/{name}",
         &[400, 404],
-        "Deletes a resource type that nothing uses",
+        "Deletes a resource type that no resource uses",
     ),
-    get("/v1/resource", &[], "Links to the resources of each type"),
+    get(
+        "/v1/resource",
+        &[],
+        "Lists links to the resources of each type",
+    ),
     get("/v1/resource/{type}", &[400, 404], "Lists resources").query(&[
         DETAILS,
-        ("history", "whether past revisions are listed too"),
+        ("history", "whether past revisions are included"),
         ATTRS,
         LIMIT,
         MARKER,
@@ -435,7 +461,7 @@ const OF_API: &[Operation] = &[
         "/v1/resource/{type}",
         200,
         &[400, 404],
-        "Deletes the resources that match a filter, with their history and metrics",
+        "Deletes all resources that match a filter, with their history and metrics",
     )
     .query(&[FILTER])
     .body(RESOURCE_FILTER),
@@ -443,12 +469,12 @@ const OF_API: &[Operation] = &[
         "/v1/search/resource/{type}",
         200,
         &[400, 404],
-        "Lists the resources that match a filter",
+        "Lists resources that match a filter",
     )
     .query(&[
         FILTER,
         DETAILS,
-        ("history", "whether past revisions are searched too"),
+        ("history", "whether past revisions are included"),
         ATTRS,
         LIMIT,
         MARKER,
@@ -458,12 +484,12 @@ const OF_API: &[Operation] = &[
     get(
         "/v1/resource/{type}/{id}",
         &[304, 404, 412],
-        "Shows a resource",
+        "Returns a resource",
     ),
     patch(
         "/v1/resource/{type}/{id}",
         &[400, 404, 412],
-        "Changes a resource; `metrics` replaces those it has",
+        "Changes a resource; `metrics` replaces all of its metrics",
     )
     .body(RESOURCE_CHANGE),
     delete(
@@ -492,7 +518,7 @@ const OF_API: &[Operation] = &[
     get(
         "/v1/resource/{type}/{id}/metric/{name}",
         &[404],
-        "Shows a metric of a resource",
+        "Returns a metric of a resource",
     ),
     delete(
         "/v1/resource/{type}/{id}/metric/{name}",
@@ -502,14 +528,14 @@ const OF_API: &[Operation] = &[
     get(
         "/v1/resource/{type}/{id}/metric/{name}/measures",
         &[400, 404],
-        "Reads aggregates of a metric of a resource",
+        "Returns aggregates of a metric of a resource",
     )
     .query(MEASURES_QUERY),
     post(
         "/v1/resource/{type}/{id}/metric/{name}/measures",
         202,
         &[400, 404, 413, 507],
-        "Takes measures of a metric of a resource",
+        "Stores measures of a metric of a resource",
     )
     .query(&[REPORT])
     .body(MEASURES),
@@ -517,7 +543,7 @@ const OF_API: &[Operation] = &[
 
 const FILTER: (&str, &str) = (
     "filter",
-    "the filter as text, for example `host like \"web-%\" and cpu > 4`; the body goes before it",
+    "the filter as text, for example `host like \"web-%\" and cpu > 4`; ignored if there is a body",
 );
 const RESOURCE_FILTER: &str = r#"{"and": [{"like": {"host": "web-%"}}, {">": {"cpu": 4}}]}"#;
 const RESOURCE_CHANGE: &str = r#"{"ended_at": "2026-01-01T00:00:00"}"#;

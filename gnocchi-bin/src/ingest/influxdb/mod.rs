@@ -21,7 +21,7 @@ use super::receiver::Receiver;
 /// This receiver.
 pub(super) const RECEIVER: Receiver = Receiver {
     name: "influxdb",
-    description: "Measures from senders of InfluxDB",
+    description: "Writes in the protocols of InfluxDB",
     routes: endpoint::routes,
     operations: endpoint::OPERATIONS,
     prefixes: &["/v1/influxdb/"],

@@ -37,7 +37,7 @@ const VERSION_2: &str = "io.prometheus.write.v2.Request";
 const PARSED_AT_ONCE_BYTES: usize = 64 << 10;
 
 /// What the body of a request is, in words: bytes have no example.
-const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed by snappy";
+const REMOTE_WRITE: &str = "a WriteRequest of version 1, compressed with snappy";
 
 /// What can be asked of this receiver.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -45,7 +45,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/prometheus/write",
         202,
         &[400, 409, 413, 415, 507],
-        "Stores a remote write request of Prometheus; of series that differ in other labels than name, job and instance the last wins",
+        "Stores a remote write request of Prometheus. Labels other than the name, job and instance are ignored: of series with the same ones, the last is stored",
     )
     .body(REMOTE_WRITE)
     .content_type("application/x-protobuf")
@@ -54,7 +54,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/write",
         204,
         &[400, 409, 413, 415, 507],
-        "Stores a remote write request of Prometheus; every series is a metric of its own",
+        "Stores a remote write request of Prometheus; each series becomes its own metric",
     )
     .body(REMOTE_WRITE)
     .content_type("application/x-protobuf")

@@ -30,7 +30,7 @@ use super::receiver::Receiver;
 /// This receiver.
 pub(super) const RECEIVER: Receiver = Receiver {
     name: "prometheus",
-    description: "Measures from senders of Prometheus",
+    description: "Writes by Prometheus remote write",
     routes: endpoint::routes,
     operations: endpoint::OPERATIONS,
     prefixes: &["/v1/prometheus/", "/api/"],

@@ -4,7 +4,7 @@ use utoipa::openapi::path::HttpMethod;
 
 use crate::api::v1::operations::{Operation, get, operation, post};
 
-const USER: (&str, &str) = ("u", "the name of the user, without an Authorization header");
+const USER: (&str, &str) = ("u", "the user name, if there is no Authorization header");
 const PASSWORD: (&str, &str) = ("p", "the password of the user");
 const IGNORED_DB: (&str, &str) = ("db", "ignored: no supported statement needs it");
 const IGNORED_EPOCH: (&str, &str) = ("epoch", "ignored: no result has a timestamp");
@@ -18,7 +18,7 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/ping",
         204,
         &[],
-        "Returns an empty response, which clients of InfluxDB use as a health check",
+        "Returns an empty response, as a health check for clients of InfluxDB",
     )
     .open(),
     operation(
@@ -26,20 +26,20 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
         "/ping",
         204,
         &[],
-        "The same, for clients that drop the path of the configured URL",
+        "The same as `/v1/influxdb/ping`, for clients that drop the path of the configured URL",
     )
     .open(),
     get(
         "/v1/influxdb/health",
         &[503],
-        "Returns whether this server should get requests, as InfluxDB 2 does",
+        "Returns whether the server is ready for requests, as InfluxDB 2 does",
     )
     .open()
     .schemas("", "InfluxHealth"),
     get(
         "/v1/influxdb/query",
         &[400, 501],
-        "Lists the resource types: `show databases`",
+        "Lists resource types, for the statement `show databases`",
     )
     .query(&[("q", "the statement"), USER, PASSWORD, IGNORED_DB, IGNORED_EPOCH, IGNORED_CHUNKED])
     .schemas("", "InfluxResults"),
@@ -47,10 +47,10 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/query",
         200,
         &[204, 400, 413, 501],
-        "Creates a resource type, `create database NAME`, or lists them, `show databases`",
+        "Creates a resource type (`create database NAME`), or lists resource types (`show databases`)",
     )
     .query(&[
-        ("q", "the statement; a form in the body may hold it as well"),
+        ("q", "the statement; may be in a form in the body instead"),
         USER,
         PASSWORD,
         IGNORED_DB,
@@ -64,7 +64,7 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/write",
         204,
         &[400, 404, 409, 413, 507],
-        "Stores measures in the line protocol of InfluxDB; resources and metrics that are missing are created",
+        "Stores measures in the line protocol of InfluxDB; missing resources and metrics are created",
     )
     .query(&[
         ("db", "the resource type; `influxdb` by default"),
@@ -72,7 +72,7 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
             "precision",
             "the unit of timestamps: n, u, ms, s, m or h; n by default",
         ),
-        ("epoch", "the same, if there is no `precision`"),
+        ("epoch", "the same as `precision`, which takes precedence"),
         USER,
         PASSWORD,
         ("rp", "ignored: archive policies define the retention"),
@@ -85,7 +85,7 @@ pub(in crate::ingest::influxdb) const OPERATIONS: &[Operation] = &[
         "/v1/influxdb/api/v2/write",
         204,
         &[400, 404, 409, 413, 507],
-        "Stores measures in the line protocol, as InfluxDB 2 does",
+        "Stores measures in the line protocol, with the parameters of InfluxDB 2",
     )
     .query(&[
         ("bucket", "the resource type; `influxdb` by default"),
