@@ -1,17 +1,17 @@
 //! Operations over many series: `(aggregate mean (rolling max 5 (metric cpu.util mean)))`.
 //!
-//! An [`Expression`] is read by a [`Grammar`] from text, or from an [`Item`] that an adapter makes of its own lists. [`evaluate`] puts
-//! the series that it refers to on one grid (see [`align`](crate::align)) and computes column by column. Columns are changed in place:
-//! an operation allocates only where it must, and copies only what another operand still needs.
+//! A [`Grammar`] parses an [`Expression`] from text, or from an [`Item`] that an adapter constructs from its own lists. [`evaluate`]
+//! aligns the series that it refers to on one grid (see [`align`](crate::align)) and computes column by column, in place: an operation
+//! allocates only if it must, and copies a column only if another operand still needs it.
 //!
 //! # Operations
 //!
 //! | operation | result |
 //! |---|---|
 //! | `(metric NAME METHOD)`, `(metric (NAME METHOD) ...)` | the series of these references, in the order in which they were given to [`evaluate`] |
-//! | `(F X)`, a [`UnaryFunction`] | each cell changed |
+//! | `(F X)`, a [`UnaryFunction`] | the function of each cell |
 //! | `(F X Y)`, a [`BinaryFunction`] | cells of both, row by row |
-//! | `(clip X LOWEST)`, `(clip X LOWEST HIGHEST)` | cells kept between bounds |
+//! | `(clip X LOWEST)`, `(clip X LOWEST HIGHEST)` | each cell, limited to a range |
 //! | `(rateofchange X)`, `(rateofchangesec X)` | differences between neighbouring rows |
 //! | `(aggregate METHOD X ...)`, a [`CellMethod`] | one column: a statistic across the columns of each row, those of all operands |
 //! | `(rolling METHOD ROWS X)`, a [`CellMethod`] | a statistic of each window of rows, stamped with its last row |
@@ -23,17 +23,17 @@
 //! # Operations between series
 //!
 //! Both operands must have the same rows and the same granularity; they differ only after `resample`, `rolling` or a rate. They have the same number of columns, or one
-//! of them has a single column, which then goes with each column of the other. A result with one column is *aggregated*: it belongs to no
-//! series in particular. Where a result has several columns, each one belongs to the series of its column in the wider operand, in the left one
-//! when both are equally wide; so no column is lost and each has a name. Without any column on one side there is none in the result.
-//! `aggregate` makes a column even of none, as of one whose cells are all missing: of a reference that no series stands for, the sum and the
-//! number of values are zero, and all else is missing.
+//! of them has a single column, which is then combined with each column of the other. A result with one column is *aggregated*: it belongs to no
+//! series in particular. If a result has several columns, each one belongs to the series of its column in the wider operand, or in the left operand
+//! if both are equally wide; so no column is lost and each has a name. If one operand has no column, neither has the result.
+//! `aggregate` returns a column even then, as if all cells were missing: for a reference without any series, the sum and the number
+//! of values are zero, and all other statistics are missing.
 //!
 //! # Limits
 //!
 //! An expression is at most [`DEPTH_MAX`] lists deep and has at most [`OPERATIONS_MAX`] operations; computing it takes at most [`EVALUATION_CELLS_MAX`] cells
-//! at once, which is known before anything is computed. [`evaluate_metered`] tells a [`Meter`] what it is about to compute and to hold, and ends when
-//! that says so.
+//! at once, which is known before anything is computed. [`evaluate_metered`] reports to a [`Meter`] what it is about to compute and to hold, and stops if the
+//! meter refuses.
 //!
 //! # Examples
 //!

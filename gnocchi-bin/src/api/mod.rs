@@ -1,13 +1,13 @@
 //! The HTTP API.
 //!
-//! [`router`] makes a complete [`Router`] that can be mounted under any prefix. It reads no file (it looks whether those exist that
-//! `/healthcheck` is set up with), binds no port and starts no task. A handler extracts, asks whether the caller may, calls the store,
-//! and renders; rules of the domain live in `gnocchi-core`.
+//! [`router`] returns a complete [`Router`] that can be mounted under any prefix. It reads no file (it only checks whether the files
+//! configured for `/healthcheck` exist), binds no port and starts no task. A handler parses the request, checks the access rules, calls the
+//! store, and renders the response; domain rules are in `gnocchi-core`.
 //!
 //! # Examples
 //!
-//! A program of its own that has the API under `/tsdb`, over a store in memory. With `nest_service` the address `/tsdb/` leads there as
-//! well; the addresses in answers begin with the prefix.
+//! A program that serves the API under `/tsdb`, with a store in memory. With `nest_service`, the path `/tsdb/` works as well; URLs in
+//! responses begin with the prefix.
 //!
 //! ```
 //! use axum::Router;
@@ -43,16 +43,16 @@
 //!
 //! | folder or file | concern |
 //! |---|---|
-//! | `routes`, `state`, `settings` | the router with the list of its paths, and what every handler gets |
-//! | `middleware/` | what happens to every request |
+//! | `routes`, `state`, `settings` | the router with the list of its paths, and the state that every handler receives |
+//! | `middleware/` | what is done for every request: ids, CORS, error bodies, panics, durations |
 //! | `probes/` | `/healthcheck` and `/metrics` |
-//! | `auth/` | who calls, and what the caller may do |
-//! | `request/` | the parts of a request, and the checks of what they hold |
+//! | `auth/` | authentication and access rules |
+//! | `request/` | the parts of a request, and their validation |
 //! | `response/` | errors, rendering and formats |
 //! | `measures/` | measures from bytes to columns |
-//! | `v1/` | one file for each resource of the API: its wire form and its handlers |
-//! | `attempts` | changes that are tried again when another one comes between |
-//! | `aside` | work that takes too long for the threads that serve requests |
+//! | `v1/` | one file for each resource of the API: its wire types and handlers |
+//! | `attempts` | repeats changes that conflict with concurrent ones |
+//! | `aside` | moves longer work off the threads of the asynchronous runtime |
 
 pub(crate) mod aside;
 mod attempts;

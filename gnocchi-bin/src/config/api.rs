@@ -20,9 +20,9 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "api",
     "The listener, authentication, and the limits of the HTTP API.",
     &[
-        OptionSpec::new("host", "address or name to listen on")
+        OptionSpec::new("host", "address or host name to listen on")
             .otherwise("`0.0.0.0`, but `127.0.0.1` while any password is accepted"),
-        OptionSpec::new("port", "port to listen on; 0 takes a free one")
+        OptionSpec::new("port", "port to listen on; 0 chooses a free port")
             .integer(0, 65_535)
             .or("8041"),
         OptionSpec::new("auth_mode", "how callers are authenticated")
@@ -30,79 +30,77 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
             .or("basic"),
         OptionSpec::new(
             "trusted_identity_headers",
-            "with `auth_mode = keystone`: take `X-User-Id`, `X-Project-Id`, \
-             `X-Domain-Id` and `X-Roles` from a trusted proxy that has validated \
-             the token, which must remove them from what clients send",
+            "with `auth_mode = keystone`: accept `X-User-Id`, `X-Project-Id`, `X-Domain-Id` \
+             and `X-Roles` from a trusted proxy that has validated the token. The proxy must \
+             remove these headers from the requests of clients",
         )
         .boolean()
         .or("false"),
         OptionSpec::new(
             "trusted_proxies",
-            "addresses of proxies, like `10.0.0.1` or `10.0.0.0/8`. Headers that \
-             name users or clients are ignored, and that is logged, when they come \
-             from elsewhere",
+            "addresses of trusted proxies, such as `10.0.0.1` or `10.0.0.0/8`. Headers that \
+             name users or clients are ignored and logged if they come from other addresses",
         )
         .list("addresses and ranges of addresses")
         .or("127.0.0.0/8,::1"),
-        OptionSpec::new("max_limit", "largest page of a listing")
+        OptionSpec::new("max_limit", "maximum number of items in a page of a listing")
             .integer(1, UNLIMITED)
             .or("1000"),
         OptionSpec::new(
             "operation_timeout",
-            "seconds that a request may wait for another request",
+            "seconds that a request may wait for other requests",
         )
         .seconds(0)
         .or("10")
         .formerly("api", "refresh_timeout"),
         OptionSpec::new(
             "enable_proxy_headers_parsing",
-            "take `Forwarded` and `X-Forwarded-*` from trusted proxies",
+            "accept `Forwarded` and `X-Forwarded-*` from trusted proxies",
         )
         .boolean()
         .or("false")
         .formerly("oslo_middleware", "enable_proxy_headers_parsing"),
         OptionSpec::new(
             "request_timeout",
-            "seconds that the body of a request may take to arrive",
+            "seconds within which the body of a request must arrive",
         )
         .seconds(0)
         .or("60"),
         OptionSpec::new(
             "body_bytes_max",
-            "longest body of a request, after decompression; more is refused with 413",
+            "maximum size of the body of a request, after decompression; larger ones are refused with 413",
         )
         .bytes(1, BODY_BYTES_LIMIT)
         .or("64M"),
         OptionSpec::new(
             "points_max",
-            "largest number of points in one request; more are refused with 413",
+            "maximum number of points in a request; more are refused with 413",
         )
         .integer(1, UNLIMITED)
         .or("2000000"),
         OptionSpec::new(
             "metrics_max",
-            "largest number of metrics in one request; more are refused with 413",
+            "maximum number of metrics in a request; more are refused with 413",
         )
         .integer(1, UNLIMITED)
         .or("200000"),
         OptionSpec::new(
             "new_metrics_max",
-            "largest number of metrics that one request creates; more are refused \
-             with 413",
+            "maximum number of metrics created by a request; more are refused with 413",
         )
         .integer(1, UNLIMITED)
         .or("20000"),
         OptionSpec::new(
             "connections_max",
-            "open connections, at most half of the files that the system lets the \
-             process open; further ones wait until one is closed",
+            "maximum number of open connections, and at most half of the open files that the \
+             system allows; further connections wait",
         )
         .integer(1, CONNECTIONS_LIMIT)
         .or("10000"),
         OptionSpec::new(
             "connections_per_address_max",
-            "open connections from one address (from one /64 of IPv6); more are \
-             closed",
+            "maximum number of open connections from one address (one /64 for IPv6); further \
+             ones are closed",
         )
         .integer(1, CONNECTIONS_LIMIT)
         .or("2000"),
@@ -114,49 +112,49 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .or("60"),
         OptionSpec::new(
             "type_change_bytes_max",
-            "what a change of a resource type may write into its resources, during \
-             which no other change of the indexer is made; more is refused with 422",
+            "maximum number of bytes that a change of a resource type writes into its \
+             resources; more is refused with 422. Other changes to the indexer wait for it",
         )
         .bytes(1, u64::MAX)
         .or("64M"),
         OptionSpec::new(
             "query_timeout",
-            "seconds that a query may take; then it ends with 504",
+            "maximum duration of a query in seconds; then it ends with 504",
         )
         .seconds(1)
         .or("60"),
         OptionSpec::new(
             "query_cells_max",
-            "cells that a query may compute: points that it reads, values that its \
-             operations make, names that it compares; more is refused with 422",
+            "maximum number of cells that a query computes: points read, values computed, \
+             names compared; more are refused with 422",
         )
         .integer(1, UNLIMITED)
         .or("4000000000"),
         OptionSpec::new(
             "query_memory_bytes",
-            "memory that all running queries may hold together, and responses until \
-             they are sent: those of more than 4 KiB. A query that needs more alone \
-             gets 422, one that has to share it with others 503",
+            "maximum memory held by all running queries and by unsent responses of more than \
+             4 KiB. A query that needs more by itself gets 422; one that does not fit beside \
+             others gets 503",
         )
         .bytes(QUERY_MEMORY_MIN, u64::MAX)
         .or("512M"),
         OptionSpec::new(
             "query_concurrency",
-            "large queries that compute at the same time; small ones neither wait \
-             nor count",
+            "maximum number of large queries that run at the same time; small ones neither \
+             wait nor count",
         )
         .integer(1, QUERY_CONCURRENCY_LIMIT)
         .otherwise("the number of processors"),
         OptionSpec::new(
             "query_queue",
-            "large queries that may wait for that, each for `operation_timeout`; \
-             more get 503",
+            "maximum number of large queries that wait to run, each for `operation_timeout`; \
+             further ones get 503",
         )
         .integer(0, CONNECTIONS_LIMIT)
         .or("64"),
         OptionSpec::new(
             "access_log",
-            "a line for each request; `-` as the file is the standard output",
+            "access log: a line for each request. The file `-` is the standard output",
         )
         .form("combined:FILE, json:FILE or none")
         .or("none"),
@@ -166,7 +164,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         )
         .form("a duration in seconds (0.5) or like 1 minute, or none")
         .or("none"),
-        OptionSpec::new("uwsgi_mode", "kind of listener; both mean the same")
+        OptionSpec::new("uwsgi_mode", "kind of listener; both values have the same effect")
             .one_of(&["http", "http-socket"])
             .or("http"),
         OptionSpec::new("workers", "processes of another server").accepted(),

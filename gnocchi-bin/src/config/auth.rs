@@ -14,8 +14,8 @@ pub(super) static BASIC: SectionSpec = SectionSpec::new(
     "Users of a password file, with `[api] auth_mode = basic`.",
     &[OptionSpec::new(
         "password_file",
-        "file of lines `name:hash`, argon2 or bcrypt, as `gnocchi passwd` and \
-             `htpasswd -B` write them; without it any password is accepted. Read \
+        "password file with lines `name:hash` (argon2 or bcrypt), as written by `gnocchi \
+         passwd` or `htpasswd -B`; without it any password is accepted. Read \
              again when it changes",
     )
     .path()],
@@ -28,8 +28,8 @@ pub(super) static REMOTE_USER: SectionSpec = SectionSpec::new(
              remoteuser`.",
     &[OptionSpec::new(
         "header",
-        "header in which a trusted proxy names the caller; the proxy must \
-             remove it from what clients send",
+        "header in which a trusted proxy names the caller. The proxy must remove it from the \
+         requests of clients",
     )
     .form("the name of a header")
     .or("X-Remote-User")],

@@ -12,32 +12,28 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "DEFAULT",
     "Logs and shutdown. Options above the first section belong to it.",
     &[
-        OptionSpec::new("debug", "log everything, down to level DEBUG")
+        OptionSpec::new("debug", "log at level DEBUG")
             .boolean()
             .or("false"),
-        OptionSpec::new("verbose", "log level INFO; without it WARNING")
+        OptionSpec::new("verbose", "log at level INFO; if false, at level WARNING")
             .boolean()
             .or("true"),
         OptionSpec::new("log_dir", "directory of the log file")
             .path()
             .formerly("DEFAULT", "logdir"),
-        OptionSpec::new(
-            "log_file",
-            "file to log to instead of the standard error stream",
-        )
-        .path()
-        .formerly("DEFAULT", "logfile"),
+        OptionSpec::new("log_file", "log file, instead of the standard error stream")
+            .path()
+            .formerly("DEFAULT", "logfile"),
         OptionSpec::new(
             "graceful_shutdown_timeout",
-            "seconds that a shutdown may take: running requests first, then folding \
-             for what is left, at most 10 seconds",
+            "maximum duration of a shutdown in seconds: first for requests in progress, then \
+             for folding, at most 10 seconds",
         )
         .seconds(0)
         .or("60"),
         OptionSpec::new(
             "coordination_url",
-            "address of the service by which several processes coordinate; this \
-             build has none",
+            "uRL of the service that coordinates several processes; this build supports none",
         )
         .secret()
         .formerly("storage", "coordination_url"),

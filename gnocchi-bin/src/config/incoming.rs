@@ -26,9 +26,9 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
             .otherwise("that of `[storage]`"),
         OptionSpec::new(
             "max_future",
-            "measures further ahead of the clock are rejected: one of them would \
-             close the back window for all real measures. Points more than an hour \
-             ahead are counted and logged in any case",
+            "measures further ahead of the clock are rejected, because a single one would \
+             move the back window past all real measures. Points more than an hour ahead are \
+             always counted and logged",
         )
         .form("a duration in seconds (3600) or like 1 hour, or none")
         .or("none"),

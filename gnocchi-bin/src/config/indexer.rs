@@ -10,7 +10,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "The database of archive policies, metrics and resources.",
     &[OptionSpec::new(
         "url",
-        "address of the database of the indexer; this build takes none",
+        "uRL of the database of the indexer; this build supports none",
     )
     .otherwise("a SQLite file in the data directory")
     .secret()],

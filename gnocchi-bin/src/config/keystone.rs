@@ -27,12 +27,9 @@ static OPTIONS: [OptionSpec; 34] = [
         .or("password"),
     OptionSpec::new("auth_url", "address of Keystone")
         .form("an address that begins with http:// or https://"),
-    OptionSpec::new(
-        "www_authenticate_uri",
-        "address of Keystone that clients are sent to",
-    )
-    .otherwise("`auth_url`")
-    .formerly("keystone_authtoken", "auth_uri"),
+    OptionSpec::new("www_authenticate_uri", "uRL of Keystone for clients")
+        .otherwise("`auth_url`")
+        .formerly("keystone_authtoken", "auth_uri"),
     OptionSpec::new("username", "name of the service user")
         .formerly("keystone_authtoken", "user_name"),
     OptionSpec::new("user_id", "id of the service user"),
@@ -57,39 +54,33 @@ static OPTIONS: [OptionSpec; 34] = [
     OptionSpec::new("domain_name", "name of the domain that the server acts on"),
     OptionSpec::new(
         "system_scope",
-        "`all` when the server acts on the whole system",
+        "`all` if the server acts on the whole system",
     ),
-    OptionSpec::new(
-        "interface",
-        "kind of address by which Keystone is looked up in its catalog",
-    )
-    .one_of(&["internal", "public", "admin"])
-    .otherwise("`auth_url` is used"),
-    OptionSpec::new(
-        "region_name",
-        "region in which Keystone is looked up in its catalog",
-    ),
+    OptionSpec::new("interface", "interface of Keystone in its catalog")
+        .one_of(&["internal", "public", "admin"])
+        .otherwise("`auth_url` is used"),
+    OptionSpec::new("region_name", "region of Keystone in its catalog"),
     OptionSpec::new("insecure", "do not check the certificate of Keystone")
         .boolean()
         .or("false"),
-    OptionSpec::new("cafile", "certificates that are trusted, in PEM").path(),
-    OptionSpec::new("certfile", "own certificate, in PEM").path(),
-    OptionSpec::new("keyfile", "key of the own certificate, in PEM").path(),
+    OptionSpec::new("cafile", "trusted certificates, in PEM").path(),
+    OptionSpec::new("certfile", "client certificate, in PEM").path(),
+    OptionSpec::new("keyfile", "key of the client certificate, in PEM").path(),
     OptionSpec::new(
         "http_connect_timeout",
-        "seconds that a connection to Keystone may take",
+        "maximum time to connect to Keystone, in seconds",
     )
     .seconds(0)
     .or("5"),
     OptionSpec::new(
         "http_request_max_retries",
-        "how often a request without response is retried",
+        "number of retries of a request without a response",
     )
     .integer(0, RETRIES_LIMIT)
     .or("3"),
     OptionSpec::new(
         "token_cache_time",
-        "seconds for which a validated token is cached; -1 validates every time",
+        "seconds for which a validated token is cached; -1 disables the cache",
     )
     .integer(-1, SECONDS_MAX as i128)
     .or("300"),

@@ -12,20 +12,23 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
     "metricd",
     "Processing in the background.",
     &[
-        OptionSpec::new("workers", "sacks that are processed at the same time")
-            .integer(1, WORKERS_MAX)
-            .otherwise("the number of processors"),
+        OptionSpec::new(
+            "workers",
+            "number of sacks that are processed at the same time",
+        )
+        .integer(1, WORKERS_MAX)
+        .otherwise("the number of processors"),
         OptionSpec::new(
             "metric_processing_delay",
-            "seconds between full scans for pending measures; new measures are \
-             processed at once anyway",
+            "seconds between full scans for pending measures; new measures are processed \
+             immediately regardless",
         )
         .seconds(0)
         .or("60")
         .formerly("storage", "metric_processing_delay"),
         OptionSpec::new(
             "metric_reporting_delay",
-            "seconds between reports of the backlog; 0 or -1: never",
+            "seconds between reports of the backlog in the log; 0 or -1 disables them",
         )
         .integer(-1, SECONDS_MAX as i128)
         .or("120")
@@ -39,7 +42,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .formerly("storage", "metric_cleanup_delay"),
         OptionSpec::new(
             "cleanup_batch_size",
-            "deleted metrics that the janitor expunges in one run",
+            "maximum number of deleted metrics that the janitor removes in one run",
         )
         .integer(1, UNLIMITED)
         .or("10000"),

@@ -17,7 +17,7 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         OptionSpec::new(
             "policy_file",
             "file of access rules, in YAML or JSON, looked up beside the \
-             configuration. A file that is named must exist. Read again when it \
+             configuration. A file that is named must exist. Reloaded when it \
              changes",
         )
         .path()
@@ -31,12 +31,12 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         .otherwise("`policy.d`, if it exists"),
         OptionSpec::new(
             "policy_default_rule",
-            "rule that applies where one is missing",
+            "rule that applies if a rule is missing",
         )
         .or("default"),
         OptionSpec::new(
             "remote_content_type",
-            "form of requests to other services (`http:` and `https:` checks)",
+            "content type of requests to other services (`http:` and `https:` checks)",
         )
         .one_of(&[FORM, JSON])
         .or(FORM),
@@ -46,20 +46,16 @@ pub(super) static SECTION: SectionSpec = SectionSpec::new(
         )
         .boolean()
         .or("true"),
-        OptionSpec::new(
-            "remote_ssl_ca_crt_file",
-            "certificates that are trusted, in PEM",
-        )
-        .path(),
-        OptionSpec::new("remote_ssl_client_crt_file", "own certificate, in PEM").path(),
+        OptionSpec::new("remote_ssl_ca_crt_file", "trusted certificates, in PEM").path(),
+        OptionSpec::new("remote_ssl_client_crt_file", "client certificate, in PEM").path(),
         OptionSpec::new(
             "remote_ssl_client_key_file",
-            "key of the own certificate, in PEM",
+            "key of the client certificate, in PEM",
         )
         .path(),
         OptionSpec::new(
             "remote_timeout",
-            "seconds that another service may take to respond",
+            "seconds within which another service must respond",
         )
         .seconds(0)
         .or("60"),

@@ -10,8 +10,8 @@ use super::reader::{Section, defaulted};
 pub(super) static OPTIONS: [OptionSpec; 4] = [
     OptionSpec::new(
         "tls_cert",
-        "certificate of the server and those that lead to its issuer, in PEM: \
-             the port then speaks https only. Read again when it changes",
+        "certificate of the server, with intermediate certificates, in PEM; the port then \
+         accepts https only. Reloaded when it changes",
     )
     .path(),
     OptionSpec::new("tls_key", "private key of the certificate, in PEM").path(),
@@ -20,7 +20,7 @@ pub(super) static OPTIONS: [OptionSpec; 4] = [
         .or("1.2"),
     OptionSpec::new(
         "tls_client_ca",
-        "issuers of client certificates, in PEM: clients must then have one",
+        "issuers of client certificates, in PEM; clients must then present a certificate",
     )
     .path(),
 ];

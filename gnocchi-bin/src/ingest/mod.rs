@@ -1,16 +1,16 @@
 //! Receivers: measures in the protocols of other systems.
 //!
 //! A receiver is a folder with `parse` (bytes become lines or messages: pure functions, tested with random input), `map` (which
-//! metric of which resource they belong to) and `endpoint` (routes and handlers), and an entry in the list of receivers below. What all
-//! of them need is here; finding or creating resources and metrics, with the access rules, is [`gnocchi_core::intake`].
+//! metric of which resource they belong to) and `endpoint` (routes and handlers), and an entry in the list of receivers below. Shared code
+//! is in this module; [`gnocchi_core::intake`] finds or creates resources and metrics, and applies the access rules.
 //!
 //! | file | concern |
 //! |---|---|
 //! | `influxdb/` | the line protocol of InfluxDB |
 //! | `prometheus/` | remote write of Prometheus |
-//! | `collector`, `identity` | measures by metric while a request is read, and the names that metrics get |
-//! | `receiver` | what every receiver does with a request that it has parsed and mapped |
-//! | `rejected`, `outcome` | what is not stored, and what the sender is told |
+//! | `collector`, `identity` | groups the measures of a request by metric, and names the metrics |
+//! | `receiver` | stores a request that was parsed and mapped; the same for every receiver |
+//! | `rejected`, `outcome` | counts rejected points, and reports them to the sender |
 
 mod collector;
 mod identity;

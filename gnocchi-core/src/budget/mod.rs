@@ -1,18 +1,18 @@
-//! What a query may take from the others: time, computed cells, memory, and places to compute at.
+//! Limits on queries: time, computed cells, memory, and slots for large queries.
 //!
-//! A [`Budget`] belongs to one query. [`Gnocchi::query`](crate::Gnocchi::query) begins one for several calls that belong together, such as those of one
-//! request; a call to a store without one begins its own. It ends what it pays for: dropped in the middle, or out of time, whatever still
-//! computes for it stops at its next step, on whatever thread that is.
+//! A [`Budget`] belongs to one query. [`Gnocchi::query`](crate::Gnocchi::query) creates one for several calls that belong together, such as those of one
+//! request; a call to a store without one creates its own. When a budget is dropped or out of time, the work that it covers stops at its
+//! next step, on every thread.
 //!
 //! | limit | beyond it |
 //! |---|---|
 //! | [`cells_max`](QueryLimits::cells_max) | [`BudgetError::TooManyCells`] |
 //! | [`memory_bytes`](QueryLimits::memory_bytes), by this query alone | [`BudgetError::TooMuchMemory`] |
-//! | the same, with what others hold | [`BudgetError::MemoryHeld`] |
+//! | the same, with the memory held by other queries | [`BudgetError::MemoryHeld`] |
 //! | [`concurrency`](QueryLimits::concurrency) and [`queue`](QueryLimits::queue) | [`BudgetError::QueueFull`], [`BudgetError::QueueTimeout`] |
 //! | [`timeout`](QueryLimits::timeout) | [`BudgetError::Timeout`] |
 //!
-//! Small queries neither wait nor count against the places: see [`Budget::compute`].
+//! Small queries neither wait nor occupy a slot: see [`Budget::compute`].
 
 mod compute;
 mod memory;

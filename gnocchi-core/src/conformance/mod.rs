@@ -1,8 +1,8 @@
-//! What every driver must do, as tests.
+//! The requirements on every driver, as tests.
 //!
-//! Each contract has a module with one function per property, and a macro that makes one test of each of them. A driver hands its
-//! macro an asynchronous function that returns a fixture: one fresh, private instance of the driver, which goes away with the
-//! fixture.
+//! Each contract has a module with one function for each property, and a macro that generates a test from each function. A driver
+//! passes the macro an asynchronous function that returns a fixture: a fresh, private instance of the driver, which is removed when
+//! the fixture is dropped.
 //!
 //! | contract | properties | macro |
 //! |---|---|---|

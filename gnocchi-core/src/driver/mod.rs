@@ -1,14 +1,14 @@
-//! The four contracts that a back-end implements, and their vocabulary.
+//! The four contracts that back-ends implement, and their vocabulary.
 //!
-//! | contract | keeps |
+//! | contract | stores |
 //! |---|---|
-//! | [`IncomingDriver`] | measures that were acknowledged to a client and wait to be folded |
+//! | [`IncomingDriver`] | pending measures: acknowledged to a client, not folded yet |
 //! | [`StorageDriver`] | frames of aggregates and raw windows |
-//! | [`Indexer`] | archive policies, resources, metrics: everything but measures |
-//! | [`Coordinator`] | leases with fencing numbers, and who works with whom |
+//! | [`Indexer`] | archive policies, resources and metrics: everything except measures and aggregates |
+//! | [`Coordinator`] | leases with fencing numbers, and the members of the group that shares the work |
 //!
-//! All are object safe and used behind `Arc<dyn ...>`: which back-end is used is known at run time only. Methods take
-//! batches and answer in the order asked.
+//! All are object safe and used behind `Arc<dyn ...>`, because the back-end is chosen at run time. Methods accept batches and return
+//! results in the order of the requests.
 
 mod coordinator;
 mod incoming;

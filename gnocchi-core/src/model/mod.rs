@@ -1,7 +1,7 @@
 //! The data model: validated plain data, without wire formats and without storage.
 //!
-//! Every type here is correct by construction. Adapters convert their wire structs into these types by hand, so that a
-//! change of a protocol never reaches the domain.
+//! Every type is valid by construction. Adapters convert their wire types by hand, so that a change of a protocol does not reach the
+//! domain.
 
 mod archive_policy;
 mod archive_policy_rule;

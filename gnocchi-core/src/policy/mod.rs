@@ -1,9 +1,9 @@
-//! Who may do what: callers, rules, and the decision.
+//! Access rules: callers, rules, and decisions.
 //!
-//! Every call of the API names an [`Action`]. An [`Enforcer`] holds a rule for each action, compiled from the text form that
-//! operators write, and decides from the rule, the [`Caller`] and the [target](Target) of the call. A rule may leave the
-//! decision to another service: then the decision names the [`RemoteCheck`] to do first. What a caller sees of a listing is
-//! decided by the same rules, as a [`Sight`]: a [`Visibility`] that indexers filter by, or one thing after the other.
+//! Every call of the API names an [`Action`]. An [`Enforcer`] has a rule for each action, compiled from the text that operators
+//! write, and decides from the rule, the [`Caller`] and the [target](Target) of the call. A rule may delegate the decision to
+//! another service; the decision then names the [`RemoteCheck`] that has to be made first. The same rules determine which rows of a
+//! listing a caller sees, as a [`Sight`]: a [`Visibility`] that indexers filter by, or a decision for each row.
 
 mod action;
 mod analysis;

@@ -1,9 +1,9 @@
 //! From pending measures to stored aggregates: claim, fold, commit, acknowledge.
 //!
-//! One owner at a time works on a sack. He holds its lease, keeps the open windows of its metrics in memory, and does one
-//! *turn* after the other: claim what is pending, fold it, commit, acknowledge, then rewrite the blocks that deserve it. The
-//! storage remembers the receipt of the last commit of a sack, so that a new owner first acknowledges what the one before him
-//! committed; a measure is therefore folded once, whatever crashes when.
+//! Each sack has one owner at a time. The owner holds its lease, keeps the open windows of its metrics in memory, and runs *turns*:
+//! claim the pending measures, fold them, commit, acknowledge, then rewrite the blocks that need it. The storage remembers the
+//! receipt of the last commit of a sack, so that a new owner first acknowledges what its predecessor committed. Each measure is
+//! therefore folded exactly once, whenever a process crashes.
 
 mod cache;
 mod dispatch;

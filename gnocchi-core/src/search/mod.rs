@@ -1,9 +1,9 @@
-//! Searching resources: which ones fit a filter.
+//! Searching resources by filters.
 //!
-//! A [`Filter`] is what a client asks, with values as written. It is parsed from text here (`cpu = 4 and not name like "a%"`);
-//! adapters make it of other notations. [`Filter::bind`] checks it against a [resource type](crate::model::ResourceType) and gives
-//! its values their types: the resulting [`Condition`] is always valid, and indexers turn it into a query. How a condition is
-//! answered for one resource, null values included, is defined by [`Condition::matches`].
+//! A [`Filter`] is the request of a client, with values as written. This module parses it from text (`cpu = 4 and not name like "a%"`);
+//! adapters construct it from other notations. [`Filter::bind`] checks it against a [resource type](crate::model::ResourceType) and
+//! converts its values to their types. The resulting [`Condition`] is always valid, and indexers translate it into a query.
+//! [`Condition::matches`] defines whether a resource satisfies a condition, null values included.
 //!
 //! ```
 //! use gnocchi_core::search::Filter;

@@ -1,7 +1,7 @@
-//! The facade: one object that an embedding program or a server holds.
+//! [`Gnocchi`]: the store, as servers and embedding programs use it.
 //!
-//! Here is how a store is put together; each file beside this one holds the calls for one kind of thing. Reading aggregates is in
-//! [`query`](crate::query), taking measures in `intake`.
+//! This file constructs the store; each file beside it has the calls for one kind of object. Aggregates are read in
+//! [`query`](crate::query), measures are accepted in `intake`.
 
 mod archive_policies;
 mod background;

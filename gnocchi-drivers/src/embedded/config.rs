@@ -67,22 +67,22 @@ pub const STORAGE_OPTIONS: [DriverOption; 3] = [
         name: "data_dir",
         kind: ValueKind::Path,
         default: Some("gnocchi-data"),
-        help: "data directory; created when it is missing",
+        help: "data directory; created if it does not exist",
         secret: false,
     },
     DriverOption {
         name: "block_cache_bytes",
         kind: ValueKind::Bytes(0, u64::MAX),
         default: Some("16M"),
-        help: "memory for the cache of blocks that were read",
+        help: "memory for the cache of stored blocks",
         secret: false,
     },
     DriverOption {
         name: "disk_reserve_bytes",
         kind: ValueKind::Bytes(0, u64::MAX),
         default: Some("256M"),
-        help: "free space below which new data is refused with 507, at most a tenth of the file system; half of it is for folding \
-               and deleting. 0 reserves nothing",
+        help: "free space below which new data is refused with 507, at most a tenth of the file \
+            system; half of it is reserved for folding and deleting. 0 reserves nothing",
         secret: false,
     },
 ];
@@ -93,14 +93,14 @@ pub const INCOMING_OPTIONS: [DriverOption; 2] = [
         name: "max_pending_bytes",
         kind: ValueKind::Bytes(1, u64::MAX),
         default: Some("256M"),
-        help: "pending measures, in bytes of memory, above which clients get 503",
+        help: "maximum memory for pending measures; above it, clients get 503",
         secret: false,
     },
     DriverOption {
         name: "sacks",
         kind: ValueKind::Integer(1, 65_535),
         default: Some("32"),
-        help: "shares of the work in a new data directory; an existing one keeps its number",
+        help: "number of sacks, the shares of the work, in a new data directory; an existing one keeps its number",
         secret: false,
     },
 ];
