@@ -15,8 +15,7 @@ pub(super) static BASIC: SectionSpec = SectionSpec::new(
     &[OptionSpec::new(
         "password_file",
         "password file with lines `name:hash` (argon2 or bcrypt), as written by `gnocchi \
-         passwd` or `htpasswd -B`; without it any password is accepted. Read \
-             again when it changes",
+         passwd` or `htpasswd -B`; without it any password is accepted. Reloaded when it changes",
     )
     .path()],
 );
