@@ -27,13 +27,13 @@
 //! #     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! #     let mut stream = tokio::net::TcpStream::connect(address).await?;
 //! #     stream.write_all(b"GET /tsdb/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await?;
-//! #     let mut answer = String::new();
-//! #     stream.read_to_string(&mut answer).await?;
-//! #     std::io::Result::Ok(answer)
+//! #     let mut response = String::new();
+//! #     stream.read_to_string(&mut response).await?;
+//! #     std::io::Result::Ok(response)
 //! # };
 //! # tokio::select! {
 //! #     ended = serving.into_future() => ended?,
-//! #     answer = asking => assert!(answer?.contains("http://h/tsdb/v1/")),
+//! #     response = asking => assert!(response?.contains("http://h/tsdb/v1/")),
 //! # }
 //! # Ok(())
 //! # }
