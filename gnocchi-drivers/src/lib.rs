@@ -1,11 +1,11 @@
 //! A metric database for Rust programs, in one directory or on back-ends of your own.
 //!
-//! Gnocchi stores time series by their *aggregates*. Every metric has an archive policy that says which ones: the mean of every second for
-//! a day, of every minute for a month. Measures are aggregated once, when they arrive, so that reads cost the same however many there
-//! were, and the space that a metric takes has a limit. Late measures are merged in.
+//! Gnocchi stores time series by their *aggregates*. Every metric has an archive policy that defines them, such as the mean of every second
+//! for a day and of every minute for a month. Measures are aggregated once, as they arrive, so the cost of reading and the space of a
+//! metric do not depend on their number. Late measures are merged in.
 //!
-//! It is not a server. The HTTP API over the same directory is in the crate `gnocchi-server`; the arithmetic alone is in
-//! [`gnocchi-carbonara`](carbonara).
+//! This crate is not a server. The crate `gnocchi-server` serves the HTTP API from the same directory; [`gnocchi-carbonara`](carbonara) is
+//! the arithmetic alone.
 //!
 //! # Example
 //!
@@ -44,18 +44,18 @@
 //!
 //! # What to know
 //!
-//! | question | short reply |
+//! | topic | summary |
 //! |---|---|
-//! | Which dependencies? | `gnocchi-drivers` and `tokio` with the features `macros` and `rt-multi-thread`, and what the program itself uses of it (`time`, `signal`). The crates whose types appear here are re-exported: [`carbonara`], [`gnocchi_core`], [`jiff`] |
-//! | Which runtime? | Tokio with timers and preferably several threads, see [`Store`]. None of your own with feature `blocking` |
-//! | When is a measure safe? | When [`Store::append`] returns. It can be read from then on |
-//! | How many points per call? | As many as there are: every call waits for the disk once, however many points it has. Tasks that append at the same time share that wait |
-//! | Which times? | [`Timestamp`] and [`Timespan`], nanoseconds, or those of `std` (`SystemTime`, `Duration`) and `jiff` wherever one is taken |
-//! | What about late measures? | Accepted within the [back window](Policy::back_window) of the policy, refused and reported before it |
-//! | Who folds measures? | A task of the store, unless [`StoreBuilder::processing`](store::StoreBuilder::processing) says otherwise |
-//! | Where is everything else? | [`Store::gnocchi`] returns the complete interface: resources with attributes, searches, expressions over many series |
-//! | May several processes open the directory? | One does, and others get an error. They can read a [snapshot](store::StoreBuilder::open_snapshot), or ask that process through the HTTP API |
-//! | Where are problems logged? | With `tracing`; counters go to `metrics` |
+//! | dependencies | `gnocchi-drivers` and `tokio` with the features `macros` and `rt-multi-thread`, and those that the program itself uses (`time`, `signal`). The crates whose types appear here are re-exported: [`carbonara`], [`gnocchi_core`], [`jiff`] |
+//! | runtime | Tokio with timers, preferably with several threads; see [`Store`]. The feature `blocking` needs no runtime in the program |
+//! | durability | A measure is on the disk, and can be read, when [`Store::append`] returns |
+//! | points per call | Append as many as possible in one call: each call waits for the disk once, whatever their number. Tasks that append at the same time share that wait |
+//! | times | [`Timestamp`] and [`Timespan`], in nanoseconds; arguments may also be types of `std` (`SystemTime`, `Duration`) and `jiff` |
+//! | late measures | Accepted within the [back window](Policy::back_window) of the policy; older ones are refused and reported |
+//! | processing | A task of the store folds measures, unless [`StoreBuilder::processing`](store::StoreBuilder::processing) is set |
+//! | complete interface | [`Store::gnocchi`]: resources with attributes, searches, expressions over many series |
+//! | several processes | Only one process can open a directory; others get an error. They can read a [snapshot](store::StoreBuilder::open_snapshot), or use the HTTP API of that process |
+//! | logs and metrics | Through the crates `tracing` and `metrics` |
 //!
 //! Programs with examples: quick start, many metrics, late data, background processing, a driver of your own, mounting the HTTP API, the
 //! engine alone. They are in the folders `examples` of this repository.
