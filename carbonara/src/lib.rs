@@ -1,10 +1,10 @@
 //! Pure time-series aggregation engine: series, aggregation methods, frames and blocks, expressions over many series.
 //!
-//! Points of a metric come in; the aggregates of every bucket that they touch come out, for each granularity of its archive policy, as columns
-//! that can be encoded, stored, merged and read again. The result of every function depends on its arguments alone: this crate does no
-//! I/O, reads no clock, starts no thread and has no global state.
+//! The engine folds the points of a metric into the aggregates of every bucket that they belong to, for each granularity of its archive
+//! policy, as columns that can be encoded, stored, merged and read again. The result of every function depends only on its arguments:
+//! this crate does no I/O, reads no clock, starts no thread and has no global state.
 //!
-//! It is not a database: the caller keeps the bytes. The crate `gnocchi-drivers` does that in a directory. The package is named
+//! It is not a database: the caller stores the bytes. The crate `gnocchi-drivers` stores them in a directory. The package is named
 //! `gnocchi-carbonara`, the library `carbonara`.
 //!
 //! # Example
@@ -28,16 +28,16 @@
 //! # Concepts
 //!
 //! - A [`Series`] holds points: timestamps in nanoseconds, strictly ascending, and values.
-//! - An [`AggregationPlan`] is what an archive policy asks for: levels (granularity and timespan), methods, and a back window.
-//! - A [`Window`] is what must be known of a metric to [`fold`](Window::fold) more points into its aggregates, late ones included. Whatever the order of
-//!   arrival within the back window, the aggregates have the same bits as those of one batch.
+//! - An [`AggregationPlan`] is the engine's form of an archive policy: levels (granularity and timespan), methods, and a back window.
+//! - A [`Window`] is the state of a metric that is needed to [`fold`](Window::fold) more points into its aggregates, late ones included.
+//!   For every order of arrival within the back window, the aggregates are bit-identical to those of a single batch.
 //! - A [`Frame`] holds aggregated points of one granularity: a row for each bucket, a column for each [`Component`]. An
 //!   [`AggregationMethod`] is computed from components when it is read: `mean` is `sum / count`.
 //! - A [`block`] is the part of all frames of a granularity that falls into one aligned span of 3600 buckets; [`codec`] turns frames, points and
 //!   batches of measures into bytes.
-//! - [`aggregate()`] is the pass underneath: points in, a frame for each level out. The rules for NaN, infinities and zeros are those of [`kernel`].
-//! - [`resample()`] groups a series anew, by a span or by a [`CalendarUnit`], in UTC or in a time zone (see [`calendar`]).
-//! - [`align`] puts the series of many metrics on one grid, and an [`expression`] computes with them:
+//! - [`aggregate()`] is the underlying pass from points to a frame for each level. [`kernel`] defines the treatment of NaN, infinities and zeros.
+//! - [`resample()`] groups a series further, by a span or by a [`CalendarUnit`], in UTC or in a time zone (see [`calendar`]).
+//! - [`align`] aligns the series of many metrics on one grid, and an [`expression`] is evaluated on them:
 //!   `(rolling mean 60 (aggregate max (metric cpu.util mean)))`.
 //!
 //! # Names

@@ -1,17 +1,17 @@
 //! The HTTP server of Gnocchi as a library: what the program `gnocchi` consists of.
 //!
-//! It holds everything between the outside and the database: the HTTP API, receivers of other protocols, configuration, start-up and
-//! shutdown, and the command line. It parses, calls [`gnocchi_core`] and renders; rules of the domain, SQL and stored bytes are in the
-//! crates below. A program that needs no HTTP uses [`gnocchi_drivers`] alone.
+//! It contains everything between clients and the database: the HTTP API, receivers of other protocols, configuration, start-up and
+//! shutdown, and the command line. It parses requests, calls [`gnocchi_core`] and renders responses; domain rules, SQL and storage
+//! formats are in the other crates. A program that needs no HTTP uses [`gnocchi_drivers`] alone.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`api`] | `router(state)`: the HTTP API, mountable anywhere; reads no file, binds no port, starts no task |
 //! | [`ingest`] | receivers: measures in the protocols of other systems |
-//! | [`config`] | `gnocchi.conf`, the environment and flags, checked |
-//! | [`runtime`] | a configuration becomes a running server, and ends well |
+//! | [`config`] | `gnocchi.conf`, the environment and flags, validated |
+//! | [`runtime`] | starts a server from a configuration, and shuts it down |
 //! | [`outgoing`] | requests to other services: TLS and limits |
-//! | [`cli`] | the tools: serve, import, verify, passwd |
+//! | [`cli`] | the command line: serve, import, verify, repair, passwd, config-sample |
 //!
 //! # Examples
 //!

@@ -1,9 +1,9 @@
-//! The rules of a database of metrics that stores time series by their aggregates.
+//! The core of a time-series database that stores aggregates: data model, driver contracts, processing and queries.
 //!
-//! A [`Gnocchi`] is such a database: [metrics](model::Metric) with [archive policies](model::ArchivePolicy) that say which aggregates are kept,
-//! [resources](model::Resource) that metrics belong to, and the rules between them. Where the data is kept is behind the four contracts of
-//! [`driver`]. Drivers in [memory] are included; those that keep data are in the crate `gnocchi-drivers`, and all arithmetic is in
-//! [`carbonara`].
+//! A [`Gnocchi`] is such a database: [metrics](model::Metric) with [archive policies](model::ArchivePolicy) that define which aggregates are stored,
+//! [resources](model::Resource) that metrics belong to, and the rules between them. The four contracts of [`driver`] abstract
+//! from where data is stored. Drivers in [memory] are included; persistent ones are in the crate `gnocchi-drivers`, and all arithmetic is
+//! in [`carbonara`].
 //!
 //! It is not a server: it knows no protocol, no configuration file and no user beyond a name. Nor is it the most convenient interface:
 //! programs that embed a database use `gnocchi_drivers::Store`, which has names instead of identifiers. Depend on this crate to write a
@@ -41,11 +41,11 @@
 //! # }
 //! ```
 //!
-//! A program that runs for long calls [`Gnocchi::run`] in a task of its own, which folds measures as they arrive and removes the data of
+//! A long-running program calls [`Gnocchi::run`] in a separate task, which folds measures as they arrive and removes the data of
 //! deleted metrics. It ends when its [`Shutdown`] begins.
 //!
-//! Every query has a [budget] of time, cells and memory, whose limits are in [`Settings`]: a query that is too large ends with
-//! [`Error::Budget`] and leaves the rest to others. `run` and large queries need a Tokio runtime with timers.
+//! Every query has a [budget] of time, cells and memory, whose limits are in [`Settings`]: a query that exceeds them ends with
+//! [`Error::Budget`], so that it does not starve others. `run` and large queries need a Tokio runtime with timers.
 //!
 //! # Main types
 //!

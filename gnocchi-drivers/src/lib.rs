@@ -57,8 +57,8 @@
 //! | several processes | Only one process can open a directory; others get an error. They can read a [snapshot](store::StoreBuilder::open_snapshot), or use the HTTP API of that process |
 //! | logs and metrics | Through the crates `tracing` and `metrics` |
 //!
-//! Programs with examples: quick start, many metrics, late data, background processing, a driver of your own, mounting the HTTP API, the
-//! engine alone. They are in the folders `examples` of this repository.
+//! The `examples` folders of the repository have seven programs: quick start, many metrics, late data, background processing, a driver of
+//! your own, mounting the HTTP API, and the engine alone.
 //!
 //! # Modules
 //!
@@ -71,7 +71,7 @@
 //! | [`sql`] | `sqlite` (default) | back-end in a directory: archive policies, metrics, resources |
 //! | [`coordination`] | | leases within one process |
 //! | [`option`] | | options of back-ends for configuration files |
-//! | [`disk`] | | whether a file system has room for more |
+//! | [`disk`] | | free space of file systems |
 //!
 //! Each back-end implements contracts of [`gnocchi_core::driver`]; those in memory are in [`gnocchi_core::memory`]. `Store::builder` needs
 //! `embedded` and `sqlite`.
