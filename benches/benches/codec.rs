@@ -451,7 +451,7 @@ fn nanosecond(text: &str) -> i64 {
         .map(|part| part.parse().expect("a part is a number"))
         .collect();
     let [year, month, day, hour, minute, second] = numbers[..] else {
-        panic!("`{text}` is no moment");
+        panic!("`{text}` is no timestamp");
     };
     // Years that start in March: the leap day is the last of a year.
     let (year, month) = if month > 2 {

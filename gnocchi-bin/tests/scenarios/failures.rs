@@ -116,7 +116,7 @@ async fn a_back_end_that_is_away_is_worth_another_try() {
     let (app, answer) = send_to(Append::Fails(BackendErrorKind::Unavailable)).await;
     let answer = answer
         .is(503)
-        .says("The store of the server does not work at the moment (unavailable): try again later");
+        .says("The store of the server is not working (unavailable): try again later");
     assert_eq!(answer.header("retry-after"), "1");
     let status = app.call("GET", "/v1/status").user("admin").send().await;
     status

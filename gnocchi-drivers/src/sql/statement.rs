@@ -293,7 +293,12 @@ pub(super) fn moment(microseconds: i64, column: &'static str) -> Result<Timestam
     let nanoseconds = microseconds.checked_mul(NANOSECONDS_PER_MICROSECOND);
     nanoseconds
         .and_then(|nanoseconds| Timestamp::from_nanosecond(nanoseconds).ok())
-        .ok_or_else(|| SqlError::corrupt(column, format!("{microseconds}, which is no moment")))
+        .ok_or_else(|| {
+            SqlError::corrupt(
+                column,
+                format!("{microseconds}, which is no valid timestamp"),
+            )
+        })
 }
 
 #[cfg(test)]
@@ -336,12 +341,12 @@ mod tests {
         check(
             Cell::Integer(-1),
             |row| row.moment("resource.started_at").map(drop),
-            "resource.started_at holds -1, which is no moment",
+            "resource.started_at holds -1, which is no valid timestamp",
         );
         check(
             Cell::Integer(i64::MAX),
             |row| row.optional_moment("resource.ended_at").map(drop),
-            "resource.ended_at holds 9223372036854775807, which is no moment",
+            "resource.ended_at holds 9223372036854775807, which is no valid timestamp",
         );
     }
 

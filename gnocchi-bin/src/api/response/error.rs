@@ -415,7 +415,7 @@ impl ApiError {
             BackendErrorKind::Unavailable
             | BackendErrorKind::Timeout
             | BackendErrorKind::Conflict => Self::busy(format!(
-                "The store of the server does not work at the moment ({kind}): try again later"
+                "The store of the server is not working ({kind}): try again later"
             )),
             _ => Self::unavailable(PERMANENT),
         }
