@@ -420,6 +420,8 @@ async fn repair_saves_what_is_readable() {
         (&killed, "measures/version"),
         (&closed, "progress"),
         (&killed, "identity"),
+        (&closed, "measures/keyspaces/0/current"),
+        (&killed, "measures/keyspaces/0/current"),
     ]
     .into_iter()
     .enumerate()
@@ -434,6 +436,8 @@ async fn repair_saves_what_is_readable() {
         let (stdout, stderr) = texts(&output);
         assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
         assert!(stdout.contains(file), "{stdout}");
+        // A file that is intact is not blamed for one that is not.
+        assert!(!stdout.contains(".jnl"), "{stdout}");
         let metrics = if data == &closed { 3 } else { 3 + LATE.len() };
         let saved = format!("saved: {metrics} metrics, ");
         assert!(stdout.contains(&saved), "{stdout}");
@@ -461,6 +465,28 @@ async fn repair_saves_what_is_readable() {
         server.stop();
         assert_eq!(verify(&new).0, Some(0));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_says_what_a_missing_journal_may_have_held() {
+    let root = tempfile::tempdir().unwrap();
+    let ([_, killed], ids) = stores(root.path()).await;
+    for journal in tree(&killed)
+        .keys()
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "jnl"))
+    {
+        fs::remove_file(journal).unwrap();
+    }
+    let new = root.path().join("new");
+    let output = run(&["repair", killed.to_str().unwrap(), new.to_str().unwrap()]);
+    let (stdout, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    let report = fs::read_to_string(new.join("repair-report.csv")).unwrap();
+    for id in &ids {
+        let line = report.lines().find(|line| line.contains(id)).unwrap();
+        assert!(line.contains("may lack measures"), "{line}");
+    }
+    assert!(!stdout.contains(" 0 metrics lost something"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use crate::embedded::files::{
 };
 use crate::embedded::keys;
 
-/// The keyspaces that a whole database has.
+/// The keyspaces of a whole database, in the order in which they are created: they are numbered from 1.
 const KEYSPACES: [&str; 4] = [keys::LOG, keys::FRAMES, keys::SACKS, keys::META];
 
 /// What a keyspace consists of.
@@ -243,9 +243,11 @@ impl Keyspaces {
 
     fn find_names(&mut self, damage: &mut Vec<Damage>) -> io::Result<()> {
         let Some(names) = self.by_number.get(&NAMES_KEYSPACE) else {
+            self.assume_names();
             return Ok(());
         };
-        for (key, (_, record)) in names.records(damage)? {
+        let records = names.records(damage)?;
+        for (key, (_, record)) in records {
             let number = key.strip_prefix(b"n").and_then(keys::number);
             if let Some(number) = number
                 && record.kind == RecordKind::Value
@@ -254,7 +256,24 @@ impl Keyspaces {
                 keyspace.name = String::from_utf8(record.value).ok();
             }
         }
+        let names = &self.by_number[&NAMES_KEYSPACE];
+        let is_damaged = damage.iter().any(|one| one.file.starts_with(&names.path));
+        if is_damaged || names.current.is_none() {
+            self.assume_names();
+        }
         Ok(())
+    }
+
+    /// Names the keyspaces whose names are lost by their numbers, so that one damaged file hides nothing of the others.
+    fn assume_names(&mut self) {
+        for (number, name) in (NAMES_KEYSPACE + 1..).zip(KEYSPACES) {
+            if self.number(name).is_none()
+                && let Some(keyspace) = self.by_number.get_mut(&number)
+                && keyspace.name.is_none()
+            {
+                keyspace.name = Some(name.to_owned());
+            }
+        }
     }
 
     pub(super) fn exist(&self) -> bool {

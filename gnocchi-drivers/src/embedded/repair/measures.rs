@@ -18,6 +18,7 @@ use crate::embedded::FENCES_PER_GENERATION_BITS;
 use crate::embedded::config::EmbeddedConfig;
 use crate::embedded::database::Database;
 use crate::embedded::error::EmbeddedError;
+use crate::embedded::files::JOURNAL_SUFFIX;
 use crate::embedded::keys::{self, EntryHeader, Identity, Pairing, SackRecord};
 use crate::embedded::preparation::Prepared;
 use crate::embedded::reader::{Loss, Stored};
@@ -135,6 +136,7 @@ pub(super) fn save(
         last_entry: facts.last_entry,
         writer: Writer::new(&database),
     };
+    saving.whole_files();
     saving.frames(check)?;
     let sacks = saving.sacks()?;
     saving.log(&sacks)?;
@@ -197,6 +199,29 @@ struct Saving<'a> {
 }
 
 impl Saving<'_> {
+    /// Reports what every metric may lack: measures of a journal that is not there, and all of a keyspace that cannot be found.
+    fn whole_files(&mut self) {
+        let journals = self.files.inspection.damage.iter().filter(|damage| {
+            let name = damage.file.to_string_lossy();
+            name.ends_with(JOURNAL_SUFFIX) && !damage.file.exists()
+        });
+        let mut missing: Vec<String> = journals
+            .map(|damage| format!("may lack measures: {damage}"))
+            .collect();
+        for keyspace in [keys::LOG, keys::FRAMES] {
+            if self.files.keyspace(keyspace).is_none() {
+                missing.push(format!(
+                    "nothing was saved of its {keyspace}: the keyspace was not found"
+                ));
+            }
+        }
+        for what in missing {
+            for metric in self.metrics {
+                self.report.lose(*metric, what.clone());
+            }
+        }
+    }
+
     fn frames(&mut self, check: CheckFrame) -> Result<(), StoreError> {
         // What is lost must be known before it can be said what may be older than that.
         let mut losses = self.files.merge(keys::FRAMES, |_| Ok(()))?;
