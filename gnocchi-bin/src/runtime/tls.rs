@@ -32,6 +32,7 @@ const HANDSHAKE: u8 = 22;
 /// The protocols that are offered, by their names in ALPN.
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
+const HTTP1_0: &[u8] = b"http/1.0";
 
 /// What a client reads that speaks HTTP without TLS.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=UTF-8\r\n\
@@ -219,7 +220,7 @@ fn load(settings: &ServerTls) -> Result<Arc<ServerConfig>, TlsError> {
         }
     };
     let mut config = builder.with_single_cert(chain, private).map_err(unusable)?;
-    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec(), HTTP1_0.to_vec()];
     Ok(Arc::new(config))
 }
 
