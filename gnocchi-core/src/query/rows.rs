@@ -311,14 +311,9 @@ async fn join(
     if later.is_empty() {
         return Ok(series);
     }
-    let chunks = later.iter().flat_map(|chunk| &chunk.series);
-    let points: usize = chunks.map(Series::len).sum();
+    let Copied { points, longest } = Copied::by_join(&series, &later);
     // A chunk is dropped once it is copied, so that one of them is held twice.
-    let longest = later
-        .iter()
-        .flat_map(|chunk| &chunk.series)
-        .map(Series::len);
-    let held = budget.hold(longest.max().unwrap_or_default() * POINT_BYTES)?;
+    let held = budget.hold(longest * POINT_BYTES)?;
     let work = move || {
         for parts in later.chunk_by_mut(|one, next| one.reading == next.reading) {
             let reading = parts[0].reading;
@@ -333,6 +328,33 @@ async fn join(
         series
     };
     budget.compute(points, work).await
+}
+
+/// What a join copies: all chunks of a reading that was cut, the first one included.
+#[derive(Debug, PartialEq, Eq)]
+struct Copied {
+    points: usize,
+    /// The points of the longest chunk.
+    longest: usize,
+}
+
+impl Copied {
+    fn by_join(series: &[Vec<Series>], later: &[Later]) -> Self {
+        let firsts = later
+            .chunk_by(|one, next| one.reading == next.reading)
+            .flat_map(|parts| &series[parts[0].reading]);
+        let chunks = firsts.chain(later.iter().flat_map(|chunk| &chunk.series));
+        chunks.map(Series::len).fold(
+            Self {
+                points: 0,
+                longest: 0,
+            },
+            |copied, length| Self {
+                points: copied.points + length,
+                longest: copied.longest.max(length),
+            },
+        )
+    }
 }
 
 /// Makes one series of several, each of which begins after the end of the one before.
@@ -380,6 +402,36 @@ async fn assemble(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::{Pool, QueryLimits};
+
+    #[tokio::test]
+    async fn all_chunks_of_a_reading_are_joined_and_counted() {
+        let part = |start: i64, points: i64| {
+            let timestamps_ns: Vec<i64> = (start..start + points).collect();
+            let values = timestamps_ns.iter().map(|at| *at as f64).collect();
+            Series::from_points(timestamps_ns, values).unwrap()
+        };
+        let later = |reading, start, points| Later {
+            reading,
+            series: vec![part(start, points), part(start, points)],
+        };
+        let series = || {
+            let of = |points| vec![part(0, points), part(0, points)];
+            vec![of(7), of(50), of(3)]
+        };
+        let cut = || vec![later(0, 10, 5), later(0, 20, 4), later(2, 10, 9)];
+        let copied = Copied::by_join(&series(), &cut());
+        let expected = Copied {
+            points: 2 * (7 + 5 + 4 + 3 + 9),
+            longest: 9,
+        };
+        assert_eq!(copied, expected);
+        let pool = Arc::new(Pool::new(QueryLimits::default()));
+        let joined = join(&Budget::new(&pool), series(), cut()).await.unwrap();
+        let lengths: Vec<usize> = joined.iter().map(|methods| methods[1].len()).collect();
+        assert_eq!(lengths, [16, 50, 12]);
+        assert_eq!(pool.usage().held_bytes, 0);
+    }
 
     #[test]
     fn chunks_follow_the_bytes_that_come() {
