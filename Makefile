@@ -5,7 +5,7 @@ CARGO ?= cargo
 # Services and clients that tests must not be skipped for want of.
 TEST_SERVICES ?= keystone,prometheus,gnocchiclient,ceilometer,influxdb-clients,mount,cc
 
-.PHONY: run services test properties worlds crash bench lint
+.PHONY: run services test properties worlds crash latency bench lint
 
 # Serves on ./gnocchi-data, port 8041.
 run:
@@ -36,6 +36,10 @@ worlds:
 crash:
 	GNOCCHI_CRASH_KILLS=$(or $(KILLS),1000) $(CARGO) test --release -p gnocchi-server --test crash
 	GNOCCHI_POWER_CUTS=$(or $(CUTS),200) $(CARGO) test --release -p gnocchi-server --test faults
+
+# The most expensive requests on a machine that has nothing else to do: how long light ones wait meanwhile is asserted as well.
+latency:
+	GNOCCHI_STRICT_LATENCY=1 $(CARGO) test --release -p gnocchi-server --test expensive -- --nocapture
 
 # Timings, each beside a baseline of the same run.
 bench:

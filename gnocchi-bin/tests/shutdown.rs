@@ -15,7 +15,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Server, program, run, texts, write};
+use support::{PATIENCE, Server, program, run, texts, write};
 
 /// The longest time that a server without work may take to end.
 const PROMPT: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ async fn a_request_in_hand_is_finished() {
 }
 
 #[tokio::test]
-async fn a_fold_that_a_shutdown_cuts_off_is_done_after_the_next_start() {
+async fn what_a_shutdown_leaves_pending_is_folded_after_the_next_start() {
     const POINTS: usize = 100_000;
     let directory = tempfile::tempdir().unwrap();
     let options = "[DEFAULT]\ngraceful_shutdown_timeout = 0\n";
@@ -111,8 +111,14 @@ async fn a_fold_that_a_shutdown_cuts_off_is_done_after_the_next_start() {
     // It is being folded now, or waits for that.
     server.stop();
     let server = Server::start(&data, &[]);
+    let client = server.client();
+    let began = Instant::now();
+    while client.get("/v1/status").await["storage"]["summary"]["measures"] != 0 {
+        assert!(began.elapsed() < PATIENCE * 6, "measures stay pending");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let count = format!("{path}?aggregation=count&granularity=1");
-    let counts = server.client().get(&count).await;
+    let counts = client.get(&count).await;
     assert_eq!(counts.as_array().unwrap().len(), POINTS);
     server.stop();
 }

@@ -1,7 +1,7 @@
 //! The most expensive request of every operation stays within its budget, and leaves the server to the others.
 //!
-//! `table.rs` has the requests. A new route fails the first test until it has an entry. With `GNOCCHI_STRICT_LATENCY` in the environment
-//! the light client must also be served within a quarter of a second, which a loaded machine cannot promise.
+//! `table.rs` has the requests. A new route fails the first test until it has an entry. With `GNOCCHI_STRICT_LATENCY` in the environment,
+//! as `make latency` sets it, the light client must also be served within a quarter of a second, which a loaded machine cannot promise.
 
 #![expect(
     clippy::unwrap_used,
@@ -35,6 +35,9 @@ const OTHER_MEMORY_MIB: u64 = 700;
 
 /// After how long a client that asks for little must have been served at least once on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same on a machine that is busy.
+const GENEROUS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long such a client may wait on an idle machine, for all but one percent of its requests.
 const STRICT_PATIENCE: Duration = Duration::from_millis(250);
@@ -135,6 +138,11 @@ async fn check(server: &Server, light: &Light, heavy: &Heavy) {
     if let Some(expected) = heavy.status {
         assert_eq!(status, expected, "{} {shown}", heavy.operation);
     }
+    assert!(
+        took < GENEROUS_PATIENCE || meanwhile > 0,
+        "the light client was not served in {took:?}: {}",
+        heavy.operation
+    );
     // How long anything takes says as much about a busy machine as about the server.
     if is_strict() {
         assert!(
