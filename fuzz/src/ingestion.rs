@@ -45,7 +45,8 @@ pub fn line_protocol(data: &[u8]) {
     let mut printed = "\n".to_owned();
     let mut expected = Vec::new();
     for (resource, arrival) in parts(&written.arrivals) {
-        let name = arrival.full_name.as_deref().unwrap_or(&arrival.name);
+        let full_name = arrival.full_name.as_ref().map(ToString::to_string);
+        let name = full_name.as_deref().unwrap_or(&arrival.name);
         let identity = Identity::read(name).expect("it has a field");
         if let Some(lines) = identity.print(resource, &arrival.series) {
             printed.push_str(&lines);

@@ -5,10 +5,21 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use carbonara::{Series, Timestamp};
-use gnocchi_core::intake::{Destination, NamedBatch, NamedSeries};
+use gnocchi_core::intake::{Destination, FullName, NamedBatch, NamedSeries};
 
 use super::identity::Name;
 use crate::api::measures::{Columns, Context};
+use crate::api::request::body_memory::{BodyMemory, Held};
+use crate::api::response::error::ApiResult;
+
+/// How much memory a metric takes beside its name and points until its measures are stored, in bytes: in the maps and lists of each step.
+const METRIC_BYTES: usize = 640;
+
+/// How many copies of a name these have.
+const NAME_COPIES: usize = 4;
+
+/// How much memory the metrics of a request may take uncounted, in bytes.
+const NAMES_BYTES_UNCOUNTED: usize = 1 << 20;
 
 /// What a request brings, each metric once.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +40,7 @@ pub struct Arrival {
     /// Its name.
     pub name: Arc<str>,
     /// Its whole name when `name` ends with a digest.
-    pub full_name: Option<String>,
+    pub full_name: Option<FullName>,
     /// Where in the request it stands first: a number of a line or series, counted from one.
     pub place: usize,
     /// Its measures.
@@ -37,6 +48,21 @@ pub struct Arrival {
 }
 
 impl Arrivals {
+    /// Takes memory for the names of the metrics, unless they take little: a short text may have many metrics.
+    ///
+    /// # Errors
+    /// 503 when other requests hold it.
+    pub(super) fn hold_names(&self, memory: &BodyMemory, held: &mut Option<Held>) -> ApiResult<()> {
+        let own = |arrival: &Arrival| arrival.full_name.as_ref().map_or(0, |name| name.own.len());
+        let metrics = self.metrics.iter();
+        let bytes =
+            metrics.map(|metric| METRIC_BYTES + NAME_COPIES * metric.name.len() + own(metric));
+        match bytes.sum() {
+            ..=NAMES_BYTES_UNCOUNTED => Ok(()),
+            bytes => memory.hold_more(held, bytes),
+        }
+    }
+
     /// Gives the measures to destinations, one for each of the resources.
     pub(super) fn into_batch(self, destinations: Vec<Destination>) -> NamedBatch {
         let destinations: Vec<_> = destinations.into_iter().map(Arc::new).collect();
@@ -79,7 +105,7 @@ pub(super) struct Collector {
 struct Pending {
     resource: usize,
     name: Arc<str>,
-    full_name: Option<String>,
+    full_name: Option<FullName>,
     place: usize,
     columns: Columns,
 }

@@ -19,6 +19,9 @@
 //! What is too long keeps its beginning and ends with `~` and a digest of the whole. A name that
 //! only looks like that is treated as one that is too long.
 
+use std::sync::Arc;
+
+use gnocchi_core::intake::{FullName, SeriesKey};
 use sha2::{Digest as _, Sha256};
 
 /// How many bytes of the digest are written, two characters each. Finding two names that meet in
@@ -43,7 +46,7 @@ pub(super) struct Name {
     /// What is stored.
     pub(super) text: String,
     /// The whole name when `text` ends with a digest.
-    pub(super) full: Option<String>,
+    pub(super) full: Option<FullName>,
 }
 
 /// Appends a text. A backslash is written before itself and every character in `special`.
@@ -90,42 +93,94 @@ fn push(name: &mut String, text: &str, special: &[char], slash: Slash) {
     }
 }
 
+impl Room {
+    /// Returns how many bytes fit at most.
+    fn bytes_max(self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Characters(count) => count.saturating_mul(char::MAX_LEN_UTF8),
+        }
+    }
+
+    /// Returns whether a name is short enough.
+    fn holds(self, name: &str) -> bool {
+        match self {
+            Self::Bytes(bytes) => name.len() <= bytes,
+            // A text has at least as many bytes as characters.
+            Self::Characters(count) => name.len() <= count || name.chars().count() <= count,
+        }
+    }
+}
+
 impl Name {
     /// Shortens what does not fit.
     pub(super) fn fit(full: String, room: Room) -> Self {
-        let fits = match room {
-            Room::Bytes(bytes) => full.len() <= bytes,
-            // A text has at least as many bytes as characters.
-            Room::Characters(count) => full.len() <= count || full.chars().count() <= count,
-        };
-        if fits && !ends_with_digest(&full) {
+        if room.holds(&full) && !ends_with_digest(&full) {
             return Self {
                 text: full,
                 full: None,
             };
         }
-        let text = format!("{}~{}", beginning(&full, room), digest(&full));
+        Self::shortened(
+            FullName {
+                key: None,
+                own: full,
+            },
+            room,
+        )
+    }
+
+    /// Puts the name of a metric of a series together, or shortens it when it does not fit. Names that do not fit share the key.
+    pub(super) fn fit_in_series(key: &Arc<SeriesKey>, own: String, room: Room) -> Self {
+        let length = key.prefix.len() + own.len() + key.suffix.len();
+        if length <= room.bytes_max() {
+            let mut name = String::with_capacity(length);
+            name.push_str(&key.prefix);
+            name.push_str(&own);
+            name.push_str(&key.suffix);
+            if room.holds(&name) && !ends_with_digest(&name) {
+                return Self {
+                    text: name,
+                    full: None,
+                };
+            }
+        }
+        Self::shortened(
+            FullName {
+                key: Some(Arc::clone(key)),
+                own,
+            },
+            room,
+        )
+    }
+
+    fn shortened(full: FullName, room: Room) -> Self {
+        let start = full.beginning(room.bytes_max());
         Self {
-            text,
+            text: format!("{}~{}", beginning(&start, room), digest(&full)),
             full: Some(full),
         }
     }
 }
 
-/// Returns as much of a name as leaves room for a digest.
-fn beginning(full: &str, room: Room) -> &str {
+/// Returns as much of the start of a name as leaves room for a digest.
+fn beginning(start: &str, room: Room) -> &str {
     let end = match room {
-        Room::Bytes(bytes) => full.floor_char_boundary(bytes.saturating_sub(END_LENGTH)),
+        Room::Bytes(bytes) => start.floor_char_boundary(bytes.saturating_sub(END_LENGTH)),
         Room::Characters(count) => {
-            let mut ends = full.char_indices().map(|(at, _)| at);
-            (ends.nth(count.saturating_sub(END_LENGTH))).unwrap_or(full.len())
+            let mut ends = start.char_indices().map(|(at, _)| at);
+            (ends.nth(count.saturating_sub(END_LENGTH))).unwrap_or(start.len())
         }
     };
-    &full[..end]
+    &start[..end]
 }
 
-fn digest(text: &str) -> String {
-    let mut digest = format!("{:x}", Sha256::digest(text.as_bytes()));
+fn digest(name: &FullName) -> String {
+    let mut hash = Sha256::new();
+    for part in name.parts() {
+        hash.update(part.as_bytes());
+    }
+    let mut digest = format!("{:x}", hash.finalize());
     digest.truncate(2 * DIGEST_BYTES);
     digest
 }

@@ -424,6 +424,11 @@ fn senders() -> Vec<Heavy> {
         write!(line, "f{place}=1,").unwrap();
     }
     let line = line.trim_end_matches(',').to_owned();
+    // Names are made of the tag and one field each.
+    let mut tagged = format!("cpu,host=tagged,t={} ", "x".repeat(32 << 10));
+    for place in 0..4500 {
+        write!(tagged, "{place:x}=1,").unwrap();
+    }
     let hosts = (0..400).fold(String::new(), |mut text, place| {
         writeln!(text, "m,host=new{place} f=1").unwrap();
         text
@@ -457,6 +462,13 @@ fn senders() -> Vec<Heavy> {
             line,
         )
         .expect(413),
+        text(
+            "POST /v1/influxdb/write",
+            "of one line with a long tag and many fields",
+            "/v1/influxdb/write?db=generic",
+            tagged.trim_end_matches(',').to_owned(),
+        )
+        .expect(204),
         text(
             "POST /v1/influxdb/api/v2/write",
             "of many new resources",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use carbonara::Series;
 
+use super::FullName;
 use crate::model::{AttributeValue, ResourceAddress, ResourceId, ResourceIdError};
 
 /// A resource that series belong to.
@@ -33,7 +34,7 @@ pub struct NamedSeries {
     /// The unit that the metric gets if it must be created.
     pub unit: Option<String>,
     /// The complete name when `name` ends with a digest.
-    pub full_name: Option<String>,
+    pub full_name: Option<FullName>,
     /// Where in the request the series stands first, as its receiver counts.
     pub place: usize,
 }

@@ -1,6 +1,6 @@
 //! Resources and metrics that come into being with their first measure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -24,6 +24,9 @@ const CREATED_AT_ONCE: usize = 16;
 
 /// How many metrics are created together: the indexer makes other changes between such parts.
 const METRICS_AT_ONCE: usize = 1000;
+
+/// How much of a complete name is logged, in bytes.
+const LOGGED_BYTES_MAX: usize = 4096;
 
 /// New metrics and resources, and the entries of the batch that ask for them.
 #[derive(Default)]
@@ -254,17 +257,29 @@ fn description(named: &NamedSeries, resource: Existence) -> MetricDescription {
     }
 }
 
-/// Keeps the complete names of new metrics whose names end with a digest: the log is the only place that has them.
+/// Logs the complete names of new metrics whose names end with a digest: only the log has them. Metrics of one series share an entry, as
+/// they share all but a few characters of their names.
 fn log_names(entries: &[usize], work: &Work<'_>) {
+    let mut logged = HashSet::new();
     for entry in entries {
         let named = work.named(*entry);
-        if let Some(full_name) = &named.full_name {
-            tracing::info!(
-                resource = named.destination.address.original(),
-                metric = named.name,
-                full_name,
-                "the name of a new metric is too long: it ends with a digest"
-            );
+        let Some(full_name) = &named.full_name else {
+            continue;
+        };
+        if let Some(key) = &full_name.key
+            && !logged.insert(Arc::as_ptr(key))
+        {
+            continue;
         }
+        let mut shown = full_name.beginning(LOGGED_BYTES_MAX);
+        if shown.len() < full_name.length() {
+            shown.push_str("...");
+        }
+        tracing::info!(
+            resource = named.destination.address.original(),
+            metric = named.name,
+            full_name = shown,
+            "the name of a new metric is too long: it ends with a digest, as those of all long names of its series do"
+        );
     }
 }

@@ -68,16 +68,21 @@ pub(in crate::api) async fn edge(
         let answered = answered.instrument(span.clone()).await;
         answered.unwrap_or_else(|_| span.in_scope(|| panicked(&method, route.as_ref())))
     };
-    response = unsent::counted(state.gnocchi(), &method, response);
-    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+    let write_error = |mut response: Response| {
+        let Some(error) = response.extensions_mut().remove::<ApiError>() else {
+            return response;
+        };
         let error = with_methods(error, &method, route.as_ref());
         let written = match audience {
             Audience::Client => accept::error_format(accepts.as_ref()),
             Audience::Sender => accept::error_format_of_sender(accepts.as_ref()),
         };
         let written = error_body::response(&error, written, audience);
-        response = with_headers_of(written, response);
-    }
+        with_headers_of(written, response)
+    };
+    // The body of an error counts as well, and a refusal to count is an error.
+    response = unsent::counted(state.gnocchi(), &method, write_error(response));
+    response = write_error(response);
     if method == Method::HEAD {
         response = without_body(response);
     }

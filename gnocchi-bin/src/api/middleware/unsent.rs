@@ -81,7 +81,7 @@ pub(in crate::api) fn rendered(
         _ => take(gnocchi, bytes.len())?,
     };
     Ok(Body::new(Rendered {
-        is_short: bytes.len() <= PIECE_BYTES_MAX,
+        is_one_piece: bytes.len() <= PIECE_BYTES_MAX,
         rest: bytes.into(),
         reserved,
     }))
@@ -108,7 +108,8 @@ pub(in crate::api) fn streamed(gnocchi: &Gnocchi, budget: Budget, body: Body) ->
     })))
 }
 
-/// Counts a response that its handler has not counted. One that reports a change is never refused.
+/// Counts a response that its handler has not counted. One that reports a change is never refused; an error, which may name all that a
+/// request has, gives way to a short one when there are too many reports that clients do not read.
 pub(in crate::api) fn counted(
     gnocchi: &Gnocchi,
     method: &Method,
@@ -119,13 +120,17 @@ pub(in crate::api) fn counted(
     if length <= UNCOUNTED_BYTES_MAX || response.extensions_mut().remove::<Counted>().is_some() {
         return response;
     }
-    let reserved = if *method == Method::GET {
-        match take(gnocchi, length) {
-            Ok(reserved) => reserved,
-            Err(error) => return error.into_response(),
-        }
+    let status = response.status();
+    let reserved = if status.is_client_error() || status.is_server_error() {
+        admit_report(gnocchi).map(|()| gnocchi.reserve_anyway(length))
+    } else if *method == Method::GET {
+        take(gnocchi, length)
     } else {
-        gnocchi.reserve_anyway(length)
+        Ok(gnocchi.reserve_anyway(length))
+    };
+    let reserved = match reserved {
+        Ok(reserved) => reserved,
+        Err(error) => return error.into_response(),
     };
     response.map(|body| Body::new(Whole { body, reserved }))
 }
@@ -146,7 +151,8 @@ impl AsRef<[u8]> for Piece {
 struct Rendered {
     rest: Bytes,
     /// It is a single piece, which is not copied.
-    is_short: bool,
+    is_one_piece: bool,
+    /// The memory of all that was rendered: it is one allocation, which stays until the last piece is taken off.
     reserved: Reserved,
 }
 
@@ -163,12 +169,21 @@ impl HttpBody for Rendered {
         }
         let length = self.rest.len().min(PIECE_BYTES_MAX);
         let mut bytes = self.rest.split_to(length);
-        if !self.is_short {
+        let reserved = if self.is_one_piece {
+            self.reserved.split(length)
+        } else {
             bytes = Bytes::copy_from_slice(&bytes);
-        }
+            if self.rest.is_empty() {
+                self.reserved.resize_anyway(0);
+            }
+            let mut own = self.reserved.split(0);
+            // A response that has begun is not refused any more.
+            own.resize_anyway(length);
+            own
+        };
         let piece = Piece {
             bytes,
-            _reserved: self.reserved.split(length),
+            _reserved: reserved,
         };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }

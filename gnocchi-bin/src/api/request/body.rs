@@ -31,6 +31,9 @@ const DOCUMENT_BYTES_MAX: usize = 4 << 20;
 /// How much memory such a tree may take, in bytes.
 const TREE_BYTES_MAX: usize = 160 << 20;
 
+/// How much memory a tree may take that is not counted, in bytes. That of the usual body takes a few kilobytes.
+const TREE_BYTES_UNCOUNTED: usize = 1 << 20;
+
 /// U+FEFF as UTF-8, and as UTF-16 in both byte orders.
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF_16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
@@ -62,6 +65,21 @@ impl Deref for Body {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// A body as a tree of values, with the memory that it takes.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    value: Value,
+    _held: Option<Held>,
+}
+
+impl Deref for Tree {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
     }
 }
 
@@ -97,7 +115,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json_bytes`](Self::json_bytes), and 400 when it is no JSON.
-    pub(crate) async fn json(self) -> Result<Value, ApiError> {
+    pub(crate) async fn json(self) -> Result<Tree, ApiError> {
         self.document(JSON).await
     }
 
@@ -105,11 +123,11 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json`](Self::json).
-    pub(crate) async fn json_patch(self) -> Result<Value, ApiError> {
+    pub(crate) async fn json_patch(self) -> Result<Tree, ApiError> {
         self.document(JSON_PATCH).await
     }
 
-    async fn document(mut self, content_type: &str) -> Result<Value, ApiError> {
+    async fn document(mut self, content_type: &str) -> Result<Tree, ApiError> {
         self.require_type(content_type)?;
         self = self.at_most(DOCUMENT_BYTES_MAX);
         let memory = self.memory.clone();
@@ -131,7 +149,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// As [`json`](Self::json).
-    pub(crate) async fn optional_json(mut self) -> Result<Option<Value>, ApiError> {
+    pub(crate) async fn optional_json(mut self) -> Result<Option<Tree>, ApiError> {
         self = self.at_most(DOCUMENT_BYTES_MAX);
         let memory = self.memory.clone();
         let announced = self.require_type(JSON);
@@ -246,11 +264,8 @@ fn too_long(bytes_max: usize, limit_name: &str) -> ApiError {
 }
 
 /// Makes a tree of a body within the memory for such trees.
-async fn tree(memory: &BodyMemory, bytes: Body) -> Result<Value, ApiError> {
+async fn tree(memory: &BodyMemory, bytes: Body) -> Result<Tree, ApiError> {
     let length = Length::of(bytes.len(), DECODED_AT_ONCE_BYTES);
-    if length == Length::Short {
-        return decode(&bytes);
-    }
     let counted = move || (body_memory::tree_bytes(&bytes), bytes);
     let (tree_bytes, bytes) = aside::work(length, counted).await?;
     if tree_bytes > TREE_BYTES_MAX {
@@ -261,8 +276,13 @@ async fn tree(memory: &BodyMemory, bytes: Body) -> Result<Value, ApiError> {
             ),
         ));
     }
-    memory.keep(tree_bytes).await?;
-    aside::work(length, move || decode(&bytes)).await?
+    let held = match tree_bytes {
+        ..=TREE_BYTES_UNCOUNTED => None,
+        _ => Some(memory.hold_decoded(tree_bytes).await?),
+    };
+    // Dropped together, also when nobody waits for the tree any more.
+    let work = move || decode(&bytes).map(|value| Tree { value, _held: held });
+    aside::work(length, work).await?
 }
 
 /// Decodes JSON. The bare tokens `NaN` and `Infinity` are none: only measures may hold them.
@@ -347,10 +367,12 @@ mod tests {
     async fn a_byte_order_mark_is_dropped_or_named() {
         let marked: &[u8] = b"\xef\xbb\xbf[1]";
         let with = |bytes: &'static [u8]| body(Some(JSON), bytes.into());
-        assert_eq!(with(marked).json().await, Ok(json!([1])));
-        assert_eq!(with(marked).optional_json().await, Ok(Some(json!([1]))));
+        assert_eq!(*with(marked).json().await.unwrap(), json!([1]));
+        let optional = with(marked).optional_json().await.unwrap();
+        assert_eq!(*optional.unwrap(), json!([1]));
         assert_eq!(*with(marked).json_bytes().await.unwrap(), *b"[1]");
-        assert_eq!(with(b"\xef\xbb\xbf").optional_json().await, Ok(None));
+        let empty = with(b"\xef\xbb\xbf").optional_json().await;
+        assert!(empty.unwrap().is_none());
         assert_eq!(*with(marked).bytes().await.unwrap(), *marked);
         for utf_16 in [&b"\xff\xfe[\x001\x00"[..], b"\xfe\xff\x00["] {
             let refused = with(utf_16).json().await.unwrap_err();
@@ -411,6 +433,28 @@ mod tests {
         assert_eq!(all.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         drop(bodies);
         assert!(memory.hold(512 << 20).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn trees_hold_memory_until_they_are_dropped() {
+        let memory = BodyMemory::new(10, Duration::from_millis(20));
+        let document = |values: usize| RequestBody {
+            bytes_max: 1 << 20,
+            memory: memory.clone(),
+            ..body(
+                Some(JSON),
+                format!("[{}0]", r#"{"":0},"#.repeat(values)).into(),
+            )
+        };
+        let all = || memory.hold_decoded(512 << 20);
+        // A short text, but not a small tree.
+        let tree = document(9000).json().await.unwrap();
+        assert!(all().await.is_err());
+        drop(tree);
+        assert!(all().await.is_ok());
+        let small = document(100).json().await.unwrap();
+        assert!(all().await.is_ok());
+        drop(small);
     }
 
     #[test]

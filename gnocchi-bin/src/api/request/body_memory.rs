@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task_local;
 
+use crate::api::aside::{self, Length};
 use crate::api::response::error::{ApiError, ApiResult};
 
 /// How much the larger bodies may take together, in bytes. One body of the longest length that is allowed always fits.
@@ -43,6 +44,11 @@ pub(in crate::api) fn tree_bytes(text: &[u8]) -> usize {
     values.sum()
 }
 
+/// Returns how much memory a text that is decompressed takes at most, with its measures, in bytes.
+fn text_and_columns_bytes(text_bytes: usize) -> usize {
+    columns_bytes(text_bytes).saturating_add(text_bytes)
+}
+
 /// Hands out the memory for bodies, to those first who asked first.
 #[derive(Debug, Clone)]
 pub(crate) struct BodyMemory {
@@ -60,7 +66,7 @@ impl BodyMemory {
         let pool = |longest: usize| Arc::new(Semaphore::new(pages(HELD_BYTES_MAX.max(longest))));
         Self {
             pages: pool(body_bytes_max),
-            decoded: pool(columns_bytes(body_bytes_max)),
+            decoded: pool(text_and_columns_bytes(body_bytes_max)),
             patience,
         }
     }
@@ -94,35 +100,55 @@ impl BodyMemory {
         self.take(&self.pages, bytes).await
     }
 
-    /// Waits for the memory of the measures of a text, and keeps it until the request has a response. Short texts cost nothing.
+    /// Waits for the memory of the measures of a text. Short texts cost nothing.
     ///
     /// # Errors
     /// As [`hold`](Self::hold).
-    pub(crate) async fn keep_columns(&self, text_bytes: usize) -> ApiResult<()> {
+    pub(crate) async fn hold_columns(&self, text_bytes: usize) -> ApiResult<Option<Held>> {
         if text_bytes <= PAGE_BYTES {
-            return Ok(());
+            return Ok(None);
         }
-        self.keep(columns_bytes(text_bytes)).await
+        let bytes = columns_bytes(text_bytes);
+        self.hold_decoded(bytes).await.map(Some)
     }
 
-    /// Waits for the memory of what a body becomes, and keeps it until the request has a response.
+    /// Waits for the memory of a text that is decompressed and of its measures, all at once: requests that hold one and wait for the
+    /// other would wait for each other.
     ///
     /// # Errors
     /// As [`hold`](Self::hold).
-    pub(in crate::api) async fn keep(&self, bytes: usize) -> ApiResult<()> {
-        let held = self.take(&self.decoded, bytes).await?;
-        // Outside of a request there is nothing to keep it for.
-        let kept = KEPT.try_with(|kept| kept.borrow_mut().push(held));
-        kept.unwrap_or_default();
+    pub(crate) async fn hold_text_and_columns(&self, text_bytes: usize) -> ApiResult<Option<Held>> {
+        if text_bytes <= PAGE_BYTES {
+            return Ok(None);
+        }
+        let bytes = text_and_columns_bytes(text_bytes);
+        self.hold_decoded(bytes).await.map(Some)
+    }
+
+    /// Waits for the memory of what a body becomes.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub(in crate::api) async fn hold_decoded(&self, bytes: usize) -> ApiResult<Held> {
+        self.take(&self.decoded, bytes).await
+    }
+
+    /// Takes memory for decoded values that turned out to be needed beyond what their text lets expect, without waiting: they exist already.
+    ///
+    /// # Errors
+    /// 503 when other requests hold it.
+    pub(crate) fn hold_more(&self, held: &mut Option<Held>, bytes: usize) -> ApiResult<()> {
+        let pages = u32::try_from(pages(bytes)).map_err(|_| busy())?;
+        let more = Arc::clone(&self.decoded).try_acquire_many_owned(pages);
+        let more = more.map_err(|_| busy())?;
+        match held {
+            Some(held) => held.merge(more),
+            None => *held = Some(more),
+        }
         Ok(())
     }
 
     async fn take(&self, pool: &Arc<Semaphore>, bytes: usize) -> ApiResult<Held> {
-        let busy = || {
-            ApiError::busy(
-                "The bodies of other requests take all the memory that is set aside for them: try again later",
-            )
-        };
         let pages = u32::try_from(pages(bytes)).map_err(|_| busy())?;
         let turn = Arc::clone(pool).acquire_many_owned(pages);
         match tokio::time::timeout(self.patience, turn).await {
@@ -130,6 +156,33 @@ impl BodyMemory {
             Err(_) => Err(busy()),
         }
     }
+}
+
+/// Decodes a body with memory that stays held while the work goes on, also when the client resets the request meanwhile, and then until the
+/// request has a response.
+///
+/// # Errors
+/// As [`aside::work`].
+pub(crate) async fn decode<T: Send + 'static>(
+    length: Length,
+    mut held: Option<Held>,
+    work: impl FnOnce(&mut Option<Held>) -> T + Send + 'static,
+) -> ApiResult<T> {
+    let work = move || (work(&mut held), held);
+    // Both come back together: what nobody waits for any more is dropped with its memory.
+    let (decoded, held) = aside::work(length, work).await?;
+    if let Some(held) = held {
+        // Outside of a request there is nothing to keep it for.
+        let kept = KEPT.try_with(|kept| kept.borrow_mut().push(held));
+        kept.unwrap_or_default();
+    }
+    Ok(decoded)
+}
+
+fn busy() -> ApiError {
+    ApiError::busy(
+        "The bodies of other requests take all the memory that is set aside for them: try again later",
+    )
 }
 
 /// Handles a request, and gives back at its end what it keeps.
@@ -169,27 +222,62 @@ mod tests {
         let longest = 4 << 30;
         let memory = BodyMemory::new(longest, Duration::from_millis(20));
         assert!(memory.hold(longest).await.is_ok());
-        let decoded = memory.keep_columns(longest).await;
-        assert_eq!(decoded, Ok(()));
+        assert!(memory.hold_columns(longest).await.is_ok());
+        assert!(memory.hold_text_and_columns(longest).await.is_ok());
     }
 
     #[tokio::test]
     async fn what_bodies_become_is_kept_until_the_request_ends() {
         let memory = BodyMemory::new(64 << 20, Duration::from_millis(20));
-        let tree = || memory.keep(160 << 20);
+        let body = async || {
+            let held = memory.hold_columns(80 << 20).await?;
+            decode(Length::Long, held, |held| assert!(held.is_some())).await
+        };
         let request = keeping(async {
             for _ in 0..3 {
-                tree().await?;
+                body().await?;
             }
             // Text has a pool of its own, and short texts need none.
             drop(memory.hold(HELD_BYTES_MAX).await?);
-            memory.keep_columns(PAGE_BYTES).await?;
-            tree().await
+            assert!(memory.hold_columns(PAGE_BYTES).await?.is_none());
+            body().await
         });
         let refused = request.await.unwrap_err();
         assert_eq!(refused.status.as_u16(), 503);
-        assert_eq!(tree().await, Ok(()));
+        assert_eq!(body().await, Ok(()));
         assert_eq!(pages(HELD_BYTES_MAX), memory.decoded.available_permits());
+    }
+
+    #[tokio::test]
+    async fn memory_stays_held_while_work_goes_on_for_a_client_that_has_left() {
+        let memory = BodyMemory::new(1, Duration::from_millis(20));
+        let held = Some(memory.hold_decoded(HELD_BYTES_MAX).await.unwrap());
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::channel();
+        let request = tokio::spawn(keeping(decode(Length::Long, held, move |_| {
+            begun.send(()).unwrap();
+            ended.recv().unwrap();
+        })));
+        has_begun.await.unwrap();
+        request.abort();
+        assert!(request.await.unwrap_err().is_cancelled());
+        assert!(memory.hold_decoded(1).await.is_err());
+        end.send(()).unwrap();
+        let all = u32::try_from(pages(HELD_BYTES_MAX)).unwrap();
+        assert!(memory.decoded.acquire_many(all).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn more_is_taken_without_waiting() {
+        let memory = BodyMemory::new(1, Duration::from_mins(1));
+        let mut held = None;
+        memory.hold_more(&mut held, HELD_BYTES_MAX - 1).unwrap();
+        let refused = memory.hold_more(&mut held, 1).unwrap_err();
+        assert_eq!(refused.status.as_u16(), 503);
+        drop(held.take());
+        memory.hold_more(&mut held, 1).unwrap();
+        memory.hold_more(&mut held, 1).unwrap();
+        assert_eq!(held.map(|held| held.num_permits()), Some(2));
     }
 
     #[test]

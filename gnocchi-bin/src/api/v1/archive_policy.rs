@@ -43,7 +43,7 @@ pub(super) async fn create(
 ) -> ApiResult {
     require(&state, Action::CreateArchivePolicy, &caller, &NoTarget).await?;
     let default_methods = &state.gnocchi().settings().default_aggregation_methods;
-    let policy = Creation::parse(&body.json().await?)?.into_policy(default_methods)?;
+    let policy = Creation::parse(&*body.json().await?)?.into_policy(default_methods)?;
     require(
         &state,
         Action::CreateArchivePolicy,
@@ -88,7 +88,7 @@ pub(super) async fn update(
         require(&state, Action::UpdateArchivePolicy, &caller, &target).await
     };
     require_update().await?;
-    let (definition, back_window) = parse_change(&body.json().await?)?;
+    let (definition, back_window) = parse_change(&*body.json().await?)?;
     // The body may have taken its time.
     require_update().await?;
     let changed = state

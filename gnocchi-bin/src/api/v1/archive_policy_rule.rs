@@ -36,7 +36,7 @@ pub(super) async fn create(
     body: RequestBody,
 ) -> ApiResult {
     require(&state, Action::CreateArchivePolicyRule, &caller, &NoTarget).await?;
-    let rule = parse(&body.json().await?)?;
+    let rule = parse(&*body.json().await?)?;
     require(
         &state,
         Action::CreateArchivePolicyRule,
@@ -83,7 +83,7 @@ pub(super) async fn rename(
     body: RequestBody,
 ) -> ApiResult {
     state.gnocchi().archive_policy_rule(&name).await?;
-    let new_name = parse_name(&body.json().await?)?;
+    let new_name = parse_name(&*body.json().await?)?;
     require(&state, Action::UpdateArchivePolicyRule, &caller, &NoTarget).await?;
     match state
         .gnocchi()

@@ -12,6 +12,7 @@ use super::accepted;
 use super::measures::{append, parse, report_on, reported};
 use crate::api::auth::{Authenticated, Extent, require_on_metrics};
 use crate::api::measures::{self, BodyError, ResourceMeasures};
+use crate::api::middleware::unsent;
 use crate::api::request::body::RequestBody;
 use crate::api::request::query::Query;
 use crate::api::request::schema::Path;
@@ -72,12 +73,15 @@ pub(super) async fn by_resource(
     })
     .await?;
     let intake = state.intake(&caller);
+    if report {
+        unsent::admit_report(state.gnocchi())?;
+    }
     let stored = intake.store(batch, missing, reported(report)).await?;
-    Ok(if report {
-        report_on(&stored)
+    if report {
+        report_on(&stored).await
     } else {
-        accepted()
-    })
+        Ok(accepted())
+    }
 }
 
 /// Turns the ids of a body into those of its sender.

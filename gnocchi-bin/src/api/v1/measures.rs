@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 use carbonara::{CalendarUnit, Granularity, Series, Timespan, Timestamp};
 use gnocchi_core::intake::{self, Refusal};
 use gnocchi_core::model::{Metric, MetricId, RejectReason};
@@ -20,7 +19,9 @@ use crate::api::auth::{Authenticated, Grounds, require_on_metric};
 use crate::api::measures::{self, BodyError, Context};
 use crate::api::middleware::address::Names;
 use crate::api::middleware::paid::Paid;
+use crate::api::middleware::unsent;
 use crate::api::request::body::{Body, RequestBody};
+use crate::api::request::body_memory;
 use crate::api::request::query::Query;
 use crate::api::request::time_zone::{not_local, time_zone};
 use crate::api::response::error::{ApiError, ApiResult};
@@ -32,6 +33,9 @@ use crate::ingest::{self, Exceeded};
 
 /// How much JSON with measures is parsed at once, in bytes: it takes about half a millisecond.
 const PARSED_AT_ONCE_BYTES: usize = 256 << 10;
+
+/// Of how many metrics a report is rendered at once.
+const REPORTED_AT_ONCE: usize = 500;
 
 /// The query parameter that groups aggregates further.
 const RESAMPLE: &str = "resample";
@@ -109,10 +113,9 @@ pub(super) async fn parse<T: Send + 'static>(
     parser: impl FnOnce(&[u8], Context) -> Result<T, BodyError> + Send + 'static,
 ) -> ApiResult<T> {
     let context = ingest::context(state);
-    let memory = state.body_memory();
-    memory.keep_columns(body.len()).await?;
+    let held = state.body_memory().hold_columns(body.len()).await?;
     let length = Length::of(body.len(), PARSED_AT_ONCE_BYTES);
-    let parsed = aside::work(length, move || parser(&body, context)).await?;
+    let parsed = body_memory::decode(length, held, move |_| parser(&body, context)).await?;
     parsed.map_err(|error| match error {
         BodyError::Malformed(reason) => ApiError::malformed_body(reason),
         BodyError::Invalid(invalid) => invalid.into(),
@@ -135,6 +138,9 @@ pub(super) async fn append(
         }
         report
     });
+    if report.is_some() {
+        unsent::admit_report(state.gnocchi())?;
+    }
     series.retain(|(_, series)| !series.is_empty());
     if !series.is_empty() {
         let options = AppendOptions {
@@ -148,7 +154,10 @@ pub(super) async fn append(
             }
         }
     }
-    Ok(report.map_or_else(accepted, |report| report.response()))
+    match report {
+        Some(report) => report.response().await,
+        None => Ok(accepted()),
+    }
 }
 
 /// Returns which rejections must be known for the response to a request that asks for a report or not.
@@ -161,7 +170,7 @@ pub(super) fn reported(report: bool) -> Reported {
 }
 
 /// Returns the response to a request that asks for a report on the series that it brought.
-pub(super) fn report_on(stored: &intake::Report) -> Response {
+pub(super) async fn report_on(stored: &intake::Report) -> ApiResult {
     let mut report = Report::default();
     for verdict in &stored.verdicts {
         let Some(metric) = verdict.metric else {
@@ -174,7 +183,7 @@ pub(super) fn report_on(stored: &intake::Report) -> Response {
             }
         }
     }
-    report.response()
+    report.response().await
 }
 
 /// What becomes of the measures of a request, by metric.
@@ -203,16 +212,19 @@ impl Report {
         *counts.rejected.entry(reason.as_str()).or_default() += points;
     }
 
-    fn response(&self) -> Response {
+    async fn response(self) -> ApiResult {
+        let length = Length::of(self.metrics.len(), REPORTED_AT_ONCE);
+        let bytes = aside::work(length, move || self.render()).await?;
+        Ok(json_bytes(StatusCode::ACCEPTED, bytes))
+    }
+
+    fn render(&self) -> Vec<u8> {
         let lines = self.metrics.iter().map(|(metric, counts)| {
             let rejected: usize = counts.rejected.values().sum();
             let line = json!({"accepted": counts.points.saturating_sub(rejected), "rejected": counts.rejected});
             (metric.to_string(), line)
         });
-        json_bytes(
-            StatusCode::ACCEPTED,
-            render::to_bytes(&Value::Object(lines.collect::<Map<_, _>>())),
-        )
+        render::to_bytes(&Value::Object(lines.collect::<Map<_, _>>()))
     }
 }
 

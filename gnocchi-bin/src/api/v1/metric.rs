@@ -68,7 +68,7 @@ pub(super) async fn create(
     base: BaseUrl,
     body: RequestBody,
 ) -> ApiResult {
-    let description = creation::description(&body.json().await?, &Path::Root, &caller)?;
+    let description = creation::description(&*body.json().await?, &Path::Root, &caller)?;
     let address = description.resource.clone();
     let mut seen = see_resource(&state, &caller, address.as_ref()).await?;
     let metric = MetricMaker::new(state.access(&caller))

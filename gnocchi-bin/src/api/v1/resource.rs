@@ -114,7 +114,7 @@ pub(super) async fn create(
         now: state.gnocchi().clock().now(),
         resource_type: &resource_type,
     };
-    let creation = Creation::parse(&body.json().await?, sender)?;
+    let creation = Creation::parse(&*body.json().await?, sender)?;
     require(
         &state,
         Action::CreateResource,
@@ -179,10 +179,11 @@ pub(super) async fn update(
         now: state.gnocchi().clock().now(),
         resource_type: &resource_type,
     };
-    unsent::admit_report(state.gnocchi())?;
-    let mut update = Fields::parse(&body.json().await?, sender)?
+    let mut update = Fields::parse(&*body.json().await?, sender)?
         .into_update(&state, &caller)
         .await?;
+    // The body may have taken its time.
+    unsent::admit_report(state.gnocchi())?;
     let attempts = Attempts::new(&state);
     let changed = loop {
         update.seen = Some(SeenResource::of(&resource));

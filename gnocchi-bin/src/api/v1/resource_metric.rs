@@ -52,7 +52,7 @@ pub(super) async fn add(
         Ok::<_, ApiError>(resource)
     };
     let mut resource = find().await?;
-    let entries = metric_entries(&body.json().await?, &Path::Root, &caller)?;
+    let entries = metric_entries(&*body.json().await?, &Path::Root, &caller)?;
     unsent::admit_report(state.gnocchi())?;
     let added_metrics = make_metrics(&state, &caller, entries).await?;
     let mut update = ResourceUpdate {

@@ -40,7 +40,7 @@ pub(super) async fn create(
     base: BaseUrl,
     body: RequestBody,
 ) -> ApiResult {
-    let (name, attributes) = parse(&body.json().await?)?;
+    let (name, attributes) = parse(&*body.json().await?)?;
     let target = Properties::of_attributes(&attributes)
         .with("name", &name)
         .with("state", "creating");
@@ -77,7 +77,7 @@ pub(super) async fn update(
     let resource_type = state.gnocchi().resource_type(&name).await?;
     let target = Properties::of_resource_type(&resource_type, "active");
     require(&state, Action::UpdateResourceType, &caller, &target).await?;
-    let patch = Patch::parse(&body.json_patch().await?)?;
+    let patch = Patch::parse(&*body.json_patch().await?)?;
     let change = patch.plan(resource_type, state.gnocchi().clock().now())?;
     unsent::admit_report(state.gnocchi())?;
     state.gnocchi().update_resource_type(&change).await?;

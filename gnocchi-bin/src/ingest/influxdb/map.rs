@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use carbonara::{TimeError, Timestamp};
+use gnocchi_core::intake::SeriesKey;
 use gnocchi_core::model::{METRIC_NAME_CHARACTERS_MAX, ResourceId, ResourceIdError, is_storable};
 use gnocchi_core::text::epoch::WrongUnit;
 
@@ -204,10 +206,8 @@ struct Reader<'a> {
 /// The metrics that one measurement has for one set of tags.
 struct Series<'a> {
     resource: usize,
-    /// What stands before the field in the name of a metric.
-    prefix: String,
-    /// What stands behind it.
-    suffix: String,
+    /// What stands around the field in the name of a metric.
+    key: Arc<SeriesKey>,
     /// Fields, and the places of their metrics: the first ones that came, then those that stood there last.
     fields: Vec<(Name<'a>, usize)>,
 }
@@ -287,8 +287,7 @@ impl<'a> Reader<'a> {
         self.places.insert(written, self.series.len());
         self.series.push(Series {
             resource,
-            prefix,
-            suffix,
+            key: Arc::new(SeriesKey { prefix, suffix }),
             fields: Vec::new(),
         });
         Ok(self.series.len() - 1)
@@ -325,10 +324,9 @@ impl<'a> Series<'a> {
         if let Some((_, metric)) = compared.find(|(known, _)| *known == field) {
             return Ok(*metric);
         }
-        let mut name = self.prefix.clone();
-        push_text(&mut name, &field.text(), &['.', '@']);
-        name.push_str(&self.suffix);
-        let name = identity::Name::fit(name, ROOM);
+        let mut own = String::new();
+        push_text(&mut own, &field.text(), &['.', '@']);
+        let name = identity::Name::fit_in_series(&self.key, own, ROOM);
         let metric = collector.metric(self.resource, name, lines.number())?;
         if self.fields.len() < FIELDS_COMPARED_MAX || index >= self.fields.len() {
             self.fields.push((field, metric));

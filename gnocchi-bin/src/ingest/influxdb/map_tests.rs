@@ -139,7 +139,8 @@ fn long_names_end_with_a_digest() {
     assert_eq!(fits.full_name, None);
     let long = written(254);
     assert_eq!(long.name.chars().count(), 255);
-    assert_eq!(long.full_name, Some(format!("m.{}", "é".repeat(254))));
+    let full_name = long.full_name.as_ref().map(ToString::to_string);
+    assert_eq!(full_name, Some(format!("m.{}", "é".repeat(254))));
     assert_ne!(long.name, written(255).name);
 }
 

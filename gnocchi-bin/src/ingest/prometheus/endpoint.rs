@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::map::{LABEL_CHARACTERS_MAX, Mapped, MappingError, Naming, Origin, map};
 use super::parse::{self, SnappyError};
-use crate::api::aside::{self, Length};
+use crate::api::aside::Length;
 use crate::api::auth::Authenticated;
 use crate::api::request::body::RequestBody;
 use crate::api::request::body_memory;
@@ -139,22 +139,19 @@ async fn parse(
     let bytes_max = state.settings().body_bytes_max;
     let refuse = move |error| refuse_body(error, bytes_max);
     let length = parse::length(&body, bytes_max).map_err(refuse)?;
-    let memory = state.body_memory();
-    let held = match length {
-        ..=body_memory::PAGE_BYTES => None,
-        _ => Some(memory.hold(length).await?),
-    };
-    memory.keep_columns(length).await?;
+    let memory = state.body_memory().clone();
+    let held = memory.hold_text_and_columns(length).await?;
     let context = context(state);
     let creator = caller.creator.clone();
-    let parsed = aside::work(Length::of(length, PARSED_AT_ONCE_BYTES), move || {
+    let is_long = Length::of(length, PARSED_AT_ONCE_BYTES);
+    let parsed = body_memory::decode(is_long, held, move |held| {
         let message = parse::decompress(&body, bytes_max).map_err(refuse)?;
         drop(body);
         let mapped = map(&message, naming, context).map_err(|error| match error {
             MappingError::Wire(error) => ApiError::malformed_body(error.to_string()),
             MappingError::Exceeded(exceeded) => too_many(exceeded, context),
         })?;
-        drop(held);
+        mapped.arrivals.hold_names(&memory, held)?;
         name_resources(mapped, creator.as_deref())
     });
     parsed.await?

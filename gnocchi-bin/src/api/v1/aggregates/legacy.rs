@@ -60,7 +60,7 @@ pub(in crate::api::v1) async fn across_metrics_of_body(
     query: Query,
     body: RequestBody,
 ) -> ApiResult {
-    let ids = schema::list(&body.json().await?, &Path::Root, 0, |value, path| {
+    let ids = schema::list(&*body.json().await?, &Path::Root, 0, |value, path| {
         let id = value.as_str().and_then(|text| text.parse().ok());
         id.ok_or_else(|| path.invalid(NO_ID).sent(value, "the UUID of a metric"))
     })?;
