@@ -33,6 +33,8 @@ pub(super) enum SqlError {
     AttributeKind { name: String },
     #[error("the indexer is closed")]
     Closed,
+    #[error("a call panicked")]
+    Panicked,
     /// The transaction that this call shared with others failed.
     #[error("the transaction failed")]
     Transaction(#[source] Arc<SqlError>),

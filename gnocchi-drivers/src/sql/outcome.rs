@@ -20,7 +20,9 @@ impl SqlError {
                 kind => kind,
             },
             Self::Closed => BackendErrorKind::Unavailable,
-            Self::Domain(_) | Self::AttributeKind { .. } => BackendErrorKind::Unexpected,
+            Self::Domain(_) | Self::AttributeKind { .. } | Self::Panicked => {
+                BackendErrorKind::Unexpected
+            }
         }
     }
 

@@ -5,10 +5,12 @@
 //! only its own changes back: a single statement does so by itself, and there is a savepoint around jobs of several statements.
 //! No caller gets a response before the commit.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use gnocchi_core::error::BackendErrorKind;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -51,6 +53,8 @@ pub(super) struct Writer {
     path: Option<PathBuf>,
     options: SqliteConnectOptions,
     connection: Option<SqliteConnection>,
+    /// Whether the state of the connection is unknown, so that the next group needs another one.
+    must_renew: bool,
     messages: mpsc::Receiver<Message>,
 }
 
@@ -64,6 +68,7 @@ impl Writer {
             path,
             options,
             connection: None,
+            must_renew: false,
             messages,
         }
     }
@@ -113,10 +118,10 @@ impl Writer {
         group.closing
     }
 
-    /// Undoes a failed transaction, or replaces the connection by a new one; if there is none, the next group opens one.
+    /// Undoes a failed transaction, or replaces the connection by a new one; when none can be opened, the next group tries again.
     ///
     /// A database in memory would be lost with its connection. And on a full disk no new connection can be opened: it needs files
-    /// that go away with the last one, so readers would fail as well. Otherwise the state of the connection is not to be trusted.
+    /// that are deleted with the last one, so readers would fail as well. Otherwise the state of the connection is unknown.
     async fn recover(&mut self, error: &SqlError) {
         let is_kept = self.path.is_none()
             || matches!(
@@ -129,16 +134,28 @@ impl Writer {
         {
             return;
         }
-        if self.path.is_some() {
-            // The new one comes first: with the last connection the log goes away, and its absence would look like damage after a crash.
-            let renewed = self.connect().await.ok();
-            self.connection = renewed;
+        if self.path.is_some() && self.connection.is_some() {
+            self.must_renew = true;
+            if let Err(error) = self.renew().await {
+                warn!(%error, "cannot open the indexer database again; the next write tries again");
+            }
         }
     }
 
+    /// Opens a new connection, then closes the old one.
+    ///
+    /// Why in this order, and why is the old one kept when there is no new one? SQLite deletes the log together with the last
+    /// connection. A missing log looks like damage after a crash.
+    async fn renew(&mut self) -> Result<(), SqlError> {
+        let renewed = self.connect().await?;
+        self.connection = Some(renewed);
+        self.must_renew = false;
+        Ok(())
+    }
+
     async fn try_group(&mut self, group: &mut Group) -> Result<(), SqlError> {
-        if self.connection.is_none() {
-            self.connection = Some(self.connect().await?);
+        if self.must_renew || self.connection.is_none() {
+            self.renew().await?;
         }
         let Some(connection) = &mut self.connection else {
             return Err(SqlError::Closed);
@@ -208,7 +225,13 @@ async fn run_job(
     if several {
         execute(connection, BEGIN_JOB).await?;
     }
-    match job.run(&mut SqliteSession::new(connection)).await {
+    // A panic of one call must not end the task, and with it the connection and the log.
+    let mut session = SqliteSession::new(connection);
+    let verdict = AssertUnwindSafe(job.run(&mut session))
+        .catch_unwind()
+        .await
+        .map_err(|_| SqlError::Panicked)?;
+    match verdict {
         Verdict::Keep if several => execute(connection, KEEP_JOB).await,
         Verdict::Keep => Ok(()),
         Verdict::RollBack if several => execute(connection, UNDO_JOB).await,

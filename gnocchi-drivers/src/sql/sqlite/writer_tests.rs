@@ -20,6 +20,7 @@ enum Then {
     RollBack,
     /// Ends the transaction of the whole group, as a full disk does.
     Break,
+    Panic,
 }
 
 #[async_trait]
@@ -40,6 +41,7 @@ impl Job for Insert {
                 session.run_script("ROLLBACK").await.unwrap();
                 Verdict::RollBack
             }
+            Then::Panic => panic!("a test"),
         }
     }
 
@@ -48,26 +50,26 @@ impl Job for Insert {
     }
 }
 
-/// Runs jobs as one group, tells for each whether its transaction was committed, and what is in the table afterwards.
+fn insert(number: i64, then: Then) -> (Box<dyn Job>, oneshot::Receiver<Result<(), Arc<SqlError>>>) {
+    let (reply, replied) = oneshot::channel();
+    let job = Insert {
+        number,
+        then,
+        reply: Some(reply),
+    };
+    (Box::new(job), replied)
+}
+
+/// Runs jobs as one group. Returns for each whether its transaction was committed, and what is in the table afterwards.
 async fn group(jobs: &[(Access, Then)]) -> (Vec<bool>, Vec<i64>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("numbers.db");
     let (sender, receiver) = mpsc::channel(16);
     let mut replies = Vec::new();
     for ((access, then), number) in jobs.iter().zip(1..) {
-        let (reply, answer) = oneshot::channel();
-        replies.push(answer);
-        let job = Insert {
-            number,
-            then: *then,
-            reply: Some(reply),
-        };
-        assert!(
-            sender
-                .send(Message::Job(*access, Box::new(job)))
-                .await
-                .is_ok()
-        );
+        let (job, replied) = insert(number, *then);
+        replies.push(replied);
+        assert!(sender.send(Message::Job(*access, job)).await.is_ok());
     }
     drop(sender);
     Writer::new(Some(path.clone()), writing_options(&path), receiver)
@@ -109,6 +111,62 @@ async fn nobody_is_told_of_success_when_the_transaction_is_gone() {
         assert_eq!(committed, [false, false, true]);
         assert_eq!(stored, [3]);
     }
+}
+
+#[tokio::test]
+async fn a_panic_fails_its_transaction_and_no_later_one() {
+    for access in [Access::Write, Access::Transaction] {
+        let jobs = [(Access::Write, Then::Keep), (access, Then::Panic)];
+        let (committed, stored) = group(&jobs).await;
+        assert_eq!(committed, [false, false]);
+        assert_eq!(stored, [0_i64; 0]);
+        let jobs = [(access, Then::Panic), (Access::Write, Then::Keep)];
+        let (committed, stored) = group(&jobs).await;
+        assert_eq!(committed, [false, true]);
+        assert_eq!(stored, [2]);
+    }
+}
+
+/// SQLite deletes the log with the last connection, and a missing log looks like damage after a crash.
+#[tokio::test]
+async fn the_log_stays_while_the_connection_cannot_be_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.db");
+    let log = folder.path().join("numbers.db-wal");
+    let (_sender, messages) = mpsc::channel(1);
+    let mut writer = Writer::new(Some(path.clone()), writing_options(&path), messages);
+    let (job, replied) = insert(1, Then::Keep);
+    assert!(writer.run_group(Access::Write, job).await.is_none());
+    replied.await.unwrap().unwrap();
+    let whole = std::fs::read(&log).unwrap();
+    assert!(!whole.is_empty());
+
+    // As when there are no more file descriptors.
+    let openable = std::mem::replace(
+        &mut writer.options,
+        writing_options(&folder.path().join("missing").join("numbers.db")),
+    );
+    for number in [2, 3] {
+        let (job, replied) = insert(number, Then::Panic);
+        assert!(writer.run_group(Access::Write, job).await.is_none());
+        assert!(replied.await.unwrap().is_err(), "{number}");
+        assert!(writer.must_renew, "{number}");
+        assert_eq!(std::fs::read(&log).unwrap(), whole, "{number}");
+    }
+
+    writer.options = openable;
+    let (job, replied) = insert(4, Then::Keep);
+    assert!(writer.run_group(Access::Write, job).await.is_none());
+    replied.await.unwrap().unwrap();
+    assert!(!writer.must_renew);
+    // The header of the log is the same one: it was never begun anew.
+    assert!(std::fs::read(&log).unwrap().starts_with(&whole));
+    let connection = writer.connection.as_mut().unwrap();
+    let stored: Vec<i64> = sqlx::query_scalar("SELECT number FROM numbers ORDER BY number")
+        .fetch_all(connection)
+        .await
+        .unwrap();
+    assert_eq!(stored, [1, 4]);
 }
 
 #[tokio::test]
