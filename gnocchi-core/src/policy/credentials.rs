@@ -2,22 +2,18 @@
 //!
 //! A check of anything else holds for no caller, and its negation for every caller. So `not rol:guest` must not become a rule.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::enforcer::PolicyError;
 use super::expression::Expression;
 use crate::text::nearest::{nearest, one_slip_away};
 
-/// What stands before the colon of a check: kinds of checks, then literals, then the credentials of callers. Users whom a password
-/// or a proxy names have `user`, `roles` and `system`; those of Keystone have all but `system`.
-const KINDS: [&str; 13] = [
-    "role",
-    "rule",
-    "http",
-    "https",
-    "True",
-    "False",
-    "None",
+/// What stands before the colon of a check that compares no credential: kinds of checks, then literals.
+const KINDS: [&str; 7] = ["role", "rule", "http", "https", "True", "False", "None"];
+
+/// The credentials of callers. Users whom a password or a proxy names have `user`, `roles` and `system`; those of Keystone have all
+/// but `system`.
+const CREDENTIALS: [&str; 6] = [
     "user",
     "user_id",
     "project_id",
@@ -58,12 +54,18 @@ pub(super) fn nearest_kind(kind: &str) -> Option<&'static str> {
     if OF_OTHER_SERVICES.contains(&kind) {
         return None;
     }
-    nearest(kind, KINDS).or_else(|| one_slip_away(kind, KINDS))
+    let known = || KINDS.into_iter().chain(CREDENTIALS);
+    nearest(kind, known()).or_else(|| one_slip_away(kind, known()))
+}
+
+/// Returns whether a check of this kind, or of this credential, can hold for some caller.
+fn is_known(kind: &str) -> bool {
+    KINDS.contains(&kind) || CREDENTIALS.contains(&kind)
 }
 
 /// Returns the names of all credentials, for messages.
 pub(super) fn names() -> String {
-    KINDS[7..].join(", ")
+    CREDENTIALS.join(", ")
 }
 
 /// A check that holds for no caller.
@@ -95,14 +97,15 @@ pub(super) fn inert_checks(
                 credential: credential.to_owned(),
             });
         }
+        let mut seen = HashSet::new();
         let unknown = rule.credentials().into_iter();
-        let unknown = unknown.filter(|credential| !KINDS.contains(credential));
+        let unknown =
+            unknown.filter(|credential| !is_known(credential) && seen.insert(*credential));
         inert.extend(unknown.map(|credential| InertCheck {
             rule: name.clone(),
             credential: credential.to_owned(),
         }));
     }
-    inert.dedup();
     Ok(inert)
 }
 
@@ -125,9 +128,10 @@ impl<'a> Rules<'a> {
 
     /// Returns a credential that exists nowhere and that the rule or one that it refers to compares.
     fn nowhere(&self, rule: &'a Expression) -> Option<&'a str> {
-        let own = rule.credentials().into_iter().find(|credential| {
-            !KINDS.contains(credential) && !OF_OTHER_SERVICES.contains(credential)
-        });
+        let own = rule
+            .credentials()
+            .into_iter()
+            .find(|credential| !is_known(credential) && !OF_OTHER_SERVICES.contains(credential));
         own.or_else(|| {
             let referred = rule.references().into_iter();
             let mut referred = referred.filter_map(|name| {
@@ -155,11 +159,11 @@ mod tests {
         let id = || Some("x".to_owned());
         let mut caller = Caller::of_project(id(), id(), id(), vec!["x".to_owned()]);
         caller.system = id();
-        let compared = KINDS[7..].iter();
+        let compared = CREDENTIALS.iter();
         for name in compared {
             assert!(caller.credentials(name).next().is_some(), "{name}");
         }
-        for name in KINDS[..7].iter().chain(&OF_OTHER_SERVICES) {
+        for name in KINDS.iter().chain(&OF_OTHER_SERVICES) {
             assert_eq!(caller.credentials(name).next(), None, "{name}");
         }
     }
@@ -211,7 +215,10 @@ mod tests {
     fn credentials_of_other_services_are_taken_and_named() {
         let rules = [
             ("get status", "role:admin or is_admin:True or tenant_id:x"),
-            ("get metric", "not is_admin_project:False or group:x"),
+            (
+                "get metric",
+                "not is_admin_project:False or group:x or is_admin_project:True",
+            ),
             ("get resource", "user:x or system:all or 'a':b or 5:5"),
         ];
         let enforcer = Enforcer::new(rules, "default").unwrap();

@@ -164,11 +164,13 @@ fn check(token: &str) -> Result<Expression, RuleError> {
     })?;
     let template = |text| {
         let template = Template::parse(text);
-        let check = || token.to_owned();
-        template
-            .is_complete()
-            .then_some(template)
-            .ok_or_else(|| RuleError::Place { check: check() })
+        if template.is_complete() {
+            Ok(template)
+        } else {
+            Err(RuleError::Place {
+                check: token.to_owned(),
+            })
+        }
     };
     if let Some(text) = literal(kind) {
         let value = template(value)?;
