@@ -3,7 +3,7 @@
 //! In the sections of this project a name that does not exist is an error. The others belong to libraries of existing deployments,
 //! whose options come and go: there it is an error only when another option was probably meant, and ignored with a warning
 //! otherwise. An option of this project that stands in another section was probably meant, too: an ignored `tls_cert` would turn TLS
-//! off without a word.
+//! off silently.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,9 @@ use gnocchi_core::text::nearest::{nearest, one_slip_away};
 
 use super::SECTIONS;
 use super::error::{BadValue, ConfigError, Origin};
+use super::ini;
 use super::option::{Effect, SectionSpec};
+use super::reader::reference;
 use super::source::{Given, Layer};
 
 /// Sections of which this project has defined every option.
@@ -76,15 +78,15 @@ pub(super) fn check(layers: &[Layer]) -> Result<Vec<String>, ConfigError> {
 
 /// Returns whether the value of some option refers to this one, which is then a name that its writer has made up for that.
 fn is_referred_to(layers: &[Layer], section: &str, option: &str) -> bool {
-    let references = [
-        format!("${option}"),
-        format!("${{{option}}}"),
-        format!("${{{section}.{option}}}"),
-    ];
-    let texts = layers.iter().flat_map(Layer::values).flatten();
-    texts
-        .flat_map(|given| references.iter().map(|name| given.text.contains(name)))
-        .any(|found| found)
+    let mut texts = layers.iter().flat_map(Layer::values).flatten();
+    texts.any(|given| {
+        let references = given.text.match_indices('$');
+        let mut names = references.filter_map(|(at, _)| reference(&given.text[at + 1..]).ok());
+        names.any(|(name, _)| match ini::normalize(name).split_once('.') {
+            Some(names) => names == (section, option),
+            None => ini::normalize(name) == option,
+        })
+    })
 }
 
 fn unknown_section(
@@ -305,11 +307,13 @@ mod tests {
     fn names_that_others_refer_to_may_be_made_up() {
         let text = "[storage]\nroot = /srv\nother = /srv\ndata_dir = $root/a/${storage.other}\n";
         assert_eq!(check(text), Ok(Vec::new()));
-        let unused = check("[storage]\nroot = /srv\ndata_dir = $HOME/root\n");
-        assert_eq!(
-            unused.unwrap_err(),
-            "f:2: unknown option: got [storage] root"
-        );
+        for unused in ["$HOME/root", "$root_dir", "$roots/a", "${roots}"] {
+            let unused = check(&format!("[storage]\nroot = /srv\ndata_dir = {unused}\n"));
+            assert_eq!(
+                unused.unwrap_err(),
+                "f:2: unknown option: got [storage] root"
+            );
+        }
     }
 
     #[test]

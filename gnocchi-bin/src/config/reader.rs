@@ -119,7 +119,7 @@ impl Reader {
 }
 
 /// Splits the name of a reference from what follows it; the name is empty where a `$` stands alone.
-fn reference(after: &str) -> Result<(&str, &str), String> {
+pub(super) fn reference(after: &str) -> Result<(&str, &str), String> {
     let end = |text: &str, dots: bool| {
         let belongs =
             |c: char| c.is_ascii_alphanumeric() || c == '_' || (dots && (c == '.' || c == '-'));
