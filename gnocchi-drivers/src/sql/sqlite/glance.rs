@@ -41,17 +41,22 @@ pub async fn glance(path: &Path) -> Result<Glance, IndexerError> {
 
 async fn glance_at(path: &Path) -> Result<Glance, SqlError> {
     // SQLite deletes the log beside an empty database, even when it only reads.
-    if fs::metadata(path).map_err(sqlx::Error::Io)?.len() == 0 {
+    let (length, has_log) = on_files(path, |path| {
+        let length = fs::metadata(path).map_err(sqlx::Error::Io)?.len();
+        Ok((length, has_log(path)))
+    })
+    .await?;
+    if length == 0 {
         return Ok(Glance::default());
     }
     // Without a log nothing but the file itself has to be read, and nothing appears beside it.
-    let filed = look(path, true).await;
-    if !has_log(path) {
+    let filed = look(path, Log::Ignored).await;
+    if !has_log {
         return filed;
     }
-    let index = IndexAside::put(path)?;
-    let whole = look(path, false).await;
-    index.put_back()?;
+    let index = on_files(path, IndexAside::put).await?;
+    let whole = look(path, Log::Read).await;
+    on_files(path, |_| index.put_back()).await?;
     Ok(Glance {
         // A process that ended while it filed its log leaves a file that makes sense only with the log.
         filed: filed.ok().map(|filed| filed.store),
@@ -109,11 +114,28 @@ fn has_log(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
-async fn look(path: &Path, without_log: bool) -> Result<Glance, SqlError> {
+/// Whether the log beside a database is part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Read,
+    Ignored,
+}
+
+/// Works on files away from the threads that serve requests.
+async fn on_files<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, SqlError> {
+    let path = path.to_owned();
+    let done = tokio::task::spawn_blocking(move || work(&path)).await;
+    done.unwrap_or(Err(SqlError::Panicked))
+}
+
+async fn look(path: &Path, log: Log) -> Result<Glance, SqlError> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
-        .immutable(without_log)
+        .immutable(log == Log::Ignored)
         .disable_statement_logging()
         .connect()
         .await?;
@@ -128,8 +150,11 @@ async fn look(path: &Path, without_log: bool) -> Result<Glance, SqlError> {
 /// [`IndexerError::Backend`] when it cannot be written to.
 pub async fn file_log(path: &Path) -> Result<(), IndexerError> {
     let filed = async {
-        unless_missing(fs::remove_file(beside(path, INDEX_ASIDE)))?;
-        if !has_log(path) {
+        let has_log = on_files(path, |path| {
+            unless_missing(fs::remove_file(beside(path, INDEX_ASIDE)))?;
+            Ok(has_log(path))
+        });
+        if !has_log.await? {
             return Ok(());
         }
         let mut connection = writing_options(path).connect().await?;
