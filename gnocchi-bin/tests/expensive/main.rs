@@ -111,7 +111,7 @@ async fn no_request_takes_the_server_away_from_the_others() {
     if is_strict() {
         assert!(waits[waits.len() * 99 / 100] < STRICT_PATIENCE);
     }
-    // What was sent is still being folded, which a polite end waits for.
+    // What was sent is still being folded, which a graceful shutdown waits for.
     server.kill();
 }
 

@@ -284,7 +284,7 @@ impl ApiError {
                 "The query needs more memory than the {limit_bytes} bytes that all queries may hold together ([api] query_memory_bytes): {narrower}"
             )),
             BudgetError::MemoryHeld { limit_bytes } => Self::busy(format!(
-                "Other queries hold the memory that this one needs; all of them may hold {limit_bytes} bytes ([api] query_memory_bytes): try again later"
+                "Other requests hold the memory that this one needs; all of them may hold {limit_bytes} bytes ([api] query_memory_bytes): try again later"
             )),
             BudgetError::QueueFull { limit } => Self::busy(format!(
                 "{limit} large queries are waiting already ([api] query_queue): try again later"
