@@ -240,6 +240,17 @@ pub(crate) fn synchronize(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Replaces the content of a file of a directory, whole or not at all; the new content is on the disk afterwards.
+#[cfg(all(feature = "embedded", feature = "sqlite"))]
+pub(crate) fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let staging = directory.join(format!("{name}.new"));
+    let mut file = File::create(&staging)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&staging, directory.join(name))?;
+    synchronize(directory)
+}
+
 /// Waits until the entry of a file or directory in the directory above it is on the disk.
 pub(crate) fn synchronize_parent(path: &Path) -> io::Result<()> {
     match path.parent() {

@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: RepairArgs) -> Result<ExitCode, Failure> {
     let file = new.join(REPORT_FILE);
     write_file(&report, &file)?;
     let mut out = io::stdout().lock();
-    for line in &report.general {
+    for line in report.general.iter().chain(&report.remarks) {
         writeln!(out, "{line}")?;
     }
     for line in &report.indexer {

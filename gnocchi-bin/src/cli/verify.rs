@@ -62,9 +62,14 @@ pub(super) async fn run(arguments: VerifyArgs) -> Result<ExitCode, Failure> {
         writeln!(out, "{}", table(damage.iter().chain(&indexer)))?;
     }
     for write in files.interrupted_writes() {
+        let acknowledged = if write.is_unacknowledged {
+            "nothing of it was acknowledged"
+        } else {
+            "without the index of the log (-shm) it is not known whether it was acknowledged"
+        };
         writeln!(
             out,
-            "{} ends with {} bytes, from byte {} on, of a write that a crash interrupted; nothing of it was acknowledged, and the next start keeps it aside",
+            "{} ends with {} bytes, from byte {} on, of an unfinished write; {acknowledged}; the next start keeps it aside",
             write.journal.display(),
             write.bytes,
             write.offset
@@ -176,7 +181,7 @@ fn check(files: &StoreFiles) -> Result<Report, StoreError> {
     // Each table is read twice: its bytes, then what they mean.
     let tables = u64::try_from(files.tables()).unwrap_or(u64::MAX);
     let progress = Progress::new(Unit::Frames, tables.saturating_mul(2));
-    let mut damage = files.damage().to_vec();
+    let mut damage = [files.damage(), files.harmless_damage()].concat();
     damage.extend(files.check_tables(|| progress.advance(1, 0))?);
     let records = files.records()?;
     report.pending_points = records.pending_points;

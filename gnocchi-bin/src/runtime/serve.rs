@@ -24,8 +24,8 @@ use super::tls::Tls;
 use crate::api::{self, ApiState, ProcessMetrics};
 use crate::config::Config;
 
-/// How long the turn in hand of each worker may take after the last request, within the time for the whole shutdown. What is not folded
-/// then is folded at the next start.
+/// How long the running turn of each worker may take after the last request, within the time for the whole shutdown. What is not folded
+/// then is folded after the next start.
 const WORKERS_DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves the API and processes measures, on the data directory of the configuration, until the shutdown that `signals` hold; at
@@ -94,9 +94,12 @@ pub async fn serve(
         () = serving.as_mut() => None,
         result = &mut workers => Some(result),
     };
-    let processed = if let Some(result) = early {
+    if early.is_some() {
         // The workers ended without being stopped: without them measures only pile up.
         shutdown.begin();
+    }
+    let began = began.await.unwrap_or_else(|_| Instant::now());
+    let processed = if let Some(result) = early {
         serving.await;
         Err(match result {
             Ok(Err(error)) => ServeError::Processing(error),
@@ -104,14 +107,16 @@ pub async fn serve(
         })
     } else {
         stop_workers.begin();
-        let gone = began.await.map_or(limits.drain, |began| began.elapsed());
-        finish(workers, workers_drain(limits.drain, gone)).await
+        finish(workers, workers_drain(limits.drain, began.elapsed())).await
     };
     watching.abort();
     if let Some(log) = request_log {
         log.close().await;
     }
-    store.close().await;
+    match began.checked_add(limits.drain) {
+        Some(deadline) => store.close_by(deadline.into_std()).await,
+        None => store.close().await,
+    }
     processed?;
     info!("stopped");
     Ok(())

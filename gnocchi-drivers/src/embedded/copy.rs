@@ -19,7 +19,7 @@ use super::identity::IDENTITY_FILE;
 use super::indexer_sums::SUMS_FILE;
 use super::parts::{COMPLETE, INDEXER, MEASURES, Parts};
 use super::progress::PROGRESS_FILE;
-use super::store::StoreError;
+use super::store_error::StoreError;
 use crate::sql::copy_database;
 
 /// Copies the store of a directory into another one, which exists and is empty.

@@ -5,18 +5,17 @@
 
 use std::cmp::Ordering;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tracing::warn;
 use uuid::Uuid;
 
 use super::keys::Pairing;
-use crate::disk::synchronize;
+use crate::disk::replace;
 
 /// The file that says it for the directory.
 pub(super) const IDENTITY_FILE: &str = "identity";
-const STAGING_FILE: &str = "identity.new";
 
 /// The last line of the file while the store is open. Until it is gone, the log beside the indexer is there and not empty.
 const IN_USE: &str = "in use\n";
@@ -84,18 +83,8 @@ impl StoreIdentity {
 
     /// Replaces the file of a directory, whole or not at all.
     pub(super) fn write(self, directory: &Path) -> io::Result<()> {
-        replace(directory, &self.text())
+        replace(directory, IDENTITY_FILE, self.text().as_bytes())
     }
-}
-
-/// Replaces the file, whole or not at all.
-fn replace(directory: &Path, text: &str) -> io::Result<()> {
-    let staging = directory.join(STAGING_FILE);
-    let mut file = File::create(&staging)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&staging, directory.join(IDENTITY_FILE))?;
-    synchronize(directory)
 }
 
 /// The note that a store is open, which is taken back when this is dropped.
@@ -107,7 +96,11 @@ pub(super) struct InUse {
 impl InUse {
     /// Notes that a store is open. The log beside its indexer must hold something from now on.
     pub(super) fn note(directory: &Path, identity: StoreIdentity) -> io::Result<Self> {
-        replace(directory, &(identity.text() + IN_USE))?;
+        replace(
+            directory,
+            IDENTITY_FILE,
+            (identity.text() + IN_USE).as_bytes(),
+        )?;
         Ok(Self {
             directory: directory.to_owned(),
         })
@@ -146,6 +139,15 @@ pub(super) struct Claims {
     pub(super) indexer: (PathBuf, Option<StoreIdentity>),
 }
 
+/// Which parts of a store must say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// All of them: the store was complete once.
+    All,
+    /// Those that are there: its creation may have been interrupted.
+    Some,
+}
+
 /// Why the parts of a store are not those of one store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mismatch {
@@ -154,15 +156,17 @@ pub(super) struct Mismatch {
 }
 
 impl Claims {
-    /// Compares what the parts say. If `complete`, each of them must say something.
+    /// Compares what the parts say.
     ///
     /// The measures are noted first when a store is opened or closed, and once more when the others are. In between the others may be
     /// one behind.
-    pub(super) fn compare(&self, complete: bool) -> Result<(), Mismatch> {
+    pub(super) fn compare(&self, expected: Expected) -> Result<(), Mismatch> {
         for (file, said) in [&self.directory, &self.indexer] {
             let problem = match (self.measures, said) {
                 (None, Some(_)) => "belongs to a store whose measures are missing".to_owned(),
-                (_, None) if complete => "does not say which store it belongs to".to_owned(),
+                (_, None) if expected == Expected::All => {
+                    "does not say which store it belongs to".to_owned()
+                }
                 (_, None) => continue,
                 (Some((store, pairing)), Some(said)) => match disagreement(store, pairing, *said) {
                     Some(problem) => problem,
@@ -267,7 +271,7 @@ mod tests {
         measures: Option<(u128, u64, bool)>,
         directory: Option<StoreIdentity>,
         indexer: Option<StoreIdentity>,
-        complete: bool,
+        expected: Expected,
     ) -> Result<StoreIdentity, String> {
         let claims = Claims {
             measures: measures.map(|(store, number, settled)| {
@@ -276,7 +280,7 @@ mod tests {
             directory: ("identity".into(), directory),
             indexer: ("indexer.db".into(), indexer),
         };
-        match claims.compare(complete) {
+        match claims.compare(expected) {
             Ok(()) => Ok(claims.next(Uuid::from_u128(1))),
             Err(mismatch) => Err(format!("{} {}", mismatch.file.display(), mismatch.problem)),
         }
@@ -286,18 +290,18 @@ mod tests {
     fn parts_of_one_store_fit() {
         let one = |pairing| Some(identity(1, pairing));
         // New, of the version before, whole, and interrupted at each step of an opening.
-        for (measures, directory, indexer, complete, next) in [
-            (None, None, None, false, 1),
-            (Some((1, 0, true)), None, None, false, 1),
-            (Some((1, 1, false)), None, None, false, 1),
-            (Some((1, 1, false)), None, one(1), false, 1),
-            (Some((1, 1, false)), one(1), one(1), false, 1),
-            (Some((1, 5, true)), one(5), one(5), true, 6),
-            (Some((1, 6, false)), one(5), one(5), true, 6),
-            (Some((1, 6, false)), one(5), one(6), true, 6),
-            (Some((1, 6, false)), one(6), one(6), true, 6),
+        for (measures, directory, indexer, expected, next) in [
+            (None, None, None, Expected::Some, 1),
+            (Some((1, 0, true)), None, None, Expected::Some, 1),
+            (Some((1, 1, false)), None, None, Expected::Some, 1),
+            (Some((1, 1, false)), None, one(1), Expected::Some, 1),
+            (Some((1, 1, false)), one(1), one(1), Expected::Some, 1),
+            (Some((1, 5, true)), one(5), one(5), Expected::All, 6),
+            (Some((1, 6, false)), one(5), one(5), Expected::All, 6),
+            (Some((1, 6, false)), one(5), one(6), Expected::All, 6),
+            (Some((1, 6, false)), one(6), one(6), Expected::All, 6),
         ] {
-            let found = compared(measures, directory, indexer, complete);
+            let found = compared(measures, directory, indexer, expected);
             assert_eq!(found, Ok(identity(1, next)));
         }
     }
@@ -307,7 +311,7 @@ mod tests {
         let one = |pairing| Some(identity(1, pairing));
         let (measures, other) = (Some((1, 5, true)), Some(identity(2, 5)));
         let check = |measures, directory, indexer, expected: &str| {
-            let found = compared(measures, directory, indexer, true).unwrap_err();
+            let found = compared(measures, directory, indexer, Expected::All).unwrap_err();
             assert!(found.starts_with(expected), "{found}");
         };
         check(measures, other, one(5), "identity belongs to the store");

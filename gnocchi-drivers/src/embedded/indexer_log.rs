@@ -8,15 +8,18 @@ use super::identity::StoreIdentity;
 use super::inspection::Tail;
 use super::parts::{INDEXER, MEASURES, Mark, Parts};
 use super::preparation::report_tail;
-use crate::sql::{LogState, check_log, log_path};
+use crate::sql::{LogState, Proof, check_log, log_path};
+
+/// SQLite itself deletes the log when the last program that has the database open closes it.
+const DELETED: &str = "is missing, and the store was not closed. If another program, such as sqlite3, opened indexer.db since, the log was moved into it: nothing is lost, and `gnocchi repair` saves everything";
 
 /// The state of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct IndexerLog {
     /// Why SQLite must not open the database: it would forget what was acknowledged.
     pub(super) damage: Option<Damage>,
-    /// What is left of a transaction that a crash interrupted.
-    pub(super) tail: Option<Tail>,
+    /// What is left of an unfinished transaction, and what proves that it was not acknowledged.
+    pub(super) tail: Option<(Tail, Proof)>,
 }
 
 impl IndexerLog {
@@ -36,7 +39,7 @@ impl IndexerLog {
         let was_open = StoreIdentity::is_in_use(path).unwrap_or(false);
         match state {
             LogState::Missing if was_open => {
-                found.damage = Some(Damage::of(log, "is missing, and the store was not closed"));
+                found.damage = Some(Damage::of(log, DELETED));
             }
             LogState::Empty if was_open => {
                 found.damage = Some(Damage::of(log, "is empty, and the store was not closed"));
@@ -45,24 +48,37 @@ impl IndexerLog {
             LogState::Damaged { offset, problem } => {
                 found.damage = Some(Damage::at(log, offset, problem));
             }
-            LogState::Torn { offset, bytes } => {
-                found.tail = Some(Tail {
+            LogState::Torn {
+                offset,
+                bytes,
+                proof,
+            } => {
+                let tail = Tail {
                     journal: log,
                     offset,
                     bytes,
-                });
+                };
+                found.tail = Some((tail, proof));
             }
         }
         Ok(found)
     }
 
-    /// Cuts an interrupted transaction off the log, after a copy of it was kept aside.
+    /// Cuts an unfinished transaction off the log, after a copy of it was kept aside.
     ///
     /// # Errors
     /// [`io::Error`] when the log cannot be read or cut.
     pub(super) fn cut_tail(&self, path: &Path) -> io::Result<()> {
-        if let Some(tail) = &self.tail {
-            report_tail(tail, tail.cut(&path.join(MEASURES))?);
+        if let Some((tail, proof)) = &self.tail {
+            let what = match proof {
+                Proof::Index => {
+                    "an unfinished transaction of the indexer is cut off; nothing of it was acknowledged"
+                }
+                Proof::None => {
+                    "an unfinished transaction of the indexer is cut off; without the index of the log (-shm) it is not known whether it was acknowledged"
+                }
+            };
+            report_tail(tail, tail.cut(&path.join(MEASURES))?, what);
         }
         Ok(())
     }

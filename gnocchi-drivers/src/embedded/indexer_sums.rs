@@ -5,8 +5,9 @@
 //! before the next start changes anything. The checksums are deleted then; after a crash there are none.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tracing::warn;
 use uuid::Uuid;
@@ -15,12 +16,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Damage;
 use super::identity::StoreIdentity;
 use super::parts::INDEXER;
-use crate::disk::synchronize;
+use crate::disk::{replace, synchronize};
 use crate::sql::log_path;
 
 /// The file of the checksums.
 pub(super) const SUMS_FILE: &str = "indexer.sums";
-const STAGING_FILE: &str = "indexer.sums.new";
 
 const MAGIC: [u8; 8] = *b"GNOCSUM1";
 
@@ -35,7 +35,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn compute(path: &Path) -> io::Result<Self> {
+    fn compute(path: &Path, deadline: Option<Instant>) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut sums = Self {
             length: 0,
@@ -43,6 +43,9 @@ impl Sums {
         };
         let mut chunk = Vec::with_capacity(CHUNK_BYTES as usize);
         loop {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             chunk.clear();
             let read = (&mut file)
                 .take(CHUNK_BYTES.into())
@@ -120,19 +123,18 @@ impl Sums {
 /// Notes the checksums of a store that was closed.
 ///
 /// # Errors
-/// [`io::Error`] when the database cannot be read, or there is no room.
-pub(super) fn note(directory: &Path, closed: StoreIdentity) -> io::Result<()> {
+/// [`io::Error`] when the database cannot be read, or there is no room; `TimedOut` when it is not read by the deadline.
+pub(super) fn note(
+    directory: &Path,
+    closed: StoreIdentity,
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     let database = directory.join(INDEXER);
     if log_path(&database).exists() {
         return Ok(());
     }
-    let bytes = Sums::compute(&database)?.encode(closed);
-    let staging = directory.join(STAGING_FILE);
-    let mut file = File::create(&staging)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    fs::rename(&staging, directory.join(SUMS_FILE))?;
-    synchronize(directory)
+    let sums = Sums::compute(&database, deadline)?;
+    replace(directory, SUMS_FILE, &sums.encode(closed))
 }
 
 /// Deletes the checksums before the database is changed.
@@ -172,7 +174,7 @@ pub(super) fn check(directory: &Path) -> Result<Checked, (PathBuf, io::Error)> {
     if !is_closed {
         return Ok(Checked::default());
     }
-    match Sums::compute(&database) {
+    match Sums::compute(&database, None) {
         Ok(now) => Ok(Checked {
             database: sums.compare(&database, &now),
             sums: None,
@@ -188,15 +190,10 @@ pub(super) struct Checked {
     /// Damage of the database.
     pub(super) database: Vec<Damage>,
     /// Damage of the checksums, without which the database can be used.
-    sums: Option<Damage>,
+    pub(super) sums: Option<Damage>,
 }
 
 impl Checked {
-    /// Returns all that is damaged.
-    pub(super) fn into_damage(self) -> Vec<Damage> {
-        self.database.into_iter().chain(self.sums).collect()
-    }
-
     /// Logs damage that does not prevent a start.
     pub(super) fn warn(&self) {
         if let Some(damage) = &self.sums {
@@ -222,13 +219,14 @@ mod tests {
             .collect();
         fs::write(directory.path().join(INDEXER), &content).unwrap();
         CLOSED.write(directory.path()).unwrap();
-        note(directory.path(), CLOSED).unwrap();
+        note(directory.path(), CLOSED, None).unwrap();
         (directory, content)
     }
 
     fn damage(directory: &Path) -> Vec<String> {
-        let damage = check(directory).unwrap().into_damage();
-        damage.iter().map(ToString::to_string).collect()
+        let Checked { database, sums } = check(directory).unwrap();
+        let damage = database.iter().chain(&sums);
+        damage.map(ToString::to_string).collect()
     }
 
     #[test]
@@ -280,6 +278,15 @@ mod tests {
         forget(directory.path()).unwrap();
         forget(directory.path()).unwrap();
         assert_eq!(damage(directory.path()), [""; 0]);
+    }
+
+    #[test]
+    fn checksums_are_noted_by_the_deadline_or_not_at_all() {
+        let (directory, _) = closed();
+        forget(directory.path()).unwrap();
+        let error = note(directory.path(), CLOSED, Some(Instant::now())).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -35,6 +35,8 @@ mod storage;
 #[cfg(feature = "sqlite")]
 mod store;
 #[cfg(feature = "sqlite")]
+mod store_error;
+#[cfg(feature = "sqlite")]
 mod store_files;
 
 use std::sync::Arc;
@@ -51,7 +53,8 @@ pub use storage::EmbeddedStorage;
 pub use {
     data_directory::DataDirectoryError,
     repair::{CheckFrame, MetricReport, RepairReport, repair},
-    store::{Store, StoreConfig, StoreError, open},
+    store::{Store, StoreConfig, open},
+    store_error::StoreError,
     store_files::{FoundFrame, InterruptedWrite, Records, StoreFiles},
 };
 

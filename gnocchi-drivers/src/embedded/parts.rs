@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::identity::IDENTITY_FILE;
-use super::store::StoreError;
+use super::store_error::StoreError;
 use crate::disk::synchronize;
 
 /// The directory of pending measures and aggregates.

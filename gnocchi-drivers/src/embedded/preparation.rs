@@ -142,23 +142,27 @@ fn cut_tail(inspection: &Inspection) -> io::Result<()> {
         return Ok(());
     };
     let kept = tail.cut(&inspection.path)?;
-    report_tail(tail, kept);
+    report_tail(
+        tail,
+        kept,
+        "the last write was interrupted by a crash and is cut off; nothing of it was acknowledged",
+    );
     Ok(())
 }
 
-/// Counts and logs the rest of an interrupted write.
-pub(super) fn report_tail(tail: &Tail, kept: Kept) {
+/// Counts and logs the rest of an unfinished write; `what` says what is known about it.
+pub(super) fn report_tail(tail: &Tail, kept: Kept, what: &str) {
     counter!("gnocchi_journal_tails_cut_total").increment(1);
     counter!("gnocchi_journal_bytes_cut_total").increment(tail.bytes);
     let (journal, offset, bytes) = (tail.journal.display(), tail.offset, tail.bytes);
     match kept {
         Kept::In(path) => warn!(
             %journal, offset, bytes, kept = %path.display(),
-            "the last write was interrupted by a crash and is cut off; nothing of it was acknowledged"
+            "{what}"
         ),
         Kept::Lost(error) => warn!(
             %journal, offset, bytes, %error,
-            "the last write was interrupted by a crash and is cut off; nothing of it was acknowledged; it could not be kept aside"
+            "{what}; it could not be kept aside"
         ),
     }
 }

@@ -4,18 +4,18 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use gnocchi_core::clock::{Clock, SystemClock};
 use gnocchi_core::driver::BacklogDetails;
-use gnocchi_core::error::{BackendError, BackendErrorKind, IndexerError};
+use gnocchi_core::error::{BackendErrorKind, IndexerError};
 use gnocchi_core::{DefaultPolicies, Drivers, Gnocchi, Settings};
-use thiserror::Error;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::data_directory::{DataDirectory, DataDirectoryError};
+use super::data_directory::DataDirectory;
 use super::error::EmbeddedError;
-use super::identity::{Claims, IDENTITY_FILE, InUse, Mismatch, StoreIdentity};
+use super::identity::{Claims, Expected, IDENTITY_FILE, InUse, Mismatch, StoreIdentity};
 use super::indexer_log::IndexerLog;
 use super::indexer_sums;
 use super::inspection::{Inspection, Stage};
@@ -23,122 +23,9 @@ use super::keys::Pairing;
 use super::parts::{COMPLETE, INDEXER, MEASURES, Mark, Parts, mark};
 use super::preparation::Prepared;
 use super::progress::PROGRESS_FILE;
+use super::store_error::StoreError;
 use super::{Damage, Embedded, EmbeddedConfig, EmbeddedIncoming, EmbeddedStorage};
-use crate::sql::{Glance, SqlIndexer, SqliteConfig, file_log, glance};
-
-/// A store that cannot be opened.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Directory(#[from] DataDirectoryError),
-    /// A part is missing. Starting afresh would hide the loss.
-    #[error("the data directory {} is incomplete: {missing} is missing{}", path.display(), ADVICE)]
-    Incomplete {
-        /// The data directory.
-        path: PathBuf,
-        /// The missing part.
-        missing: &'static str,
-    },
-    /// What is saved of a store goes into a directory of its own.
-    #[error("{} exists already; choose a directory that does not, or an empty one", path.display())]
-    NotEmpty {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// A repair did not come to its end. What it wrote is of no use, and is not overwritten.
-    #[error("{} is left of a repair that was interrupted; delete this directory and repair again, or choose another name for the new one", path.display())]
-    Unfinished {
-        /// What the repair left.
-        path: PathBuf,
-    },
-    /// Nothing is written into a directory that is repaired.
-    #[error("got {} for the new directory, which is below the damaged one, {}; expected a directory outside of it", path.display(), source_path.display())]
-    TargetInside {
-        /// The new directory.
-        path: PathBuf,
-        /// The damaged one.
-        source_path: PathBuf,
-    },
-    /// There is nothing to inspect.
-    #[error("there is no store in the directory {}", path.display())]
-    NoStore {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// A program with another idea of the layout wrote it.
-    #[error("the data directory {} was written by a later version of this program", path.display())]
-    LaterVersion {
-        /// The data directory.
-        path: PathBuf,
-    },
-    /// The mark of completeness holds something else than a version.
-    #[error("{} is damaged: it names no version of the layout{}", path.display(), ADVICE)]
-    DamagedMark {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file of the store is damaged, missing, or belongs to another store.
-    #[error("{}{}{}", damage.first().map_or_else(|| path.display().to_string(), Damage::to_string), more(damage), ADVICE)]
-    Damaged {
-        /// The data directory.
-        path: PathBuf,
-        /// What is wrong.
-        damage: Vec<Damage>,
-    },
-    /// The back-end cannot open its part.
-    #[error("cannot open the store in {}{}", path.display(), advice(source))]
-    Open {
-        /// The data directory.
-        path: PathBuf,
-        /// Why.
-        source: BackendError,
-    },
-    /// What is missing cannot be created, or what is old cannot be migrated.
-    #[error("cannot prepare the store in {}", path.display())]
-    Prepare {
-        /// The data directory.
-        path: PathBuf,
-        /// Why.
-        source: gnocchi_core::Error,
-    },
-    /// A file cannot be read, for a reason that says nothing about what is in it.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file, or the directory that it is in.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The mark of completeness, or the file of the identity, cannot be read or written.
-    #[error("cannot use {}", path.display())]
-    Mark {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// What to do about damage.
-const ADVICE: &str = "; nothing was changed. `gnocchi verify` lists what is damaged. Restore the whole directory from a backup, or save what is readable into a new one with `gnocchi repair`";
-
-fn advice(error: &BackendError) -> &'static str {
-    match error.kind() {
-        BackendErrorKind::Corrupt => ADVICE,
-        BackendErrorKind::Denied => "; make it readable and writable for this user",
-        BackendErrorKind::Full => "; there is no room left on the disk",
-        _ => "",
-    }
-}
-
-fn more(damage: &[Damage]) -> String {
-    match damage.len() {
-        0 | 1 => String::new(),
-        count => format!(" (and {} more)", count - 1),
-    }
-}
+use crate::sql::{Glance, SqlIndexer, SqliteConfig, file_log, glance, log_path};
 
 /// How a whole store in one directory is set up.
 #[derive(Debug, Clone)]
@@ -240,13 +127,11 @@ impl Store {
             store.require_no_measures(path).await?;
         }
         on_files(path, move |path| {
-            let cut = log.cut_tail(path);
-            let cut = cut.and_then(|()| InUse::take_back(path));
-            let cut = cut.and_then(|()| indexer_sums::forget(path));
-            cut.map_err(|source| StoreError::Mark {
-                path: path.join(IDENTITY_FILE),
-                source,
-            })
+            let unusable = |path| |source| StoreError::Mark { path, source };
+            log.cut_tail(path)
+                .map_err(unusable(log_path(&path.join(INDEXER))))?;
+            InUse::take_back(path).map_err(unusable(path.join(IDENTITY_FILE)))?;
+            indexer_sums::forget(path).map_err(unusable(path.join(indexer_sums::SUMS_FILE)))
         })
         .await?;
         let prepared = store.gnocchi.upgrade(config.default_policies).await;
@@ -406,7 +291,17 @@ impl Store {
     /// Waits for the calls in hand and leaves files that need no repair at the next opening.
     ///
     /// The directory is free then, unless a copy of the facade is still held somewhere.
-    pub async fn close(mut self) {
+    pub async fn close(self) {
+        self.close_within(None).await;
+    }
+
+    /// Closes the store as [`close`](Self::close) does, but leaves out what takes long when it is not done by `deadline`: the checksums by
+    /// which the next opening notices that the database of the indexer was changed meanwhile.
+    pub async fn close_by(self, deadline: Instant) {
+        self.close_within(Some(deadline)).await;
+    }
+
+    async fn close_within(mut self, deadline: Option<Instant>) {
         let closed = StoreIdentity {
             store: self.storage.identity(),
             pairing: self.pairing + 1,
@@ -420,7 +315,7 @@ impl Store {
         tokio::task::spawn_blocking(move || drop(in_use)).await.ok();
         self.indexer.close().await;
         let noted = on_files(&self.path, move |path| {
-            indexer_sums::note(path, closed).map_err(|source| StoreError::Mark {
+            indexer_sums::note(path, closed, deadline).map_err(|source| StoreError::Mark {
                 path: path.join(indexer_sums::SUMS_FILE),
                 source,
             })
@@ -582,7 +477,11 @@ pub(super) async fn claims_of(
                 .map(|(store, pairing)| StoreIdentity { store, pairing }),
         ),
     };
-    match claims.compare(parts.mark == Mark::Present) {
+    let expected = match parts.mark {
+        Mark::Present => Expected::All,
+        _ => Expected::Some,
+    };
+    match claims.compare(expected) {
         Ok(()) => Ok(claims),
         Err(Mismatch { file, problem }) => Err(damaged(file, problem)),
     }

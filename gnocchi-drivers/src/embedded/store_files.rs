@@ -20,8 +20,9 @@ use super::keys::{self, EntryHeader, SackRecord};
 use super::parts::{INDEXER, MEASURES, Parts};
 use super::progress::PROGRESS_FILE;
 use super::reader::{self, Journals, Loss, Stored, Use, lock_if_free, merge};
-use super::store::{StoreError, claims_of};
-use crate::sql::IndexerCopy;
+use super::store::claims_of;
+use super::store_error::StoreError;
+use crate::sql::{CopySource, IndexerCopy, Proof};
 
 /// The files whose locks say that a process works on a store.
 const LOCKS: [&str; 2] = ["lock", "measures/lock"];
@@ -37,13 +38,15 @@ pub struct StoreFiles {
     pub(super) inspection: Inspection,
     pub(super) journals: Journals,
     indexer: Option<IndexerCopy>,
-    /// What a crash left at the end of the log beside the indexer.
-    indexer_tail: Option<Tail>,
+    /// What an unfinished transaction left at the end of the log beside the indexer.
+    indexer_tail: Option<(Tail, Proof)>,
     damage: Vec<Damage>,
+    /// Damage of files without which the store can be opened, and nothing is lost.
+    harmless_damage: Vec<Damage>,
     _locks: Vec<File>,
 }
 
-/// A write that a crash interrupted. None of it was acknowledged; the next start keeps it aside.
+/// An unfinished write, which the next start keeps aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterruptedWrite {
     /// The journal at whose end it stands.
@@ -52,6 +55,9 @@ pub struct InterruptedWrite {
     pub offset: u64,
     /// How long it is.
     pub bytes: u64,
+    /// Whether it is proven that nothing of it was acknowledged. Otherwise it may also be an acknowledged transaction of the indexer that
+    /// is damaged: the index of the log, which tells one from the other, is missing.
+    pub is_unacknowledged: bool,
 }
 
 /// A frame, and where its bytes are.
@@ -121,7 +127,11 @@ impl StoreFiles {
         let inspection = inspection.map_err(failed)?;
         let journals = Journals::read(&inspection).map_err(failed)?;
         let indexer_path = path.join(INDEXER);
-        let indexer = match IndexerCopy::make(&indexer_path, usage == Use::Running) {
+        let source = match usage {
+            Use::Running => CopySource::Changing,
+            Use::Idle => CopySource::Unchanging,
+        };
+        let indexer = match IndexerCopy::make(&indexer_path, source) {
             Ok(indexer) => Some(indexer),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(unreadable(&indexer_path, source)),
@@ -135,6 +145,7 @@ impl StoreFiles {
             indexer,
             indexer_tail: None,
             damage: Vec::new(),
+            harmless_damage: Vec::new(),
             _locks: locks,
         };
         files.damage = files.damage_of_parts();
@@ -145,7 +156,8 @@ impl StoreFiles {
             files.indexer_tail = log.tail;
             let sums = indexer_sums::check(path);
             let sums = sums.map_err(|(path, source)| unreadable(&path, source))?;
-            files.damage.extend(sums.into_damage());
+            files.damage.extend(sums.database);
+            files.harmless_damage.extend(sums.sums);
         }
         Ok(files)
     }
@@ -209,13 +221,24 @@ impl StoreFiles {
         &self.damage
     }
 
-    /// Returns what a crash left at the end of the last journal and of the log beside the indexer.
+    /// Returns damage of files that hold nothing of the data, such as checksums: the store can be opened without them.
+    #[must_use]
+    pub fn harmless_damage(&self) -> &[Damage] {
+        &self.harmless_damage
+    }
+
+    /// Returns the unfinished writes at the end of the last journal and of the log beside the indexer.
     pub fn interrupted_writes(&self) -> impl Iterator<Item = InterruptedWrite> {
-        let tails = self.inspection.tail.iter().chain(&self.indexer_tail);
-        tails.map(|tail| InterruptedWrite {
+        // How far the journal was synchronized is noted, so that its end is proven to be unacknowledged.
+        let measures = self.inspection.tail.iter().map(|tail| (tail, true));
+        let indexer = self.indexer_tail.iter();
+        let indexer = indexer.map(|(tail, proof)| (tail, *proof == Proof::Index));
+        let tails = measures.chain(indexer);
+        tails.map(|(tail, is_unacknowledged)| InterruptedWrite {
             journal: tail.journal.clone(),
             offset: tail.offset,
             bytes: tail.bytes,
+            is_unacknowledged,
         })
     }
 
@@ -316,7 +339,8 @@ impl StoreFiles {
             checked => return checked,
         }
         let path = self.path.join(INDEXER);
-        let copied = tokio::task::spawn_blocking(move || IndexerCopy::make(&path, true));
+        let copied =
+            tokio::task::spawn_blocking(move || IndexerCopy::make(&path, CopySource::Changing));
         let copied = copied
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)));

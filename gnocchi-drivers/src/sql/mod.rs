@@ -19,9 +19,11 @@ pub use config::SqliteConfig;
 use database::Database;
 use indexer::PolicyCache;
 use sqlite::SqliteEngine;
-pub use sqlite::{Glance, file_log, glance};
 #[cfg(feature = "embedded")]
-pub(crate) use sqlite::{IndexerCopy, LogState, check_log, copy_database, log_path, salvage};
+pub(crate) use sqlite::{
+    CopySource, IndexerCopy, LogState, Proof, check_log, copy_database, log_path, salvage,
+};
+pub use sqlite::{Glance, file_log, glance};
 
 /// Keeps archive policies, resources and metrics in an SQL database.
 ///

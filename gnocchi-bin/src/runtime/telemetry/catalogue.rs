@@ -229,7 +229,7 @@ static SPECS: &[Spec] = &[
     spec(
         Kind::Counter,
         "gnocchi_journal_tails_cut_total",
-        "Writes interrupted by a crash and cut off the journal or the log of the indexer; their bytes are kept in measures/cut.",
+        "Unfinished writes that were cut off the journal or the log of the indexer at a start; their bytes are kept in measures/cut.",
     ),
     spec(
         Kind::Counter,

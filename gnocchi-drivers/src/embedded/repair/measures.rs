@@ -22,7 +22,7 @@ use crate::embedded::files::JOURNAL_SUFFIX;
 use crate::embedded::keys::{self, EntryHeader, Identity, Pairing, SackRecord};
 use crate::embedded::preparation::Prepared;
 use crate::embedded::reader::{Loss, Stored};
-use crate::embedded::store::StoreError;
+use crate::embedded::store_error::StoreError;
 use crate::embedded::store_files::{StoreFiles, frame};
 
 /// The first opening of the new store.
@@ -131,7 +131,11 @@ pub(super) fn save(
         source: facts.identity,
         target: database.facts().identity,
         sacks: database.facts().sacks,
-        keeps_sacks: facts.sacks == Some(database.facts().sacks),
+        assignment: if facts.sacks == Some(database.facts().sacks) {
+            Assignment::Same
+        } else {
+            Assignment::Other
+        },
         last_commits: BTreeMap::new(),
         last_entry: facts.last_entry,
         writer: Writer::new(&database),
@@ -182,6 +186,15 @@ fn stored_facts(files: &StoreFiles) -> Result<SourceFacts, StoreError> {
     Ok(facts)
 }
 
+/// Which sack a metric belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Assignment {
+    /// The same one as in the old database: both have as many sacks.
+    Same,
+    /// Another one, or it is not known how many sacks there were.
+    Other,
+}
+
 struct Saving<'a> {
     files: &'a StoreFiles,
     /// Metrics that the indexer knows, in order.
@@ -190,8 +203,7 @@ struct Saving<'a> {
     source: Option<Identity>,
     target: Identity,
     sacks: SackCount,
-    /// Whether the new database has as many sacks as the old one.
-    keeps_sacks: bool,
+    assignment: Assignment,
     /// The newest commit that a frame of each sack is of.
     last_commits: BTreeMap<Sack, u64>,
     last_entry: u64,
@@ -309,12 +321,12 @@ impl Saving<'_> {
             let key = keys::sack_key(sack);
             let known = found.get(&sack.number());
             let sequence = known.map(|(_, sequence, _)| *sequence);
-            let is_certain = self.keeps_sacks
+            let is_certain = self.assignment == Assignment::Same
                 && has_keyspace
                 && self.source.is_some()
                 && !losses.iter().any(|loss| loss.may_hide(&key, sequence));
             let mut record = match known {
-                Some((_, _, record)) if self.keeps_sacks => record.clone(),
+                Some((_, _, record)) if self.assignment == Assignment::Same => record.clone(),
                 _ => largest.clone(),
             };
             let folded = known

@@ -6,6 +6,7 @@
 mod measures;
 mod report;
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +20,7 @@ use super::data_directory::{DataDirectoryError, create_durably};
 use super::identity::StoreIdentity;
 use super::parts::{INDEXER, MEASURES, mark};
 use super::progress::PROGRESS_FILE;
-use super::store::StoreError;
+use super::store_error::StoreError;
 use super::store_files::StoreFiles;
 use crate::disk::synchronize_parent;
 use crate::sql::{SqlIndexer, SqliteConfig, salvage};
@@ -50,14 +51,18 @@ pub async fn repair(
     }
     // Parts of different times fit together without a complaint, and miss what only the other part knew.
     let identity = files.check_identity().await;
+    // The new directory is written beside this one first. A link to it may be where nothing must be written.
+    let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
     let staging = begin(&files.path, target)?;
     let mut report = RepairReport::default();
     for damage in files.damage().iter().chain(identity.iter().flatten()) {
         report.note(damage.to_string());
     }
     if let Err(error) = identity {
-        report.note(error.to_string());
+        report.note(with_causes(&error));
     }
+    let remarks = files.harmless_damage().iter();
+    report.remarks.extend(remarks.map(ToString::to_string));
     let metrics = save_indexer(&files, &staging, &mut report).await?;
     let config = EmbeddedConfig::new(staging.join(MEASURES));
     let progress = staging.join(PROGRESS_FILE);
@@ -71,6 +76,18 @@ pub async fn repair(
     })??;
     finish(&staging, target, identity).await?;
     Ok(report)
+}
+
+/// Joins an error and its causes.
+fn with_causes(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 fn unwritable(path: &Path) -> impl Fn(io::Error) -> StoreError + '_ {

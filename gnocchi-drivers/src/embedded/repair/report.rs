@@ -11,6 +11,8 @@ pub struct RepairReport {
     pub metrics: BTreeMap<MetricId, MetricReport>,
     /// What is damaged, and what of it belongs to no metric in particular.
     pub general: Vec<String>,
+    /// Damage by which nothing is lost.
+    pub remarks: Vec<String>,
     /// What could not be saved of archive policies, metrics and resources.
     pub indexer: Vec<String>,
 }

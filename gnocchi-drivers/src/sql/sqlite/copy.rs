@@ -16,6 +16,15 @@ const ATTEMPTS_MAX: usize = 10;
 /// How long the beginning of a log is that changes whenever the log is begun anew.
 const LOG_HEADER_BYTES: u64 = 32;
 
+/// Whether the database that is to be read may change meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CopySource {
+    /// Another process may write to it, or the reader upgrades what it reads: a copy is made.
+    Changing,
+    /// No process uses it: it is read in place unless it has a log.
+    Unchanging,
+}
+
 /// An indexer whose database does not change and is not changed.
 #[derive(Debug)]
 pub(crate) struct IndexerCopy {
@@ -30,10 +39,10 @@ impl IndexerCopy {
     ///
     /// # Errors
     /// [`io::Error`] when there is none, or it cannot be copied; `WouldBlock` when it changes too fast.
-    pub(crate) fn make(path: &Path, in_use: bool) -> io::Result<Self> {
+    pub(crate) fn make(path: &Path, source: CopySource) -> io::Result<Self> {
         let log = beside(path, "-wal");
         fs::metadata(path)?;
-        if !in_use && log_header(&log)?.is_none() {
+        if source == CopySource::Unchanging && log_header(&log)?.is_none() {
             return Ok(Self {
                 indexer: SqlIndexer::open_immutable(SqliteConfig::new(path)),
                 path: path.to_owned(),
@@ -121,15 +130,15 @@ mod tests {
     async fn a_database_with_a_log_is_copied_and_one_without_is_read_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("indexer.db");
-        assert!(IndexerCopy::make(&path, false).is_err());
+        assert!(IndexerCopy::make(&path, CopySource::Unchanging).is_err());
         let indexer = SqlIndexer::open(SqliteConfig::new(&path));
         indexer.upgrade().await.unwrap();
-        let copy = IndexerCopy::make(&path, true).unwrap();
+        let copy = IndexerCopy::make(&path, CopySource::Changing).unwrap();
         assert_ne!(copy.path(), path);
         assert_eq!(copy.indexer().check_integrity().await.unwrap(), [""; 0]);
         indexer.close().await;
         let before = fs::read(&path).unwrap();
-        let in_place = IndexerCopy::make(&path, false).unwrap();
+        let in_place = IndexerCopy::make(&path, CopySource::Unchanging).unwrap();
         assert_eq!(in_place.path(), path);
         assert_eq!(in_place.indexer().check_integrity().await.unwrap(), [""; 0]);
         assert!(in_place.indexer().archive_policies().await.is_ok());

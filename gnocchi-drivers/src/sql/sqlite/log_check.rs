@@ -1,10 +1,11 @@
 //! Checking the write-ahead log beside a database before SQLite reads it.
 //!
-//! SQLite reads a log up to the first frame that is not intact and forgets the rest. That is right for a transaction that a crash
-//! interrupted, and wrong for one that was acknowledged. Two facts tell them apart:
+//! SQLite reads a log up to the first frame that is not intact and forgets the rest. That is right for an unfinished transaction, and
+//! wrong for one that was acknowledged. Two facts tell them apart:
 //!
 //! - The index of the log (`-shm`) says how many frames were committed. It is written after they were synchronized, so it never
-//!   says too much. After a power failure it may be old or missing.
+//!   says too much. After a power failure it may be old or missing. Without it, damage in the last committed transaction cannot be
+//!   told from an unfinished one, and a log that was cut off exactly behind a commit looks whole.
 //! - The checksum of a frame continues that of the frame before. A frame that continues the checksum of a commit was written by the
 //!   next transaction, which begins only after the commit is on the disk. Frames of an older transaction that was rolled back may stand
 //!   behind the last one, but do not continue it.
@@ -43,10 +44,23 @@ pub(crate) enum LogState {
     Empty,
     /// Everything that was committed is there, and nothing else.
     Sound,
-    /// Behind everything that was committed is a transaction that a crash interrupted.
-    Torn { offset: u64, bytes: u64 },
+    /// Behind the last intact commit are frames of an unfinished transaction: a crash interrupted it, or it was rolled back.
+    Torn {
+        offset: u64,
+        bytes: u64,
+        proof: Proof,
+    },
     /// Something that was committed is not there or was changed.
     Damaged { offset: u64, problem: String },
+}
+
+/// What proves that the frames behind the last intact commit were never committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The index of the log: it says how many frames were committed.
+    Index,
+    /// Nothing: there is no index, or it is that of an earlier log. The frames may also be those of the last acknowledged transaction, damaged.
+    None,
 }
 
 /// Returns the path of the log of a database.
@@ -78,7 +92,7 @@ pub(crate) fn check_log(database: &Path) -> io::Result<LogState> {
         } else {
             Ok(LogState::Damaged {
                 offset: 0,
-                problem: "has a damaged header, so that nothing of it can be read".into(),
+                problem: "has a damaged header; nothing in it can be read".into(),
             })
         };
     };
@@ -248,23 +262,21 @@ impl Log {
             }
         }
         let offset = HEADER_BYTES as u64 + in_force * frame_bytes as u64;
-        if let Some(committed) = committed
-            && committed.salts == self.salts
-            && committed.frames > in_force
+        let committed = committed.filter(|committed| committed.salts == self.salts);
+        if let Some(Committed { frames, .. }) = committed
+            && frames > in_force
         {
             return Ok(LogState::Damaged {
                 offset,
                 problem: format!(
-                    "is damaged or cut off: it has {in_force} intact pages; expected the {} that were committed to it",
-                    committed.frames
+                    "is damaged or cut off: got {in_force} intact frames; expected {frames}, the number committed"
                 ),
             });
         }
         if tail.as_ref().is_some_and(|tail| tail.was_committed) {
             return Ok(LogState::Damaged {
                 offset,
-                problem: "is damaged: transactions follow that began after this one was committed"
-                    .into(),
+                problem: "a committed transaction is damaged: later transactions follow it".into(),
             });
         }
         let is_torn = intact > in_force || tail.is_some_and(|tail| tail.is_current);
@@ -272,6 +284,7 @@ impl Log {
             LogState::Torn {
                 offset,
                 bytes: end.saturating_sub(offset),
+                proof: committed.map_or(Proof::None, |_| Proof::Index),
             }
         } else {
             LogState::Sound

@@ -81,6 +81,7 @@ async fn without_an_index_a_broken_last_write_is_torn_and_an_earlier_one_is_dama
     let torn = |bytes| LogState::Torn {
         offset: last as u64,
         bytes,
+        proof: Proof::None,
     };
 
     fs::write(&log, &intact[..intact.len() - 100]).unwrap();
@@ -138,6 +139,7 @@ async fn frames_without_their_commit_are_torn() {
     let torn = LogState::Torn {
         offset: end,
         bytes: FRAME as u64,
+        proof: Proof::Index,
     };
     assert_eq!(check_log(&path).unwrap(), torn);
     // What is left of an older log behind it does not belong to it.
@@ -147,6 +149,17 @@ async fn frames_without_their_commit_are_torn() {
     }
     fs::write(&log, &intact).unwrap();
     assert_eq!(check_log(&path).unwrap(), torn);
+    // An index of another log proves nothing, and neither does none.
+    let index = beside(&path, "-shm");
+    let unproven = LogState::Torn {
+        offset: end,
+        bytes: FRAME as u64,
+        proof: Proof::None,
+    };
+    fs::write(&index, [0; 2 * INDEX_HEADER_BYTES]).unwrap();
+    assert_eq!(check_log(&path).unwrap(), unproven);
+    fs::remove_file(&index).unwrap();
+    assert_eq!(check_log(&path).unwrap(), unproven);
 }
 
 #[tokio::test]

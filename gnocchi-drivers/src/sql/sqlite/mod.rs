@@ -25,10 +25,10 @@ use super::database::{Access, Engine, Job};
 use super::dialect::{Dialect, SQLITE};
 use super::error::SqlError;
 #[cfg(feature = "embedded")]
-pub(crate) use copy::{IndexerCopy, copy_database};
+pub(crate) use copy::{CopySource, IndexerCopy, copy_database};
 pub use glance::{Glance, file_log, glance};
 #[cfg(feature = "embedded")]
-pub(crate) use log_check::{LogState, check_log, log_path};
+pub(crate) use log_check::{LogState, Proof, check_log, log_path};
 #[cfg(feature = "embedded")]
 pub(crate) use salvage::salvage;
 use session::SqliteSession;

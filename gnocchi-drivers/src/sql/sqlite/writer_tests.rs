@@ -11,7 +11,7 @@ use crate::sql::statement::Statement;
 struct Insert {
     number: i64,
     then: Then,
-    reply: Option<oneshot::Sender<Result<(), Arc<SqlError>>>>,
+    reply: Option<oneshot::Sender<Outcome>>,
 }
 
 #[derive(Clone, Copy)]
@@ -45,12 +45,14 @@ impl Job for Insert {
         }
     }
 
-    fn finish(mut self: Box<Self>, transaction: Result<(), Arc<SqlError>>) {
+    fn finish(mut self: Box<Self>, transaction: Outcome) {
         self.reply.take().unwrap().send(transaction).unwrap();
     }
 }
 
-fn insert(number: i64, then: Then) -> (Box<dyn Job>, oneshot::Receiver<Result<(), Arc<SqlError>>>) {
+type Outcome = Result<(), Arc<SqlError>>;
+
+fn insert(number: i64, then: Then) -> (Box<dyn Job>, oneshot::Receiver<Outcome>) {
     let (reply, replied) = oneshot::channel();
     let job = Insert {
         number,
@@ -67,8 +69,8 @@ async fn group(jobs: &[(Access, Then)]) -> (Vec<bool>, Vec<i64>) {
     let (sender, receiver) = mpsc::channel(16);
     let mut replies = Vec::new();
     for ((access, then), number) in jobs.iter().zip(1..) {
-        let (job, replied) = insert(number, *then);
-        replies.push(replied);
+        let (job, outcome) = insert(number, *then);
+        replies.push(outcome);
         assert!(sender.send(Message::Job(*access, job)).await.is_ok());
     }
     drop(sender);
