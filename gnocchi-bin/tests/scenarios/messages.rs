@@ -280,7 +280,7 @@ async fn fractions_of_a_back_window_are_cut_off_and_described() {
     for name in ["ArchivePolicyCreation", "ArchivePolicyChange"] {
         let property = &document["components"]["schemas"][name]["properties"]["back_window"];
         let described = property["description"].as_str().unwrap();
-        assert!(described.contains("Fractions are cut off"), "{described}");
+        assert!(described.contains("Fractions are discarded"), "{described}");
     }
 }
 
