@@ -285,7 +285,7 @@ fn secrets_of_the_configuration_reach_no_log() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gnocchi.conf");
     let log = directory.path().join("gnocchi.log");
-    fs::write(&file, "debug = true\n[storage]\nswift_key = hunter2\n[keystone_authtoken]\npassword = hunter2\n[oslo_policy]\nprot = hunter2\n").unwrap();
+    fs::write(&file, "debug = true\n[storage]\nswift_key = hunter2\n[keystone_authtoken]\npassword = hunter2\n[oslo_policy]\ncolour = hunter2\n").unwrap();
     let data = directory.path().join("data");
     Server::start(
         &data,
@@ -301,7 +301,7 @@ fn secrets_of_the_configuration_reach_no_log() {
     let logged = fs::read_to_string(&log).unwrap();
     assert!(!logged.contains("hunter2"), "{logged}");
     assert!(
-        logged.contains("section [oslo_policy] has no option prot; it is ignored"),
+        logged.contains("section [oslo_policy] has no option colour; it is ignored"),
         "{logged}"
     );
     let mut command = program(&["serve", "--data-dir", data.to_str().unwrap()]);
