@@ -145,7 +145,7 @@ fn counted(points: u64) -> Result<i64, ArchivePolicyError> {
 }
 
 impl Definition {
-    /// Completes a definition of which two of three parts are given, or the granularity alone (kept for ever).
+    /// Completes a definition of which two of three parts are given, or the granularity alone (kept forever).
     ///
     /// A derived granularity is timespan / points, truncated to nanoseconds; derived points are rounded down, and the timespan
     /// is then granularity × points.

@@ -117,7 +117,6 @@ impl MetricAssignment {
 
 #[cfg(test)]
 mod tests {
-    use carbonara::Timestamp;
 
     use super::*;
 
@@ -126,18 +125,7 @@ mod tests {
     fn resource() -> Resource {
         Resource {
             id: RESOURCE,
-            resource_type: String::new(),
-            creator: Some("owner".into()),
-            original_resource_id: String::new(),
-            started_at: Timestamp::EPOCH,
-            ended_at: None,
-            revision_start: Timestamp::EPOCH,
-            revision_end: None,
-            revision: None,
-            user_id: None,
-            project_id: None,
-            attributes: BTreeMap::new(),
-            metrics: BTreeMap::new(),
+            ..Resource::example("web", Some("owner"))
         }
     }
 

@@ -235,6 +235,28 @@ pub fn next_revision_start(revision_start: Timestamp, now: Timestamp) -> Timesta
 }
 
 #[cfg(test)]
+impl Resource {
+    /// Returns a generic resource without metrics, for tests.
+    pub(crate) fn example(original_id: &str, creator: Option<&str>) -> Self {
+        Self {
+            id: ResourceId::from_original(original_id, creator).unwrap(),
+            resource_type: GENERIC.into(),
+            creator: creator.map(ToOwned::to_owned),
+            original_resource_id: original_id.into(),
+            started_at: Timestamp::EPOCH,
+            ended_at: None,
+            revision_start: Timestamp::EPOCH,
+            revision_end: None,
+            revision: None,
+            user_id: None,
+            project_id: None,
+            attributes: BTreeMap::new(),
+            metrics: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -242,19 +264,8 @@ mod tests {
     fn revisions_begin_one_after_the_other() {
         let at = |nanosecond| Timestamp::from_nanosecond(nanosecond).unwrap();
         let resource = Resource {
-            id: ResourceId::random(),
-            resource_type: String::new(),
-            creator: None,
-            original_resource_id: String::new(),
-            started_at: at(0),
-            ended_at: None,
             revision_start: at(5000),
-            revision_end: None,
-            revision: None,
-            user_id: None,
-            project_id: None,
-            attributes: BTreeMap::new(),
-            metrics: BTreeMap::new(),
+            ..Resource::example("web", None)
         };
         assert_eq!(resource.next_revision_start(at(9999)), at(9000));
         assert_eq!(resource.next_revision_start(at(5999)), at(6000));

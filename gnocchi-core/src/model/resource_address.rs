@@ -67,50 +67,28 @@ impl ResourceAddress {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use carbonara::Timestamp;
-
     use super::*;
-
-    fn resource(id: &str, creator: Option<&str>) -> Resource {
-        Resource {
-            id: ResourceId::from_original(id, creator).unwrap(),
-            resource_type: "generic".into(),
-            creator: creator.map(ToOwned::to_owned),
-            original_resource_id: id.into(),
-            started_at: Timestamp::EPOCH,
-            ended_at: None,
-            revision_start: Timestamp::EPOCH,
-            revision_end: None,
-            revision: None,
-            user_id: None,
-            project_id: None,
-            attributes: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-        }
-    }
 
     #[test]
     fn a_name_means_only_what_its_user_has_named_so() {
         for creator in [Some("u:p"), Some(""), None] {
-            let own = resource("web", creator);
+            let own = Resource::example("web", creator);
             let address = ResourceAddress::parse("web", creator).unwrap();
             assert!(address.is_name());
             assert!(address.means(&own), "{creator:?}");
             // Another caller has computed the id.
-            let taken = resource(&own.id.to_string(), Some("x:px"));
+            let taken = Resource::example(&own.id.to_string(), Some("x:px"));
             assert_eq!(taken.id, own.id);
             assert!(!address.means(&taken), "{creator:?}");
             // So has the user.
-            assert!(!address.means(&resource(&own.id.to_string(), creator)));
-            assert!(!address.means(&resource("db", creator)));
+            assert!(!address.means(&Resource::example(&own.id.to_string(), creator)));
+            assert!(!address.means(&Resource::example("db", creator)));
         }
     }
 
     #[test]
     fn an_id_means_whatever_has_it() {
-        let taken = resource("web", Some("x:px"));
+        let taken = Resource::example("web", Some("x:px"));
         for text in [
             taken.id.to_string(),
             taken.id.to_string().to_uppercase(),

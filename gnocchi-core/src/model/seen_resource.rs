@@ -42,26 +42,10 @@ impl SeenResource {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn resource() -> Resource {
-        Resource {
-            id: ResourceId::from_u128(1),
-            resource_type: "generic".into(),
-            creator: Some("me".into()),
-            original_resource_id: "web".into(),
-            started_at: Timestamp::EPOCH,
-            ended_at: None,
-            revision_start: Timestamp::EPOCH,
-            revision_end: None,
-            revision: None,
-            user_id: None,
-            project_id: None,
-            attributes: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-        }
+        Resource::example("web", Some("me"))
     }
 
     #[test]

@@ -1,9 +1,5 @@
-use std::collections::BTreeMap;
-
-use carbonara::Timestamp;
-
 use super::*;
-use crate::model::{GENERIC, ResourceId};
+use crate::model::GENERIC;
 
 fn caller(user: &str, project: &str, role: &str) -> Caller {
     let id = |id: &str| Some(id.to_owned());
@@ -28,21 +24,9 @@ fn all<T>() -> Sight<T> {
 
 /// A resource that `u1` of `p1` made and that belongs to `p2`.
 fn resource() -> Resource {
-    let timestamp = Timestamp::EPOCH;
     Resource {
-        id: ResourceId::from_original("f93450f2-d8a5-4d67-9985-02511241e7d1", None).unwrap(),
-        resource_type: GENERIC.to_owned(),
-        creator: Some("u1:p1".to_owned()),
-        original_resource_id: "f93450f2-d8a5-4d67-9985-02511241e7d1".to_owned(),
-        started_at: timestamp,
-        ended_at: None,
-        revision_start: timestamp,
-        revision_end: None,
-        revision: None,
-        user_id: None,
         project_id: Some("p2".to_owned()),
-        attributes: BTreeMap::new(),
-        metrics: BTreeMap::new(),
+        ..Resource::example("f93450f2-d8a5-4d67-9985-02511241e7d1", Some("u1:p1"))
     }
 }
 

@@ -159,7 +159,7 @@ mod tests {
     use carbonara::expression::Reference;
 
     use super::*;
-    use crate::model::{GENERIC, MetricId};
+    use crate::model::MetricId;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -167,19 +167,10 @@ mod tests {
 
     fn revision(id: &str, start: i64, end: Option<i64>) -> Resource {
         Resource {
-            id: ResourceId::from_original(id, None).unwrap(),
-            resource_type: GENERIC.to_owned(),
-            creator: None,
-            original_resource_id: id.to_owned(),
-            started_at: at(0),
-            ended_at: None,
             revision_start: at(start),
             revision_end: end.map(at),
-            revision: None,
-            user_id: None,
-            project_id: None,
-            attributes: BTreeMap::new(),
             metrics: BTreeMap::from([("cpu".to_owned(), MetricId::random())]),
+            ..Resource::example(id, None)
         }
     }
 
