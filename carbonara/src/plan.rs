@@ -11,7 +11,7 @@ use crate::time::{Timespan, Timestamp};
 pub struct Level {
     /// Length of a bucket.
     pub granularity: Timespan,
-    /// How long a bucket is kept, counted back from the newest one; for ever when `None`.
+    /// How long a bucket is kept, counted back from the newest one; forever when `None`.
     pub timespan: Option<Timespan>,
 }
 

@@ -1,4 +1,4 @@
-//! Payloads of every version ever written, kept as files that must decode for ever.
+//! Payloads of every version ever written, kept as files that must decode forever.
 //!
 //! Files are never regenerated. A new case, or a new version of a payload, is added here and written by
 //! `GNOCCHI_WRITE_VECTORS=1 cargo test -p gnocchi-carbonara --test vectors`, which refuses to touch a file that exists.
@@ -103,7 +103,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Numbers that look random, by exact integer arithmetic: the same on every machine, for ever.
+/// Numbers that look random, by exact integer arithmetic: the same on every machine, forever.
 fn noise(count: usize) -> impl Iterator<Item = u32> {
     let mut state = 1_u64;
     std::iter::repeat_with(move || {

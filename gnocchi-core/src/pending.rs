@@ -173,7 +173,7 @@ impl PendingIndex {
     /// Sets memory aside for measures that will be inserted.
     ///
     /// One append is taken as long as less than the limit waits, whatever its size: so the limit is passed by at most one
-    /// append in total, and an append is never too large for ever.
+    /// append in total, and an append is never too large forever.
     ///
     /// # Errors
     /// [`IncomingError::BacklogFull`] when as much waits as may.

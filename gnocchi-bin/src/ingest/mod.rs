@@ -69,7 +69,7 @@ pub(crate) fn context(state: &ApiState) -> Context {
     }
 }
 
-/// Says that a request holds too much.
+/// Returns the 413 error for a request with too many points or metrics.
 pub(crate) fn too_many(exceeded: Exceeded, context: Context) -> ApiError {
     let (things, limit) = match exceeded {
         Exceeded::Points => ("points", context.points_max),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A stream whose writes fail when the peer has taken nothing for too long, so that what is still to be sent does not wait for ever.
+/// A stream whose writes fail when the peer has taken nothing for too long, so that what is still to be sent does not wait forever.
 #[derive(Debug)]
 pub(super) struct Impatient<S> {
     stream: S,

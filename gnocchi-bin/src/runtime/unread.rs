@@ -1,7 +1,7 @@
-//! The body of an answer that is given up when the client takes nothing of it.
+//! Response bodies that are aborted when the client does not read them.
 //!
-//! Why? A client of HTTP/2 tells for each answer how much of it may be sent. One that never allows anything would make the server keep
-//! a hundred answers a connection for ever, while the connection itself looks well.
+//! An HTTP/2 client controls how much of each response may be sent. Without a limit, a client that never opens its window would make the
+//! server hold a hundred responses per connection indefinitely, on a connection that looks healthy.
 
 use std::io;
 use std::pin::Pin;

@@ -44,7 +44,7 @@ pub struct ResourceQuery {
     pub resource_type: String,
     /// Exactly these resources.
     pub ids: Option<Vec<ResourceId>>,
-    /// What they fulfil. In history each revision is looked at by itself.
+    /// The condition that they match. In history each revision is compared by itself.
     pub condition: Option<Condition>,
     /// What the caller may see. In history a past revision is seen by those who may see both it and what the resource is now.
     pub visibility: Visibility<VisibleResources>,
@@ -389,7 +389,7 @@ pub trait ResourceIndexer: fmt::Debug + Send + Sync + 'static {
     /// [`IndexerError::Backend`] when the back-end cannot answer.
     async fn delete_resources(&self, ids: &[ResourceId]) -> Result<usize, IndexerError>;
 
-    /// Removes the resources of a type ([`GENERIC`](crate::model::GENERIC): of any type) that fulfil a condition now and that the
+    /// Removes the resources of a type ([`GENERIC`](crate::model::GENERIC): of any type) that match a condition now and that the
     /// caller may see, as [`delete_resources`](Self::delete_resources) does, all or nothing; returns how many there were.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ pub struct SackState {
 ///
 /// # Contract
 /// - A commit is all or nothing, also after a crash: a reader sees the state before it or after it.
-/// - Once a sack was acquired with a fence, commits with a smaller fence are refused, for ever.
+/// - Once a sack was acquired with a fence, commits with a smaller fence are refused, forever.
 /// - Bytes come back as they were stored. Drivers don't look into them.
 #[async_trait]
 pub trait StorageDriver: fmt::Debug + Send + Sync + 'static {

@@ -1,7 +1,7 @@
-//! Batches of which each series is stored for itself, or refused for itself.
+//! Batches whose series are stored or refused independently.
 //!
-//! Senders throw a request away that is refused, and repeat one for ever that fails. So one metric or resource that cannot be used must
-//! not cost the others anything: it is refused, and the batch goes on without it. Only failures that concern the whole batch end it.
+//! Senders discard a request that is refused, and retry one that fails indefinitely. So a metric or resource that cannot be used must not
+//! affect the others: it is refused, and the rest of the batch is stored. Only failures of the whole batch abort it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -78,7 +78,7 @@ impl Dispatch {
         self.waiting.extend(passed);
     }
 
-    /// Waits until a turn ends; for ever when none runs.
+    /// Waits until a turn ends; forever when none runs.
     ///
     /// # Cancel safety
     /// A dropped future loses nothing.

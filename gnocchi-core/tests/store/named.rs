@@ -262,7 +262,7 @@ async fn every_step_asks_its_rule() {
     let kind = generic();
     let missing = Missing::CreateResources(&kind);
     for rule in ["create resource", "create metric", "post measures"] {
-        let world = World::with_rules(&[(rule, "role:nobody")]).await;
+        let world = World::with_rules(&[(rule, "role:unassigned")]).await;
         let report = world.store("me", &sent, missing).await.unwrap();
         assert_eq!(report.stored(), 0, "{rule}");
         let refusal = &report.verdicts[0].refused[0].refusal;
@@ -270,7 +270,7 @@ async fn every_step_asks_its_rule() {
         assert!(denied, "{refusal}");
     }
     // A metric on a resource that exists takes the right to change the resource, however it comes into being.
-    let mut world = World::with_rules(&[("update resource", "role:nobody")]).await;
+    let mut world = World::with_rules(&[("update resource", "role:unassigned")]).await;
     world.store("me", &sent, missing).await.unwrap();
     let report = world.store("me", &more, missing).await.unwrap();
     assert_eq!(report.stored(), 0);

@@ -177,7 +177,7 @@ impl Engine {
 
     /// Waits until the threads in the background have caught up.
     ///
-    /// The engine would wait by itself, but for ever when those threads ended because of a failure.
+    /// The engine would wait by itself, but forever when those threads ended because of a failure.
     pub(super) fn wait_for_room(&self) -> Result<(), EmbeddedError> {
         if self.has_room() {
             return Ok(());

@@ -87,7 +87,7 @@ impl Policy {
         )
     }
 
-    /// Keeps aggregates of each `granularity` for ever.
+    /// Keeps aggregates of each `granularity` forever.
     pub fn keep_forever<G>(self, granularity: G) -> Self
     where
         G: TryInto<Timespan>,
@@ -208,7 +208,7 @@ fn differences(got: &ArchivePolicy, expected: &ArchivePolicy) -> Vec<PolicyDiffe
     for granularity in granularities {
         let kept = |levels: &BTreeMap<Timespan, Option<Timespan>>| match levels.get(granularity) {
             None => "not kept".to_owned(),
-            Some(None) => "kept for ever".to_owned(),
+            Some(None) => "kept forever".to_owned(),
             Some(Some(retention)) => format!("kept for {retention} s"),
         };
         differences.push(PolicyDifference {

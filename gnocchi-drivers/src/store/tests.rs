@@ -65,7 +65,7 @@ async fn a_policy_is_created_once_and_compared_afterwards() {
         "archive policy agent exists and differs",
         "granularity 1.0 s: got kept for 86400.0 s, expected kept for 172800.0 s",
         "granularity 60.0 s: got kept for 2592000.0 s, expected not kept",
-        "granularity 3600.0 s: got not kept, expected kept for ever",
+        "granularity 3600.0 s: got not kept, expected kept forever",
         "methods: got mean, max, std, expected mean",
         "back window: got 1, expected 0",
     ] {

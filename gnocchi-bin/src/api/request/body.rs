@@ -280,7 +280,7 @@ async fn tree(memory: &BodyMemory, bytes: Body) -> Result<Tree, ApiError> {
         ..=TREE_BYTES_UNCOUNTED => None,
         _ => Some(memory.hold_decoded(tree_bytes).await?),
     };
-    // Dropped together, also when nobody waits for the tree any more.
+    // If the request is cancelled, the tree and its memory are released together.
     let work = move || decode(&bytes).map(|value| Tree { value, _held: held });
     aside::work(length, work).await?
 }

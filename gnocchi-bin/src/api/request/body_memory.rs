@@ -1,7 +1,7 @@
-//! The memory that the bodies of all requests may take together, and what becomes of them.
+//! Limits on the memory used by request bodies.
 //!
-//! Text and decoded values have a pool each. A request takes memory for the text first, and asks for memory for the values once the text has
-//! come: so what waits for the second pool is held up only by requests that need nothing more.
+//! Text and decoded values have separate pools. A request acquires memory for its text first, and for its values once the text has
+//! been received. A request that waits for the second pool therefore waits only for requests that hold all the memory they need.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -158,8 +158,8 @@ impl BodyMemory {
     }
 }
 
-/// Decodes a body with memory that stays held while the work goes on, also when the client resets the request meanwhile, and then until the
-/// request has a response.
+/// Decodes a body. The memory stays held while decoding runs, even if the client resets the request, and then until the request has a
+/// response.
 ///
 /// # Errors
 /// As [`aside::work`].
@@ -169,7 +169,7 @@ pub(crate) async fn decode<T: Send + 'static>(
     work: impl FnOnce(&mut Option<Held>) -> T + Send + 'static,
 ) -> ApiResult<T> {
     let work = move || (work(&mut held), held);
-    // Both come back together: what nobody waits for any more is dropped with its memory.
+    // If the request is cancelled, the result and its memory are released together.
     let (decoded, held) = aside::work(length, work).await?;
     if let Some(held) = held {
         // Outside of a request there is nothing to keep it for.

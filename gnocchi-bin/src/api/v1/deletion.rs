@@ -50,7 +50,7 @@ impl<'a> Deletion<'a> {
         })
     }
 
-    /// Deletes the resources of a type that fulfil a condition and returns how many there were.
+    /// Deletes the resources of a type that match a condition and returns how many there were.
     ///
     /// # Errors
     /// 403 when there are some, and the caller may delete none of them. Those of other projects count as absent.
@@ -94,7 +94,7 @@ impl<'a> Deletion<'a> {
         }
     }
 
-    /// Returns the resources that fulfil a condition and that the caller may delete, and whether there are others.
+    /// Returns the matching resources that the caller may delete, and whether there are matching resources that the caller may not delete.
     async fn look_for(
         &self,
         type_name: &str,

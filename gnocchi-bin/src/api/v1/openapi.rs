@@ -136,7 +136,7 @@ fn describe_operation(operation: &Operation) -> OperationBuilder {
     description
 }
 
-/// Returns whether an operation asks no rules and touches nothing.
+/// Returns whether an operation is open to callers without credentials.
 fn is_open(operation: &Operation) -> bool {
     operation.is_open || OPEN.contains(&operation.path)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Operation {
     pub(crate) content_type: &'static str,
     /// The component that describes the body, and that of a success; empty where the table of bodies has them, or where there is none.
     pub(crate) schemas: (&'static str, &'static str),
-    /// Whether it asks no rules and touches nothing.
+    /// Whether it is open to callers without credentials: no access rule is checked, and no data is read or changed.
     pub(crate) is_open: bool,
 }
 
@@ -100,7 +100,7 @@ impl Operation {
         self
     }
 
-    /// Says that it asks no rules and touches nothing.
+    /// Marks the operation as open to callers without credentials.
     pub(crate) const fn open(mut self) -> Self {
         self.is_open = true;
         self

@@ -213,7 +213,7 @@ fn points_of(read: &[Vec<LevelMeasures>]) -> usize {
     levels.map(|level| level.series.len()).sum()
 }
 
-/// Keeps the points that fulfil a condition.
+/// Keeps the points that match a condition.
 fn select(
     mut read: Vec<Vec<LevelMeasures>>,
     predicate: &Predicate,

@@ -113,7 +113,7 @@ impl Writer {
         self.queue.clone()
     }
 
-    /// Waits until everything in the queue is written, but not for ever.
+    /// Waits until everything in the queue is written, but not forever.
     pub(super) async fn close(self) {
         let (closed, closing) = oneshot::channel();
         let written = async {
@@ -302,7 +302,7 @@ mod tests {
         }
         let waiting = u64::try_from(lines).unwrap() - lost_lines(&lost);
         assert!(waiting < 10_000, "{waiting}");
-        // The end does not wait for ever either.
+        // The end does not wait forever either.
         Writer { queue }.close().await;
         drop(reader);
     }
